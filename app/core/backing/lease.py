@@ -35,7 +35,7 @@ class Lease:
 
     def take(self) -> None:
         """Start what is wanted and not running, and wait until it answers."""
-        # Others may pass through, so that an unprivileged PostgreSQL reaches its data; files guard themselves.
+        # Others may pass through, so that an unprivileged PostgreSQL reaches its data.
         self.home.mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o711)
         with locked(self.home / "start.lock"):

@@ -55,9 +55,10 @@ class ObjectStore:
         }]}))
         self.ports = kept_ports(self.home, self.name, len(PORTS))
         ports = dict(zip(PORTS, map(str, self.ports), strict=True))
-        options = [f"-{key}={value}" for key, value in {**OPTIONS, "s3.config": self.identity, **ports}.items()]
+        options = OPTIONS | {"s3.config": str(self.identity)} | ports
+        words = [f"-{key}={value}" for key, value in options.items()]
         # Socket paths may be no longer than 107 bytes: they are given relative to the data directory.
-        self.process.spawn([str(find_program()), "-logtostderr", "mini", *options], cwd=self.data)
+        self.process.spawn([str(find_program()), "-logtostderr", "mini", *words], cwd=self.data)
         if not self.process.wait_until(self._answers):
             raise BackingFailed(f"The S3 server does not start.\n{self.process.tail()}")
 

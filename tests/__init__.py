@@ -1,0 +1,1 @@
+"""The product's tests: one file per use case, on real services."""

@@ -1,0 +1,174 @@
+"""Services, databases and applications: `session` is rolled back, `real_app` has its own database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.globals import _cv_app
+from flask.testing import FlaskClient
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.core import db as database_module
+from app.core.db import HouseSession, db
+from tests.plumbing import PREFIX, TestServices, cloned_database, running_services, wait_for_stop
+
+NOT_COUNTED = ("SAVEPOINT", "RELEASE", "ROLLBACK", "RESET", "SET ", "SELECT set_config")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real: commits for good, in a database of its own")
+    config.addinivalue_line("markers", "browser: drives Chromium")
+    config.addinivalue_line("markers", "slow: takes many seconds; left out of `make check`")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        wait_for_stop()
+
+
+class FreshClient(FlaskClient):
+    """Each request gets an application context of its own, as on a server, whatever the test holds open."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        return copy_context().run(self._open_apart, args, kwargs)
+
+    def _open_apart(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        _cv_app.set(None)  # type: ignore[arg-type]
+        return super().open(*args, **kwargs)
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[TestServices]:
+    with running_services() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def database(services: TestServices) -> Iterator[Settings]:
+    """This process's database: every rolled-back test finds it as it was made."""
+    with cloned_database(services) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def app(database: Settings) -> Iterator[Flask]:
+    yield from _running_app(database)
+
+
+@pytest.fixture
+def real_database(services: TestServices) -> Iterator[Settings]:
+    """A database in which transactions really end; gone after the test."""
+    with cloned_database(services) as settings:
+        yield settings
+
+
+@pytest.fixture
+def real_app(real_database: Settings) -> Iterator[Flask]:
+    yield from _running_app(real_database)
+
+
+def _running_app(settings: Settings) -> Iterator[Flask]:
+    from app.factory import create_app
+
+    app = create_app(settings)
+    app.test_client_class = FreshClient
+    app.config["QUEUE_INLINE"] = []
+    app.extensions["redis"].flushdb()
+    yield app
+    with app.app_context():
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+    app.extensions["redis"].close()
+
+
+@pytest.fixture
+def queued(app: Flask) -> list[tuple[str, dict[str, Any]]]:
+    """The background work that was sent in this test: (name, payload)."""
+    sent: list[tuple[str, dict[str, Any]]] = app.config["QUEUE_INLINE"]
+    return sent
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """One outer transaction around the test: commits in it are savepoints, its end undoes everything."""
+    app.config["QUEUE_INLINE"].clear()
+    with app.app_context():
+        engines = db.engines
+        kept = dict(engines)
+        connection = kept[None].connect()
+        outer = connection.begin()
+        engines.clear()
+        engines[None] = connection
+        app.config["PORTAL_STAND_IN_ROLE"] = f"{PREFIX}_portal"
+        db.session.remove()
+        db.session.configure(join_transaction_mode="create_savepoint")
+        event.listen(HouseSession, "after_begin", _leave_portal_role)
+        try:
+            yield db.session()
+            db.session.flush()
+            connection.exec_driver_sql("RESET ROLE")
+            connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+        finally:
+            event.remove(HouseSession, "after_begin", _leave_portal_role)
+            db.session.remove()
+            outer.rollback()
+            connection.close()
+            engines.clear()
+            engines.update(kept)
+            app.config["PORTAL_STAND_IN_ROLE"] = ""
+
+
+def _leave_portal_role(session: Session, transaction: Any, connection: sa.Connection) -> None:
+    """A role set for a portal request outlives its savepoint: what comes at the firm's door takes it off."""
+    if database_module._door.get() != "portal":
+        connection.exec_driver_sql("RESET ROLE")
+
+
+@pytest.fixture
+def client(app: Flask, session: Session) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def max_queries(app: Flask, session: Session) -> Callable[[int], Any]:
+    """`with max_queries(12):` fails when the block asks the database more often."""
+    connection = db.engines[None]
+
+    class Counter:
+        def __init__(self, limit: int) -> None:
+            self.limit = limit
+            self.seen: list[str] = []
+
+        def __enter__(self) -> Counter:
+            event.listen(connection, "before_cursor_execute", self._count)
+            return self
+
+        def _count(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if not statement.startswith(NOT_COUNTED):
+                self.seen.append(statement)
+
+        def __exit__(self, *failure: object) -> None:
+            event.remove(connection, "before_cursor_execute", self._count)
+            if failure[0] is None:
+                listing = "\n---\n".join(self.seen)
+                assert len(self.seen) <= self.limit, f"{len(self.seen)} queries:\n{listing}"
+
+    return Counter
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person at the keyboard has set must not change what a test sees."""
+    for name in ("DATABASE_URL", "DATABASE_APP_URL", "DATABASE_PORTAL_URL", "REDIS_URL", "S3_ENDPOINT_URL",
+                 "SMTP_URL", "FIRMAMENT_ENV", "SECRET_KEY", "PUBLIC_URL", "LIVE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    os.environ.setdefault("TZ", "UTC")
