@@ -1,0 +1,1 @@
+"""The staff's door and the domain of a professional-services firm."""

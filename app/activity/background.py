@@ -1,0 +1,16 @@
+"""The sealer and the readers, kept going by the scheduler."""
+
+from __future__ import annotations
+
+from app.activity.commands import BATCH, readers, run_reader, seal_events
+from app.core.queue import background
+
+
+@background("activity.seal", every=1)
+def seal_and_read() -> None:
+    """Seal what was committed, then let every reader catch up. Safe to run anywhere, any number of times."""
+    while seal_events() == BATCH:
+        pass
+    for name in readers():
+        while run_reader(name):
+            pass

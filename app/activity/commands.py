@@ -1,0 +1,188 @@
+"""Recording what happened, sealing it into the chain, and handing it to its readers once each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.models import Event, EventPayload, EventSeal, ReaderPosition
+from app.core import live
+from app.core.actors import Actor
+from app.core.clock import now
+from app.core.db import db, transaction
+
+request_mark: ContextVar[tuple[str, str]] = ContextVar("request_mark", default=("", ""))
+SEAL_LOCK = 7_140_001
+BATCH = 2_000
+
+_INSERT = sa.text("""
+    WITH next AS MATERIALIZED (SELECT nextval('event_id_seq') AS id),
+    made AS (
+        INSERT INTO event (id, kind, subject_kind, subject_id, client_id, engagement_id, job_id,
+                           actor_kind, actor_id, at, request_id, address, payload_hash)
+        SELECT id, :kind, :subject_kind, CAST(:subject_id AS uuid), CAST(:client_id AS uuid),
+               CAST(:engagement_id AS uuid), CAST(:job_id AS uuid), :actor_kind, CAST(:actor_id AS uuid),
+               CAST(:at AS timestamptz), :request_id, :address, CAST(:payload_hash AS bytea)
+        FROM next
+    ), waiting AS (
+        INSERT INTO outbox (event_id) SELECT id FROM next
+    )
+    INSERT INTO event_payload (event_id, salt, data)
+    SELECT id, CAST(:salt AS bytea), CAST(:data AS jsonb) FROM next
+""")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dt.timedelta):
+        return int(value.total_seconds())
+    if isinstance(value, (UUID, dt.date, dt.datetime)):
+        return str(value) if isinstance(value, UUID) else value.isoformat()
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be told in an event.")
+
+
+def canonical(data: Mapping[str, Any]) -> str:
+    """The one spelling of a payload that is hashed and stored."""
+    return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).replace("\\u0000", "")
+
+
+def payload_hash(salt: bytes, text: str) -> bytes:
+    return hashlib.sha256(salt + text.encode()).digest()
+
+
+def record(
+    kind: str,
+    subject: Any,
+    *,
+    by: Actor,
+    client_id: UUID | None = None,
+    engagement_id: UUID | None = None,
+    job_id: UUID | None = None,
+    topics: tuple[str, ...] = (),
+    **data: Any,
+) -> None:
+    """Append one event in the current transaction. `kind` is `room.noun.verb`; `data` holds values, never prose.
+
+    The subject's own client, engagement and job are taken over when it has them. After the commit the topics of
+    the subject, client and job are published to open pages, with any further `topics`.
+    """
+    table = subject.__tablename__
+    client_id = client_id or (subject.id if table == "client" else getattr(subject, "client_id", None))
+    engagement_id = engagement_id or (subject.id if table == "engagement" else getattr(subject, "engagement_id", None))
+    job_id = job_id or (subject.id if table == "job" else getattr(subject, "job_id", None))
+    request_id, address = request_mark.get()
+    salt, text = secrets.token_bytes(16), canonical(data)
+    db.session.flush()
+    db.session.execute(_INSERT, {
+        "kind": kind, "subject_kind": table, "subject_id": subject.id, "client_id": client_id,
+        "engagement_id": engagement_id, "job_id": job_id, "actor_kind": by.kind.value, "actor_id": by.id, "at": now(),
+        "request_id": request_id, "address": by.address or address, "payload_hash": payload_hash(salt, text),
+        "salt": salt, "data": text,
+    })
+    told = [f"{table}:{subject.id}", *topics]
+    told += [f"client:{client_id}"] if client_id else []
+    told += [f"job:{job_id}"] if job_id else []
+    live.publish(*told)
+
+
+def link_hash(previous: bytes, event: sa.Row[Any]) -> bytes:
+    """The next link of the chain."""
+    fields = [
+        event.id, event.kind, event.subject_kind, event.subject_id, event.client_id, event.engagement_id, event.job_id,
+        event.actor_kind, event.actor_id, event.at.astimezone(dt.UTC).isoformat(), event.request_id, event.address,
+        event.payload_hash.hex(),
+    ]
+    return hashlib.sha256(previous + json.dumps(fields, default=str, separators=(",", ":")).encode()).digest()
+
+
+SEAL_COLUMNS = [
+    Event.id, Event.kind, Event.subject_kind, Event.subject_id, Event.client_id, Event.engagement_id, Event.job_id,
+    sa.cast(Event.actor_kind, sa.Text).label("actor_kind"), Event.actor_id, Event.at, Event.request_id, Event.address,
+    Event.payload_hash,
+]
+
+
+def seal_events(limit: int = BATCH) -> int:
+    """Give the next committed events their position in the chain; one sealer at a time. Returns how many."""
+    with transaction() as session:
+        if not session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(SEAL_LOCK))):
+            return 0
+        last = session.execute(
+            sa.select(EventSeal.position, EventSeal.hash).order_by(EventSeal.position.desc()).limit(1)
+        ).one_or_none()
+        position, previous = (last.position, last.hash) if last else (0, b"")
+        taken = session.execute(sa.text(
+            "DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox ORDER BY event_id LIMIT :limit) "
+            "RETURNING event_id"
+        ), {"limit": limit}).scalars().all()
+        rows = session.execute(sa.select(*SEAL_COLUMNS).where(Event.id.in_(taken)).order_by(Event.id)).all()
+        seals = []
+        for row in rows:
+            position += 1
+            previous = link_hash(previous, row)
+            seals.append({"position": position, "event_id": row.id, "hash": previous})
+        if seals:
+            session.execute(sa.insert(EventSeal), seals)
+        return len(seals)
+
+
+Reader = Callable[[Event, dict[str, Any]], None]
+_readers: dict[str, tuple[frozenset[str], Reader]] = {}
+
+
+def reads(name: str, *kinds: str) -> Callable[[Reader], Reader]:
+    """Register a reader: called once, in the database's sense, for every event of these kinds, in chain order."""
+
+    def register(reader: Reader) -> Reader:
+        _readers[name] = (frozenset(kinds), reader)
+        return reader
+
+    return register
+
+
+def run_reader(name: str, limit: int = 200) -> int:
+    """Give the next events to one reader, moving its position in the same transaction. Returns how many it passed."""
+    kinds, reader = _readers[name]
+    with transaction() as session:
+        position = session.scalar(
+            sa.select(ReaderPosition.position).where(ReaderPosition.reader == name).with_for_update(skip_locked=True)
+        )
+        if position is None:
+            if session.scalar(sa.select(sa.exists().where(ReaderPosition.reader == name))):
+                return 0
+            session.execute(sa.text("INSERT INTO reader_position VALUES (:r, 0) ON CONFLICT DO NOTHING"), {"r": name})
+            return 1
+        top = session.scalar(sa.select(sa.func.max(EventSeal.position))) or 0
+        end = min(top, position + limit)
+        if end <= position:
+            return 0
+        rows = session.execute(
+            sa.select(Event, EventPayload.data)
+            .join(EventSeal, EventSeal.event_id == Event.id)
+            .outerjoin(EventPayload, EventPayload.event_id == Event.id)
+            .where(EventSeal.position > position, EventSeal.position <= end, Event.kind.in_(kinds))
+            .order_by(EventSeal.position)
+        ).all()
+        for event, data in rows:
+            reader(event, data or {})
+        session.execute(sa.update(ReaderPosition).where(ReaderPosition.reader == name).values(position=end))
+        return end - position
+
+
+def readers() -> list[str]:
+    return list(_readers)

@@ -1,0 +1,1 @@
+"""From WIP to money in the bank: drafts, invoices, credit notes, payments, statements."""

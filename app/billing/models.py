@@ -1,0 +1,200 @@
+"""Invoices with their lines and the WIP items behind them, payments and allocations."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.clients.models import Client
+from app.core.db import Base, Currency, HasId, HasVersion
+from app.core.db import Rate as RateColumn
+from app.firm.models import Entity, TaxTreatment
+
+
+class InvoiceKind(enum.StrEnum):
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+
+
+class InvoiceState(enum.StrEnum):
+    """Approved = issued = numbered, in one act. Part paid and paid are read from the postings."""
+
+    DRAFT = "draft"
+    AWAITING = "awaiting_approval"
+    APPROVED = "approved"
+    SENT = "sent"
+    VOID = "void"
+
+
+ISSUED = (InvoiceState.APPROVED, InvoiceState.SENT, InvoiceState.VOID)
+
+
+class TaxMode(enum.StrEnum):
+    LINE = "line"
+    TOTAL = "total"
+
+
+class Invoice(HasId, HasVersion, Base):
+    """From draft on. Once numbered the database refuses to change what it says."""
+
+    __tablename__ = "invoice"
+
+    kind: Mapped[InvoiceKind] = mapped_column(default=InvoiceKind.INVOICE)
+    state: Mapped[InvoiceState] = mapped_column(default=InvoiceState.DRAFT)
+    number: Mapped[str | None]
+    entity_id: Mapped[UUID] = mapped_column(sa.ForeignKey("entity.id"))
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    payer_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    credits_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("invoice.id"))
+    currency: Mapped[Currency]
+    tax_mode: Mapped[TaxMode] = mapped_column(default=TaxMode.LINE)
+    issued_on: Mapped[dt.date | None]
+    due_on: Mapped[dt.date | None]
+    terms_days: Mapped[int] = mapped_column(default=14)
+    net: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    gross: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    note: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
+    facts: Mapped[dict[str, Any] | None]
+    pdf_key: Mapped[str | None]
+    pdf_sha256: Mapped[bytes | None]
+    drafted_by: Mapped[UUID | None]
+    approved_by: Mapped[UUID | None]
+    approved_at: Mapped[dt.datetime | None]
+    sent_at: Mapped[dt.datetime | None]
+    viewed_at: Mapped[dt.datetime | None]
+    run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("run.id"))
+
+    entity: Mapped[Entity] = relationship(lazy="raise")
+    client: Mapped[Client] = relationship(foreign_keys=[client_id], lazy="raise")
+    payer: Mapped[Client] = relationship(foreign_keys=[payer_id], lazy="raise")
+    lines: Mapped[list[InvoiceLine]] = relationship(
+        back_populates="invoice", order_by="InvoiceLine.position", lazy="raise", cascade="all, delete-orphan"
+    )
+
+    __table_args__ = (
+        sa.UniqueConstraint("entity_id", "number"),
+        sa.Index("ix_invoice_client_id", "client_id", "issued_on"),
+        sa.Index("ix_invoice_state", "state", "issued_on", "id"),
+        sa.CheckConstraint("(state IN ('draft', 'awaiting_approval')) = (number IS NULL)", name="number_when_approved"),
+        sa.CheckConstraint("(kind = 'credit_note') = (credits_id IS NOT NULL)", name="credit_note_credits"),
+        sa.Index("uq_invoice_credits", "credits_id", unique=True, postgresql_where=sa.text("state <> 'draft'")),
+    )
+
+
+class LineKind(enum.StrEnum):
+    FEE = "fee"
+    EXPENSE = "expense"
+    FIXED = "fixed"
+    TEXT = "text"
+
+
+class InvoiceLine(HasId, Base):
+    """One printed line; its tax facts are copied, so that a later change of a rate changes no invoice."""
+
+    __tablename__ = "invoice_line"
+
+    invoice_id: Mapped[UUID] = mapped_column(sa.ForeignKey("invoice.id"))
+    client_id: Mapped[UUID]
+    engagement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("engagement.id"))
+    position: Mapped[int]
+    kind: Mapped[LineKind]
+    description: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(default=Decimal(1))
+    unit_price: Mapped[RateColumn]
+    net: Mapped[Decimal]
+    tax_rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("tax_rate.id"))
+    tax_treatment: Mapped[TaxTreatment]
+    tax_percent: Mapped[Decimal] = mapped_column(sa.Numeric(7, 4))
+    tax_legend: Mapped[str] = mapped_column(default="")
+    tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
+
+    invoice: Mapped[Invoice] = relationship(back_populates="lines", lazy="raise")
+
+    __table_args__ = (sa.Index("ix_invoice_line_invoice_id", "invoice_id", "position"),)
+
+
+class Treatment(enum.StrEnum):
+    """What a draft does with an entry: bill it, write it off, or leave it for later."""
+
+    BILL = "bill"
+    WRITE_OFF = "write_off"
+    LATER = "later"
+
+
+class InvoiceItem(Base):
+    """A time entry or expense on a draft or invoice: what it was worth and what is billed for it."""
+
+    __tablename__ = "invoice_item"
+
+    invoice_id: Mapped[UUID] = mapped_column(sa.ForeignKey("invoice.id"), primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(primary_key=True)
+    item_kind: Mapped[str]
+    line_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("invoice_line.id", ondelete="SET NULL"))
+    treatment: Mapped[Treatment] = mapped_column(default=Treatment.BILL)
+    value: Mapped[Decimal]
+    billed: Mapped[Decimal]
+    live: Mapped[bool] = mapped_column(default=True)
+
+    __table_args__ = (
+        sa.Index("uq_invoice_item_live", "item_id", unique=True, postgresql_where=sa.text("live AND treatment <> 'later'")),
+        sa.Index("ix_invoice_item_line_id", "line_id"),
+    )
+
+
+class PaymentMethod(enum.StrEnum):
+    TRANSFER = "transfer"
+    CARD = "card"
+    CASH = "cash"
+    CHEQUE = "cheque"
+    DIRECT_DEBIT = "direct_debit"
+    OTHER = "other"
+
+
+class Payment(HasId, HasVersion, Base):
+    """Money received from a payer. What is not allocated is credit."""
+
+    __tablename__ = "payment"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    entity_id: Mapped[UUID] = mapped_column(sa.ForeignKey("entity.id"))
+    received_on: Mapped[dt.date]
+    amount: Mapped[Decimal]
+    currency: Mapped[Currency]
+    method: Mapped[PaymentMethod] = mapped_column(default=PaymentMethod.TRANSFER)
+    reference: Mapped[str] = mapped_column(default="")
+    recorded_by: Mapped[UUID | None]
+    reversed_at: Mapped[dt.datetime | None]
+    reversed_reason: Mapped[str] = mapped_column(default="")
+
+    client: Mapped[Client] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.Index("ix_payment_client_id", "client_id", "received_on"),
+        sa.CheckConstraint("amount > 0", name="amount"),
+    )
+
+
+class Allocation(HasId, Base):
+    """How much of a payment went to which invoice, and when."""
+
+    __tablename__ = "allocation"
+
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"))
+    invoice_id: Mapped[UUID] = mapped_column(sa.ForeignKey("invoice.id"))
+    amount: Mapped[Decimal]
+    allocated_on: Mapped[dt.date]
+    reversed_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        sa.Index("ix_allocation_invoice_id", "invoice_id"),
+        sa.Index("ix_allocation_payment_id", "payment_id"),
+        sa.CheckConstraint("amount > 0", name="amount"),
+    )

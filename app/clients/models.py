@@ -1,0 +1,235 @@
+"""Clients, contacts, engagements, walls, and the contacts' ways into the portal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import CITEXT
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.db import Base, Currency, HasId, HasVersion
+from app.firm.models import Office
+from app.people.models import Person
+
+
+class ClientKind(enum.StrEnum):
+    PERSON = "person"
+    ORGANISATION = "organisation"
+
+
+class ClientStatus(enum.StrEnum):
+    PROSPECT = "prospect"
+    ACTIVE = "active"
+    DORMANT = "dormant"
+    FORMER = "former"
+
+
+class Client(HasId, HasVersion, Base):
+    """A person or an organisation that the firm works for; one of them is the firm itself, for internal time."""
+
+    __tablename__ = "client"
+
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    sort_key: Mapped[str]
+    kind: Mapped[ClientKind] = mapped_column(default=ClientKind.ORGANISATION)
+    status: Mapped[ClientStatus] = mapped_column(default=ClientStatus.ACTIVE)
+    legal_name: Mapped[str] = mapped_column(default="")
+    tax_number: Mapped[str] = mapped_column(default="")
+    registration_number: Mapped[str] = mapped_column(default="")
+    email: Mapped[str] = mapped_column(default="")
+    phone: Mapped[str] = mapped_column(default="")
+    website: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    country: Mapped[str | None] = mapped_column(sa.CHAR(2))
+    currency: Mapped[Currency]
+    language: Mapped[str] = mapped_column(default="en")
+    zone: Mapped[str | None]
+    year_end_month: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    year_end_day: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    vat_stagger: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    office_id: Mapped[UUID] = mapped_column(sa.ForeignKey("office.id"))
+    partner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    manager_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    terms_days: Mapped[int | None]
+    tags: Mapped[list[str]] = mapped_column(sa.ARRAY(sa.Text), default=list)
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    notes: Mapped[str] = mapped_column(default="")
+    is_firm: Mapped[bool] = mapped_column(default=False)
+    archived_at: Mapped[dt.datetime | None]
+
+    office: Mapped[Office] = relationship(lazy="raise")
+    partner: Mapped[Person | None] = relationship(foreign_keys=[partner_id], lazy="raise")
+    manager: Mapped[Person | None] = relationship(foreign_keys=[manager_id], lazy="raise")
+
+    __table_args__ = (
+        sa.Index("ix_client_sort_key", "sort_key", "id"),
+        sa.Index("ix_client_partner_id", "partner_id"),
+        sa.Index("ix_client_manager_id", "manager_id"),
+        sa.Index("ix_client_name_trgm", sa.text("lower(name) gin_trgm_ops"), postgresql_using="gin"),
+        sa.Index("uq_client_firm", "is_firm", unique=True, postgresql_where=sa.text("is_firm")),
+        sa.CheckConstraint("year_end_month BETWEEN 1 AND 12", name="year_end_month"),
+        sa.CheckConstraint("vat_stagger BETWEEN 1 AND 3", name="vat_stagger"),
+    )
+
+
+class Contact(HasId, HasVersion, Base):
+    """A person on the clients' side; may stand for several clients. Never linked to a person of the firm."""
+
+    __tablename__ = "contact"
+
+    name: Mapped[str]
+    sort_key: Mapped[str]
+    language: Mapped[str] = mapped_column(default="en")
+    zone: Mapped[str | None]
+    archived_at: Mapped[dt.datetime | None]
+
+    addresses: Mapped[list[ContactAddress]] = relationship(
+        back_populates="contact", lazy="raise", order_by="ContactAddress.position", cascade="all, delete-orphan"
+    )
+
+    __table_args__ = (sa.Index("ix_contact_sort_key", "sort_key"),)
+
+
+class AddressKind(enum.StrEnum):
+    EMAIL = "email"
+    PHONE = "phone"
+
+
+class ContactAddress(HasId, Base):
+    """Where a contact is reached. Not unique: couples share one; a link names the contact."""
+
+    __tablename__ = "contact_address"
+
+    contact_id: Mapped[UUID] = mapped_column(sa.ForeignKey("contact.id"))
+    kind: Mapped[AddressKind]
+    value: Mapped[str] = mapped_column(CITEXT)
+    position: Mapped[int] = mapped_column(default=0)
+
+    contact: Mapped[Contact] = relationship(back_populates="addresses", lazy="raise")
+
+    __table_args__ = (
+        sa.UniqueConstraint("contact_id", "kind", "value"),
+        sa.Index("ix_contact_address_value", "value"),
+    )
+
+
+class ClientContact(HasId, Base):
+    """What a contact is to a client, and whether the portal shows them that client."""
+
+    __tablename__ = "client_contact"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    contact_id: Mapped[UUID] = mapped_column(sa.ForeignKey("contact.id"))
+    role: Mapped[str] = mapped_column(default="")
+    portal_access: Mapped[bool] = mapped_column(default=False)
+    is_primary: Mapped[bool] = mapped_column(default=False)
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    contact: Mapped[Contact] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.UniqueConstraint("client_id", "contact_id"),
+        sa.Index("ix_client_contact_contact_id", "contact_id"),
+        sa.Index("uq_client_contact_primary", "client_id", unique=True, postgresql_where=sa.text("is_primary")),
+    )
+
+
+class EngagementStatus(enum.StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Arrangement(enum.StrEnum):
+    """How an engagement is billed."""
+
+    HOURLY = "hourly"
+    FIXED = "fixed"
+    NON_BILLABLE = "non_billable"
+
+
+class Engagement(HasId, HasVersion, Base):
+    """The agreement under which work is done for a client (a matter, to lawyers). Its currency never changes."""
+
+    __tablename__ = "engagement"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    number: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    practice_area: Mapped[str] = mapped_column(default="")
+    scope: Mapped[str] = mapped_column(default="")
+    status: Mapped[EngagementStatus] = mapped_column(default=EngagementStatus.OPEN)
+    starts_on: Mapped[dt.date | None]
+    ends_on: Mapped[dt.date | None]
+    entity_id: Mapped[UUID] = mapped_column(sa.ForeignKey("entity.id"))
+    partner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    manager_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    currency: Mapped[Currency]
+    arrangement: Mapped[Arrangement] = mapped_column(default=Arrangement.HOURLY)
+    fixed_fee: Mapped[Decimal | None]
+    budget: Mapped[dt.timedelta | None]
+    tax_rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("tax_rate.id"))
+    rounding: Mapped[dict[str, Any] | None]
+    service_id: Mapped[UUID | None] = mapped_column(index=True)
+    archived_at: Mapped[dt.datetime | None]
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    partner: Mapped[Person | None] = relationship(foreign_keys=[partner_id], lazy="raise")
+    manager: Mapped[Person | None] = relationship(foreign_keys=[manager_id], lazy="raise")
+
+    __table_args__ = (
+        sa.Index("ix_engagement_client_id", "client_id"),
+        sa.CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
+    )
+
+
+class Wall(HasId, Base):
+    """One person kept away from one client or engagement, whatever their role."""
+
+    __tablename__ = "wall"
+
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"))
+    client_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("engagement.id"))
+    reason: Mapped[str]
+    created_at: Mapped[dt.datetime]
+
+    __table_args__ = (
+        sa.UniqueConstraint("person_id", "client_id", "engagement_id", postgresql_nulls_not_distinct=True),
+        sa.CheckConstraint("(client_id IS NULL) <> (engagement_id IS NULL)", name="one_side"),
+    )
+
+
+class ContactSession(HasId, Base):
+    """A contact's browser. With `request_id` it came by a request link: low assurance, that request only."""
+
+    __tablename__ = "contact_session"
+
+    contact_id: Mapped[UUID] = mapped_column(sa.ForeignKey("contact.id"))
+    request_id: Mapped[UUID | None]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[dt.datetime]
+    last_seen_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    revoked_at: Mapped[dt.datetime | None]
+    address: Mapped[str] = mapped_column(default="")
+    agent: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (sa.Index("ix_contact_session_contact_id", "contact_id"),)
+
+
+class ContactLink(HasId, Base):
+    """A sign-in link for the portal: fifteen minutes, once. GET shows a button, POST uses it up."""
+
+    __tablename__ = "contact_link"
+
+    contact_id: Mapped[UUID] = mapped_column(sa.ForeignKey("contact.id"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    used_at: Mapped[dt.datetime | None]

@@ -1,0 +1,62 @@
+"""Who may see and change clients and engagements."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.clients.models import Client, Engagement
+from app.core.actors import Actor
+from app.core.permissions import Permission
+
+
+def within_sight(seen_by: Actor, client_id: Any, engagement_id: Any | None = None) -> list[sa.ColumnElement[bool]]:
+    """The conditions under which a row of a client (and engagement) may be seen; add them to any select.
+
+    People see everything but what a wall hides from them; a contact sees their clients. Deny beats allow.
+    """
+    if seen_by.is_system:
+        return []
+    if seen_by.is_contact:
+        return [client_id.in_(seen_by.client_ids)]
+    conditions: list[sa.ColumnElement[bool]] = []
+    if seen_by.walled_clients:
+        conditions.append(sa.or_(client_id.is_(None), client_id.not_in(seen_by.walled_clients)))
+    if seen_by.walled_engagements and engagement_id is not None:
+        conditions.append(sa.or_(engagement_id.is_(None), engagement_id.not_in(seen_by.walled_engagements)))
+    return conditions
+
+
+def can_see(by: Actor, client_id: UUID | None, engagement_id: UUID | None = None) -> bool:
+    """The same rule for one row that is already loaded."""
+    if by.is_contact:
+        return client_id in by.client_ids
+    return client_id not in by.walled_clients and engagement_id not in by.walled_engagements
+
+
+def clients_seen_by(actor: Actor) -> sa.Select[tuple[Client]]:
+    return sa.select(Client).where(*within_sight(actor, Client.id))
+
+
+def engagements_seen_by(actor: Actor) -> sa.Select[tuple[Engagement]]:
+    return sa.select(Engagement).where(*within_sight(actor, Engagement.client_id, Engagement.id))
+
+
+def can_edit_client(by: Actor, client: Client | None = None) -> bool:
+    return by.may(Permission.CLIENT_EDIT) and (client is None or can_see(by, client.id))
+
+
+def can_edit_engagement(by: Actor, engagement: Engagement | None = None) -> bool:
+    return by.may(Permission.ENGAGEMENT_EDIT) and (
+        engagement is None or can_see(by, engagement.client_id, engagement.id)
+    )
+
+
+def can_import(by: Actor) -> bool:
+    return by.may(Permission.CLIENT_IMPORT)
+
+
+def can_edit_walls(by: Actor) -> bool:
+    return by.may(Permission.WALL_EDIT)

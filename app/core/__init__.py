@@ -1,0 +1,1 @@
+"""What every room stands on and no business knows: database, clock, money, queue, storage, web."""

@@ -1,0 +1,207 @@
+"""The database: one declarative base, one session, and the only caller of commit."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import CITEXT, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from app.core.clock import now
+from app.core.errors import NotFound, Stale
+from app.core.ids import new_id
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Amount = Annotated[Decimal, mapped_column(sa.Numeric(18, 4))]
+Rate = Annotated[Decimal, mapped_column(sa.Numeric(18, 6))]
+Currency = Annotated[str, mapped_column(sa.CHAR(3))]
+CIText = Annotated[str, mapped_column(CITEXT)]
+Json = dict[str, Any]
+
+
+class Seconds(sa.types.TypeDecorator[dt.timedelta]):
+    """A duration: whole seconds in the database, timedelta in Python."""
+
+    impl = sa.Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.timedelta | None, dialect: Any) -> int | None:
+        return None if value is None else round(value.total_seconds())
+
+    def process_result_value(self, value: int | None, dialect: Any) -> dt.timedelta | None:
+        return None if value is None else dt.timedelta(seconds=value)
+
+
+class Base(DeclarativeBase):
+    """All tables; a status is a StrEnum stored by value and checked by the database."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+    type_annotation_map = {
+        str: sa.Text(),
+        dt.datetime: sa.DateTime(timezone=True),
+        dt.timedelta: Seconds(),
+        Decimal: sa.Numeric(18, 4),
+        dict[str, Any]: JSONB(),
+        list[str]: JSONB(),
+        list[dict[str, Any]]: JSONB(),
+        bytes: sa.LargeBinary(),
+        enum.Enum: sa.Enum(
+            enum.Enum, native_enum=False, length=40, create_constraint=True,
+            values_callable=lambda members: [member.value for member in members],
+        ),
+    }
+
+
+class HasId:
+    """A row with a URL: its id is made in Python, by the form that creates it when there is one."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-10)
+
+
+class HasVersion:
+    """A row that people edit: `version` travels in the form and a stale one is refused."""
+
+    version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=90)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now, server_default=sa.func.now(), sort_order=91)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now, server_default=sa.func.now(), sort_order=92)
+
+
+_door: ContextVar[str] = ContextVar("door", default="app")
+_binding: ContextVar[dict[str, str] | None] = ContextVar("portal_binding", default=None)
+
+
+class HouseSession(FlaskSession):
+    """Sends a portal request through the portal's own pool; everything else through the app's."""
+
+    def get_bind(self, mapper: Any = None, clause: Any = None, bind: Any = None, **kwargs: Any) -> Any:
+        engines = db.engines
+        if _door.get() == "portal" and "portal" in engines:
+            return engines["portal"]
+        return engines[None]
+
+
+db = SQLAlchemy(
+    metadata=Base.metadata,
+    session_options={"class_": HouseSession, "autoflush": True, "expire_on_commit": False},
+)
+
+
+@contextmanager
+def portal_door(binding: dict[str, str]) -> Iterator[None]:
+    """Inside: connections of the portal's role, with contact, assurance and request set at every transaction's begin."""
+    door, bound = _door.set("portal"), _binding.set(binding)
+    try:
+        yield
+    finally:
+        _binding.reset(bound)
+        _door.reset(door)
+
+
+def enter_portal_door(binding: dict[str, str]) -> Callable[[], None]:
+    """The same for a request's life; call what it returns at teardown."""
+    context = portal_door(binding)
+    context.__enter__()
+    return lambda: context.__exit__(None, None, None) and None
+
+
+@event.listens_for(HouseSession, "after_begin")
+def _bind_portal(session: Session, _transaction: Any, connection: sa.Connection) -> None:
+    if _door.get() != "portal":
+        return
+    role = session_role()
+    if role:
+        connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"')
+    for name, value in (_binding.get() or {}).items():
+        connection.execute(sa.text("SELECT set_config(:name, :value, true)"), {"name": f"firmament.{name}", "value": value})
+
+
+def session_role() -> str:
+    """The role that stands in when the portal has no login of its own; empty when it has one."""
+    from flask import current_app
+
+    return str(current_app.config.get("PORTAL_STAND_IN_ROLE") or "")
+
+
+Hook = Callable[[], None]
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One unit of work: commits at the end of the outermost block, rolls back on any error.
+
+    A nested block is a savepoint, so a refused inner command undoes only its own. Hooks registered with
+    `on_commit` run after the outermost commit, in order; those of a rolled-back block are dropped.
+    """
+    session = cast(Session, db.session())
+    state = session.info
+    hooks: list[Hook] = state.setdefault("hooks", [])
+    mark = len(hooks)
+    if state.get("depth", 0):
+        state["depth"] += 1
+        try:
+            with session.begin_nested():
+                yield session
+        except BaseException:
+            del hooks[mark:]
+            raise
+        finally:
+            state["depth"] -= 1
+        return
+    state["depth"] = 1
+    try:
+        yield session
+        session.flush()
+        session.commit()
+    except BaseException:
+        session.rollback()
+        hooks.clear()
+        raise
+    finally:
+        state["depth"] = 0
+    ready, state["hooks"] = hooks, []
+    for hook in ready:
+        hook()
+
+
+def on_commit(hook: Hook) -> None:
+    """Run after the outermost commit. Only legal inside a transaction()."""
+    state = db.session().info
+    if not state.get("depth"):
+        raise RuntimeError("on_commit is called inside a transaction only.")
+    state["hooks"].append(hook)
+
+
+Row = TypeVar("Row")
+
+
+def get_or_404(statement: sa.Select[tuple[Row]]) -> Row:
+    """The one row of a select, or NotFound: the same answer for what is not there and what may not be seen."""
+    row = db.session.execute(statement).unique().scalar_one_or_none()
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def check_version(row: HasVersion, version: int | None) -> None:
+    """Refuse an edit of a row that changed since its form was opened, and count the version up."""
+    if version is not None and row.version != version:
+        raise Stale("Somebody else changed this while you were editing. Your text is still here; look at theirs and save again.")
+    row.version += 1

@@ -1,0 +1,171 @@
+"""The only module that speaks to object storage (any S3): presigned multipart in, short-lived links out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, cast
+from urllib.parse import quote
+
+import boto3
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from flask import Flask, current_app
+
+from app.config import Settings
+from app.core.errors import FirmamentError
+
+LINK_SECONDS = 120
+PART_LINK_SECONDS = 3600
+
+
+class StorageUnavailable(FirmamentError):
+    """Storage did not answer; nothing was changed and the same can be tried again (503)."""
+
+
+class ObjectMissing(FirmamentError):
+    """There is no object under that key."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a multipart upload as storage lists it."""
+
+    number: int
+    etag: str
+    size: int
+
+
+class Storage:
+    """One bucket. `inside` is where this process reaches it, `outside` where browsers do."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bucket = settings.s3_bucket
+        self._inside = _client(settings, settings.s3_endpoint_url)
+        self._outside = _client(settings, settings.s3_public_url or settings.s3_endpoint_url)
+        self.public_origin = _origin(settings.s3_public_url or settings.s3_endpoint_url)
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._inside, operation)(Bucket=self.bucket, **arguments)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NoSuchUpload", "NotFound"):
+                raise ObjectMissing("The file is not in storage.") from error
+            raise StorageUnavailable("Storage refused: " + error.response["Error"]["Code"]) from error
+        except BotoCoreError as error:
+            raise StorageUnavailable("File storage cannot be reached just now. Nothing was lost; try again.") from error
+
+    def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
+        self._call("put_object", Key=key, Body=body, ContentType=content_type)
+
+    def get(self, key: str) -> bytes:
+        return cast(bytes, self._call("get_object", Key=key)["Body"].read())
+
+    def chunks(self, key: str, size: int = 1 << 20) -> Iterator[bytes]:
+        yield from self._call("get_object", Key=key)["Body"].iter_chunks(size)
+
+    def size(self, key: str) -> int:
+        return int(self._call("head_object", Key=key)["ContentLength"])
+
+    def exists(self, key: str) -> bool:
+        try:
+            self.size(key)
+        except ObjectMissing:
+            return False
+        return True
+
+    def copy(self, source: str, target: str, content_type: str) -> None:
+        self._call(
+            "copy_object", Key=target, CopySource={"Bucket": self.bucket, "Key": source},
+            ContentType=content_type, MetadataDirective="REPLACE",
+        )
+
+    def delete(self, key: str) -> None:
+        self._call("delete_object", Key=key)
+
+    def keys(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Every object's key and size under a prefix."""
+        token: dict[str, str] = {}
+        while True:
+            page = self._call("list_objects_v2", Prefix=prefix, **token)
+            for item in page.get("Contents", []):
+                yield item["Key"], int(item["Size"])
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def start_multipart(self, key: str, content_type: str) -> str:
+        return str(self._call("create_multipart_upload", Key=key, ContentType=content_type)["UploadId"])
+
+    def part_url(self, key: str, upload_id: str, number: int) -> str:
+        return str(self._outside.generate_presigned_url(
+            "upload_part", ExpiresIn=PART_LINK_SECONDS,
+            Params={"Bucket": self.bucket, "Key": key, "UploadId": upload_id, "PartNumber": number},
+        ))
+
+    def parts(self, key: str, upload_id: str) -> list[Part]:
+        """What has arrived of a multipart upload; raises ObjectMissing when it was finished or abandoned."""
+        found: list[Part] = []
+        marker: dict[str, int] = {}
+        while True:
+            page = self._call("list_parts", Key=key, UploadId=upload_id, **marker)
+            found += [Part(p["PartNumber"], p["ETag"], int(p["Size"])) for p in page.get("Parts", [])]
+            if not page.get("IsTruncated"):
+                return found
+            marker = {"PartNumberMarker": page["NextPartNumberMarker"]}
+
+    def finish_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        self._call(
+            "complete_multipart_upload", Key=key, UploadId=upload_id,
+            MultipartUpload={"Parts": [{"PartNumber": p.number, "ETag": p.etag} for p in parts]},
+        )
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        self._call("abort_multipart_upload", Key=key, UploadId=upload_id)
+
+    def form(self, key: str, *, max_bytes: int, redirect: str, seconds: int = 3600) -> dict[str, Any]:
+        """URL and hidden fields of a plain HTML form that posts one file straight to storage (no JavaScript)."""
+        fields = {"Content-Type": "application/octet-stream", "success_action_redirect": redirect}
+        conditions = [{name: value} for name, value in fields.items()] + [["content-length-range", 1, max_bytes]]
+        return cast(dict[str, Any], self._outside.generate_presigned_post(
+            self.bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds,
+        ))
+
+    def link(self, key: str, *, name: str, content_type: str, inline: bool = False) -> str:
+        """A link that works for two minutes, with a fixed type and a safe file name (RFC 6266)."""
+        plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-()") else "_" for c in name)[:120] or "file"
+        disposition = f"{'inline' if inline else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+        return str(self._outside.generate_presigned_url(
+            "get_object", ExpiresIn=LINK_SECONDS,
+            Params={"Bucket": self.bucket, "Key": key, "ResponseContentType": content_type,
+                    "ResponseContentDisposition": disposition, "ResponseCacheControl": "private, no-store"},
+        ))
+
+
+def _client(settings: Settings, endpoint: str) -> BaseClient:
+    return boto3.client(
+        "s3", endpoint_url=endpoint or None, region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key or "none", aws_secret_access_key=settings.s3_secret_key or "none",
+        config=Config(
+            signature_version="s3v4", s3={"addressing_style": "path"}, request_checksum_calculation="when_required",
+            response_checksum_validation="when_required", connect_timeout=3, read_timeout=60,
+            retries={"max_attempts": 3}, max_pool_connections=20,
+        ),
+    )
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+def storage() -> Storage:
+    """The application's storage, made on first use."""
+    extensions = current_app.extensions
+    if "storage" not in extensions:
+        extensions["storage"] = Storage(current_app.config["SETTINGS"])
+    return cast(Storage, extensions["storage"])
+
+
+def init_app(app: Flask) -> None:
+    app.extensions.pop("storage", None)

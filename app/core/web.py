@@ -1,0 +1,233 @@
+"""What every screen shares: who acts, forms that lose nothing, answers for htmx and for plain forms, errors mapped once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import UUID
+
+import structlog
+import wtforms
+from flask import Blueprint, Flask, Response, abort, current_app, flash, g, redirect, render_template, request
+from flask_wtf import FlaskForm
+from htmx_flask.requests import HtmxAwareRequest
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.core.actors import Actor
+from app.core.errors import FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
+from app.core.ids import new_id, parse_id
+from app.core.storage import StorageUnavailable
+
+log = structlog.get_logger()
+Answer = BaseResponse | str | tuple[str, int]
+LONGEST_LINE, LONGEST_TEXT = 500, 20_000
+
+
+class HouseRequest(HtmxAwareRequest):
+    """A request whose texts hold no null characters: no database can keep them and nobody types them."""
+
+    htmx: Any
+
+    def _load_form_data(self) -> None:
+        super()._load_form_data()
+        cast(Any, self).form = _without_nulls(self.form)
+
+    @property
+    def query(self) -> ImmutableMultiDict[str, str]:
+        return _without_nulls(self.args)
+
+
+def _without_nulls(values: Any) -> ImmutableMultiDict[str, str]:
+    pairs = [(key.replace("\x00", ""), value.replace("\x00", "")) for key, value in values.items(multi=True)]
+    return ImmutableMultiDict(pairs)
+
+
+def me() -> Actor:
+    """Whoever is at the door; the door's guard has put them there."""
+    return cast(Actor, g.actor)
+
+
+def is_htmx() -> bool:
+    return bool(cast(Any, request).htmx)
+
+
+def arg(name: str, default: str = "") -> str:
+    """A query argument without null characters, at most 500 characters long."""
+    return request.args.get(name, default).replace("\x00", "")[:LONGEST_LINE]
+
+
+def page_number() -> int:
+    text = arg("page", "1")
+    return min(max(int(text), 1), 100_000) if text.isdigit() and len(text) < 7 else 1
+
+
+def id_arg(name: str) -> UUID | None:
+    return parse_id(arg(name))
+
+
+class Form(FlaskForm):  # type: ignore[misc]
+    """A form that strips what was typed, bounds its length, and can carry a command's refusal beside its field."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        def bind_field(self, form: Any, unbound_field: Any, options: Any) -> Any:
+            if issubclass(unbound_field.field_class, wtforms.StringField) and not issubclass(
+                unbound_field.field_class, wtforms.PasswordField
+            ):
+                unbound_field.kwargs.setdefault("filters", []).append(_strip)
+                longest = LONGEST_TEXT if issubclass(unbound_field.field_class, wtforms.TextAreaField) else LONGEST_LINE
+                validators = list(unbound_field.kwargs.get("validators", []))
+                if not any(isinstance(v, wtforms.validators.Length) for v in validators):
+                    validators.append(wtforms.validators.Length(max=longest))
+                unbound_field.kwargs["validators"] = validators
+            return unbound_field.bind(form=form, **options)
+
+    form_errors: list[str]
+
+
+def _strip(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def submit(form: Form, command: Callable[[], Any]) -> bool:
+    """Validate, then run the command; a refusal becomes the field's error. False: show the form again with 422."""
+    if not form.validate():
+        return False
+    try:
+        command()
+    except Refused as refusal:
+        field = form._fields.get(refusal.field) if refusal.field else None
+        if field is not None:
+            field.errors = [*field.errors, refusal.message]
+        else:
+            form.form_errors = [*form.form_errors, refusal.message]
+        return False
+    return True
+
+
+def redirect_to(url: str, message: str = "") -> BaseResponse:
+    """After a change: 303 to a page, or the htmx word for it; the message is shown there."""
+    if message:
+        flash(message)
+    if is_htmx():
+        return Response(status=204, headers={"HX-Redirect": url})
+    return redirect(url, 303)
+
+
+def respond(partial: str, *, to: str, message: str = "", **context: Any) -> Answer:
+    """After a change: the fragment for htmx (its toast out of band), a 303 to `to` for a plain form."""
+    if not is_htmx():
+        return redirect_to(to, message)
+    return render_template(partial, **context) + (toast(message) if message else "")
+
+
+def toast(message: str, meaning: str = "done") -> str:
+    """A message that htmx puts into the toast region."""
+    return render_template("components/_toast.html", message=message, meaning=meaning)
+
+
+def unprocessable(template: str, **context: Any) -> tuple[str, int]:
+    """A form shown again with what was typed and what is wrong with it."""
+    return render_template(template, **context), 422
+
+
+def form_id(form: Any) -> UUID:
+    """The id that a new form carries for the row it will make, so that pressing twice makes one."""
+    return parse_id(form.id.data) or new_id()
+
+
+TITLES = {
+    400: "That could not be read", 401: "Please sign in", 403: "Not allowed", 404: "Nothing here",
+    405: "That does not work here", 409: "Somebody was quicker", 413: "That is too large", 422: "That cannot be done",
+    429: "Too many tries", 500: "Something broke on our side", 503: "Not reachable just now",
+}
+
+
+def error_page(status: int, message: str, **headers: str) -> Response:
+    """One shape for every error: a page, or for htmx a toast that leaves what was typed alone."""
+    if is_htmx():
+        meaning = "late" if status >= 500 else "risk"
+        response = Response(toast(message, meaning), status=status)
+        response.headers["HX-Retarget"] = "#toasts"
+        response.headers["HX-Reswap"] = "beforeend"
+    else:
+        portal = request.path.startswith("/portal")
+        page = render_template(
+            "errors/error.html", status=status, title=TITLES.get(status, "That did not work"), message=message,
+            request_id=g.get("request_id", ""), portal=portal,
+        )
+        response = Response(page, status=status)
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def _refused(error: FirmamentError) -> Response:
+    status = {Stale: 409, NotAllowed: 403, NotFound: 404, StorageUnavailable: 503}.get(type(error), 422)
+    if isinstance(error, Throttled):
+        return error_page(429, error.message, Retry_After=str(error.retry_after))
+    if status in (403, 404):
+        log.info("access.refused", status=status, path=request.path, actor=str(getattr(g.get("actor"), "id", "")))
+    return error_page(status, error.message)
+
+
+def _http_error(error: HTTPException) -> Response:
+    code = error.code or 500
+    if error.response is not None:
+        return cast(Response, error.response)
+    words = {
+        400: error.description if type(error).__name__ == "CSRFError" else "The request could not be read. Go back and try again.",
+        404: NotFound().message,
+        405: "This address does not take that kind of request.",
+        413: "That is more than this page takes. Shorten the text or upload it as a file; nothing was saved yet.",
+        429: "Too many tries in a short time. Wait a little and try again.",
+    }
+    return error_page(code, words.get(code) or "The request could not be carried out.")
+
+
+def _broken(error: Exception) -> Response:
+    log.exception("request.broken", path=request.path)
+    return error_page(500, "An unexpected error happened; nothing was half done. Try again, and tell us the reference if it stays.")
+
+
+def init_app(app: Flask) -> None:
+    app.request_class = HouseRequest
+    app.register_error_handler(FirmamentError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    if not app.config.get("PROPAGATE_EXCEPTIONS"):
+        app.register_error_handler(Exception, _broken)
+    app.after_request(_security_headers)
+
+
+def _security_headers(response: Response) -> Response:
+    settings = current_app.config["SETTINGS"]
+    storage_origin = "/".join((settings.s3_public_url or settings.s3_endpoint_url).split("/")[:3])
+    live_origin = "/".join(settings.live_url.split("/")[:3])
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", "; ".join([
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", f"img-src 'self' data: {storage_origin}".strip(),
+        "font-src 'self'", f"connect-src 'self' {storage_origin} {live_origin}".strip(), "manifest-src 'self'",
+        f"frame-src {storage_origin or chr(39) + 'none' + chr(39)}", f"form-action 'self' {storage_origin}".strip(),
+        "base-uri 'none'", "frame-ancestors 'none'",
+    ]))
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "no-referrer" if "/link/" in request.path else "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "geolocation=(), microphone=(), payment=()")
+    if settings.is_production:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if not request.path.startswith("/static/"):
+        headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def not_found() -> None:
+    abort(404)
+
+
+__all__ = [
+    "Answer", "Blueprint", "Form", "arg", "error_page", "form_id", "id_arg", "is_htmx", "me", "page_number",
+    "redirect_to", "respond", "submit", "toast", "unprocessable",
+]

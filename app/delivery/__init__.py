@@ -1,0 +1,1 @@
+"""Mail out, each message kept as rendered."""

@@ -1,0 +1,1 @@
+"""Files: uploaded straight to storage, checked before anyone opens them, served by short-lived links."""

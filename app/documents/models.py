@@ -1,0 +1,85 @@
+"""Documents, uploads under way, and holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.actors import ActorKind
+from app.core.db import Base, HasId
+
+
+class DocumentState(enum.StrEnum):
+    """Only `available` can be opened."""
+
+    UPLOADING = "uploading"
+    RECEIVED = "received"
+    CHECKING = "checking"
+    AVAILABLE = "available"
+    REJECTED = "rejected"
+
+
+class Document(HasId, Base):
+    """A file of a client. `name` is what a person called it and decides nothing; `media_type` is read from content."""
+
+    __tablename__ = "document"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("engagement.id"))
+    folder: Mapped[str] = mapped_column(default="")
+    name: Mapped[str]
+    state: Mapped[DocumentState] = mapped_column(default=DocumentState.UPLOADING)
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    media_type: Mapped[str] = mapped_column(default="")
+    sha256: Mapped[bytes | None]
+    incoming_key: Mapped[str | None]
+    kept_key: Mapped[str | None]
+    preview_key: Mapped[str | None]
+    client_sees: Mapped[bool] = mapped_column(default=False)
+    rejected_because: Mapped[str] = mapped_column(default="")
+    same_as_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
+    added_kind: Mapped[ActorKind]
+    added_by: Mapped[UUID | None]
+    created_at: Mapped[dt.datetime]
+    received_at: Mapped[dt.datetime | None]
+    checked_at: Mapped[dt.datetime | None]
+    archived_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        sa.Index("ix_document_client_id", "client_id", "created_at"),
+        sa.Index("ix_document_unchecked", "received_at", postgresql_where=sa.text("state IN ('received', 'checking')")),
+        sa.Index("ix_document_uploading", "created_at", postgresql_where=sa.text("state = 'uploading'")),
+        sa.Index("ix_document_sha256", "client_id", "sha256"),
+        sa.CheckConstraint("state <> 'available' OR (kept_key IS NOT NULL AND sha256 IS NOT NULL)", name="available"),
+        sa.CheckConstraint("size >= 0", name="size"),
+    )
+
+
+class Upload(HasId, Base):
+    """A multipart upload under way; what has arrived is asked of storage, never kept here."""
+
+    __tablename__ = "upload"
+
+    document_id: Mapped[UUID] = mapped_column(sa.ForeignKey("document.id"), unique=True)
+    client_id: Mapped[UUID]
+    storage_id: Mapped[str]
+    part_size: Mapped[int] = mapped_column(sa.BigInteger)
+    digests: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[dt.datetime]
+    finished_at: Mapped[dt.datetime | None]
+
+
+class Hold(HasId, Base):
+    """Something in a higher room forbids opening or destroying this document (an unpaid bill, a legal hold)."""
+
+    __tablename__ = "hold"
+
+    document_id: Mapped[UUID] = mapped_column(sa.ForeignKey("document.id"))
+    kind: Mapped[str]
+    reason: Mapped[str]
+    created_at: Mapped[dt.datetime]
+    released_at: Mapped[dt.datetime | None]

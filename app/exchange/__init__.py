@@ -1,0 +1,1 @@
+"""In and out: imports, CSV, backup and restore."""

@@ -1,0 +1,1 @@
+"""The firm itself: entities, offices, calendars, number series, tax rates, bank, branding."""

@@ -1,0 +1,134 @@
+"""The firm, its entities and offices, and the settings that the law makes of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.db import Base, Currency, HasId, HasVersion
+
+
+class Firm(HasId, HasVersion, Base):
+    """The one firm of this database: what it calls itself and what it looks like."""
+
+    __tablename__ = "firm"
+
+    name: Mapped[str]
+    zone: Mapped[str] = mapped_column(default="UTC")
+    accent: Mapped[str] = mapped_column(default="#2f5d8a")
+    logo_key: Mapped[str | None]
+    logo_type: Mapped[str | None]
+    require_totp: Mapped[bool] = mapped_column(default=False)
+    rounding: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    hold_above: Mapped[Decimal | None]
+    set_up_at: Mapped[dt.datetime | None]
+    one: Mapped[bool] = mapped_column(default=True, unique=True)
+
+    __table_args__ = (sa.CheckConstraint("one", name="one"),)
+
+
+class Entity(HasId, HasVersion, Base):
+    """A legal person of the firm: it issues invoices under its own numbers, in its base currency."""
+
+    __tablename__ = "entity"
+
+    name: Mapped[str]
+    country: Mapped[str] = mapped_column(sa.CHAR(2))
+    currency: Mapped[Currency]
+    year_end_month: Mapped[int] = mapped_column(sa.SmallInteger, default=12)
+    year_end_day: Mapped[int] = mapped_column(sa.SmallInteger, default=31)
+    address: Mapped[str] = mapped_column(default="")
+    tax_number: Mapped[str] = mapped_column(default="")
+    registration_number: Mapped[str] = mapped_column(default="")
+    bank_name: Mapped[str] = mapped_column(default="")
+    iban: Mapped[str] = mapped_column(default="")
+    bic: Mapped[str] = mapped_column(default="")
+    account_number: Mapped[str] = mapped_column(default="")
+    sort_code: Mapped[str] = mapped_column(default="")
+    terms_days: Mapped[int] = mapped_column(default=14)
+    invoice_note: Mapped[str] = mapped_column(default="")
+    archived_at: Mapped[dt.datetime | None]
+
+
+class Office(HasId, HasVersion, Base):
+    """A place of the firm with its zone and its calendar of holidays (`GB-ENG`, `US-DC`, `DE-BY`)."""
+
+    __tablename__ = "office"
+
+    entity_id: Mapped[UUID] = mapped_column(sa.ForeignKey("entity.id"))
+    name: Mapped[str]
+    zone: Mapped[str]
+    calendar: Mapped[str] = mapped_column(default="GB-ENG")
+    archived_at: Mapped[dt.datetime | None]
+
+    entity: Mapped[Entity] = relationship(lazy="joined", innerjoin=True)
+
+
+class Closure(HasId, Base):
+    """A day on which the firm, or one office, is closed beside the public holidays."""
+
+    __tablename__ = "closure"
+
+    office_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("office.id"))
+    closed_on: Mapped[dt.date]
+    name: Mapped[str]
+
+
+class SeriesKind(enum.StrEnum):
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+    JOB = "job"
+    CLIENT = "client"
+    ENGAGEMENT = "engagement"
+
+
+class NumberSeries(HasId, Base):
+    """A run of numbers; the row is locked while one is given, so that invoices have no gap."""
+
+    __tablename__ = "number_series"
+
+    kind: Mapped[SeriesKind]
+    entity_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("entity.id"))
+    prefix: Mapped[str] = mapped_column(default="")
+    next_value: Mapped[int] = mapped_column(default=1)
+    padding: Mapped[int] = mapped_column(default=5)
+
+    __table_args__ = (sa.UniqueConstraint("kind", "entity_id", postgresql_nulls_not_distinct=True),)
+
+
+class TaxTreatment(enum.StrEnum):
+    """How VAT or sales tax falls on a line (codes S, Z, E, AE, O of UNCL 5305)."""
+
+    STANDARD = "standard"
+    ZERO = "zero"
+    EXEMPT = "exempt"
+    REVERSE_CHARGE = "reverse_charge"
+    OUTSIDE = "outside"
+
+
+class TaxRate(HasId, HasVersion, Base):
+    """A rate of tax from a date on; what an invoice used is copied onto its lines."""
+
+    __tablename__ = "tax_rate"
+
+    code: Mapped[str]
+    name: Mapped[str]
+    treatment: Mapped[TaxTreatment]
+    percent: Mapped[Decimal] = mapped_column(sa.Numeric(7, 4))
+    legend: Mapped[str] = mapped_column(default="")
+    from_on: Mapped[dt.date] = mapped_column(default=dt.date(2000, 1, 1))
+    to_on: Mapped[dt.date | None]
+    is_default: Mapped[bool] = mapped_column(default=False)
+    archived_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("percent >= 0 AND percent < 100", name="percent"),
+        sa.CheckConstraint("treatment = 'standard' OR percent = 0", name="only_standard_has_a_percent"),
+        sa.Index("uq_tax_rate_default", "is_default", unique=True, postgresql_where=sa.text("is_default")),
+    )

@@ -1,0 +1,1 @@
+"""What must be done and in which order: jobs, tasks, dependencies, deadlines (one aggregate)."""

@@ -1,0 +1,217 @@
+"""Jobs, their tasks, dependencies, team and deadlines."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.catalogue.models import DependencyKind, JobTemplate, Service, Stage, StepKind, WorkRole
+from app.clients.models import Client, Engagement
+from app.core.db import Base, HasId, HasVersion
+from app.people.models import Person
+
+
+class JobStatus(enum.StrEnum):
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Job(HasId, HasVersion, Base):
+    """One piece of work for a client under an engagement. `origin` makes creating it twice create it once."""
+
+    __tablename__ = "job"
+
+    number: Mapped[str] = mapped_column(unique=True)
+    origin: Mapped[str | None] = mapped_column(unique=True)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("engagement.id"))
+    service_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("service.id"))
+    template_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job_template.id"))
+    stage_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("stage.id"))
+    title: Mapped[str]
+    status: Mapped[JobStatus] = mapped_column(default=JobStatus.ACTIVE)
+    period_start: Mapped[dt.date | None]
+    period_end: Mapped[dt.date | None]
+    period_name: Mapped[str] = mapped_column(default="")
+    starts_on: Mapped[dt.date]
+    due_on: Mapped[dt.date | None]
+    owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    budget: Mapped[dt.timedelta | None]
+    fee: Mapped[Decimal | None]
+    priority: Mapped[int] = mapped_column(default=0)
+    notes: Mapped[str] = mapped_column(default="")
+    tasks_total: Mapped[int] = mapped_column(default=0)
+    tasks_done: Mapped[int] = mapped_column(default=0)
+    waiting_items: Mapped[int] = mapped_column(default=0)
+    waiting_total: Mapped[int] = mapped_column(default=0)
+    at_risk_because: Mapped[str] = mapped_column(default="")
+    completed_at: Mapped[dt.datetime | None]
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    engagement: Mapped[Engagement] = relationship(lazy="raise")
+    service: Mapped[Service | None] = relationship(lazy="raise")
+    template: Mapped[JobTemplate | None] = relationship(lazy="raise")
+    stage: Mapped[Stage | None] = relationship(lazy="raise")
+    owner: Mapped[Person | None] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.Index("ix_job_client_id", "client_id", "due_on"),
+        sa.Index("ix_job_engagement_id", "engagement_id"),
+        sa.Index("ix_job_open_board", "service_id", "stage_id", "due_on", "id", postgresql_where=sa.text("status = 'active'")),
+        sa.Index("ix_job_open_owner", "owner_id", "due_on", postgresql_where=sa.text("status = 'active'")),
+        sa.Index("ix_job_open_due", "due_on", "id", postgresql_where=sa.text("status = 'active'")),
+        sa.Index("ix_job_title_trgm", sa.text("lower(title) gin_trgm_ops"), postgresql_using="gin"),
+    )
+
+
+class JobRole(Base):
+    """Who holds a work role on a job; changing it re-resolves the open tasks only."""
+
+    __tablename__ = "job_role"
+
+    job_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job.id"), primary_key=True)
+    work_role: Mapped[WorkRole] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"))
+
+
+class TaskState(enum.StrEnum):
+    """Blocked and ready are derived from the graph, never set by hand."""
+
+    BLOCKED = "blocked"
+    READY = "ready"
+    IN_PROGRESS = "in_progress"
+    WAITING = "waiting"
+    IN_REVIEW = "in_review"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (TaskState.BLOCKED, TaskState.READY, TaskState.IN_PROGRESS, TaskState.WAITING, TaskState.IN_REVIEW)
+DOABLE_STATES = (TaskState.READY, TaskState.IN_PROGRESS, TaskState.IN_REVIEW)
+
+
+class Task(HasId, HasVersion, Base):
+    """One step of a job. Client and engagement stand here too: visibility and My work ask for them."""
+
+    __tablename__ = "task"
+
+    job_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job.id"))
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("engagement.id"))
+    stage_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("stage.id"))
+    step_key: Mapped[str | None]
+    position: Mapped[int] = mapped_column(default=0)
+    name: Mapped[str]
+    instructions: Mapped[str] = mapped_column(default="")
+    kind: Mapped[StepKind] = mapped_column(default=StepKind.WORK)
+    work_role: Mapped[WorkRole | None]
+    assignee_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    state: Mapped[TaskState] = mapped_column(default=TaskState.READY)
+    required: Mapped[bool] = mapped_column(default=True)
+    priority: Mapped[int] = mapped_column(default=0)
+    estimate: Mapped[dt.timedelta | None]
+    spent: Mapped[dt.timedelta] = mapped_column(default=dt.timedelta(0))
+    due_on: Mapped[dt.date | None]
+    due_locked: Mapped[bool] = mapped_column(default=False)
+    open_after: Mapped[dt.date | None]
+    waits_for_client: Mapped[bool] = mapped_column(default=False)
+    latest_start_on: Mapped[dt.date | None]
+    waited_on_by: Mapped[int] = mapped_column(default=0)
+    snoozed_until: Mapped[dt.date | None]
+    returns: Mapped[int] = mapped_column(default=0)
+    ready_at: Mapped[dt.datetime | None]
+    started_at: Mapped[dt.datetime | None]
+    done_at: Mapped[dt.datetime | None]
+    done_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+
+    job: Mapped[Job] = relationship(lazy="raise")
+    client: Mapped[Client] = relationship(lazy="raise")
+    assignee: Mapped[Person | None] = relationship(foreign_keys=[assignee_id], lazy="raise")
+    stage: Mapped[Stage | None] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.Index("ix_task_job_id", "job_id", "position"),
+        sa.Index(
+            "ix_task_open_assignee", "assignee_id", "due_on", "id",
+            postgresql_where=sa.text("state NOT IN ('done', 'cancelled')"),
+        ),
+        sa.Index("ix_task_doable", "assignee_id", "due_on", postgresql_where=sa.text("state IN ('ready', 'in_progress', 'in_review')")),
+        sa.Index("ix_task_open_after", "open_after", postgresql_where=sa.text("state = 'blocked' AND open_after IS NOT NULL")),
+        sa.UniqueConstraint("job_id", "step_key"),
+        sa.CheckConstraint("(state = 'done') = (done_at IS NOT NULL)", name="done_at"),
+    )
+
+
+class ChecklistItem(HasId, Base):
+    """One tick of a task's checklist."""
+
+    __tablename__ = "checklist_item"
+
+    task_id: Mapped[UUID] = mapped_column(sa.ForeignKey("task.id"))
+    position: Mapped[int]
+    text: Mapped[str]
+    done_at: Mapped[dt.datetime | None]
+    done_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+
+    __table_args__ = (sa.Index("ix_checklist_item_task_id", "task_id", "position"),)
+
+
+class Dependency(HasId, Base):
+    """`task_id` comes after `on_id` (finish to start), with a lag in working days; may cross jobs."""
+
+    __tablename__ = "dependency"
+
+    task_id: Mapped[UUID] = mapped_column(sa.ForeignKey("task.id"))
+    on_id: Mapped[UUID] = mapped_column(sa.ForeignKey("task.id"))
+    kind: Mapped[DependencyKind] = mapped_column(default=DependencyKind.HARD)
+    lag_days: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        sa.UniqueConstraint("task_id", "on_id"),
+        sa.Index("ix_dependency_on_id", "on_id"),
+        sa.CheckConstraint("task_id <> on_id", name="not_itself"),
+        sa.CheckConstraint("lag_days BETWEEN 0 AND 366", name="lag_days"),
+    )
+
+
+class DeadlineState(enum.StrEnum):
+    OPEN = "open"
+    SATISFIED = "satisfied"
+    EXTENDED = "extended"
+    MISSED = "missed"
+    WAIVED = "waived"
+
+
+class Deadline(HasId, Base):
+    """A statutory date of a job. The original date is never lost; filing and payment are two deadlines."""
+
+    __tablename__ = "deadline"
+
+    job_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job.id"))
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("engagement.id"))
+    code: Mapped[str]
+    name: Mapped[str]
+    jurisdiction: Mapped[str] = mapped_column(default="")
+    statutory_on: Mapped[dt.date]
+    effective_on: Mapped[dt.date]
+    basis: Mapped[str] = mapped_column(default="")
+    source: Mapped[str] = mapped_column(default="rule")
+    state: Mapped[DeadlineState] = mapped_column(default=DeadlineState.OPEN)
+    decided_at: Mapped[dt.datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    evidence_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
+    extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    __table_args__ = (
+        sa.UniqueConstraint("job_id", "code"),
+        sa.Index("ix_deadline_open", "effective_on", postgresql_where=sa.text("state IN ('open', 'extended')")),
+    )

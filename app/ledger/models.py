@@ -1,0 +1,122 @@
+"""Accounts, transactions, postings, periods and kept balances."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, Currency
+
+
+class Account(enum.StrEnum):
+    """The fixed chart. WIP stands at selling value against a memo contra and leaves the house in no export."""
+
+    WIP = "wip"
+    WIP_MEMO = "wip_memo"
+    RECEIVABLE = "receivable"
+    REVENUE = "revenue"
+    RECOVERED = "recovered"
+    TAX = "tax"
+    BANK = "bank"
+    CREDIT = "credit"
+    EXPENSE = "expense"
+
+
+class TransactionKind(enum.StrEnum):
+    """Why money moved. The first six are the WIP movements of DECISIONS' equation."""
+
+    RECORDED = "recorded"
+    REPRICED = "repriced"
+    TRANSFERRED = "transferred"
+    WRITTEN_ON = "written_on"
+    WRITTEN_OFF = "written_off"
+    BILLED = "billed"
+    ISSUED = "issued"
+    PAID = "paid"
+    ALLOCATED = "allocated"
+    REFUNDED = "refunded"
+
+
+class LedgerTransaction(Base):
+    """One balanced act, dated in an open period. A correction is a reversal, never a change."""
+
+    __tablename__ = "ledger_transaction"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    kind: Mapped[TransactionKind]
+    posted_on: Mapped[dt.date]
+    happened_on: Mapped[dt.date]
+    source_kind: Mapped[str]
+    source_id: Mapped[UUID]
+    reason: Mapped[str] = mapped_column(default="")
+    by_id: Mapped[UUID | None]
+    reverses_id: Mapped[int | None] = mapped_column(sa.BigInteger, sa.ForeignKey("ledger_transaction.id"), unique=True)
+    made_at: Mapped[dt.datetime] = mapped_column(server_default=sa.func.now())
+    xid: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("(pg_current_xact_id()::text)::bigint"))
+
+    __table_args__ = (
+        sa.Index("ix_ledger_transaction_posted_on", "posted_on"),
+        sa.Index("ix_ledger_transaction_source", "source_kind", "source_id"),
+    )
+
+
+class Posting(Base):
+    """One side of a transaction: debit positive, credit negative. `item_id` is a time entry or an expense."""
+
+    __tablename__ = "posting"
+
+    transaction_id: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("ledger_transaction.id"), primary_key=True, autoincrement=False
+    )
+    line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    account: Mapped[Account]
+    amount: Mapped[Decimal]
+    currency: Mapped[Currency]
+    base_amount: Mapped[Decimal]
+    base_rate: Mapped[Decimal] = mapped_column(sa.Numeric(18, 6), default=Decimal(1))
+    client_id: Mapped[UUID | None]
+    engagement_id: Mapped[UUID | None]
+    invoice_id: Mapped[UUID | None]
+    payment_id: Mapped[UUID | None]
+    item_id: Mapped[UUID | None]
+    age_month: Mapped[dt.date | None]
+
+    __table_args__ = (
+        sa.Index("ix_posting_engagement_account", "engagement_id", "account"),
+        sa.Index("ix_posting_item_id", "item_id", postgresql_where=sa.text("item_id IS NOT NULL")),
+        sa.Index("ix_posting_invoice_id", "invoice_id", postgresql_where=sa.text("invoice_id IS NOT NULL")),
+        sa.Index("ix_posting_payment_id", "payment_id", postgresql_where=sa.text("payment_id IS NOT NULL")),
+        sa.CheckConstraint("amount <> 0", name="amount"),
+    )
+
+
+class LedgerPeriod(Base):
+    """A month of the books (its first day). Closed, nothing is posted into it any more."""
+
+    __tablename__ = "ledger_period"
+
+    starts_on: Mapped[dt.date] = mapped_column(primary_key=True)
+    closed_at: Mapped[dt.datetime | None]
+    closed_by: Mapped[UUID | None]
+
+
+class Balance(Base):
+    """A kept copy: the sum of postings by engagement (or client), account and month of origin. `verify` proves it."""
+
+    __tablename__ = "balance"
+
+    client_id: Mapped[UUID] = mapped_column(primary_key=True)
+    engagement_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account: Mapped[Account] = mapped_column(primary_key=True)
+    currency: Mapped[Currency] = mapped_column(primary_key=True)
+    age_month: Mapped[dt.date] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal]
+
+    __table_args__ = (
+        sa.Index("ix_balance_account", "account", "client_id", postgresql_where=sa.text("amount <> 0")),
+    )

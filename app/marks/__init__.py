@@ -1,0 +1,1 @@
+"""What people put onto other things: comments."""

@@ -1,0 +1,1 @@
+"""Who is told: each person's inbox of what concerns them."""

@@ -1,0 +1,1 @@
+"""The firm's people: their roles, hours and grades, and how they sign in."""

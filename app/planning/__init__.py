@@ -1,0 +1,1 @@
+"""Work that comes by itself: applying services to many clients, and recurrence."""

@@ -1,0 +1,87 @@
+"""Series of jobs and their occurrences."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.catalogue.models import JobTemplate, Service
+from app.clients.models import Client
+from app.core.db import Base, HasId, HasVersion
+
+
+class VersionPolicy(enum.StrEnum):
+    PIN = "pin"
+    LATEST = "latest"
+
+
+class SeriesState(enum.StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Series(HasId, HasVersion, Base):
+    """A recurrence: which service, for which client, over which periods (RFC 5545), created how far ahead."""
+
+    __tablename__ = "series"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("engagement.id"))
+    service_id: Mapped[UUID] = mapped_column(sa.ForeignKey("service.id"))
+    template_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job_template.id"))
+    version_policy: Mapped[VersionPolicy] = mapped_column(default=VersionPolicy.LATEST)
+    state: Mapped[SeriesState] = mapped_column(default=SeriesState.ACTIVE)
+    rrule: Mapped[str]
+    period: Mapped[str]
+    period_months: Mapped[int]
+    anchor_on: Mapped[dt.date]
+    ends_on: Mapped[dt.date | None]
+    ahead_days: Mapped[int] = mapped_column(default=14)
+    offset_days: Mapped[int] = mapped_column(default=0)
+    roles: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    service: Mapped[Service] = relationship(lazy="raise")
+    template: Mapped[JobTemplate] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.UniqueConstraint("client_id", "engagement_id", "service_id", "anchor_on", "rrule"),
+        sa.Index("ix_series_active", "id", postgresql_where=sa.text("state = 'active'")),
+        sa.CheckConstraint("ahead_days BETWEEN 0 AND 400", name="ahead_days"),
+    )
+
+
+class OccurrenceState(enum.StrEnum):
+    FORECAST = "forecast"
+    CREATED = "created"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class Occurrence(HasId, Base):
+    """One period of a series: a forecast until its job is created, once."""
+
+    __tablename__ = "occurrence"
+
+    series_id: Mapped[UUID] = mapped_column(sa.ForeignKey("series.id"))
+    client_id: Mapped[UUID]
+    period_start: Mapped[dt.date]
+    period_end: Mapped[dt.date]
+    create_on: Mapped[dt.date]
+    due_on: Mapped[dt.date | None]
+    title: Mapped[str]
+    state: Mapped[OccurrenceState] = mapped_column(default=OccurrenceState.FORECAST)
+    job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job.id"))
+
+    __table_args__ = (
+        sa.UniqueConstraint("series_id", "period_start"),
+        sa.Index("ix_occurrence_due", "create_on", postgresql_where=sa.text("state = 'forecast'")),
+        sa.Index("ix_occurrence_job_id", "job_id"),
+        sa.CheckConstraint("period_end >= period_start", name="period"),
+    )

@@ -1,0 +1,1 @@
+"""What the firm asks a client for, the answers, and the reminders."""

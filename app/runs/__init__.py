@@ -1,0 +1,1 @@
+"""Long work over many things: counted, resumable, stoppable, each item in a transaction of its own."""

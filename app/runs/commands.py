@@ -1,0 +1,144 @@
+"""Starting, doing, stopping and resuming long work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+
+from app.activity.commands import record
+from app.core import live
+from app.core.actors import SYSTEM, Actor
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import FirmamentError
+from app.core.permissions import authorize
+from app.core.queue import BULK, enqueue
+from app.runs.models import ItemState, Run, RunItem, RunState
+
+log = structlog.get_logger()
+Result = dict[str, Any] | None
+Worker = Callable[[Run, RunItem, Actor], Result]
+_workers: dict[str, Worker] = {}
+
+
+class Skip(Exception):
+    """Raised by a worker for an item that needs nothing done; the message says why."""
+
+
+def works(kind: str) -> Callable[[Worker], Worker]:
+    """Register the function that does one item of a run of this kind, inside the item's own transaction."""
+
+    def register(worker: Worker) -> Worker:
+        _workers[kind] = worker
+        return worker
+
+    return register
+
+
+def can_run(by: Actor, run: Run | None = None) -> bool:
+    return by.is_system or by.is_person
+
+
+def start_run(
+    run_id: UUID, kind: str, title: str, items: Sequence[tuple[str, dict[str, Any]]], *, by: Actor,
+    options: dict[str, Any] | None = None,
+) -> Run:
+    """Write a run with its (label, payload) items and send it to the queue. The same id again changes nothing."""
+    authorize(by, can_run)
+    with transaction() as session:
+        existing = session.get(Run, run_id)
+        if existing is not None:
+            return existing
+        run = Run(
+            id=run_id, kind=kind, title=title, options=options or {}, total=len(items), started_by=by.person_id,
+            created_at=now(),
+        )
+        session.add(run)
+        session.flush()
+        if items:
+            session.execute(sa.insert(RunItem), [
+                {"run_id": run_id, "position": n, "label": label, "payload": payload}
+                for n, (label, payload) in enumerate(items)
+            ])
+        record("runs.run.start", run, by=by, kind_of_run=kind, title=title, items=len(items))
+        enqueue("runs.work", queue=BULK, run_id=str(run_id))
+        return run
+
+
+def stop_run(run: Run, *, by: Actor) -> None:
+    """Stop after the item under way; what is done stays done."""
+    authorize(by, can_run, run)
+    with transaction():
+        if run.state is RunState.RUNNING:
+            run.state = RunState.STOPPED
+            record("runs.run.stop", run, by=by)
+            live.publish(f"run:{run.id}")
+
+
+def resume_run(run: Run, *, by: Actor) -> None:
+    """Go on with what is waiting, and try once more what failed."""
+    authorize(by, can_run, run)
+    with transaction() as session:
+        if run.state is RunState.RUNNING:
+            return
+        session.execute(
+            sa.update(RunItem).where(RunItem.run_id == run.id, RunItem.state == ItemState.FAILED)
+            .values(state=ItemState.WAITING, message="")
+        )
+        run.state = RunState.RUNNING
+        run.finished_at = None
+        record("runs.run.resume", run, by=by)
+        enqueue("runs.work", queue=BULK, run_id=str(run.id))
+
+
+def work_run(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> int:
+    """Do waiting items one by one until none is left or the run is stopped. Returns how many this call did."""
+    done = 0
+    while _work_one(run_id, actor_of):
+        done += 1
+        db.session.expire_all()
+    return done
+
+
+def _work_one(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> bool:
+    with transaction() as session:
+        run = session.scalar(sa.select(Run).where(Run.id == run_id).with_for_update(read=True, key_share=True).execution_options(populate_existing=True))
+        if run is None or run.state is not RunState.RUNNING:
+            return False
+        item = session.scalar(
+            sa.select(RunItem).where(RunItem.run_id == run_id, RunItem.state == ItemState.WAITING)
+            .order_by(RunItem.position).limit(1).with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        if item is None:
+            _finish_if_done(run)
+            return False
+        try:
+            with transaction():
+                item.result = _workers[run.kind](run, item, actor_of(run.started_by))
+            item.state = ItemState.DONE
+        except Skip as skip:
+            item.state, item.message = ItemState.SKIPPED, str(skip)
+        except FirmamentError as error:
+            item.state, item.message = ItemState.FAILED, error.message
+        except sa.exc.OperationalError:
+            raise
+        except Exception as error:  # one bad item must not stop the other nine hundred
+            log.exception("run.item.broken", run=str(run_id), position=item.position)
+            item.state, item.message = ItemState.FAILED, f"Unexpected error ({type(error).__name__}); nothing was done."
+        live.publish(f"run:{run_id}")
+    return True
+
+
+def _finish_if_done(run: Run) -> None:
+    open_items = db.session.scalar(
+        sa.select(sa.func.count()).where(RunItem.run_id == run.id, RunItem.state == ItemState.WAITING)
+    )
+    if not open_items and run.state is RunState.RUNNING:
+        run.state, run.finished_at = RunState.FINISHED, now()
+        record("runs.run.finish", run, by=SYSTEM)
+        live.publish(f"run:{run.id}")

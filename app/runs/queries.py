@@ -1,0 +1,64 @@
+"""Reading runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.core.actors import Actor
+from app.core.db import db, get_or_404
+from app.core.errors import NotFound
+from app.runs.models import ItemState, Run, RunItem, RunState
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    total: int
+    done: int
+    skipped: int
+    failed: int
+
+    @property
+    def finished(self) -> int:
+        return self.done + self.skipped + self.failed
+
+    @property
+    def percent(self) -> int:
+        return 100 if not self.total else self.finished * 100 // self.total
+
+
+def get_run(run_id: UUID, *, seen_by: Actor) -> Run:
+    if not (seen_by.is_person or seen_by.is_system):
+        raise NotFound()
+    return get_or_404(sa.select(Run).where(Run.id == run_id))
+
+
+def list_runs(*, seen_by: Actor, kind: str | None = None, limit: int = 20) -> Sequence[Run]:
+    if not (seen_by.is_person or seen_by.is_system):
+        return []
+    statement = sa.select(Run).order_by(Run.created_at.desc()).limit(limit)
+    return db.session.scalars(statement.where(Run.kind == kind) if kind else statement).all()
+
+
+def progress(run: Run) -> Progress:
+    counts = dict(
+        db.session.execute(
+            sa.select(RunItem.state, sa.func.count()).where(RunItem.run_id == run.id).group_by(RunItem.state)
+        ).tuples().all()
+    )
+    return Progress(run.total, counts.get(ItemState.DONE, 0), counts.get(ItemState.SKIPPED, 0), counts.get(ItemState.FAILED, 0))
+
+
+def items_of(run: Run, *states: ItemState, limit: int = 100) -> Sequence[RunItem]:
+    statement = sa.select(RunItem).where(RunItem.run_id == run.id).order_by(RunItem.position).limit(limit)
+    return db.session.scalars(statement.where(RunItem.state.in_(states)) if states else statement).all()
+
+
+def running_runs() -> Sequence[UUID]:
+    """Runs that have work waiting, for the sweeper."""
+    return db.session.scalars(sa.select(Run.id).where(Run.state == RunState.RUNNING)).all()

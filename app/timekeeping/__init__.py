@@ -1,0 +1,1 @@
+"""Timers, time entries, rate cards, expenses."""

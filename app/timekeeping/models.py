@@ -1,0 +1,154 @@
+"""Timers, entries with what was recorded beside what is charged, rates by date, expenses."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.catalogue.models import WorkRole
+from app.clients.models import Client, Engagement
+from app.core.db import Base, Currency, HasId, HasVersion
+from app.core.db import Rate as RateColumn
+from app.jobs.models import Job, Task
+from app.people.models import Person
+
+
+class Timer(HasId, Base):
+    """A clock on a task, job or engagement; one runs per person, by the database's word. Server time."""
+
+    __tablename__ = "timer"
+
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"))
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("engagement.id"))
+    job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job.id"))
+    task_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("task.id"))
+    note: Mapped[str] = mapped_column(default="")
+    started_at: Mapped[dt.datetime]
+    running_since: Mapped[dt.datetime | None]
+    gathered: Mapped[dt.timedelta] = mapped_column(default=dt.timedelta(0))
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    engagement: Mapped[Engagement] = relationship(lazy="raise")
+    job: Mapped[Job | None] = relationship(lazy="raise")
+    task: Mapped[Task | None] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.Index("uq_timer_running", "person_id", unique=True, postgresql_where=sa.text("running_since IS NOT NULL")),
+        sa.Index("ix_timer_person_id", "person_id"),
+    )
+
+
+class ItemState(enum.StrEnum):
+    """Where an entry or expense stands on its way into a bill."""
+
+    OPEN = "open"
+    HELD = "held"
+    DRAFTED = "drafted"
+    BILLED = "billed"
+    WRITTEN_OFF = "written_off"
+
+
+class WipItem(HasId, HasVersion):
+    """What a time entry and an expense share: both are WIP, valued when recorded."""
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("engagement.id"))
+    job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job.id"))
+    task_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("task.id"))
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"))
+    worked_on: Mapped[dt.date]
+    billable: Mapped[bool] = mapped_column(default=True)
+    narrative: Mapped[str] = mapped_column(default="")
+    currency: Mapped[Currency]
+    value: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    open_value: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    state: Mapped[ItemState] = mapped_column(default=ItemState.OPEN)
+    hold_reason: Mapped[str] = mapped_column(default="")
+    deleted_at: Mapped[dt.datetime | None]
+
+
+class TimeEntry(WipItem, Base):
+    """Time worked. `recorded` is what the clock said, `charged` what the rounding made of it; both stay."""
+
+    __tablename__ = "time_entry"
+
+    recorded: Mapped[dt.timedelta]
+    charged: Mapped[dt.timedelta]
+    rounding: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    rate: Mapped[RateColumn]
+    rate_source: Mapped[str]
+    rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("rate.id"))
+    work_role: Mapped[WorkRole | None]
+    activity: Mapped[str] = mapped_column(default="")
+    split_from_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("time_entry.id"))
+    timer_id: Mapped[UUID | None] = mapped_column(unique=True)
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    engagement: Mapped[Engagement] = relationship(lazy="raise")
+    job: Mapped[Job | None] = relationship(lazy="raise")
+    task: Mapped[Task | None] = relationship(lazy="raise")
+    person: Mapped[Person] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.Index("ix_time_entry_person_id", "person_id", "worked_on"),
+        sa.Index("ix_time_entry_job_id", "job_id", "worked_on"),
+        sa.Index("ix_time_entry_unbilled", "engagement_id", "worked_on",
+                 postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL")),
+        sa.CheckConstraint("recorded > 0 AND recorded <= 86400", name="recorded"),
+        sa.CheckConstraint("charged >= 0 AND rate >= 0", name="charged"),
+        sa.CheckConstraint("billable OR open_value = 0", name="non_billable_is_worth_nothing"),
+    )
+
+
+class Expense(WipItem, Base):
+    """Money laid out for a client: net with its tax, marked up or not, billed or not."""
+
+    __tablename__ = "expense"
+
+    category: Mapped[str] = mapped_column(default="")
+    net: Mapped[Decimal]
+    tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    mark_up_percent: Mapped[Decimal] = mapped_column(sa.Numeric(7, 4), default=Decimal(0))
+    document_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    engagement: Mapped[Engagement] = relationship(lazy="raise")
+    job: Mapped[Job | None] = relationship(lazy="raise")
+    person: Mapped[Person] = relationship(lazy="raise")
+
+    __table_args__ = (
+        sa.Index("ix_expense_person_id", "person_id", "worked_on"),
+        sa.Index("ix_expense_unbilled", "engagement_id", "worked_on",
+                 postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL")),
+        sa.CheckConstraint("net > 0 AND tax >= 0", name="net"),
+    )
+
+
+class Rate(HasId, HasVersion, Base):
+    """An hourly rate from a date on, for whatever of its columns is filled; the most specific one wins."""
+
+    __tablename__ = "rate"
+
+    from_on: Mapped[dt.date]
+    to_on: Mapped[dt.date | None]
+    amount: Mapped[RateColumn]
+    currency: Mapped[Currency]
+    person_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    grade: Mapped[str | None]
+    work_role: Mapped[WorkRole | None]
+    activity: Mapped[str | None]
+    client_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client.id"))
+    engagement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("engagement.id"))
+    archived_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("amount >= 0", name="amount"),
+        sa.CheckConstraint("to_on > from_on", name="ends_after_start"),
+    )

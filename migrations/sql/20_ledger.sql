@@ -1,0 +1,48 @@
+-- Every transaction sums to zero per currency and in base, judged once per transaction when it commits.
+CREATE OR REPLACE FUNCTION check_balanced() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE bad record;
+BEGIN
+    SELECT currency, sum(amount) AS off, sum(base_amount) AS base_off INTO bad FROM posting
+    WHERE transaction_id = NEW.id GROUP BY currency HAVING sum(amount) <> 0 OR sum(base_amount) <> 0 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'transaction % is out of balance by % %', NEW.id, bad.off, bad.currency
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_balanced';
+    END IF;
+    IF NOT EXISTS (SELECT FROM posting WHERE transaction_id = NEW.id) THEN
+        RAISE EXCEPTION 'transaction % has no postings', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_not_empty';
+    END IF;
+    RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS balanced ON ledger_transaction;
+CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON ledger_transaction DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION check_balanced();
+
+-- Postings join their transaction while it is being made, never later.
+CREATE OR REPLACE FUNCTION check_same_act() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM fresh f JOIN ledger_transaction t ON t.id = f.transaction_id
+               WHERE t.xid <> (pg_current_xact_id()::text)::bigint) THEN
+        RAISE EXCEPTION 'a posting cannot join a finished transaction'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_same_act';
+    END IF;
+    RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS same_act ON posting;
+CREATE TRIGGER same_act AFTER INSERT ON posting REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION check_same_act();
+
+-- A closed period takes no posting. The share lock makes closing wait for what is being posted.
+CREATE OR REPLACE FUNCTION check_period_open() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE closed timestamptz;
+BEGIN
+    SELECT closed_at INTO closed FROM ledger_period
+    WHERE starts_on = date_trunc('month', NEW.posted_on)::date FOR SHARE;
+    IF closed IS NOT NULL THEN
+        RAISE EXCEPTION 'the period of % is closed', NEW.posted_on
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_period_open';
+    END IF;
+    RETURN NEW;
+END $$;
+DROP TRIGGER IF EXISTS period_open ON ledger_transaction;
+CREATE TRIGGER period_open BEFORE INSERT ON ledger_transaction FOR EACH ROW EXECUTE FUNCTION check_period_open();

@@ -1,0 +1,143 @@
+-- Three roles: the owner migrates; {app} serves the firm; {portal} serves its clients under row-level security.
+GRANT USAGE ON SCHEMA public TO {app}, {portal};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {app};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {app};
+REVOKE UPDATE, DELETE, TRUNCATE ON event, event_seal, ledger_transaction, posting FROM {app};
+REVOKE DELETE, TRUNCATE ON event_payload FROM {app};
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {portal};
+GRANT USAGE ON SEQUENCE event_id_seq TO {portal};
+
+-- Who is at the portal's door, as set at the beginning of each transaction.
+CREATE OR REPLACE FUNCTION portal_contact() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$ SELECT nullif(current_setting('firmament.contact', true), '')::uuid $$;
+CREATE OR REPLACE FUNCTION portal_request() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$ SELECT nullif(current_setting('firmament.request', true), '')::uuid $$;
+CREATE OR REPLACE FUNCTION portal_signed_in() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$ SELECT coalesce(current_setting('firmament.assurance', true), '') = 'signed_in' $$;
+
+-- The clients a contact may reach: those with portal access when signed in, else the one of their request.
+CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, public AS $$
+    SELECT coalesce(array_agg(client_id), '{{}}') FROM (
+        SELECT cc.client_id FROM client_contact cc
+        WHERE cc.contact_id = portal_contact() AND cc.portal_access AND portal_signed_in()
+        UNION
+        SELECT r.client_id FROM client_request r JOIN request_recipient rr ON rr.request_id = r.id
+        WHERE r.id = portal_request() AND rr.contact_id = portal_contact()
+    ) reachable $$;
+
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
+        EXECUTE format('DROP POLICY IF EXISTS house ON %I', name);
+        EXECUTE format('CREATE POLICY house ON %I TO {app}, {owner} USING (true) WITH CHECK (true)', name);
+    END LOOP;
+    FOR name IN SELECT DISTINCT tablename FROM pg_policies WHERE policyname LIKE 'portal_%' LOOP
+        EXECUTE (SELECT string_agg(format('DROP POLICY %I ON %I', policyname, tablename), '; ')
+                 FROM pg_policies WHERE tablename = name AND policyname LIKE 'portal_%');
+    END LOOP;
+END $$;
+
+-- What anyone at the door may read of the firm: its name, its colours, how to pay it.
+GRANT SELECT ON firm, entity, office, stage, service TO {portal};
+CREATE POLICY portal_reads ON firm FOR SELECT TO {portal} USING (true);
+CREATE POLICY portal_reads ON entity FOR SELECT TO {portal} USING (true);
+CREATE POLICY portal_reads ON office FOR SELECT TO {portal} USING (true);
+CREATE POLICY portal_reads ON stage FOR SELECT TO {portal} USING ((SELECT portal_signed_in()));
+CREATE POLICY portal_reads ON service FOR SELECT TO {portal} USING ((SELECT portal_signed_in()));
+GRANT SELECT (id, name) ON person TO {portal};
+CREATE POLICY portal_reads ON person FOR SELECT TO {portal} USING ((SELECT portal_contact()) IS NOT NULL);
+
+-- Themselves and their clients.
+GRANT SELECT ON contact, client_contact, contact_address, request_recipient TO {portal};
+CREATE POLICY portal_reads ON contact FOR SELECT TO {portal} USING (id = (SELECT portal_contact()));
+CREATE POLICY portal_reads ON client_contact FOR SELECT TO {portal}
+    USING (contact_id = (SELECT portal_contact()) AND portal_access);
+CREATE POLICY portal_reads ON contact_address FOR SELECT TO {portal} USING (contact_id = (SELECT portal_contact()));
+CREATE POLICY portal_reads ON request_recipient FOR SELECT TO {portal} USING (contact_id = (SELECT portal_contact()));
+GRANT SELECT (id, name, sort_key, currency, language, zone, office_id, archived_at) ON client TO {portal};
+CREATE POLICY portal_reads ON client FOR SELECT TO {portal} USING (id = ANY ((SELECT portal_clients())::uuid[]));
+GRANT SELECT (id, client_id, engagement_id, service_id, stage_id, title, status, period_name, starts_on, due_on,
+              tasks_total, tasks_done, completed_at, created_at) ON job TO {portal};
+CREATE POLICY portal_reads ON job FOR SELECT TO {portal}
+    USING ((SELECT portal_signed_in()) AND client_id = ANY ((SELECT portal_clients())::uuid[]));
+
+-- Requests: the one of the link, or all when signed in; drafts never. Only answering is written.
+GRANT SELECT ON client_request, request_item, item_document TO {portal};
+GRANT UPDATE (state, viewed_at, submitted_at, next_reminder_on, version, updated_at) ON client_request TO {portal};
+GRANT UPDATE (state, answer, not_applicable_because, saved_at, answered_at, answered_kind, answered_by)
+    ON request_item TO {portal};
+GRANT INSERT, DELETE ON item_document TO {portal};
+CREATE POLICY portal_reads ON client_request FOR SELECT TO {portal}
+    USING (client_id = ANY ((SELECT portal_clients())::uuid[]) AND state NOT IN ('draft', 'scheduled')
+           AND ((SELECT portal_signed_in()) OR id = (SELECT portal_request())));
+CREATE POLICY portal_writes ON client_request FOR UPDATE TO {portal}
+    USING (client_id = ANY ((SELECT portal_clients())::uuid[]) AND closed_at IS NULL
+           AND state IN ('sent', 'viewed', 'in_progress', 'returned', 'submitted')
+           AND ((SELECT portal_signed_in()) OR id = (SELECT portal_request())))
+    WITH CHECK (state IN ('viewed', 'in_progress', 'submitted', 'returned', 'sent'));
+CREATE POLICY portal_reads ON request_item FOR SELECT TO {portal}
+    USING (EXISTS (SELECT FROM client_request r WHERE r.id = request_id));
+CREATE POLICY portal_writes ON request_item FOR UPDATE TO {portal}
+    USING (state <> 'accepted' AND EXISTS (SELECT FROM client_request r WHERE r.id = request_id AND r.closed_at IS NULL))
+    WITH CHECK (state IN ('open', 'answered', 'not_applicable', 'returned'));
+CREATE POLICY portal_reads ON item_document FOR SELECT TO {portal}
+    USING (EXISTS (SELECT FROM request_item i WHERE i.id = item_id));
+CREATE POLICY portal_adds ON item_document FOR INSERT TO {portal}
+    WITH CHECK (EXISTS (SELECT FROM request_item i WHERE i.id = item_id AND i.state <> 'accepted')
+                AND EXISTS (SELECT FROM document d WHERE d.id = document_id));
+CREATE POLICY portal_takes_back ON item_document FOR DELETE TO {portal}
+    USING (EXISTS (SELECT FROM request_item i WHERE i.id = item_id AND i.state IN ('open', 'returned', 'answered')));
+
+-- Documents: what they gave for a request they can see, and, signed in, what the firm shares.
+GRANT SELECT, INSERT ON document, upload TO {portal};
+GRANT UPDATE (state, received_at, size) ON document TO {portal};
+GRANT UPDATE (finished_at, digests) ON upload TO {portal};
+GRANT DELETE ON upload TO {portal};
+CREATE POLICY portal_reads ON document FOR SELECT TO {portal}
+    USING (client_id = ANY ((SELECT portal_clients())::uuid[]) AND archived_at IS NULL
+           AND (((SELECT portal_signed_in()) AND client_sees)
+                OR (added_kind = 'contact' AND added_by = (SELECT portal_contact()))));
+CREATE POLICY portal_adds ON document FOR INSERT TO {portal}
+    WITH CHECK (client_id = ANY ((SELECT portal_clients())::uuid[]) AND added_kind = 'contact'
+                AND added_by = (SELECT portal_contact()) AND state = 'uploading');
+CREATE POLICY portal_writes ON document FOR UPDATE TO {portal}
+    USING (added_kind = 'contact' AND added_by = (SELECT portal_contact()) AND state IN ('uploading', 'received'))
+    WITH CHECK (state IN ('uploading', 'received'));
+CREATE POLICY portal_reads ON upload FOR SELECT TO {portal}
+    USING (EXISTS (SELECT FROM document d WHERE d.id = document_id AND d.added_by = (SELECT portal_contact())));
+CREATE POLICY portal_adds ON upload FOR INSERT TO {portal}
+    WITH CHECK (EXISTS (SELECT FROM document d WHERE d.id = document_id AND d.added_by = (SELECT portal_contact())));
+CREATE POLICY portal_writes ON upload FOR UPDATE TO {portal}
+    USING (EXISTS (SELECT FROM document d WHERE d.id = document_id AND d.added_by = (SELECT portal_contact())));
+CREATE POLICY portal_takes_back ON upload FOR DELETE TO {portal}
+    USING (EXISTS (SELECT FROM document d WHERE d.id = document_id AND d.added_by = (SELECT portal_contact())));
+GRANT SELECT ON hold TO {portal};
+CREATE POLICY portal_reads ON hold FOR SELECT TO {portal}
+    USING (EXISTS (SELECT FROM document d WHERE d.id = document_id));
+
+-- Invoices, once issued, and what is still owed on them.
+GRANT SELECT (id, kind, state, number, entity_id, client_id, payer_id, credits_id, currency, issued_on, due_on, net,
+              tax, gross, note, pdf_key, pdf_sha256, sent_at, viewed_at, created_at) ON invoice TO {portal};
+GRANT UPDATE (viewed_at) ON invoice TO {portal};
+GRANT SELECT ON invoice_line, posting TO {portal};
+CREATE POLICY portal_reads ON invoice FOR SELECT TO {portal}
+    USING ((SELECT portal_signed_in()) AND client_id = ANY ((SELECT portal_clients())::uuid[])
+           AND state IN ('sent', 'void') AND sent_at IS NOT NULL);
+CREATE POLICY portal_writes ON invoice FOR UPDATE TO {portal}
+    USING ((SELECT portal_signed_in()) AND client_id = ANY ((SELECT portal_clients())::uuid[]) AND state = 'sent');
+CREATE POLICY portal_reads ON invoice_line FOR SELECT TO {portal}
+    USING (EXISTS (SELECT FROM invoice i WHERE i.id = invoice_id));
+CREATE POLICY portal_reads ON posting FOR SELECT TO {portal}
+    USING ((SELECT portal_signed_in()) AND account = 'receivable' AND invoice_id IS NOT NULL
+           AND client_id = ANY ((SELECT portal_clients())::uuid[]));
+
+-- What they do is recorded; what is recorded they cannot read.
+GRANT INSERT ON event, event_payload, outbox TO {portal};
+CREATE POLICY portal_adds ON event FOR INSERT TO {portal}
+    WITH CHECK (actor_kind = 'contact' AND actor_id = (SELECT portal_contact()));
+CREATE POLICY portal_adds ON event_payload FOR INSERT TO {portal} WITH CHECK ((SELECT portal_contact()) IS NOT NULL);
+CREATE POLICY portal_adds ON outbox FOR INSERT TO {portal} WITH CHECK ((SELECT portal_contact()) IS NOT NULL);
