@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import smtplib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -30,8 +30,9 @@ class Finding:
 
 
 def probe_database(url: str) -> None:
-    parts = url.replace("postgresql+psycopg://", "postgresql://", 1)
-    with psycopg.connect(parts, connect_timeout=SECONDS, options=f"-c statement_timeout={SECONDS}s") as connection:
+    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    limit = f"-c statement_timeout={SECONDS}s"
+    with psycopg.connect(plain, connect_timeout=SECONDS, options=limit) as connection:
         connection.execute("SELECT 1")
 
 
@@ -72,14 +73,14 @@ def look(settings: Settings) -> list[Finding]:
         probes["portal database"] = lambda: probe_database(settings.database_portal_url)
     pool = ThreadPoolExecutor(max_workers=len(probes))
     waiting = {name: pool.submit(probe) for name, probe in probes.items()}
-    found = [_finding(name, lambda answer=answer: answer.result(SECONDS + 1)) for name, answer in waiting.items()]
+    found = [_finding(name, answer) for name, answer in waiting.items()]
     pool.shutdown(wait=False)
     return found
 
 
-def _finding(name: str, answer: Callable[[], None]) -> Finding:
+def _finding(name: str, answer: Future[None]) -> Finding:
     try:
-        answer()
+        answer.result(SECONDS + 1)
     except TooSlow:
         return Finding(name, False, f"no answer within {SECONDS} s")
     except Exception as error:  # noqa: BLE001 - whatever a driver raises, the answer is: not ready
@@ -101,7 +102,8 @@ def readyz() -> tuple[Response, int]:
             current_app.logger.warning("not ready: %s: %s", finding.name, finding.reason)
     failing = [finding.name for finding in findings if not finding.ok]
     parts = {finding.name: finding.ok for finding in findings}
-    return jsonify(status="failing" if failing else "ok", parts=parts, failing=failing), 503 if failing else 200
+    body = jsonify(status="failing" if failing else "ok", parts=parts, failing=failing)
+    return body, 503 if failing else 200
 
 
 def init_app(app: Flask) -> None:

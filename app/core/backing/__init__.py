@@ -25,18 +25,18 @@ def missing(settings: Settings) -> list[str]:
     return [name for name, url in given.items() if not url]
 
 
-def ensure_services(settings: Settings, *, database: str = DEMO) -> Settings:
+def ensure_services(settings: Settings) -> Settings:
     """Start what is missing for the life of this process, and fill its addresses in."""
-    lease, filled = take_lease(settings, database=database)
+    lease, filled = take_lease(settings)
     if lease is not None:
         _held.append(lease)
     return filled
 
 
 @contextmanager
-def services(settings: Settings, *, database: str = DEMO) -> Iterator[Settings]:
+def services(settings: Settings) -> Iterator[Settings]:
     """The same for the length of a block; what nobody else uses has stopped at its end."""
-    lease, filled = take_lease(settings, database=database)
+    lease, filled = take_lease(settings)
     try:
         yield filled
     finally:
@@ -44,8 +44,9 @@ def services(settings: Settings, *, database: str = DEMO) -> Iterator[Settings]:
             lease.release(wait=True)
 
 
-def take_lease(settings: Settings, *, database: str = DEMO, for_tests: bool = False,
-               grace: float = 0.0) -> tuple[Lease | None, Settings]:
+def take_lease(
+    settings: Settings, *, database: str = "", for_tests: bool = False, grace: float = 0.0
+) -> tuple[Lease | None, Settings]:
     """A lease on what is missing (None when nothing is) and the settings with every address filled in."""
     wanted = missing(settings)
     if not wanted:
@@ -55,7 +56,7 @@ def take_lease(settings: Settings, *, database: str = DEMO, for_tests: bool = Fa
     lease = Lease(settings.var, wanted, for_tests=for_tests, grace=grace)
     lease.take()
     try:
-        return lease, _filled(settings, lease, database)
+        return lease, _filled(settings, lease, database or (EMPTY if settings.empty else DEMO))
     except BaseException:
         lease.release()
         raise

@@ -1,0 +1,73 @@
+"""`firmament check`: what answers, what does not, and the way to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.config import Settings
+from app.core.backing import BackingFailed, missing, take_lease
+from app.core.health import Finding, look, probe_smtp
+
+MEND = {
+    "database": "Is the server up, and is DATABASE_URL (and DATABASE_APP_URL) right?",
+    "portal database": "Is DATABASE_PORTAL_URL right? Its login must be another one than the app's.",
+    "redis": "Is the server up, and is REDIS_URL right?",
+    "s3": "Is the server up, and are S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY right?",
+    "mail": "Is the server up, and is SMTP_URL right (smtp://name:password@host:587)?",
+}
+URLS = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "s3": "S3_ENDPOINT_URL"}
+
+
+def report(settings: Settings, *, say: Callable[[str], None]) -> int:
+    """Print one line a part; the exit code is 0 when everything needed answers."""
+    embedded = missing(settings)
+    for name in embedded:
+        say(f"  --    {name}: {URLS[name]} is not set, so the one from the Python wheel is used")
+    try:
+        lease, settings = take_lease(settings)
+    except BackingFailed as error:
+        say(f"FAILS   {error}")
+        return 1
+    try:
+        findings = look(settings)
+        if settings.smtp_url:
+            findings.append(_mail(settings.smtp_url))
+        for finding in findings:
+            say(_line(finding))
+        for note in _notes(settings):
+            say(f"  note  {note}")
+    finally:
+        if lease is not None:
+            lease.release(wait=True)
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _mail(url: str) -> Finding:
+    try:
+        probe_smtp(url)
+    except OSError as error:
+        return Finding("mail", False, str(error))
+    return Finding("mail", True)
+
+
+def _line(finding: Finding) -> str:
+    if finding.ok:
+        return f"  ok    {finding.name}"
+    return f"FAILS   {finding.name}: {finding.reason}\n        {MEND[finding.name]}"
+
+
+def _notes(settings: Settings) -> list[str]:
+    notes = []
+    if not settings.database_portal_url:
+        notes.append(
+            "DATABASE_PORTAL_URL is not set: portal requests switch to a role without login on the app's own "
+            "connection. That guard is weaker than a login of its own; create one and set the URL."
+        )
+    if not settings.database_app_url:
+        notes.append(
+            "DATABASE_APP_URL is not set: the app connects as the owner of the tables, whom append-only "
+            "privileges do not bind. Create a login of its own and set the URL."
+        )
+    if not settings.smtp_url:
+        notes.append("SMTP_URL is not set: mail is kept as rendered and sent to nobody.")
+    return notes

@@ -1,0 +1,123 @@
+"""The `firmament` command: a small function for each, importing its room only when it is called."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.config import BadSettings, Settings
+from app.core.backing import BackingFailed
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+Command = Callable[..., Any]
+
+
+class House(click.Group):
+    """Turns an error that carries a sentence for a person into that sentence and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from app.core.errors import FirmamentError
+
+        try:
+            return super().invoke(ctx)
+        except (BackingFailed, BadSettings, FirmamentError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=House)
+def main() -> None:
+    """Firmament: runs a professional-services firm."""
+
+
+def with_settings(command: Command) -> Command:
+    """Hand the command settings with every address filled in; what runs nowhere is started meanwhile."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **words: Any) -> Any:
+        from app.core.backing import services
+
+        with services(Settings.from_environment()) as settings:
+            return command(settings, *args, **words)
+
+    return run
+
+
+def with_app(command: Command) -> Command:
+    """Hand the command the application, in its context, with every service at hand."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **words: Any) -> Any:
+        from app.core.backing import missing, services
+        from app.factory import worker_app
+
+        settings = Settings.from_environment()
+        with ExitStack() as stack:
+            ours = missing(settings)
+            settings = stack.enter_context(services(settings))
+            if "postgres" in ours:
+                migrate_database(settings)
+            app: Flask = worker_app(settings)
+            stack.enter_context(app.app_context())
+            return command(app, *args, **words)
+
+    return run
+
+
+def migrate_database(settings: Settings) -> bool:
+    from app.core.migration import migrate
+
+    return migrate(settings)
+
+
+@main.command()
+def up() -> None:
+    """Start everything and keep it running until Ctrl-C."""
+    from app.supervisor import Supervisor
+
+    supervisor = Supervisor(Settings.from_environment(), say=click.echo, has_demo="demo" in main.commands)
+    sys.exit(supervisor.run())
+
+
+@main.command()
+@with_settings
+def migrate(settings: Settings) -> None:
+    """Bring the database's schema up to date."""
+    click.echo("The schema was made." if migrate_database(settings) else "The schema is up to date.")
+
+
+@main.command()
+@click.argument("queues", nargs=-1, required=True, type=click.Choice(["now", "bulk"]))
+@with_app
+def worker(app: Flask, queues: tuple[str, ...]) -> None:
+    """Do the background work of the given queues."""
+    from app.core.worker import run_worker
+
+    run_worker(app, list(queues))
+
+
+@main.command()
+@with_app
+def scheduler(app: Flask) -> None:
+    """Start the recurring background work when it is due."""
+    from app.core.worker import run_scheduler
+
+    run_scheduler(app)
+
+
+@main.command()
+def check() -> None:
+    """Say what is reachable, what is not, and how to mend it."""
+    from app.checks import report
+
+    sys.exit(report(Settings.from_environment(), say=click.echo))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""How gunicorn serves the product: threads, no files outside the checkout, logs on standard error."""
+
+import logging
+from typing import Any
+
+from app.config import Settings
+
+settings = Settings.from_environment()
+
+bind = f"{settings.host}:{settings.port}"
+worker_class = "gthread"
+workers = settings.web_workers
+threads = settings.web_threads
+timeout = 120
+graceful_timeout = 5
+keepalive = 15
+max_requests = 0
+accesslog = None
+loglevel = "warning"
+control_socket_disable = True
+forwarded_allow_ips = "*" if settings.trusted_proxies else "127.0.0.1,::1"
+limit_request_line = 8190
+
+
+def post_worker_init(worker: Any) -> None:
+    """The application's own log takes gunicorn's records too."""
+    for name in ("gunicorn.error", "gunicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
