@@ -1,0 +1,101 @@
+"""Amounts, durations and dates as people say them; registered as template filters."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zlib
+from decimal import Decimal
+
+from babel import Locale
+from babel.dates import format_date, format_time, format_timedelta
+from babel.numbers import format_currency, format_decimal
+from flask import Flask
+from flask_babel import get_locale, gettext
+
+from app.core import clock
+from app.core.money import Money, exponent
+
+FALLBACK = Locale("en", "GB")
+DAYS_SAID_RELATIVELY = 6
+
+
+def locale() -> Locale:
+    """The reader's locale inside a request, British English outside of one."""
+    return get_locale() or FALLBACK
+
+
+def amount(value: Money | Decimal | int | None, currency: str = "") -> str:
+    """`1,234.50`: the number alone, for columns whose header names the currency."""
+    if value is None:
+        return ""
+    number, code = (value.amount, value.currency) if isinstance(value, Money) else (Decimal(value), currency)
+    decimals = exponent(code) if code else 2
+    return format_decimal(number, format="#,##0" + ("." + "0" * decimals if decimals else ""), locale=locale())
+
+
+def money(value: Money | None) -> str:
+    """`£1,234.50`: the number with its currency, for single figures."""
+    return "" if value is None else format_currency(value.amount, value.currency, locale=locale())
+
+
+def duration(value: dt.timedelta | None) -> str:
+    """`1:24`, hours and minutes; minutes round half up."""
+    if value is None:
+        return ""
+    minutes = int((abs(value).total_seconds() + 30) // 60)
+    return f"{'−' if value < dt.timedelta() and minutes else ''}{minutes // 60}:{minutes % 60:02d}"
+
+
+def day(value: dt.date | None, today: dt.date | None = None) -> str:
+    """`today`, `tomorrow`, `Fri 12 Dec`; with the year when it is another one."""
+    if value is None:
+        return ""
+    reference = today or clock.today()
+    near = {0: gettext("today"), 1: gettext("tomorrow"), -1: gettext("yesterday")}.get((value - reference).days)
+    return near or format_date(value, "EEE d MMM" if value.year == reference.year else "EEE d MMM y", locale=locale())
+
+
+def distance(value: dt.date | None, today: dt.date | None = None) -> str:
+    """`in 3 days`, `2 days ago`; farther than six days as the day itself."""
+    if value is None:
+        return ""
+    days = (value - (today or clock.today())).days
+    if abs(days) <= 1 or abs(days) > DAYS_SAID_RELATIVELY:
+        return day(value, today)
+    return format_timedelta(dt.timedelta(days=days), granularity="day", threshold=99, add_direction=True, locale=locale())
+
+
+def exact(value: dt.date | dt.datetime | None) -> str:
+    """`Friday, 12 December 2025` and, for an instant, its time in the firm's zone."""
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime):
+        local = clock.local(value)
+        return f"{format_date(local, 'full', locale=locale())}, {format_time(local, 'short', locale=locale())}"
+    return format_date(value, "full", locale=locale())
+
+
+def moment(value: dt.datetime | None) -> str:
+    """`10:42` today, `yesterday 10:42`, `Fri 12 Dec 10:42` before; in the firm's zone."""
+    if value is None:
+        return ""
+    local = clock.local(value)
+    time = format_time(local, "HH:mm", locale=locale())
+    return time if local.date() == clock.today() else f"{day(local.date())} {time}"
+
+
+def initials(name: str) -> str:
+    """At most two letters of a name, first and last word."""
+    words = [word for word in name.replace(".", " ").split() if word[0].isalnum()]
+    picked = words[:1] + words[-1:] if len(words) > 1 else words
+    return "".join(word[0] for word in picked).upper() or "?"
+
+
+def hue_of(name: str) -> int:
+    """One of six quiet grounds for an avatar, always the same for a name."""
+    return zlib.crc32(name.encode()) % 6 + 1
+
+
+def init_app(app: Flask) -> None:
+    for filter_ in (amount, money, duration, day, distance, exact, moment, initials, hue_of):
+        app.add_template_filter(filter_, filter_.__name__)

@@ -1,0 +1,47 @@
+// Messages: from the server (HX-Trigger: {"toast": {"text", "meaning"}}), from failed requests, from a lost line.
+const region = document.getElementById("toasts");
+const sentences = {
+  403: "Your role does not allow this.",
+  404: "That is no longer there. Reload the page to see what is.",
+  409: "Somebody changed this meanwhile. Reload to see their version.",
+  413: "That is too large to send.",
+  429: "Too many tries. Wait a moment, then try again.",
+};
+
+function show(text, meaning = "") {
+  const toast = document.getElementById("toast-template")?.content.firstElementChild.cloneNode(true);
+  if (!toast || !region) return;
+  toast.className = `toast ${meaning}`;
+  toast.querySelector("span").textContent = text;
+  if (meaning !== "done") toast.querySelector(".icon")?.remove();
+  region.append(toast);
+  leave(toast);
+}
+
+function leave(toast) {
+  const words = toast.textContent.trim().split(/\s+/).length;
+  setTimeout(() => toast.matches(":hover, :focus-within") ? leave(toast) : toast.remove(), 4000 + words * 300);
+}
+
+region?.querySelectorAll("[data-toast]").forEach(leave);
+region?.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.closest("[data-toast]").remove());
+document.addEventListener("toast", ({ detail }) => show(detail.text ?? detail.value, detail.meaning));
+
+// A refused form (422) and a stale one (409 with a body for the target) are swapped in; other failures keep the page.
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  const { status, headers } = ctx.response;
+  if (status === 422 || headers.get("HX-Retarget")) return;
+  ctx.swap = "none";
+  if (!headers.get("HX-Trigger")) show(sentences[status] ?? "That did not work; nothing was changed. Try again.", "late");
+});
+document.addEventListener("htmx:error", ({ detail }) => {
+  if (detail.error) show(navigator.onLine ? "The server did not answer. Try again." : "You are offline; nothing was sent.", "late");
+});
+
+const banner = Object.assign(document.createElement("div"), { className: "offline", role: "status", hidden: true });
+banner.textContent = document.documentElement.dataset.offline ?? "You are offline. What you see may be out of date.";
+document.body.prepend(banner);
+const notice = () => { banner.hidden = navigator.onLine; };
+addEventListener("online", notice);
+addEventListener("offline", notice);
+notice();
