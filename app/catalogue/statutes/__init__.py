@@ -1,0 +1,1 @@
+"""Statutory and court deadlines, one table for each body of law; read by app.catalogue.statutory."""

@@ -1,0 +1,286 @@
+"""United States federal tax returns.
+
+A Saturday, Sunday or legal holiday in the District of Columbia moves a date on (IRC 7503)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from app.catalogue.due_rules import (
+    Roll,
+    Step,
+    day,
+    month_day,
+    month_end,
+    months,
+)
+from app.catalogue.statutes.shape import YEAR_END, Earlier, StatutoryRule
+
+QUARTER_END = "the last day of the quarter"
+EXTENDED = "The time to pay is not extended."
+ACT_2015 = "Surface Transportation Act of 2015 (Pub. L. 114-41) s. 2006"
+FIRST_YEARS_AFTER_2015 = date(2016, 12, 31)
+
+
+def tax_rule(
+    code: str,
+    title: str,
+    trigger: str,
+    *steps: Step,
+    source: str,
+    note: str = "",
+    aliases: tuple[str, ...] = (),
+    exceptions: tuple[Earlier, ...] = (),
+) -> StatutoryRule:
+    return StatutoryRule(
+        "US-" + code,
+        title,
+        trigger,
+        steps,
+        f"{source}; IRC 7503",
+        "US-DC",
+        Roll.NEXT,
+        note=note,
+        aliases=tuple("US-" + alias for alias in aliases),
+        exceptions=exceptions,
+    )
+
+
+RULES = (
+    tax_rule(
+        "1040",
+        "Form 1040, individual income tax return and payment",
+        YEAR_END,
+        months(4),
+        day(15),
+        source="IRC 6072(a), 6151(a)",
+        aliases=("1040-PAY", "1040-SR"),
+    ),
+    tax_rule(
+        "1040-EXT",
+        "Form 1040 with an extension (Form 4868)",
+        YEAR_END,
+        months(10),
+        day(15),
+        source="IRC 6081; Treas. Reg. 1.6081-4",
+        note=EXTENDED,
+        aliases=("4868", "4868-1040", "1040-4868", "1040-EXTENDED"),
+    ),
+    tax_rule(
+        "1040-ABROAD",
+        "Form 1040, automatic two months for those living abroad",
+        YEAR_END,
+        months(6),
+        day(15),
+        source="Treas. Reg. 1.6081-5",
+    ),
+    tax_rule(
+        "1040NR",
+        "Form 1040-NR without wages subject to withholding",
+        YEAR_END,
+        months(6),
+        day(15),
+        source="IRC 6072(c)",
+    ),
+    tax_rule("1041", "Form 1041, estates and trusts", YEAR_END, months(4), day(15), source="IRC 6072(a)"),
+    tax_rule(
+        "1041-EXT",
+        "Form 1041 with an extension (Form 7004), five and a half months",
+        YEAR_END,
+        months(9),
+        month_end(),
+        source="Treas. Reg. 1.6081-6",
+        note=EXTENDED,
+        aliases=("7004-1041", "1041-7004", "1041-EXTENDED"),
+    ),
+    tax_rule(
+        "1065",
+        "Form 1065, partnership return and Schedules K-1",
+        YEAR_END,
+        months(3),
+        day(15),
+        source="IRC 6072(b), 6031(b)",
+        aliases=("K1", "1065-K1"),
+        exceptions=(
+            Earlier(
+                (months(4), day(15)),
+                before=FIRST_YEARS_AFTER_2015,
+                source=f"IRC 6072(a) before the {ACT_2015}; IRC 7503",
+            ),
+        ),
+    ),
+    tax_rule(
+        "1065-EXT",
+        "Form 1065 with an extension (Form 7004)",
+        YEAR_END,
+        months(9),
+        day(15),
+        source="Treas. Reg. 1.6081-2",
+        aliases=("7004-1065", "1065-7004", "1065-EXTENDED"),
+    ),
+    tax_rule(
+        "1120S",
+        "Form 1120-S, S corporation return and Schedules K-1",
+        YEAR_END,
+        months(3),
+        day(15),
+        source="IRC 6072(b), 6037(b)",
+        aliases=("1120S-K1",),
+    ),
+    tax_rule(
+        "1120S-EXT",
+        "Form 1120-S with an extension (Form 7004)",
+        YEAR_END,
+        months(9),
+        day(15),
+        source="Treas. Reg. 1.6081-3",
+        note=EXTENDED,
+        aliases=("7004-1120S", "1120S-7004", "1120S-EXTENDED"),
+    ),
+    tax_rule(
+        "1120",
+        "Form 1120, corporation income tax return and payment",
+        YEAR_END,
+        months(4),
+        day(15),
+        source="IRC 6072(a), 6151(a)",
+        aliases=("1120-PAY", "1120C"),
+        note="A year that ends on 30 June and began before 2026 is due on the 15th of the third month.",
+        exceptions=(
+            Earlier(
+                (months(3), day(15)),
+                before=FIRST_YEARS_AFTER_2015,
+                source=f"IRC 6072(b) before the {ACT_2015}; IRC 7503",
+            ),
+            Earlier(
+                (months(3), day(15)),
+                before=date(2026, 7, 1),
+                month_day=(6, 30),
+                source=f"{ACT_2015}(a)(3)(B); IRC 7503",
+            ),
+        ),
+    ),
+    tax_rule(
+        "1120-EXT",
+        "Form 1120 with an extension (Form 7004)",
+        YEAR_END,
+        months(10),
+        day(15),
+        source="IRC 6081(b); Treas. Reg. 1.6081-3",
+        note=EXTENDED,
+        aliases=("7004-1120", "1120-7004", "1120-EXTENDED"),
+        exceptions=(Earlier((months(9), day(15)), before=FIRST_YEARS_AFTER_2015),),
+    ),
+    tax_rule(
+        "990",
+        "Form 990, exempt organisation",
+        YEAR_END,
+        months(5),
+        day(15),
+        source="Treas. Reg. 1.6033-2(e)",
+        aliases=("990EZ", "990PF", "990N"),
+    ),
+    tax_rule(
+        "990-EXT",
+        "Form 990 with an extension (Form 8868)",
+        YEAR_END,
+        months(11),
+        day(15),
+        source="Treas. Reg. 1.6081-9",
+        aliases=("8868", "990-8868", "990-EXTENDED"),
+    ),
+    tax_rule(
+        "5500",
+        "Form 5500, employee benefit plan",
+        "the last day of the plan year",
+        months(7),
+        month_end(),
+        source="ERISA 104(a)(1); 29 CFR 2520.104a-5",
+    ),
+    tax_rule(
+        "5500-EXT",
+        "Form 5500 with an extension (Form 5558)",
+        "the last day of the plan year",
+        months(10),
+        day(15),
+        source="Treas. Reg. 1.6081-11",
+        aliases=("5558", "5500-EXTENDED"),
+    ),
+    tax_rule(
+        "706",
+        "Form 706, estate tax return and payment",
+        "the date of death",
+        months(9),
+        source="IRC 6075(a); Treas. Reg. 20.6075-1",
+    ),
+    tax_rule(
+        "706-EXT",
+        "Form 706 with an extension (Form 4768)",
+        "the date of death",
+        months(15),
+        source="Treas. Reg. 20.6081-1",
+        note=EXTENDED,
+        aliases=("4768", "706-EXTENDED"),
+    ),
+    tax_rule(
+        "709",
+        "Form 709, gift tax return",
+        "the last day of the calendar year of the gift",
+        months(4),
+        day(15),
+        source="IRC 6075(b)",
+    ),
+    tax_rule(
+        "1042",
+        "Forms 1042 and 1042-S, tax withheld from foreign persons",
+        YEAR_END,
+        month_day("03-15"),
+        source="Treas. Reg. 1.1461-1(b), (c)",
+        aliases=("1042S",),
+    ),
+    tax_rule(
+        "720",
+        "Form 720, quarterly federal excise tax",
+        QUARTER_END,
+        months(1),
+        month_end(),
+        source="Treas. Reg. 40.6071(a)-1",
+    ),
+    tax_rule(
+        "2290",
+        "Form 2290, heavy highway vehicle use tax",
+        "a day in the month of first use",
+        months(1),
+        month_end(),
+        source="Treas. Reg. 41.6071(a)-1",
+    ),
+    StatutoryRule(
+        "US-FBAR",
+        "FinCEN Form 114, report of foreign bank accounts",
+        "the last day of the calendar year",
+        (month_day("04-15"),),
+        f"31 CFR 1010.306(c); {ACT_2015}(b)(11)",
+        "US-DC",
+        Roll.NEXT,
+        note="An extension to 15 October is automatic.",
+        aliases=("US-FINCEN114",),
+        exceptions=(
+            Earlier(
+                (month_day("06-30"),),
+                before=FIRST_YEARS_AFTER_2015,
+                roll=Roll.NONE,
+                source="31 CFR 1010.306(c)",
+            ),
+        ),
+    ),
+    StatutoryRule(
+        "US-FBAR-EXT",
+        "FinCEN Form 114 with its automatic extension",
+        "the last day of the calendar year",
+        (month_day("10-15"),),
+        f"{ACT_2015}(b)(11)",
+        "US-DC",
+        Roll.NEXT,
+        aliases=("US-FBAR-EXTENDED", "US-FINCEN114-EXT"),
+    ),
+)
