@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.catalogue.deadline_cli import deadline_command
 from app.config import BadSettings, Settings
 from app.core.backing import BackingFailed
 
@@ -34,6 +35,9 @@ class House(click.Group):
 @click.group(cls=House)
 def main() -> None:
     """Firmament: runs a professional-services firm."""
+
+
+main.add_command(deadline_command)
 
 
 def with_settings(command: Command) -> Command:

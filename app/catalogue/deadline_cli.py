@@ -68,7 +68,7 @@ def _as_text(result: DeadlineResult) -> str:
             result.due.isoformat(),
             f"rule: {result.rule}, {result.title}",
             f"basis: {result.rule_words[0].upper()}{result.rule_words[1:]}",
-            f"from: {result.trigger.isoformat()}",
+            f"from: {result.trigger.isoformat()} ({result.trigger_words})",
             *moved,
             f"calendar: {result.calendar}",
             f"source: {result.source}",

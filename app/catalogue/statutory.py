@@ -52,6 +52,7 @@ class DeadlineResult:
     rule: str
     title: str
     trigger: date
+    trigger_words: str
     due: date
     unrolled: date
     basis: str
@@ -76,6 +77,7 @@ def compute(rule_name: str, trigger: date, *, calendar_id: str | None = None) ->
         rule=rule.code,
         title=rule.title,
         trigger=trigger,
+        trigger_words=rule.trigger,
         due=resolved.due,
         unrolled=resolved.unrolled,
         basis=" ".join(filter(None, (f"{words[0].upper()}{words[1:]}.", rule.note, moved))),
@@ -158,4 +160,6 @@ def _nearest(name: str) -> list[str]:
 
 
 def _why_moved(day: date, calendar: WorkingCalendar) -> str:
-    return f"{day:%A} {day.day} {day:%B %Y} is not a working day ({calendar.why_closed(day)}; {calendar.id})."
+    reason = calendar.why_closed(day)
+    because = calendar.id if reason == f"{day:%A}" else f"{reason}, {calendar.id}"
+    return f"{day:%A} {day.day} {day:%B %Y} is not a working day ({because})."
