@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, Currency
+from app.core.db import Base, Currency, HasId
 
 
 class Account(enum.StrEnum):
@@ -119,4 +119,20 @@ class Balance(Base):
 
     __table_args__ = (
         sa.Index("ix_balance_account", "account", "client_id", postgresql_where=sa.text("amount <> 0")),
+    )
+
+
+class ExchangeRate(HasId, Base):
+    """Units of `base` for one unit of `currency`, from a day on; written onto each posting, never looked up again."""
+
+    __tablename__ = "exchange_rate"
+
+    currency: Mapped[Currency]
+    base: Mapped[Currency]
+    from_on: Mapped[dt.date]
+    rate: Mapped[Decimal] = mapped_column(sa.Numeric(18, 6))
+
+    __table_args__ = (
+        sa.UniqueConstraint("currency", "base", "from_on"),
+        sa.CheckConstraint("rate > 0", name="rate"),
     )

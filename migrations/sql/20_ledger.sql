@@ -32,12 +32,14 @@ DROP TRIGGER IF EXISTS same_act ON posting;
 CREATE TRIGGER same_act AFTER INSERT ON posting REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION check_same_act();
 
--- A closed period takes no posting. The share lock makes closing wait for what is being posted.
+-- A closed period takes no posting. The shared lock makes closing wait for what is being posted.
 CREATE OR REPLACE FUNCTION check_period_open() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE closed timestamptz;
+DECLARE
+    month date := date_trunc('month', NEW.posted_on)::date;
+    closed timestamptz;
 BEGIN
-    SELECT closed_at INTO closed FROM ledger_period
-    WHERE starts_on = date_trunc('month', NEW.posted_on)::date FOR SHARE;
+    PERFORM pg_advisory_xact_lock_shared(7140, to_char(month, 'YYYYMM')::int);
+    SELECT closed_at INTO closed FROM ledger_period WHERE starts_on = month;
     IF closed IS NOT NULL THEN
         RAISE EXCEPTION 'the period of % is closed', NEW.posted_on
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_period_open';

@@ -1,0 +1,169 @@
+"""Posting, reversing, closing: the only writers of the ledger and of its kept balances."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.core.actors import Actor
+from app.core.clock import now, today
+from app.core.db import db, transaction
+from app.core.errors import Refused
+from app.core.money import round_amount
+from app.core.permissions import authorize
+from app.ledger.ageing import month_of
+from app.ledger.models import Account, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
+from app.ledger.policy import can_close_period, can_post
+from app.ledger.queries import rate_on
+
+NO_ENGAGEMENT = UUID(int=0)
+KEPT = frozenset({Account.WIP, Account.RECEIVABLE, Account.CREDIT})
+PERIOD_LOCK = 7140
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leg:
+    """One side of a transaction: debit positive, credit negative, in the transaction's currency.
+
+    `age_on` is the date whose month the amount ages from: the work date for WIP, the due date for receivables.
+    """
+
+    account: Account
+    amount: Decimal
+    client_id: UUID | None = None
+    engagement_id: UUID | None = None
+    invoice_id: UUID | None = None
+    payment_id: UUID | None = None
+    item_id: UUID | None = None
+    age_on: dt.date | None = None
+
+
+_POST = sa.text("""
+    WITH legs AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:account AS text[]), CAST(:amount AS numeric[]), CAST(:base_amount AS numeric[]),
+            CAST(:client_id AS uuid[]), CAST(:engagement_id AS uuid[]), CAST(:invoice_id AS uuid[]),
+            CAST(:payment_id AS uuid[]), CAST(:item_id AS uuid[]), CAST(:age_month AS date[])
+        ) WITH ORDINALITY AS leg (account, amount, base_amount, client_id, engagement_id, invoice_id, payment_id,
+                                  item_id, age_month, line)
+    ), made AS (
+        INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason, by_id, reverses_id)
+        SELECT :kind, greatest(CAST(:happened_on AS date),
+                               (SELECT max(starts_on) + interval '1 month' FROM ledger_period
+                                WHERE closed_at IS NOT NULL)::date),
+               CAST(:happened_on AS date), :source_kind, CAST(:source_id AS uuid), :reason, CAST(:by_id AS uuid),
+               CAST(:reverses_id AS bigint)
+        RETURNING id
+    ), posted AS (
+        INSERT INTO posting (transaction_id, line, account, amount, currency, base_amount, base_rate, client_id,
+                             engagement_id, invoice_id, payment_id, item_id, age_month)
+        SELECT made.id, leg.line, leg.account, leg.amount, :currency, leg.base_amount, CAST(:base_rate AS numeric),
+               leg.client_id, leg.engagement_id, leg.invoice_id, leg.payment_id, leg.item_id, leg.age_month
+        FROM made, legs AS leg
+    ), kept AS (
+        INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount)
+        SELECT client_id, coalesce(engagement_id, CAST(:no_engagement AS uuid)), account, :currency, age_month, sum(amount)
+        FROM legs WHERE account = ANY (CAST(:kept AS text[]))
+        GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5
+        ON CONFLICT (client_id, engagement_id, account, currency, age_month)
+        DO UPDATE SET amount = balance.amount + excluded.amount
+    )
+    SELECT id FROM made
+""")
+
+
+def post(
+    kind: TransactionKind, legs: Sequence[Leg], *, by: Actor, currency: str, base: str, source: Any,
+    happened_on: dt.date, reason: str = "", reverses: int | None = None,
+) -> int | None:
+    """Append one balanced transaction and move the kept balances with it. Zero legs are left out.
+
+    `base` is the entity's own currency. It is posted on `happened_on`, or, when that month is closed, on the first
+    day that is still open. Returns its id, None when nothing was left to post. Raises Refused without a rate.
+    """
+    authorize(by, can_post)
+    legs = [leg for leg in legs if leg.amount]
+    if not legs:
+        return None
+    if sum(leg.amount for leg in legs) != 0:
+        raise ValueError(f"{kind}: the legs do not sum to zero.")
+    rate = rate_on(currency, base, happened_on)
+    base_amounts = _in_base([leg.amount for leg in legs], rate, base)
+    columns: dict[str, list[Any]] = defaultdict(list)
+    for leg, base_amount in zip(legs, base_amounts, strict=True):
+        columns["account"].append(leg.account.value)
+        columns["amount"].append(leg.amount)
+        columns["base_amount"].append(base_amount)
+        for name in ("client_id", "engagement_id", "invoice_id", "payment_id", "item_id"):
+            columns[name].append(getattr(leg, name))
+        columns["age_month"].append(month_of(leg.age_on or happened_on))
+    db.session.flush()
+    result = db.session.execute(_POST, {
+        **columns, "kind": kind.value, "happened_on": happened_on,
+        "source_kind": source.__tablename__, "source_id": source.id, "reason": reason, "by_id": by.person_id,
+        "reverses_id": reverses, "currency": currency, "base_rate": rate, "no_engagement": NO_ENGAGEMENT,
+        "kept": [account.value for account in KEPT],
+    })
+    return int(result.scalar_one())
+
+
+def _in_base(amounts: Sequence[Decimal], rate: Decimal, base: str) -> list[Decimal]:
+    """The amounts in base currency; the last one takes the rounding, so that they balance too."""
+    if rate == 1:
+        return list(amounts)
+    converted = [round_amount(amount * rate, base) for amount in amounts]
+    converted[-1] -= sum(converted)
+    return converted
+
+
+def reverse(transaction_id: int, *, by: Actor, base: str, source: Any, reason: str, on: dt.date | None = None) -> int | None:
+    """Append the opposite of a transaction, dated in the open period; the database refuses a second reversal."""
+    authorize(by, can_post)
+    original = db.session.get_one(LedgerTransaction, transaction_id)
+    rows = db.session.scalars(
+        sa.select(Posting).where(Posting.transaction_id == transaction_id).order_by(Posting.line)
+    ).all()
+    legs = [
+        Leg(account=p.account, amount=-p.amount, client_id=p.client_id, engagement_id=p.engagement_id,
+            invoice_id=p.invoice_id, payment_id=p.payment_id, item_id=p.item_id, age_on=p.age_month)
+        for p in rows
+    ]
+    return post(original.kind, legs, by=by, currency=rows[0].currency, base=base, source=source,
+                happened_on=on or today(), reason=reason, reverses=transaction_id)
+
+
+def close_period(month: dt.date, *, by: Actor) -> LedgerPeriod:
+    """Close a month and, with it, all before it. It waits for what is being posted. Raises Refused for the future."""
+    authorize(by, can_close_period)
+    month = month_of(month)
+    if month >= month_of(today()):
+        raise Refused("A month can be closed once it is over.", field="month")
+    with transaction() as session:
+        session.execute(
+            sa.select(sa.func.pg_advisory_xact_lock(PERIOD_LOCK, int(f"{month:%Y%m}")))
+        )
+        period = session.get(LedgerPeriod, month, populate_existing=True) or LedgerPeriod(starts_on=month)
+        if period.closed_at:
+            raise Refused(f"{month:%B %Y} is closed already.", field="month")
+        period.closed_at, period.closed_by = now(), by.person_id
+        session.add(period)
+        session.flush()
+        record("ledger.period.close", _Month(month), by=by, month=month)
+        return period
+
+
+class _Month:
+    """The subject of a period's event; a month has no UUID of its own, so its number is made one."""
+
+    __tablename__ = "ledger_period"
+
+    def __init__(self, month: dt.date) -> None:
+        self.id = UUID(int=int(f"{month:%Y%m}"))

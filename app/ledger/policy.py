@@ -1,0 +1,17 @@
+"""Who may close the books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.core.actors import Actor
+from app.core.permissions import Permission
+
+
+def can_post(by: Actor, *_things: Any) -> bool:
+    """Postings follow from commands that were allowed already; contacts make none."""
+    return by.is_system or by.is_person
+
+
+def can_close_period(by: Actor) -> bool:
+    return by.may(Permission.PERIOD_CLOSE)

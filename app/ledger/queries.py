@@ -1,0 +1,140 @@
+"""Reading the ledger: balances kept and exact, rates, periods."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.db import db
+from app.core.errors import Refused
+from app.ledger.ageing import BUCKETS, bucket_starts
+from app.ledger.models import Account, Balance, ExchangeRate, LedgerPeriod, LedgerTransaction, Posting
+
+
+@dataclass(frozen=True)
+class Aged:
+    """An amount by age, in one currency: the five columns of BUCKETS and their total."""
+
+    client_id: UUID
+    engagement_id: UUID | None
+    currency: str
+    columns: tuple[Decimal, ...]
+
+    @property
+    def total(self) -> Decimal:
+        return sum(self.columns, Decimal(0))
+
+
+def rate_on(currency: str, base: str, day: dt.date) -> Decimal:
+    """Units of base for one unit of currency on a day: the latest rate on or before it. Raises Refused without one."""
+    if currency == base:
+        return Decimal(1)
+    rate = db.session.scalar(
+        sa.select(ExchangeRate.rate)
+        .where(ExchangeRate.currency == currency, ExchangeRate.base == base, ExchangeRate.from_on <= day)
+        .order_by(ExchangeRate.from_on.desc()).limit(1)
+    )
+    if rate is None:
+        raise Refused(f"There is no exchange rate from {currency} to {base} for {day:%-d %B %Y}. Add it under Settings.")
+    return rate
+
+
+def age_columns(on: dt.date, month: sa.ColumnElement[dt.date], amount: sa.ColumnElement[Decimal]) -> list[sa.Label[Decimal]]:
+    """The five sums of an ageing, to put into any grouped select."""
+    starts = bucket_starts(on)
+    conditions = [month >= starts[0]]
+    conditions += [sa.and_(month >= start, month < newer) for newer, start in zip(starts, starts[1:], strict=False)]
+    conditions.append(month < starts[-1])
+    return [
+        sa.func.coalesce(sa.func.sum(amount).filter(condition), 0).label(f"age_{i}")
+        for i, condition in enumerate(conditions)
+    ]
+
+
+def aged_balances(account: Account, on: dt.date, *, seen_by: Actor, by_engagement: bool = False) -> sa.Select[tuple[UUID, ...]]:
+    """A grouped select over the kept balances: client (and engagement), currency, five ages, total; not yet ordered."""
+    keys = [Balance.client_id] + ([Balance.engagement_id] if by_engagement else [])
+    return (
+        sa.select(*keys, Balance.currency, *age_columns(on, Balance.age_month, Balance.amount),
+                  sa.func.sum(Balance.amount).label("total"))
+        .where(Balance.account == account, Balance.amount != 0, *within_sight(seen_by, Balance.client_id, Balance.engagement_id))
+        .group_by(*keys, Balance.currency)
+    )
+
+
+def aged_total(account: Account, on: dt.date, *, seen_by: Actor, client_id: UUID | None = None) -> list[Aged]:
+    """One ageing per currency, over everything the viewer may see or over one client."""
+    statement = (
+        sa.select(Balance.currency, *age_columns(on, Balance.age_month, Balance.amount))
+        .where(Balance.account == account, Balance.amount != 0, *within_sight(seen_by, Balance.client_id, Balance.engagement_id))
+        .group_by(Balance.currency).order_by(Balance.currency)
+    )
+    if client_id:
+        statement = statement.where(Balance.client_id == client_id)
+    return [
+        Aged(client_id or UUID(int=0), None, row.currency, tuple(row[1:]))
+        for row in db.session.execute(statement)
+    ]
+
+
+def balance_of(account: Account, *, seen_by: Actor, client_id: UUID, engagement_id: UUID | None = None) -> dict[str, Decimal]:
+    """The kept balance per currency of a client or one engagement."""
+    statement = (
+        sa.select(Balance.currency, sa.func.sum(Balance.amount))
+        .where(Balance.account == account, Balance.client_id == client_id,
+               *within_sight(seen_by, Balance.client_id, Balance.engagement_id))
+        .group_by(Balance.currency)
+    )
+    if engagement_id:
+        statement = statement.where(Balance.engagement_id == engagement_id)
+    return {currency: amount for currency, amount in db.session.execute(statement) if amount}
+
+
+def sum_on(account: Account, day: dt.date, *, seen_by: Actor, client_id: UUID | None = None) -> dict[str, Decimal]:
+    """The exact sum of postings up to and including a day, per currency: what a past date answers with."""
+    statement = (
+        sa.select(Posting.currency, sa.func.sum(Posting.amount))
+        .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        .where(Posting.account == account, LedgerTransaction.posted_on <= day,
+               *within_sight(seen_by, Posting.client_id, Posting.engagement_id))
+        .group_by(Posting.currency)
+    )
+    if client_id:
+        statement = statement.where(Posting.client_id == client_id)
+    return dict(db.session.execute(statement).tuples().all())
+
+
+def list_postings(
+    *, seen_by: Actor, account: Account | None = None, client_id: UUID | None = None, invoice_id: UUID | None = None,
+    item_id: UUID | None = None, limit: int = 200,
+) -> Sequence[sa.Row[tuple[Posting, LedgerTransaction]]]:
+    """The rows behind a figure, newest first."""
+    statement = (
+        sa.select(Posting, LedgerTransaction).join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        .where(*within_sight(seen_by, Posting.client_id, Posting.engagement_id))
+        .order_by(Posting.transaction_id.desc(), Posting.line).limit(limit)
+    )
+    filters = {Posting.account: account, Posting.client_id: client_id, Posting.invoice_id: invoice_id, Posting.item_id: item_id}
+    for column, value in filters.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    return db.session.execute(statement).all()
+
+
+def list_closed_periods(*, seen_by: Actor) -> Sequence[LedgerPeriod]:
+    if not seen_by.is_person:
+        return []
+    return db.session.scalars(
+        sa.select(LedgerPeriod).where(LedgerPeriod.closed_at.is_not(None)).order_by(LedgerPeriod.starts_on.desc())
+    ).all()
+
+
+def bucket_names() -> tuple[str, ...]:
+    return tuple(bucket.name for bucket in BUCKETS)

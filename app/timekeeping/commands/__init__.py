@@ -1,0 +1,1 @@
+"""Changing time: timers, entries, rates, expenses."""

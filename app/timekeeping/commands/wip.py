@@ -1,0 +1,58 @@
+"""Moving WIP in the ledger as items are recorded, changed, moved, billed or written off."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from app.core.actors import Actor
+from app.ledger.commands import Leg, post
+from app.ledger.models import Account, TransactionKind
+from app.timekeeping.models import Expense, TimeEntry
+
+Item = TimeEntry | Expense
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item's open value stands: whose, of which month, how much."""
+
+    client_id: UUID
+    engagement_id: UUID
+    item_id: UUID
+    worked_on: dt.date
+    amount: Decimal
+    currency: str
+
+
+def place_of(item: Item) -> Place:
+    return Place(item.client_id, item.engagement_id, item.id, item.worked_on, item.open_value, item.currency)
+
+
+def wip_legs(place: Place, sign: int = 1) -> list[Leg]:
+    """WIP against its memo contra for one item's value."""
+    amount = place.amount * sign
+    key = {"client_id": place.client_id, "engagement_id": place.engagement_id, "item_id": place.item_id}
+    return [
+        Leg(account=Account.WIP, amount=amount, age_on=place.worked_on, **key),  # type: ignore[arg-type]
+        Leg(account=Account.WIP_MEMO, amount=-amount, age_on=place.worked_on, **key),  # type: ignore[arg-type]
+    ]
+
+
+def move_wip(
+    kind: TransactionKind, item: Item, before: Place | None, after: Place | None, *, by: Actor, base: str, reason: str = "",
+) -> None:
+    """Post the difference between two places of an item, dated on its work date (or in the open period)."""
+    if before and after and (before.engagement_id, before.worked_on.replace(day=1), before.currency) == (
+        after.engagement_id, after.worked_on.replace(day=1), after.currency
+    ):
+        change = Place(after.client_id, after.engagement_id, after.item_id, after.worked_on, after.amount - before.amount, after.currency)
+        post(kind, wip_legs(change), by=by, currency=change.currency, base=base, source=item,
+             happened_on=item.worked_on, reason=reason)
+        return
+    for place, sign in ((before, -1), (after, 1)):
+        if place is not None:
+            post(kind, wip_legs(place, sign), by=by, currency=place.currency, base=base, source=item,
+                 happened_on=place.worked_on, reason=reason)

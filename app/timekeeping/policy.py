@@ -1,0 +1,30 @@
+"""Whose time one may record and change, and who sees rates."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from app.clients.policy import can_see
+from app.core.actors import Actor
+from app.core.permissions import Permission
+from app.timekeeping.models import WipItem
+
+
+def can_record_time(by: Actor, person_id: UUID | None = None) -> bool:
+    """One's own time; that of others takes a permission."""
+    if not by.may(Permission.TIME_RECORD):
+        return False
+    return by.is_system or person_id in (None, by.id) or by.may(Permission.TIME_EDIT_OTHERS)
+
+
+def can_edit_item(by: Actor, item: WipItem) -> bool:
+    return can_record_time(by, item.person_id) and can_see(by, item.client_id, item.engagement_id)
+
+
+def can_see_rates(by: Actor, *_things: Any) -> bool:
+    return by.may(Permission.RATE_SEE)
+
+
+def can_edit_rates(by: Actor, *_things: Any) -> bool:
+    return by.may(Permission.RATE_EDIT)

@@ -1,0 +1,72 @@
+"""Which hourly rate applies, and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.catalogue.models import WorkRole
+from app.clients.models import Engagement
+from app.core.db import db
+from app.people.models import Person
+from app.timekeeping.models import Rate
+
+
+@dataclass(frozen=True)
+class FoundRate:
+    """The rate per hour, the words for where it came from, and every rate that was looked at, best first."""
+
+    amount: Decimal
+    source: str
+    rate_id: UUID | None
+    considered: tuple[tuple[str, Rate], ...] = ()
+
+
+Names = Callable[[Rate], bool]
+
+# rules/money: engagement + person, engagement + role, client + person, client + role, activity, person, role.
+ORDER: tuple[tuple[str, Names], ...] = (
+    ("this engagement and person", lambda r: bool(r.engagement_id and r.person_id)),
+    ("this engagement and role", lambda r: bool(r.engagement_id and (r.work_role or r.grade))),
+    ("this engagement", lambda r: bool(r.engagement_id)),
+    ("this client and person", lambda r: bool(r.client_id and r.person_id)),
+    ("this client and role", lambda r: bool(r.client_id and (r.work_role or r.grade))),
+    ("this client", lambda r: bool(r.client_id)),
+    ("the activity", lambda r: bool(r.activity)),
+    ("the person", lambda r: bool(r.person_id)),
+    ("the role", lambda r: bool(r.work_role)),
+    ("the grade", lambda r: bool(r.grade)),
+    ("the firm's standard", lambda r: True),
+)
+
+
+def place(rate: Rate) -> int:
+    return next(i for i, (_, holds) in enumerate(ORDER) if holds(rate))
+
+
+def find_rate(
+    engagement: Engagement, person: Person, on: dt.date, *, work_role: WorkRole | None = None, activity: str = "",
+) -> FoundRate:
+    """The most specific rate that is valid on the day, in the engagement's currency; zero with its reason if none is."""
+    wanted: Sequence[tuple[sa.ColumnElement[object], object]] = (
+        (Rate.person_id, person.id), (Rate.grade, person.grade or None), (Rate.work_role, work_role),
+        (Rate.activity, activity or None), (Rate.client_id, engagement.client_id), (Rate.engagement_id, engagement.id),
+    )
+    conditions = [sa.or_(column.is_(None), column == value) if value is not None else column.is_(None) for column, value in wanted]
+    rates = db.session.scalars(
+        sa.select(Rate).where(
+            Rate.archived_at.is_(None), Rate.currency == engagement.currency, Rate.from_on <= on,
+            sa.or_(Rate.to_on.is_(None), Rate.to_on > on), *conditions,
+        )
+    ).all()
+    ordered = sorted(rates, key=lambda rate: (place(rate), -rate.from_on.toordinal()))
+    considered = tuple((ORDER[place(rate)][0], rate) for rate in ordered)
+    if not ordered:
+        return FoundRate(Decimal(0), f"no rate card in {engagement.currency} covers {on:%-d %B %Y}", None)
+    best = ordered[0]
+    return FoundRate(best.amount, f"{considered[0][0]}, from {best.from_on:%-d %B %Y}", best.id, considered)
