@@ -25,13 +25,17 @@ PORTAL = "/portal"
 
 # Every package with screens of its own; each offers `blueprint` (or `blueprints`).
 SCREENS = (
-    "app.desk.views",
+    "app.desk.guard",
+    "app.desk.setup_views",
+    "app.people.views",
+    "app.delivery.views",
 )
 # Every module that registers background work, run workers, event readers or sentences.
 WORKS = (
     "app.activity.background",
     "app.runs.background",
     "app.delivery.background",
+    "app.firm.letterhead",
 )
 NAVIGATION = ()
 

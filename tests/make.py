@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
 
 from app.clients.access import actor_for, contact_actor
 from app.clients.models import (
@@ -129,6 +130,16 @@ def sign_in(client: FlaskClient, person: Person) -> FlaskClient:
     with client.session_transaction() as session:
         session["_user_id"] = token
         session["_fresh"] = True
+    return with_csrf(client)
+
+
+def with_csrf(client: FlaskClient, path: str = "/") -> FlaskClient:
+    """Let this client's posts carry the token of its session, as the pages' own forms do."""
+    raw = "0123456789abcdef" * 2
+    with client.session_transaction(path=path) as session:
+        session["csrf_token"] = raw
+    signer = URLSafeTimedSerializer(client.application.secret_key or "", salt="wtf-csrf-token")
+    client.environ_base["HTTP_X_CSRFTOKEN"] = str(signer.dumps(raw))
     return client
 
 

@@ -43,14 +43,26 @@ def guard(blueprint: Blueprint) -> Blueprint:
     return blueprint
 
 
-def require_person() -> Response | None:
-    from flask_login import current_user
+def door(blueprint: Blueprint) -> Blueprint:
+    """Before every view that is open to whoever has not signed in yet: there must be a firm behind the door."""
+    blueprint.before_request(require_firm)
+    return blueprint
 
+
+def require_firm() -> Response | None:
     firm = get_firm_facts()
     if firm is None:
         return redirect(url_for("setup.show"))
     clock.set_zone(firm.zone)
     g.firm = firm
+    return None
+
+
+def require_person() -> Response | None:
+    from flask_login import current_user
+
+    if (elsewhere := require_firm()) is not None:
+        return elsewhere
     if not current_user.is_authenticated:
         if is_htmx():
             return error_page(401, "You have been signed out. Sign in again; what you typed is still here.")

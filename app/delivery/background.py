@@ -1,0 +1,95 @@
+"""Sending what was asked for: each mail by itself, outside of any transaction, again later when it fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from flask import current_app
+
+from app.activity.commands import record
+from app.core.actors import SYSTEM
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import FirmamentError
+from app.core.queue import background, enqueue
+from app.core.storage import storage
+from app.delivery.letterhead import letterhead
+from app.delivery.message import message_of
+from app.delivery.models import Delivery, DeliveryState
+from app.delivery.smtp import MailRefused, MailUnreachable, hand_over
+
+log = structlog.get_logger()
+PAUSES = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440))
+IN_HAND = dt.timedelta(minutes=5)
+
+
+@background("delivery.send")
+def send_delivery(id: str) -> None:
+    """Send one mail if it is due; whoever else asks for the same meanwhile finds it taken."""
+    delivery = _take(UUID(id))
+    if delivery is None:
+        return
+    settings = current_app.config["SETTINGS"]
+    try:
+        files = [storage().get(file["key"]) for file in delivery.attachments]
+        hand_over(message_of(delivery, letterhead().name, settings, files), settings.smtp_url)
+    except MailRefused as error:
+        _finish(delivery.id, DeliveryState.FAILED, str(error))
+    except (MailUnreachable, FirmamentError) as error:
+        _put_back(delivery.id, str(error))
+    else:
+        _finish(delivery.id, DeliveryState.SENT, "")
+
+
+@background("delivery.sweep", every=30)
+def sweep() -> None:
+    """Find what is due and was lost on the way, or waits for another try."""
+    with transaction() as session:
+        due = session.scalars(
+            sa.select(Delivery.id).where(Delivery.state == DeliveryState.QUEUED, Delivery.next_try_at <= now())
+            .order_by(Delivery.next_try_at).limit(500)
+        ).all()
+        for delivery_id in due:
+            enqueue("delivery.send", id=str(delivery_id))
+
+
+def _take(delivery_id: UUID) -> Delivery | None:
+    if not current_app.config["SETTINGS"].smtp_url:
+        return None
+    with transaction() as session:
+        delivery = session.scalar(
+            sa.select(Delivery)
+            .where(Delivery.id == delivery_id, Delivery.state == DeliveryState.QUEUED, Delivery.next_try_at <= now())
+            .with_for_update(skip_locked=True).execution_options(populate_existing=True)
+        )
+        if delivery is None:
+            return None
+        delivery.tries += 1
+        delivery.next_try_at = now() + IN_HAND
+    return delivery
+
+
+def _finish(delivery_id: UUID, state: DeliveryState, error: str) -> None:
+    with transaction() as session:
+        delivery = session.get_one(Delivery, delivery_id)
+        delivery.state, delivery.next_try_at, delivery.error = state, None, error
+        delivery.sent_at = now() if state is DeliveryState.SENT else None
+        record(
+            f"delivery.mail.{'sent' if state is DeliveryState.SENT else 'failed'}", delivery, by=SYSTEM,
+            client_id=delivery.client_id, mail=delivery.kind, about=delivery.about_kind, about_id=delivery.about_id,
+        )
+    if error:
+        log.warning("mail.failed", delivery=str(delivery_id), error=error)
+
+
+def _put_back(delivery_id: UUID, error: str) -> None:
+    with transaction() as session:
+        delivery = session.get_one(Delivery, delivery_id)
+        given_up = delivery.tries > len(PAUSES)
+        if not given_up:
+            delivery.next_try_at, delivery.error = now() + PAUSES[delivery.tries - 1], error
+    if given_up:
+        _finish(delivery_id, DeliveryState.FAILED, error)

@@ -1,0 +1,105 @@
+"""Asking for a mail: rendered and kept in the caller's transaction, sent after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from babel import Locale, UnknownLocaleError
+from flask import current_app, render_template
+from flask_babel import force_locale
+
+from app.core.clock import now
+from app.core.db import db
+from app.core.errors import Refused
+from app.core.queue import enqueue
+from app.delivery.letterhead import letterhead
+from app.delivery.models import Delivery, DeliveryState
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+@[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+")
+
+
+def send_mail(
+    *,
+    key: str,
+    kind: str,
+    to: str,
+    subject: Any,
+    template: str,
+    name: str = "",
+    context: Mapping[str, Any] | None = None,
+    language: str = "en",
+    contact_id: UUID | None = None,
+    person_id: UUID | None = None,
+    client_id: UUID | None = None,
+    about: Any = None,
+    attachments: Sequence[Mapping[str, str]] = (),
+) -> Delivery:
+    """Render `mail/<template>.html` and `.txt` in the recipient's language and keep them to be sent after the commit.
+
+    Asked twice with one `key`, the mail is made once and the first one is returned. `subject` may be a lazy text.
+    An attachment is {name, key, content_type}; its bytes lie in storage under `key`. Legal in a transaction only.
+    """
+    address = one_address(to)
+    existing = db.session.scalar(sa.select(Delivery).where(Delivery.key == key))
+    if existing is not None:
+        return existing
+    words = _rendered(template, subject, context or {}, language)
+    sendable = bool(current_app.config["SETTINGS"].smtp_url)
+    values: dict[str, Any] = {
+        "key": key, "kind": kind, "recipient": address, "recipient_name": one_line(name), "contact_id": contact_id,
+        "person_id": person_id, "client_id": client_id, "about_kind": about.__tablename__ if about is not None else "",
+        "about_id": about.id if about is not None else None, "attachments": [dict(a) for a in attachments],
+        "created_at": now(), "state": DeliveryState.QUEUED if sendable else DeliveryState.KEPT,
+        "next_try_at": now() if sendable else None, **words,
+    }
+    made = db.session.scalar(
+        sa.dialects.postgresql.insert(Delivery).values(values).on_conflict_do_nothing(index_elements=["key"])
+        .returning(Delivery)
+    )
+    if made is None:  # somebody else's transaction was first
+        return db.session.scalars(sa.select(Delivery).where(Delivery.key == key)).one()
+    if sendable:
+        enqueue("delivery.send", id=str(made.id))
+    return made
+
+
+def one_line(text: str) -> str:
+    """Text for a header: no line ends or other control characters, at most 300 characters."""
+    return _CONTROL.sub(" ", text).strip()[:300]
+
+
+def one_address(text: str) -> str:
+    """Exactly one plain address; raises Refused for anything that a mail header could read otherwise."""
+    address = text.strip()
+    if len(address) > 254 or _ADDRESS.fullmatch(address) is None:
+        raise Refused("This is not one e-mail address.", field="email")
+    return address
+
+
+def _rendered(template: str, subject: Any, context: Mapping[str, Any], language: str) -> dict[str, str]:
+    head = letterhead()
+    locale = _locale(language)
+    with force_locale(str(locale)):
+        around = {
+            "firm": head, "accent": head.accent, "lang": locale.language, "text_direction": locale.text_direction,
+            "public_url": current_app.config["SETTINGS"].public_url, **context,
+        }
+        return {
+            "subject": one_line(str(subject)),
+            "html": render_template(f"mail/{template}.html", **around),
+            "text": render_template(f"mail/{template}.txt", **around).strip() + "\n",
+        }
+
+
+def _locale(language: str) -> Locale:
+    if language in ("", "en"):
+        return Locale("en", "GB")
+    try:
+        return Locale.parse(language, sep="-" if "-" in language else "_")
+    except (UnknownLocaleError, ValueError):
+        return Locale("en", "GB")

@@ -1,0 +1,7 @@
+"""Screens of the firm's door, of one's own account, and of the people room."""
+
+from __future__ import annotations
+
+from app.people.views import sign_in
+
+blueprints = (sign_in.blueprint,)
