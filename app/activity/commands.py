@@ -58,7 +58,9 @@ def _plain(value: Any) -> Any:
 
 def canonical(data: Mapping[str, Any]) -> str:
     """The one spelling of a payload that is hashed and stored."""
-    return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).replace("\\u0000", "")
+    return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).replace(
+        "\\u0000", ""
+    )
 
 
 def payload_hash(salt: bytes, text: str) -> bytes:
@@ -88,12 +90,25 @@ def record(
     request_id, address = request_mark.get()
     salt, text = secrets.token_bytes(16), canonical(data)
     db.session.flush()
-    db.session.execute(_INSERT, {
-        "kind": kind, "subject_kind": table, "subject_id": subject.id, "client_id": client_id,
-        "engagement_id": engagement_id, "job_id": job_id, "actor_kind": by.kind.value, "actor_id": by.id, "at": now(),
-        "request_id": request_id, "address": by.address or address, "payload_hash": payload_hash(salt, text),
-        "salt": salt, "data": text,
-    })
+    db.session.execute(
+        _INSERT,
+        {
+            "kind": kind,
+            "subject_kind": table,
+            "subject_id": subject.id,
+            "client_id": client_id,
+            "engagement_id": engagement_id,
+            "job_id": job_id,
+            "actor_kind": by.kind.value,
+            "actor_id": by.id,
+            "at": now(),
+            "request_id": request_id,
+            "address": by.address or address,
+            "payload_hash": payload_hash(salt, text),
+            "salt": salt,
+            "data": text,
+        },
+    )
     told = [f"{table}:{subject.id}", *topics]
     told += [f"client:{client_id}"] if client_id else []
     told += [f"job:{job_id}"] if job_id else []
@@ -103,16 +118,36 @@ def record(
 def link_hash(previous: bytes, event: sa.Row[Any]) -> bytes:
     """The next link of the chain."""
     fields = [
-        event.id, event.kind, event.subject_kind, event.subject_id, event.client_id, event.engagement_id, event.job_id,
-        event.actor_kind, event.actor_id, event.at.astimezone(dt.UTC).isoformat(), event.request_id, event.address,
+        event.id,
+        event.kind,
+        event.subject_kind,
+        event.subject_id,
+        event.client_id,
+        event.engagement_id,
+        event.job_id,
+        event.actor_kind,
+        event.actor_id,
+        event.at.astimezone(dt.UTC).isoformat(),
+        event.request_id,
+        event.address,
         event.payload_hash.hex(),
     ]
     return hashlib.sha256(previous + json.dumps(fields, default=str, separators=(",", ":")).encode()).digest()
 
 
 SEAL_COLUMNS = [
-    Event.id, Event.kind, Event.subject_kind, Event.subject_id, Event.client_id, Event.engagement_id, Event.job_id,
-    sa.cast(Event.actor_kind, sa.Text).label("actor_kind"), Event.actor_id, Event.at, Event.request_id, Event.address,
+    Event.id,
+    Event.kind,
+    Event.subject_kind,
+    Event.subject_id,
+    Event.client_id,
+    Event.engagement_id,
+    Event.job_id,
+    sa.cast(Event.actor_kind, sa.Text).label("actor_kind"),
+    Event.actor_id,
+    Event.at,
+    Event.request_id,
+    Event.address,
     Event.payload_hash,
 ]
 
@@ -126,10 +161,17 @@ def seal_events(limit: int = BATCH) -> int:
             sa.select(EventSeal.position, EventSeal.hash).order_by(EventSeal.position.desc()).limit(1)
         ).one_or_none()
         position, previous = (last.position, last.hash) if last else (0, b"")
-        taken = session.execute(sa.text(
-            "DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox ORDER BY event_id LIMIT :limit) "
-            "RETURNING event_id"
-        ), {"limit": limit}).scalars().all()
+        taken = (
+            session.execute(
+                sa.text(
+                    "DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox ORDER BY event_id LIMIT :limit) "
+                    "RETURNING event_id"
+                ),
+                {"limit": limit},
+            )
+            .scalars()
+            .all()
+        )
         rows = session.execute(sa.select(*SEAL_COLUMNS).where(Event.id.in_(taken)).order_by(Event.id)).all()
         seals = []
         for row in rows:

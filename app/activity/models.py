@@ -45,7 +45,9 @@ class EventPayload(Base):
 
     __tablename__ = "event_payload"
 
-    event_id: Mapped[int] = mapped_column(sa.BigInteger, sa.ForeignKey("event.id"), primary_key=True, autoincrement=False)
+    event_id: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("event.id"), primary_key=True, autoincrement=False
+    )
     salt: Mapped[bytes]
     data: Mapped[dict[str, Any] | None]
     erased_at: Mapped[dt.datetime | None]
@@ -66,7 +68,9 @@ class Outbox(Base):
 
     __tablename__ = "outbox"
 
-    event_id: Mapped[int] = mapped_column(sa.BigInteger, sa.ForeignKey("event.id"), primary_key=True, autoincrement=False)
+    event_id: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("event.id"), primary_key=True, autoincrement=False
+    )
 
 
 class ReaderPosition(Base):

@@ -64,7 +64,10 @@ class Base(DeclarativeBase):
         list[dict[str, Any]]: JSONB(),
         bytes: sa.LargeBinary(),
         enum.Enum: sa.Enum(
-            enum.Enum, native_enum=False, length=40, create_constraint=True,
+            enum.Enum,
+            native_enum=False,
+            length=40,
+            create_constraint=True,
             values_callable=lambda members: [member.value for member in members],
         ),
     }
@@ -81,7 +84,9 @@ class HasVersion:
 
     version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=90)
     created_at: Mapped[dt.datetime] = mapped_column(default=now, server_default=sa.func.now(), sort_order=91)
-    updated_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now, server_default=sa.func.now(), sort_order=92)
+    updated_at: Mapped[dt.datetime] = mapped_column(
+        default=now, onupdate=now, server_default=sa.func.now(), sort_order=92
+    )
 
 
 _door: ContextVar[str] = ContextVar("door", default="app")
@@ -106,7 +111,7 @@ db = SQLAlchemy(
 
 @contextmanager
 def portal_door(binding: dict[str, str]) -> Iterator[None]:
-    """Inside: connections of the portal's role, with contact, assurance and request set at every transaction's begin."""
+    """Inside: connections of the portal's role; contact, assurance and request are set as each transaction begins."""
     door, bound = _door.set("portal"), _binding.set(binding)
     try:
         yield
@@ -130,7 +135,9 @@ def _bind_portal(session: Session, _transaction: Any, connection: sa.Connection)
     if role:
         connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"')
     for name, value in (_binding.get() or {}).items():
-        connection.execute(sa.text("SELECT set_config(:name, :value, true)"), {"name": f"firmament.{name}", "value": value})
+        connection.execute(
+            sa.text("SELECT set_config(:name, :value, true)"), {"name": f"firmament.{name}", "value": value}
+        )
 
 
 def session_role() -> str:
@@ -203,5 +210,7 @@ def get_or_404(statement: sa.Select[tuple[Row]]) -> Row:
 def check_version(row: HasVersion, version: int | None) -> None:
     """Refuse an edit of a row that changed since its form was opened, and count the version up."""
     if version is not None and row.version != version:
-        raise Stale("Somebody else changed this while you were editing. Your text is still here; look at theirs and save again.")
+        raise Stale(
+            "Somebody else changed this while you were editing. Your text is still here; look at theirs and save again."
+        )
     row.version += 1

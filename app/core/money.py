@@ -114,8 +114,13 @@ def parse_amount(text: str, currency: str, *, field: str | None = None) -> Decim
         cleaned = cleaned.replace(",", ".")
     cleaned = cleaned.replace(",", "")
     digits = cleaned.removeprefix("-")
-    if not digits or len(digits) > 15 or digits.count(".") > 1 or not digits.replace(".", "").isascii() \
-            or not digits.replace(".", "").isdigit():
+    if (
+        not digits
+        or len(digits) > 15
+        or digits.count(".") > 1
+        or not digits.replace(".", "").isascii()
+        or not digits.replace(".", "").isdigit()
+    ):
         raise Refused(f"“{text[:40]}” is not an amount; write it like 1,234.50.", field=field)
     amount = Decimal(cleaned)
     if amount != round_amount(amount, currency):

@@ -1,7 +1,8 @@
-"""What every screen shares: who acts, forms that lose nothing, answers for htmx and for plain forms, errors mapped once."""
+"""What every screen shares: who acts, forms that lose nothing, answers for htmx and plain forms, errors mapped once."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
@@ -116,15 +117,17 @@ def redirect_to(url: str, message: str = "") -> BaseResponse:
 
 
 def respond(partial: str, *, to: str, message: str = "", **context: Any) -> Answer:
-    """After a change: the fragment for htmx (its toast out of band), a 303 to `to` for a plain form."""
+    """After a change: the fragment for htmx (with its toast), a 303 to `to` for a plain form."""
     if not is_htmx():
         return redirect_to(to, message)
-    return render_template(partial, **context) + (toast(message) if message else "")
+    return toasted(Response(render_template(partial, **context)), message)
 
 
-def toast(message: str, meaning: str = "done") -> str:
-    """A message that htmx puts into the toast region."""
-    return render_template("components/_toast.html", message=message, meaning=meaning)
+def toasted(response: Response, message: str, meaning: str = "done") -> Response:
+    """Let the page show a message beside whatever htmx does with the answer."""
+    if message:
+        response.headers["HX-Trigger"] = json.dumps({"toast": {"text": message, "meaning": meaning}})
+    return response
 
 
 def unprocessable(template: str, **context: Any) -> tuple[str, int]:
@@ -138,24 +141,34 @@ def form_id(form: Any) -> UUID:
 
 
 TITLES = {
-    400: "That could not be read", 401: "Please sign in", 403: "Not allowed", 404: "Nothing here",
-    405: "That does not work here", 409: "Somebody was quicker", 413: "That is too large", 422: "That cannot be done",
-    429: "Too many tries", 500: "Something broke on our side", 503: "Not reachable just now",
+    400: "That could not be read",
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "Nothing here",
+    405: "That does not work here",
+    409: "Somebody was quicker",
+    413: "That is too large",
+    422: "That cannot be done",
+    429: "Too many tries",
+    500: "Something broke on our side",
+    503: "Not reachable just now",
 }
 
 
 def error_page(status: int, message: str, **headers: str) -> Response:
     """One shape for every error: a page, or for htmx a toast that leaves what was typed alone."""
     if is_htmx():
-        meaning = "late" if status >= 500 else "risk"
-        response = Response(toast(message, meaning), status=status)
-        response.headers["HX-Retarget"] = "#toasts"
-        response.headers["HX-Reswap"] = "beforeend"
+        response = toasted(Response(status=status), message, "late" if status >= 500 else "risk")
+        response.headers["HX-Reswap"] = "none"
     else:
         portal = request.path.startswith("/portal")
         page = render_template(
-            "errors/error.html", status=status, title=TITLES.get(status, "That did not work"), message=message,
-            request_id=g.get("request_id", ""), portal=portal,
+            "errors/error.html",
+            status=status,
+            title=TITLES.get(status, "That did not work"),
+            message=message,
+            request_id=g.get("request_id", ""),
+            portal=portal,
         )
         response = Response(page, status=status)
     for name, value in headers.items():
@@ -177,7 +190,9 @@ def _http_error(error: HTTPException) -> Response:
     if error.response is not None:
         return cast(Response, error.response)
     words = {
-        400: error.description if type(error).__name__ == "CSRFError" else "The request could not be read. Go back and try again.",
+        400: error.description
+        if type(error).__name__ == "CSRFError"
+        else "The request could not be read. Go back and try again.",
         404: NotFound().message,
         405: "This address does not take that kind of request.",
         413: "That is more than this page takes. Shorten the text or upload it as a file; nothing was saved yet.",
@@ -188,7 +203,9 @@ def _http_error(error: HTTPException) -> Response:
 
 def _broken(error: Exception) -> Response:
     log.exception("request.broken", path=request.path)
-    return error_page(500, "An unexpected error happened; nothing was half done. Try again, and tell us the reference if it stays.")
+    return error_page(
+        500, "An unexpected error happened; nothing was half done. Try again, and tell us the reference if it stays."
+    )
 
 
 def init_app(app: Flask) -> None:
@@ -205,12 +222,24 @@ def _security_headers(response: Response) -> Response:
     storage_origin = "/".join((settings.s3_public_url or settings.s3_endpoint_url).split("/")[:3])
     live_origin = "/".join(settings.live_url.split("/")[:3])
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", "; ".join([
-        "default-src 'none'", "script-src 'self'", "style-src 'self'", f"img-src 'self' data: {storage_origin}".strip(),
-        "font-src 'self'", f"connect-src 'self' {storage_origin} {live_origin}".strip(), "manifest-src 'self'",
-        f"frame-src {storage_origin or chr(39) + 'none' + chr(39)}", f"form-action 'self' {storage_origin}".strip(),
-        "base-uri 'none'", "frame-ancestors 'none'",
-    ]))
+    headers.setdefault(
+        "Content-Security-Policy",
+        "; ".join(
+            [
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                f"img-src 'self' data: {storage_origin}".strip(),
+                "font-src 'self'",
+                f"connect-src 'self' {storage_origin} {live_origin}".strip(),
+                "manifest-src 'self'",
+                f"frame-src {storage_origin or chr(39) + 'none' + chr(39)}",
+                f"form-action 'self' {storage_origin}".strip(),
+                "base-uri 'none'",
+                "frame-ancestors 'none'",
+            ]
+        ),
+    )
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Referrer-Policy", "no-referrer" if "/link/" in request.path else "same-origin")
@@ -228,6 +257,19 @@ def not_found() -> None:
 
 
 __all__ = [
-    "Answer", "Blueprint", "Form", "arg", "error_page", "form_id", "id_arg", "is_htmx", "me", "page_number",
-    "redirect_to", "respond", "submit", "toast", "unprocessable",
+    "Answer",
+    "Blueprint",
+    "Form",
+    "arg",
+    "error_page",
+    "form_id",
+    "id_arg",
+    "is_htmx",
+    "me",
+    "page_number",
+    "redirect_to",
+    "respond",
+    "submit",
+    "toasted",
+    "unprocessable",
 ]

@@ -18,7 +18,10 @@ class Bucket:
 
 
 BUCKETS = (
-    Bucket("0-30", 0, 30), Bucket("31-60", 31, 60), Bucket("61-90", 61, 90), Bucket("91-120", 91, 120),
+    Bucket("0-30", 0, 30),
+    Bucket("31-60", 31, 60),
+    Bucket("61-90", 61, 90),
+    Bucket("91-120", 91, 120),
     Bucket("121+", 121, None),
 )
 

@@ -55,7 +55,8 @@ _POST = sa.text("""
         ) WITH ORDINALITY AS leg (account, amount, base_amount, client_id, engagement_id, invoice_id, payment_id,
                                   item_id, age_month, line)
     ), made AS (
-        INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason, by_id, reverses_id)
+        INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason, by_id,
+                                        reverses_id)
         SELECT :kind, greatest(CAST(:happened_on AS date),
                                (SELECT max(starts_on) + interval '1 month' FROM ledger_period
                                 WHERE closed_at IS NOT NULL)::date),
@@ -70,7 +71,8 @@ _POST = sa.text("""
         FROM made, legs AS leg
     ), kept AS (
         INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount)
-        SELECT client_id, coalesce(engagement_id, CAST(:no_engagement AS uuid)), account, :currency, age_month, sum(amount)
+        SELECT client_id, coalesce(engagement_id, CAST(:no_engagement AS uuid)), account, :currency, age_month,
+               sum(amount)
         FROM legs WHERE account = ANY (CAST(:kept AS text[]))
         GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5
         ON CONFLICT (client_id, engagement_id, account, currency, age_month)
@@ -81,8 +83,16 @@ _POST = sa.text("""
 
 
 def post(
-    kind: TransactionKind, legs: Sequence[Leg], *, by: Actor, currency: str, base: str, source: Any,
-    happened_on: dt.date, reason: str = "", reverses: int | None = None,
+    kind: TransactionKind,
+    legs: Sequence[Leg],
+    *,
+    by: Actor,
+    currency: str,
+    base: str,
+    source: Any,
+    happened_on: dt.date,
+    reason: str = "",
+    reverses: int | None = None,
 ) -> int | None:
     """Append one balanced transaction and move the kept balances with it. Zero legs are left out.
 
@@ -106,12 +116,23 @@ def post(
             columns[name].append(getattr(leg, name))
         columns["age_month"].append(month_of(leg.age_on or happened_on))
     db.session.flush()
-    result = db.session.execute(_POST, {
-        **columns, "kind": kind.value, "happened_on": happened_on,
-        "source_kind": source.__tablename__, "source_id": source.id, "reason": reason, "by_id": by.person_id,
-        "reverses_id": reverses, "currency": currency, "base_rate": rate, "no_engagement": NO_ENGAGEMENT,
-        "kept": [account.value for account in KEPT],
-    })
+    result = db.session.execute(
+        _POST,
+        {
+            **columns,
+            "kind": kind.value,
+            "happened_on": happened_on,
+            "source_kind": source.__tablename__,
+            "source_id": source.id,
+            "reason": reason,
+            "by_id": by.person_id,
+            "reverses_id": reverses,
+            "currency": currency,
+            "base_rate": rate,
+            "no_engagement": NO_ENGAGEMENT,
+            "kept": [account.value for account in KEPT],
+        },
+    )
     return int(result.scalar_one())
 
 
@@ -124,7 +145,9 @@ def _in_base(amounts: Sequence[Decimal], rate: Decimal, base: str) -> list[Decim
     return converted
 
 
-def reverse(transaction_id: int, *, by: Actor, base: str, source: Any, reason: str, on: dt.date | None = None) -> int | None:
+def reverse(
+    transaction_id: int, *, by: Actor, base: str, source: Any, reason: str, on: dt.date | None = None
+) -> int | None:
     """Append the opposite of a transaction, dated in the open period; the database refuses a second reversal."""
     authorize(by, can_post)
     original = db.session.get_one(LedgerTransaction, transaction_id)
@@ -132,12 +155,29 @@ def reverse(transaction_id: int, *, by: Actor, base: str, source: Any, reason: s
         sa.select(Posting).where(Posting.transaction_id == transaction_id).order_by(Posting.line)
     ).all()
     legs = [
-        Leg(account=p.account, amount=-p.amount, client_id=p.client_id, engagement_id=p.engagement_id,
-            invoice_id=p.invoice_id, payment_id=p.payment_id, item_id=p.item_id, age_on=p.age_month)
+        Leg(
+            account=p.account,
+            amount=-p.amount,
+            client_id=p.client_id,
+            engagement_id=p.engagement_id,
+            invoice_id=p.invoice_id,
+            payment_id=p.payment_id,
+            item_id=p.item_id,
+            age_on=p.age_month,
+        )
         for p in rows
     ]
-    return post(original.kind, legs, by=by, currency=rows[0].currency, base=base, source=source,
-                happened_on=on or today(), reason=reason, reverses=transaction_id)
+    return post(
+        original.kind,
+        legs,
+        by=by,
+        currency=rows[0].currency,
+        base=base,
+        source=source,
+        happened_on=on or today(),
+        reason=reason,
+        reverses=transaction_id,
+    )
 
 
 def close_period(month: dt.date, *, by: Actor) -> LedgerPeriod:
@@ -147,9 +187,7 @@ def close_period(month: dt.date, *, by: Actor) -> LedgerPeriod:
     if month >= month_of(today()):
         raise Refused("A month can be closed once it is over.", field="month")
     with transaction() as session:
-        session.execute(
-            sa.select(sa.func.pg_advisory_xact_lock(PERIOD_LOCK, int(f"{month:%Y%m}")))
-        )
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(PERIOD_LOCK, int(f"{month:%Y%m}"))))
         period = session.get(LedgerPeriod, month, populate_existing=True) or LedgerPeriod(starts_on=month)
         if period.closed_at:
             raise Refused(f"{month:%B %Y} is closed already.", field="month")

@@ -117,9 +117,7 @@ class Balance(Base):
     age_month: Mapped[dt.date] = mapped_column(primary_key=True)
     amount: Mapped[Decimal]
 
-    __table_args__ = (
-        sa.Index("ix_balance_account", "account", "client_id", postgresql_where=sa.text("amount <> 0")),
-    )
+    __table_args__ = (sa.Index("ix_balance_account", "account", "client_id", postgresql_where=sa.text("amount <> 0")),)
 
 
 class ExchangeRate(HasId, Base):

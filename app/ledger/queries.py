@@ -39,14 +39,19 @@ def rate_on(currency: str, base: str, day: dt.date) -> Decimal:
     rate = db.session.scalar(
         sa.select(ExchangeRate.rate)
         .where(ExchangeRate.currency == currency, ExchangeRate.base == base, ExchangeRate.from_on <= day)
-        .order_by(ExchangeRate.from_on.desc()).limit(1)
+        .order_by(ExchangeRate.from_on.desc())
+        .limit(1)
     )
     if rate is None:
-        raise Refused(f"There is no exchange rate from {currency} to {base} for {day:%-d %B %Y}. Add it under Settings.")
+        raise Refused(
+            f"There is no exchange rate from {currency} to {base} for {day:%-d %B %Y}. Add it under Settings."
+        )
     return rate
 
 
-def age_columns(on: dt.date, month: sa.ColumnElement[dt.date], amount: sa.ColumnElement[Decimal]) -> list[sa.Label[Decimal]]:
+def age_columns(
+    on: dt.date, month: sa.ColumnElement[dt.date], amount: sa.ColumnElement[Decimal]
+) -> list[sa.Label[Decimal]]:
     """The five sums of an ageing, to put into any grouped select."""
     starts = bucket_starts(on)
     conditions = [month >= starts[0]]
@@ -58,13 +63,23 @@ def age_columns(on: dt.date, month: sa.ColumnElement[dt.date], amount: sa.Column
     ]
 
 
-def aged_balances(account: Account, on: dt.date, *, seen_by: Actor, by_engagement: bool = False) -> sa.Select[tuple[UUID, ...]]:
+def aged_balances(
+    account: Account, on: dt.date, *, seen_by: Actor, by_engagement: bool = False
+) -> sa.Select[tuple[UUID, ...]]:
     """A grouped select over the kept balances: client (and engagement), currency, five ages, total; not yet ordered."""
     keys = [Balance.client_id] + ([Balance.engagement_id] if by_engagement else [])
     return (
-        sa.select(*keys, Balance.currency, *age_columns(on, Balance.age_month, Balance.amount),
-                  sa.func.sum(Balance.amount).label("total"))
-        .where(Balance.account == account, Balance.amount != 0, *within_sight(seen_by, Balance.client_id, Balance.engagement_id))
+        sa.select(
+            *keys,
+            Balance.currency,
+            *age_columns(on, Balance.age_month, Balance.amount),
+            sa.func.sum(Balance.amount).label("total"),
+        )
+        .where(
+            Balance.account == account,
+            Balance.amount != 0,
+            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
+        )
         .group_by(*keys, Balance.currency)
     )
 
@@ -73,23 +88,30 @@ def aged_total(account: Account, on: dt.date, *, seen_by: Actor, client_id: UUID
     """One ageing per currency, over everything the viewer may see or over one client."""
     statement = (
         sa.select(Balance.currency, *age_columns(on, Balance.age_month, Balance.amount))
-        .where(Balance.account == account, Balance.amount != 0, *within_sight(seen_by, Balance.client_id, Balance.engagement_id))
-        .group_by(Balance.currency).order_by(Balance.currency)
+        .where(
+            Balance.account == account,
+            Balance.amount != 0,
+            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
+        )
+        .group_by(Balance.currency)
+        .order_by(Balance.currency)
     )
     if client_id:
         statement = statement.where(Balance.client_id == client_id)
-    return [
-        Aged(client_id or UUID(int=0), None, row.currency, tuple(row[1:]))
-        for row in db.session.execute(statement)
-    ]
+    return [Aged(client_id or UUID(int=0), None, row.currency, tuple(row[1:])) for row in db.session.execute(statement)]
 
 
-def balance_of(account: Account, *, seen_by: Actor, client_id: UUID, engagement_id: UUID | None = None) -> dict[str, Decimal]:
+def balance_of(
+    account: Account, *, seen_by: Actor, client_id: UUID, engagement_id: UUID | None = None
+) -> dict[str, Decimal]:
     """The kept balance per currency of a client or one engagement."""
     statement = (
         sa.select(Balance.currency, sa.func.sum(Balance.amount))
-        .where(Balance.account == account, Balance.client_id == client_id,
-               *within_sight(seen_by, Balance.client_id, Balance.engagement_id))
+        .where(
+            Balance.account == account,
+            Balance.client_id == client_id,
+            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
+        )
         .group_by(Balance.currency)
     )
     if engagement_id:
@@ -102,8 +124,11 @@ def sum_on(account: Account, day: dt.date, *, seen_by: Actor, client_id: UUID | 
     statement = (
         sa.select(Posting.currency, sa.func.sum(Posting.amount))
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
-        .where(Posting.account == account, LedgerTransaction.posted_on <= day,
-               *within_sight(seen_by, Posting.client_id, Posting.engagement_id))
+        .where(
+            Posting.account == account,
+            LedgerTransaction.posted_on <= day,
+            *within_sight(seen_by, Posting.client_id, Posting.engagement_id),
+        )
         .group_by(Posting.currency)
     )
     if client_id:
@@ -112,16 +137,28 @@ def sum_on(account: Account, day: dt.date, *, seen_by: Actor, client_id: UUID | 
 
 
 def list_postings(
-    *, seen_by: Actor, account: Account | None = None, client_id: UUID | None = None, invoice_id: UUID | None = None,
-    item_id: UUID | None = None, limit: int = 200,
+    *,
+    seen_by: Actor,
+    account: Account | None = None,
+    client_id: UUID | None = None,
+    invoice_id: UUID | None = None,
+    item_id: UUID | None = None,
+    limit: int = 200,
 ) -> Sequence[sa.Row[tuple[Posting, LedgerTransaction]]]:
     """The rows behind a figure, newest first."""
     statement = (
-        sa.select(Posting, LedgerTransaction).join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        sa.select(Posting, LedgerTransaction)
+        .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
         .where(*within_sight(seen_by, Posting.client_id, Posting.engagement_id))
-        .order_by(Posting.transaction_id.desc(), Posting.line).limit(limit)
+        .order_by(Posting.transaction_id.desc(), Posting.line)
+        .limit(limit)
     )
-    filters = {Posting.account: account, Posting.client_id: client_id, Posting.invoice_id: invoice_id, Posting.item_id: item_id}
+    filters = {
+        Posting.account: account,
+        Posting.client_id: client_id,
+        Posting.invoice_id: invoice_id,
+        Posting.item_id: item_id,
+    }
     for column, value in filters.items():
         if value is not None:
             statement = statement.where(column == value)

@@ -44,7 +44,12 @@ def can_run(by: Actor, run: Run | None = None) -> bool:
 
 
 def start_run(
-    run_id: UUID, kind: str, title: str, items: Sequence[tuple[str, dict[str, Any]]], *, by: Actor,
+    run_id: UUID,
+    kind: str,
+    title: str,
+    items: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    by: Actor,
     options: dict[str, Any] | None = None,
 ) -> Run:
     """Write a run with its (label, payload) items and send it to the queue. The same id again changes nothing."""
@@ -54,16 +59,24 @@ def start_run(
         if existing is not None:
             return existing
         run = Run(
-            id=run_id, kind=kind, title=title, options=options or {}, total=len(items), started_by=by.person_id,
+            id=run_id,
+            kind=kind,
+            title=title,
+            options=options or {},
+            total=len(items),
+            started_by=by.person_id,
             created_at=now(),
         )
         session.add(run)
         session.flush()
         if items:
-            session.execute(sa.insert(RunItem), [
-                {"run_id": run_id, "position": n, "label": label, "payload": payload}
-                for n, (label, payload) in enumerate(items)
-            ])
+            session.execute(
+                sa.insert(RunItem),
+                [
+                    {"run_id": run_id, "position": n, "label": label, "payload": payload}
+                    for n, (label, payload) in enumerate(items)
+                ],
+            )
         record("runs.run.start", run, by=by, kind_of_run=kind, title=title, items=len(items))
         enqueue("runs.work", queue=BULK, run_id=str(run_id))
         return run
@@ -86,7 +99,8 @@ def resume_run(run: Run, *, by: Actor) -> None:
         if run.state is RunState.RUNNING:
             return
         session.execute(
-            sa.update(RunItem).where(RunItem.run_id == run.id, RunItem.state == ItemState.FAILED)
+            sa.update(RunItem)
+            .where(RunItem.run_id == run.id, RunItem.state == ItemState.FAILED)
             .values(state=ItemState.WAITING, message="")
         )
         run.state = RunState.RUNNING
@@ -106,12 +120,20 @@ def work_run(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> int:
 
 def _work_one(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> bool:
     with transaction() as session:
-        run = session.scalar(sa.select(Run).where(Run.id == run_id).with_for_update(read=True, key_share=True).execution_options(populate_existing=True))
+        run = session.scalar(
+            sa.select(Run)
+            .where(Run.id == run_id)
+            .with_for_update(read=True, key_share=True)
+            .execution_options(populate_existing=True)
+        )
         if run is None or run.state is not RunState.RUNNING:
             return False
         item = session.scalar(
-            sa.select(RunItem).where(RunItem.run_id == run_id, RunItem.state == ItemState.WAITING)
-            .order_by(RunItem.position).limit(1).with_for_update(skip_locked=True)
+            sa.select(RunItem)
+            .where(RunItem.run_id == run_id, RunItem.state == ItemState.WAITING)
+            .order_by(RunItem.position)
+            .limit(1)
+            .with_for_update(skip_locked=True)
             .execution_options(populate_existing=True)
         )
         if item is None:

@@ -49,9 +49,13 @@ def progress(run: Run) -> Progress:
     counts = dict(
         db.session.execute(
             sa.select(RunItem.state, sa.func.count()).where(RunItem.run_id == run.id).group_by(RunItem.state)
-        ).tuples().all()
+        )
+        .tuples()
+        .all()
     )
-    return Progress(run.total, counts.get(ItemState.DONE, 0), counts.get(ItemState.SKIPPED, 0), counts.get(ItemState.FAILED, 0))
+    return Progress(
+        run.total, counts.get(ItemState.DONE, 0), counts.get(ItemState.SKIPPED, 0), counts.get(ItemState.FAILED, 0)
+    )
 
 
 def items_of(run: Run, *states: ItemState, limit: int = 100) -> Sequence[RunItem]:

@@ -99,8 +99,12 @@ class TimeEntry(WipItem, Base):
     __table_args__ = (
         sa.Index("ix_time_entry_person_id", "person_id", "worked_on"),
         sa.Index("ix_time_entry_job_id", "job_id", "worked_on"),
-        sa.Index("ix_time_entry_unbilled", "engagement_id", "worked_on",
-                 postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL")),
+        sa.Index(
+            "ix_time_entry_unbilled",
+            "engagement_id",
+            "worked_on",
+            postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL"),
+        ),
         sa.CheckConstraint("recorded > 0 AND recorded <= 86400", name="recorded"),
         sa.CheckConstraint("charged >= 0 AND rate >= 0", name="charged"),
         sa.CheckConstraint("billable OR open_value = 0", name="non_billable_is_worth_nothing"),
@@ -125,8 +129,12 @@ class Expense(WipItem, Base):
 
     __table_args__ = (
         sa.Index("ix_expense_person_id", "person_id", "worked_on"),
-        sa.Index("ix_expense_unbilled", "engagement_id", "worked_on",
-                 postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL")),
+        sa.Index(
+            "ix_expense_unbilled",
+            "engagement_id",
+            "worked_on",
+            postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL"),
+        ),
         sa.CheckConstraint("net > 0 AND tax >= 0", name="net"),
     )
 

@@ -50,18 +50,32 @@ def place(rate: Rate) -> int:
 
 
 def find_rate(
-    engagement: Engagement, person: Person, on: dt.date, *, work_role: WorkRole | None = None, activity: str = "",
+    engagement: Engagement,
+    person: Person,
+    on: dt.date,
+    *,
+    work_role: WorkRole | None = None,
+    activity: str = "",
 ) -> FoundRate:
-    """The most specific rate that is valid on the day, in the engagement's currency; zero with its reason if none is."""
+    """The most specific rate valid on the day, in the engagement's currency; zero with its reason if there is none."""
     wanted: Sequence[tuple[sa.ColumnElement[object], object]] = (
-        (Rate.person_id, person.id), (Rate.grade, person.grade or None), (Rate.work_role, work_role),
-        (Rate.activity, activity or None), (Rate.client_id, engagement.client_id), (Rate.engagement_id, engagement.id),
+        (Rate.person_id, person.id),
+        (Rate.grade, person.grade or None),
+        (Rate.work_role, work_role),
+        (Rate.activity, activity or None),
+        (Rate.client_id, engagement.client_id),
+        (Rate.engagement_id, engagement.id),
     )
-    conditions = [sa.or_(column.is_(None), column == value) if value is not None else column.is_(None) for column, value in wanted]
+    conditions = [
+        sa.or_(column.is_(None), column == value) if value is not None else column.is_(None) for column, value in wanted
+    ]
     rates = db.session.scalars(
         sa.select(Rate).where(
-            Rate.archived_at.is_(None), Rate.currency == engagement.currency, Rate.from_on <= on,
-            sa.or_(Rate.to_on.is_(None), Rate.to_on > on), *conditions,
+            Rate.archived_at.is_(None),
+            Rate.currency == engagement.currency,
+            Rate.from_on <= on,
+            sa.or_(Rate.to_on.is_(None), Rate.to_on > on),
+            *conditions,
         )
     ).all()
     ordered = sorted(rates, key=lambda rate: (place(rate), -rate.from_on.toordinal()))

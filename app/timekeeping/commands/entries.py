@@ -82,7 +82,8 @@ def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
         facts = replace(facts, engagement_id=engagement_id)
     row = db.session.execute(
         sa.select(Engagement, Entity.currency, Client.is_firm, sa.select(Firm.rounding).scalar_subquery())
-        .join(Entity, Entity.id == Engagement.entity_id).join(Client, Client.id == Engagement.client_id)
+        .join(Entity, Entity.id == Engagement.entity_id)
+        .join(Client, Client.id == Engagement.client_id)
         .where(Engagement.id == facts.engagement_id)
     ).one_or_none()
     if row is None or not can_see(by, row[0].client_id, row[0].id):
@@ -92,7 +93,11 @@ def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
         raise Refused(f"“{engagement.name}” is closed; reopen it to record time on it.", field="engagement_id")
     rule = engagement.rounding or firm_rounding
     return facts, Setting(
-        engagement, currency, is_internal, RoundingRule.from_json(rule) if rule else RoundingRule(), work_role,
+        engagement,
+        currency,
+        is_internal,
+        RoundingRule.from_json(rule) if rule else RoundingRule(),
+        work_role,
         engagement.client_id,
     )
 
@@ -114,7 +119,12 @@ def charged_value(charged: dt.timedelta, rate: Decimal, currency: str) -> Decima
 
 
 def record_entry(
-    entry_id: UUID, facts: EntryFacts, *, by: Actor, person_id: UUID | None = None, timer_id: UUID | None = None,
+    entry_id: UUID,
+    facts: EntryFacts,
+    *,
+    by: Actor,
+    person_id: UUID | None = None,
+    timer_id: UUID | None = None,
 ) -> TimeEntry:
     """Record time for oneself, or for `person_id`. The same id again gives the entry that is there."""
     authorize(by, can_record_time, person_id)
@@ -134,8 +144,17 @@ def record_entry(
         session.flush()
         move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, base=setting.entity_currency)
         _add_to_task(entry.task_id, entry.recorded)
-        record("timekeeping.entry.record", entry, by=by, person=str(person.id), seconds=entry.recorded, on=entry.worked_on,
-               value=entry.value, currency=entry.currency, topics=(f"person:{person.id}", "wip"))
+        record(
+            "timekeeping.entry.record",
+            entry,
+            by=by,
+            person=str(person.id),
+            seconds=entry.recorded,
+            on=entry.worked_on,
+            value=entry.value,
+            currency=entry.currency,
+            topics=(f"person:{person.id}", "wip"),
+        )
         return entry
 
 
@@ -163,9 +182,10 @@ def _value(entry: TimeEntry, setting: Setting, person: Person) -> None:
 def _add_to_task(task_id: UUID | None, change: dt.timedelta) -> None:
     if task_id and change:
         db.session.execute(
-            sa.update(Task).where(Task.id == task_id).values(
-                spent=sa.text("greatest(spent + :seconds, 0)").bindparams(seconds=int(change.total_seconds()))
-            ).execution_options(synchronize_session=False)
+            sa.update(Task)
+            .where(Task.id == task_id)
+            .values(spent=sa.text("greatest(spent + :seconds, 0)").bindparams(seconds=int(change.total_seconds())))
+            .execution_options(synchronize_session=False)
         )
 
 
@@ -196,8 +216,19 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
         move_wip(kind, entry, before, after, by=by, base=setting.entity_currency)
         _add_to_task(old_task, -old_recorded)
         _add_to_task(entry.task_id, entry.recorded)
-        record("timekeeping.entry.edit", entry, by=by, before=old, topics=(f"person:{entry.person_id}", "wip"), after={
-            "on": entry.worked_on, "seconds": entry.recorded, "narrative": entry.narrative, "value": entry.value})
+        record(
+            "timekeeping.entry.edit",
+            entry,
+            by=by,
+            before=old,
+            topics=(f"person:{entry.person_id}", "wip"),
+            after={
+                "on": entry.worked_on,
+                "seconds": entry.recorded,
+                "narrative": entry.narrative,
+                "value": entry.value,
+            },
+        )
         return entry
 
 
@@ -217,13 +248,35 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
         charged = dt.timedelta(seconds=round(Decimal(entry.charged.total_seconds()) * share))
         copied = {
             name: getattr(entry, name)
-            for name in ("client_id", "engagement_id", "job_id", "task_id", "person_id", "worked_on", "billable", "currency",
-                         "rounding", "rate", "rate_source", "rate_id", "work_role", "activity", "state", "hold_reason")
+            for name in (
+                "client_id",
+                "engagement_id",
+                "job_id",
+                "task_id",
+                "person_id",
+                "worked_on",
+                "billable",
+                "currency",
+                "rounding",
+                "rate",
+                "rate_source",
+                "rate_id",
+                "work_role",
+                "activity",
+                "state",
+                "hold_reason",
+            )
         }
         value = round_amount(entry.value * share, entry.currency)
         part = TimeEntry(
-            id=new_id, split_from_id=entry.id, recorded=taken, charged=charged, narrative=narrative or entry.narrative,
-            value=value, open_value=value, **copied,
+            id=new_id,
+            split_from_id=entry.id,
+            recorded=taken,
+            charged=charged,
+            narrative=narrative or entry.narrative,
+            value=value,
+            open_value=value,
+            **copied,
         )
         entry.recorded -= taken
         entry.charged -= charged
@@ -252,8 +305,14 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
         entry.deleted_at, entry.open_value = now(), Decimal(0)
         move_wip(TransactionKind.REPRICED, entry, before, None, by=by, base=_base_of(entry), reason="deleted")
         _add_to_task(entry.task_id, -entry.recorded)
-        record("timekeeping.entry.delete", entry, by=by, seconds=entry.recorded, value=before.amount,
-               topics=(f"person:{entry.person_id}", "wip"))
+        record(
+            "timekeeping.entry.delete",
+            entry,
+            by=by,
+            seconds=entry.recorded,
+            value=before.amount,
+            topics=(f"person:{entry.person_id}", "wip"),
+        )
 
 
 def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
@@ -270,10 +329,13 @@ def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
 
 
 def _base_of(entry: TimeEntry) -> str:
-    return str(db.session.scalar(
-        sa.select(Entity.currency).join(Engagement, Engagement.entity_id == Entity.id)
-        .where(Engagement.id == entry.engagement_id)
-    ))
+    return str(
+        db.session.scalar(
+            sa.select(Entity.currency)
+            .join(Engagement, Engagement.entity_id == Entity.id)
+            .where(Engagement.id == entry.engagement_id)
+        )
+    )
 
 
 __all__ = ["EntryFacts", "Place", "delete_entry", "edit_entry", "record_entry", "restore_entry", "split_entry"]

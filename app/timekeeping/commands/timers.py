@@ -61,8 +61,16 @@ def start_timer(timer_id: UUID, target: Target, *, by: Actor, note: str = "") ->
         _pause_running(by)
         moment = now()
         timer = Timer(
-            id=timer_id, person_id=by.id, client_id=client_id, engagement_id=engagement_id, job_id=job_id, task_id=task_id,
-            note=note, started_at=moment, running_since=moment, gathered=dt.timedelta(),
+            id=timer_id,
+            person_id=by.id,
+            client_id=client_id,
+            engagement_id=engagement_id,
+            job_id=job_id,
+            task_id=task_id,
+            note=note,
+            started_at=moment,
+            running_since=moment,
+            gathered=dt.timedelta(),
         )
         session.add(timer)
         session.flush()
@@ -86,7 +94,9 @@ def _place(target: Target, *, by: Actor) -> tuple[UUID, UUID, UUID | None, UUID 
         ).one_or_none()
     else:
         row = db.session.execute(
-            sa.select(Engagement.client_id, Engagement.id, sa.null(), sa.null()).where(Engagement.id == target.engagement_id)
+            sa.select(Engagement.client_id, Engagement.id, sa.null(), sa.null()).where(
+                Engagement.id == target.engagement_id
+            )
         ).one_or_none()
     if row is None or not can_see(by, row[0], row[1]):
         raise NotFound()
@@ -152,8 +162,12 @@ def stop_timer(timer: Timer, *, by: Actor, recorded: dt.timedelta | None = None)
             raise Refused("This timer ran on overnight. How long did you really work?", field="recorded")
         taken = recorded or max(dt.timedelta(seconds=int(elapsed(timer).total_seconds())), dt.timedelta(minutes=1))
         facts = EntryFacts(
-            engagement_id=timer.engagement_id, job_id=timer.job_id, task_id=timer.task_id, narrative=timer.note,
-            worked_on=clock.local(timer.started_at).date(), recorded=taken,
+            engagement_id=timer.engagement_id,
+            job_id=timer.job_id,
+            task_id=timer.task_id,
+            narrative=timer.note,
+            worked_on=clock.local(timer.started_at).date(),
+            recorded=taken,
         )
         entry = record_entry(new_id(), facts, by=by, person_id=timer.person_id, timer_id=timer.id)
         session.delete(timer)

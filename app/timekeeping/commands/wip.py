@@ -42,17 +42,50 @@ def wip_legs(place: Place, sign: int = 1) -> list[Leg]:
 
 
 def move_wip(
-    kind: TransactionKind, item: Item, before: Place | None, after: Place | None, *, by: Actor, base: str, reason: str = "",
+    kind: TransactionKind,
+    item: Item,
+    before: Place | None,
+    after: Place | None,
+    *,
+    by: Actor,
+    base: str,
+    reason: str = "",
 ) -> None:
     """Post the difference between two places of an item, dated on its work date (or in the open period)."""
-    if before and after and (before.engagement_id, before.worked_on.replace(day=1), before.currency) == (
-        after.engagement_id, after.worked_on.replace(day=1), after.currency
+    if (
+        before
+        and after
+        and (before.engagement_id, before.worked_on.replace(day=1), before.currency)
+        == (after.engagement_id, after.worked_on.replace(day=1), after.currency)
     ):
-        change = Place(after.client_id, after.engagement_id, after.item_id, after.worked_on, after.amount - before.amount, after.currency)
-        post(kind, wip_legs(change), by=by, currency=change.currency, base=base, source=item,
-             happened_on=item.worked_on, reason=reason)
+        change = Place(
+            after.client_id,
+            after.engagement_id,
+            after.item_id,
+            after.worked_on,
+            after.amount - before.amount,
+            after.currency,
+        )
+        post(
+            kind,
+            wip_legs(change),
+            by=by,
+            currency=change.currency,
+            base=base,
+            source=item,
+            happened_on=item.worked_on,
+            reason=reason,
+        )
         return
     for place, sign in ((before, -1), (after, 1)):
         if place is not None:
-            post(kind, wip_legs(place, sign), by=by, currency=place.currency, base=base, source=item,
-                 happened_on=place.worked_on, reason=reason)
+            post(
+                kind,
+                wip_legs(place, sign),
+                by=by,
+                currency=place.currency,
+                base=base,
+                source=item,
+                happened_on=place.worked_on,
+                reason=reason,
+            )
