@@ -1,7 +1,7 @@
-"""Fetch the released files that the pages and documents use, beside their licences. For maintainers, needs npm.
+"""Fetch the released files that pages and documents use, with their licences. For maintainers; needs npm.
 
-`python scripts/vendor.py` makes app/static/vendor, app/static/icons.svg and app/fonts anew from exact released
-versions. Fonts for documents are the same released files unpacked from woff2 to TrueType (needs fonttools, brotli).
+`python scripts/vendor.py` makes app/static/vendor, app/static/icons.svg and app/fonts anew from exact
+released versions. Fonts for documents are released woff2 unpacked to TrueType (needs fonttools, brotli).
 """
 
 from __future__ import annotations
@@ -37,32 +37,54 @@ class Package:
 PACKAGES = (
     Package("htmx.org", "htmx", "4.0.1", "0BSD", files=("dist/htmx.min.js",)),
     Package(
-        "@fontsource-variable/inter", "inter", "5.3.0", "OFL-1.1",
+        "@fontsource-variable/inter",
+        "inter",
+        "5.3.0",
+        "OFL-1.1",
         files=("files/inter-latin-wght-normal.woff2", "files/inter-latin-ext-wght-normal.woff2"),
     ),
     Package(
-        "@fontsource/noto-sans-hebrew", "noto-sans-hebrew", "5.3.0", "OFL-1.1",
-        files=("files/noto-sans-hebrew-hebrew-400-normal.woff2", "files/noto-sans-hebrew-hebrew-700-normal.woff2"),
+        "@fontsource/noto-sans-hebrew",
+        "noto-sans-hebrew",
+        "5.3.0",
+        "OFL-1.1",
+        files=(
+            "files/noto-sans-hebrew-hebrew-400-normal.woff2",
+            "files/noto-sans-hebrew-hebrew-700-normal.woff2",
+        ),
         documents={
             "files/noto-sans-hebrew-hebrew-400-normal.woff2": "NotoSansHebrew-Regular.ttf",
             "files/noto-sans-hebrew-hebrew-700-normal.woff2": "NotoSansHebrew-Bold.ttf",
         },
     ),
     Package(
-        "@fontsource/noto-sans-arabic", "noto-sans-arabic", "5.3.0", "OFL-1.1",
-        files=("files/noto-sans-arabic-arabic-400-normal.woff2", "files/noto-sans-arabic-arabic-700-normal.woff2"),
+        "@fontsource/noto-sans-arabic",
+        "noto-sans-arabic",
+        "5.3.0",
+        "OFL-1.1",
+        files=(
+            "files/noto-sans-arabic-arabic-400-normal.woff2",
+            "files/noto-sans-arabic-arabic-700-normal.woff2",
+        ),
         documents={
             "files/noto-sans-arabic-arabic-400-normal.woff2": "NotoSansArabic-Regular.ttf",
             "files/noto-sans-arabic-arabic-700-normal.woff2": "NotoSansArabic-Bold.ttf",
         },
     ),
     Package(
-        "@fontsource/noto-sans-sc", "noto-sans-sc", "5.3.0", "OFL-1.1",
+        "@fontsource/noto-sans-sc",
+        "noto-sans-sc",
+        "5.3.0",
+        "OFL-1.1",
         files=("files/noto-sans-sc-chinese-simplified-400-normal.woff2",),
         documents={"files/noto-sans-sc-chinese-simplified-400-normal.woff2": "NotoSansSC-Regular.ttf"},
     ),
     Package(
-        "inter-ui", "inter-documents", "4.1.1", "OFL-1.1", "LICENSE.txt",
+        "inter-ui",
+        "inter-documents",
+        "4.1.1",
+        "OFL-1.1",
+        "LICENSE.txt",
         documents={
             "web/Inter-Regular.woff2": "Inter-Regular.ttf",
             "web/Inter-SemiBold.woff2": "Inter-SemiBold.ttf",
@@ -73,26 +95,105 @@ ICONS = Package("@tabler/icons", "tabler-icons", "3.51.0", "MIT")
 
 # Our name for an icon: the released file it is drawn by.
 ICON_FILES = {
-    "work": "checklist", "board": "layout-kanban", "clients": "users", "time": "clock", "billing": "receipt",
-    "reports": "chart-bar", "settings": "settings", "services": "stack-2", "search": "search", "inbox": "inbox",
-    "bell": "bell", "menu": "menu-2", "more": "dots", "close": "x", "plus": "plus", "check": "check",
-    "check-circle": "circle-check", "circle": "circle", "circle-half": "circle-half-2", "alert": "alert-triangle",
-    "late": "alert-circle", "waiting": "hourglass", "play": "player-play-filled", "pause": "player-pause-filled",
-    "stop": "player-stop-filled", "left": "chevron-left", "right": "chevron-right", "down": "chevron-down",
-    "up": "chevron-up", "sort": "selector", "arrow-right": "arrow-right", "arrow-left": "arrow-left",
-    "external": "external-link", "edit": "pencil", "trash": "trash", "archive": "archive", "copy": "copy",
-    "download": "download", "upload": "upload", "file": "file-text", "folder": "folder", "camera": "camera",
-    "image": "photo", "mail": "mail", "message": "message", "phone": "phone", "calendar": "calendar",
-    "repeat": "repeat", "person": "user", "person-add": "user-plus", "building": "building", "office": "building-community",
-    "lock": "lock", "key": "key", "eye": "eye", "eye-off": "eye-off", "filter": "filter", "link": "link",
-    "sun": "sun", "moon": "moon", "theme": "sun-moon", "sign-out": "logout", "info": "info-circle", "help": "help-circle",
-    "refresh": "refresh", "send": "send", "print": "printer", "money": "cash", "bank": "building-bank", "tax": "receipt-tax",
-    "percent": "percentage", "ledger": "book", "history": "history", "graph": "sitemap", "grip": "grip-vertical",
-    "flag": "flag", "star": "star", "tag": "tag", "keyboard": "keyboard", "undo": "arrow-back-up", "offline": "wifi-off",
-    "request": "clipboard-list", "review": "user-check", "blocked": "ban", "bolt": "bolt", "home": "home",
-    "panel": "layout-sidebar-right", "table": "table", "import": "file-import", "note": "note", "scale": "scale",
-    "circle-dot": "circle-dot", "list": "list-details", "split": "arrows-split", "transfer": "arrows-left-right",
-    "shield": "shield-check", "signature": "signature", "world": "world", "gauge": "gauge",
+    "work": "checklist",
+    "board": "layout-kanban",
+    "clients": "users",
+    "time": "clock",
+    "billing": "receipt",
+    "reports": "chart-bar",
+    "settings": "settings",
+    "services": "stack-2",
+    "search": "search",
+    "inbox": "inbox",
+    "bell": "bell",
+    "menu": "menu-2",
+    "more": "dots",
+    "close": "x",
+    "plus": "plus",
+    "check": "check",
+    "check-circle": "circle-check",
+    "circle": "circle",
+    "circle-half": "circle-half-2",
+    "alert": "alert-triangle",
+    "late": "alert-circle",
+    "waiting": "hourglass",
+    "play": "player-play-filled",
+    "pause": "player-pause-filled",
+    "stop": "player-stop-filled",
+    "left": "chevron-left",
+    "right": "chevron-right",
+    "down": "chevron-down",
+    "up": "chevron-up",
+    "sort": "selector",
+    "arrow-right": "arrow-right",
+    "arrow-left": "arrow-left",
+    "external": "external-link",
+    "edit": "pencil",
+    "trash": "trash",
+    "archive": "archive",
+    "copy": "copy",
+    "download": "download",
+    "upload": "upload",
+    "file": "file-text",
+    "folder": "folder",
+    "camera": "camera",
+    "image": "photo",
+    "mail": "mail",
+    "message": "message",
+    "phone": "phone",
+    "calendar": "calendar",
+    "repeat": "repeat",
+    "person": "user",
+    "person-add": "user-plus",
+    "building": "building",
+    "office": "building-community",
+    "lock": "lock",
+    "key": "key",
+    "eye": "eye",
+    "eye-off": "eye-off",
+    "filter": "filter",
+    "link": "link",
+    "sun": "sun",
+    "moon": "moon",
+    "theme": "sun-moon",
+    "sign-out": "logout",
+    "info": "info-circle",
+    "help": "help-circle",
+    "refresh": "refresh",
+    "send": "send",
+    "print": "printer",
+    "money": "cash",
+    "bank": "building-bank",
+    "tax": "receipt-tax",
+    "percent": "percentage",
+    "ledger": "book",
+    "history": "history",
+    "graph": "sitemap",
+    "grip": "grip-vertical",
+    "flag": "flag",
+    "star": "star",
+    "tag": "tag",
+    "keyboard": "keyboard",
+    "undo": "arrow-back-up",
+    "offline": "wifi-off",
+    "request": "clipboard-list",
+    "review": "user-check",
+    "blocked": "ban",
+    "bolt": "bolt",
+    "home": "home",
+    "panel": "layout-sidebar-right",
+    "table": "table",
+    "import": "file-import",
+    "note": "note",
+    "scale": "scale",
+    "circle-dot": "circle-dot",
+    "list": "list-details",
+    "split": "arrows-split",
+    "transfer": "arrows-left-right",
+    "shield": "shield-check",
+    "signature": "signature",
+    "world": "world",
+    "gauge": "gauge",
 }
 
 
@@ -100,7 +201,10 @@ def unpack(package: Package, into: Path) -> Path:
     """The package's released tree."""
     spec = f"{package.npm}@{package.version}"
     done = subprocess.run(
-        ["npm", "pack", "--silent", spec, "--pack-destination", str(into)], check=True, capture_output=True, text=True
+        ["npm", "pack", "--silent", spec, "--pack-destination", str(into)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     tree = into / package.name
     tree.mkdir()
@@ -117,16 +221,21 @@ def symbol(name: str, source: Path) -> str:
     text = source.read_text()
     paths = re.findall(r"<(?:path|circle|rect|line|polyline|ellipse)[^>]*/>", text)
     drawn = [path for path in paths if 'd="M0 0h24v24H0z"' not in path]
-    ink = 'fill="currentColor" stroke="none"' if 'fill="currentColor"' in text else 'fill="none" stroke="currentColor"'
-    return f'<symbol id="{name}" viewBox="0 0 24 24" {ink} stroke-linecap="round" stroke-linejoin="round">{"".join(drawn)}</symbol>'
+    filled = 'fill="currentColor"' in text
+    ink = 'fill="currentColor" stroke="none"' if filled else 'fill="none" stroke="currentColor"'
+    ends = 'stroke-linecap="round" stroke-linejoin="round"'
+    return f'<symbol id="{name}" viewBox="0 0 24 24" {ink} {ends}>{"".join(drawn)}</symbol>'
 
 
 def draw_sprite(tree: Path) -> str:
     symbols = []
     for name, file in sorted(ICON_FILES.items()):
-        kind, stem = ("filled", file.removesuffix("-filled")) if file.endswith("-filled") else ("outline", file)
+        stem = file.removesuffix("-filled")
+        kind = "outline" if stem == file else "filled"
         symbols.append(symbol(name, tree / "icons" / kind / f"{stem}.svg"))
-    note = f"<!-- Drawn from {ICONS.npm} {ICONS.version}, MIT; see vendor/{ICONS.name}-{ICONS.version}/LICENSE -->"
+    note = (
+        f"<!-- Drawn from {ICONS.npm} {ICONS.version}, MIT; vendor/{ICONS.name}-{ICONS.version}/LICENSE -->"
+    )
     return f'<svg xmlns="http://www.w3.org/2000/svg">{note}\n' + "\n".join(symbols) + "\n</svg>\n"
 
 
@@ -156,10 +265,15 @@ def main() -> int:
                 shutil.copyfile(tree / package.licence_file, FONTS / f"LICENSE-{package.name}.txt")
             if package is ICONS:
                 (STATIC / "icons.svg").write_text(draw_sprite(tree))
-            manifest.append({
-                "name": package.name, "source": f"npm:{package.npm}", "version": package.version, "licence": package.licence,
-                "files": {path.name: digest(path) for path in sorted(folder.iterdir())},
-            })
+            manifest.append(
+                {
+                    "name": package.name,
+                    "source": f"npm:{package.npm}",
+                    "version": package.version,
+                    "licence": package.licence,
+                    "files": {path.name: digest(path) for path in sorted(folder.iterdir())},
+                }
+            )
     (vendor / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     return 0
 

@@ -1,4 +1,4 @@
-"""Static files: bundled, named by their content, compressed once, and served so that a browser keeps them for good."""
+"""Static files: bundled, named by their content, compressed once, kept by browsers for good."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ SMALLEST_COMPRESSED = 600
 _SHARED_CSS = ("tokens", "base", "layout", "buttons", "forms", "marks", "lists", "surfaces", "utilities")
 _SHARED_JS = ("toast", "dialog", "once", "theme", "live")
 BUNDLES: dict[str, tuple[str, ...]] = {
-    "css/app.css": tuple(f"css/{n}.css" for n in (*_SHARED_CSS, "shell", "figures", "board", "graph", "print")),
+    "css/app.css": tuple(
+        f"css/{n}.css" for n in (*_SHARED_CSS, "shell", "figures", "board", "graph", "print")
+    ),
     "css/portal.css": tuple(f"css/{n}.css" for n in (*_SHARED_CSS, "portal", "print")),
     "js/app.js": tuple(
         f"js/{n}.js" for n in (*_SHARED_JS, "timer-tick", "select", "panel", "combobox", "palette", "keys")
@@ -42,7 +44,7 @@ class UnknownAsset(LookupError):
 
 
 class Assets:
-    """The compiled static tree: every file under its plain and its hashed name, with .br and .gz beside text."""
+    """The compiled static tree: every file by its plain and hashed name, .br and .gz beside text."""
 
     def __init__(self, source: Path, cache: Path) -> None:
         self.source = source
@@ -61,9 +63,9 @@ class Assets:
         if name not in icon_names(self.source):
             raise UnknownAsset(f"There is no icon {name!r}; add it to scripts/vendor.py.")
         told = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
-        return Markup('<svg class="icon" width="{0}" height="{0}" {1}><use href="{2}#{3}"></use></svg>').format(
-            size, told, self.url("icons.svg"), name
-        )
+        return Markup(
+            '<svg class="icon" width="{0}" height="{0}" {1}><use href="{2}#{3}"></use></svg>'
+        ).format(size, told, self.url("icons.svg"), name)
 
 
 def init_app(app: Flask, var: Path | None = None) -> None:
@@ -72,7 +74,9 @@ def init_app(app: Flask, var: Path | None = None) -> None:
     assets = Assets(STATIC, cache)
     app.extensions["assets"] = assets
     app.jinja_env.globals.update(asset=assets.url, icon=assets.icon)
-    server = WhiteNoise(app.wsgi_app, max_age=3600, immutable_file_test=lambda _path, url: bool(HASHED.search(url)))
+    server = WhiteNoise(
+        app.wsgi_app, max_age=3600, immutable_file_test=lambda _path, url: bool(HASHED.search(url))
+    )
     server.add_files(str(assets.folder / "files"), prefix=PREFIX)
     app.wsgi_app = server  # type: ignore[method-assign]
     app.after_request(compress)
@@ -80,13 +84,19 @@ def init_app(app: Flask, var: Path | None = None) -> None:
 
 def compress(response: Response) -> Response:
     """Brotli or gzip for finished text answers; streams, files and small answers go as they are."""
-    if not response.mimetype.startswith(COMPRESSIBLE) or response.direct_passthrough or response.is_streamed:
+    if not (response.mimetype or "").startswith(COMPRESSIBLE):
+        return response
+    if response.direct_passthrough or response.is_streamed:
         return response
     response.vary.add("Accept-Encoding")
     if response.mimetype == "text/html":
         response.vary.add("HX-Request")
     body = response.get_data()
-    if len(body) < SMALLEST_COMPRESSED or "Content-Encoding" in response.headers or response.status_code == 206:
+    if (
+        len(body) < SMALLEST_COMPRESSED
+        or "Content-Encoding" in response.headers
+        or response.status_code == 206
+    ):
         return response
     encoding = request.accept_encodings.best_match(("br", "gzip"))
     if encoding is None:
@@ -98,7 +108,7 @@ def compress(response: Response) -> Response:
 
 
 def compiled(source: Path, cache: Path) -> Path:
-    """The compiled tree for this very content, made on first use; safe when several processes start at once."""
+    """The compiled tree for this very content, made on first use; safe for several processes at once."""
     target = cache / fingerprint(source)
     if (target / "names.json").exists():
         return target
@@ -120,7 +130,9 @@ def compile_tree(source: Path, target: Path) -> dict[str, str]:
         if all(part in contents for part in parts):
             contents[bundle] = joined(parts, contents)
     names: dict[str, str] = {}
-    for name in sorted(contents, key=lambda name: (name.endswith(".css"), name)):  # css last: it names the others
+    for name in sorted(
+        contents, key=lambda name: (name.endswith(".css"), name)
+    ):  # css last: it names the others
         body = _with_hashed_urls(contents[name], name, names) if name.endswith(".css") else contents[name]
         stem, dot, suffix = name.rpartition(".")
         hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}{dot}{suffix}" if stem else name
@@ -131,7 +143,7 @@ def compile_tree(source: Path, target: Path) -> dict[str, str]:
 
 
 def joined(parts: tuple[str, ...], contents: dict[str, bytes]) -> bytes:
-    """One file of many: sheets end to end, scripts each in a block of its own so that their names stay apart."""
+    """One file of many: sheets end to end, each script in a block that keeps its names apart."""
     if parts[0].endswith(".css"):
         return b"\n".join(contents[part].strip() for part in parts) + b"\n"
     return b"\n".join(b"{\n" + contents[part].strip() + b"\n}" for part in parts) + b"\n"
@@ -190,5 +202,3 @@ def _write(path: Path, body: bytes) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-
-

@@ -17,7 +17,7 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Accent:
-    """The colours one theme needs: a fill, what is written on it, the same colour as text, and a faint tint."""
+    """The colours one theme needs: a fill, what is written on it, the colour as text, a faint tint."""
 
     fill: str
     on_fill: str
@@ -40,7 +40,9 @@ def to_hex(colour: Rgb) -> str:
 
 def luminance(colour: Rgb) -> float:
     """Relative luminance, WCAG 2.2."""
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour)
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -53,11 +55,13 @@ def contrast(one: str, other: str) -> float:
 def mix(colour: str, ground: str, share: float) -> str:
     """`share` of the colour laid over the ground."""
     over, under = parse(colour), parse(ground)
-    return to_hex((
-        over[0] * share + under[0] * (1 - share),
-        over[1] * share + under[1] * (1 - share),
-        over[2] * share + under[2] * (1 - share),
-    ))
+    return to_hex(
+        (
+            over[0] * share + under[0] * (1 - share),
+            over[1] * share + under[1] * (1 - share),
+            over[2] * share + under[2] * (1 - share),
+        )
+    )
 
 
 def readable(colour: str, grounds: Sequence[str], *, darken: bool) -> str:
@@ -72,8 +76,8 @@ def readable(colour: str, grounds: Sequence[str], *, darken: bool) -> str:
 
 
 def ink_on(fill: str) -> str:
-    """White if it reads on the fill, else near black."""
-    return "#ffffff" if contrast("#ffffff", fill) >= AA_TEXT else "#111215"
+    """White if it reads on the fill, else black; one of the two always does."""
+    return "#ffffff" if contrast("#ffffff", fill) >= AA_TEXT else "#000000"
 
 
 def light_accent(colour: str) -> Accent:

@@ -30,7 +30,9 @@ def amount(value: Money | Decimal | int | None, currency: str = "") -> str:
         return ""
     number, code = (value.amount, value.currency) if isinstance(value, Money) else (Decimal(value), currency)
     decimals = exponent(code) if code else 2
-    return format_decimal(number, format="#,##0" + ("." + "0" * decimals if decimals else ""), locale=locale())
+    return format_decimal(
+        number, format="#,##0" + ("." + "0" * decimals if decimals else ""), locale=locale()
+    )
 
 
 def money(value: Money | None) -> str:
@@ -51,8 +53,12 @@ def day(value: dt.date | None, today: dt.date | None = None) -> str:
     if value is None:
         return ""
     reference = today or clock.today()
-    near = {0: gettext("today"), 1: gettext("tomorrow"), -1: gettext("yesterday")}.get((value - reference).days)
-    return near or format_date(value, "EEE d MMM" if value.year == reference.year else "EEE d MMM y", locale=locale())
+    near = {0: gettext("today"), 1: gettext("tomorrow"), -1: gettext("yesterday")}.get(
+        (value - reference).days
+    )
+    return near or format_date(
+        value, "EEE d MMM" if value.year == reference.year else "EEE d MMM y", locale=locale()
+    )
 
 
 def distance(value: dt.date | None, today: dt.date | None = None) -> str:
@@ -62,7 +68,9 @@ def distance(value: dt.date | None, today: dt.date | None = None) -> str:
     days = (value - (today or clock.today())).days
     if abs(days) <= 1 or abs(days) > DAYS_SAID_RELATIVELY:
         return day(value, today)
-    return format_timedelta(dt.timedelta(days=days), granularity="day", threshold=99, add_direction=True, locale=locale())
+    return format_timedelta(
+        dt.timedelta(days=days), granularity="day", threshold=99, add_direction=True, locale=locale()
+    )
 
 
 def exact(value: dt.date | dt.datetime | None) -> str:
@@ -71,7 +79,9 @@ def exact(value: dt.date | dt.datetime | None) -> str:
         return ""
     if isinstance(value, dt.datetime):
         local = clock.local(value)
-        return f"{format_date(local, 'full', locale=locale())}, {format_time(local, 'short', locale=locale())}"
+        return (
+            f"{format_date(local, 'full', locale=locale())}, {format_time(local, 'short', locale=locale())}"
+        )
     return format_date(value, "full", locale=locale())
 
 

@@ -3,7 +3,10 @@ const shared = document.getElementById("dialog");
 const question = document.getElementById("confirm");
 
 function open(dialog) {
-  if (dialog && !dialog.open) dialog.showModal();
+  if (!dialog || dialog.open) return;
+  dialog.showModal();
+  const fields = ":is(input:not([type=hidden]), select, textarea):not([disabled])";
+  (dialog.querySelector("[autofocus]") ?? dialog.querySelector(`.dialog-body ${fields}`))?.focus();
 }
 
 function ask(text, verb) {
@@ -43,6 +46,11 @@ document.addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
   event.stopPropagation();
 });
+
+document.addEventListener("toggle", ({ target }) => {
+  const list = target.matches?.("details[data-menu][open]") && target.querySelector(".menu-list");
+  if (list && list.getBoundingClientRect().left < 0) target.classList.add("menu-start");
+}, true);
 
 document.addEventListener("htmx:after:swap", () => {
   if (shared?.childElementCount) open(shared);

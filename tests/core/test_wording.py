@@ -1,0 +1,62 @@
+"""Amounts, durations and dates as people say them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from flask_babel import Babel
+
+from app.core import wording
+from app.core.money import Money
+
+TODAY = dt.date(2025, 12, 10)
+
+
+@pytest.fixture(autouse=True)
+def reader() -> object:
+    app = Flask("wording")
+    Babel(app, default_locale="en_GB")
+    with app.test_request_context():
+        yield
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(0, "0:00"), (84, "1:24"), (6000, "100:00"), (-30, "−0:30")])
+def test_durations_read_as_hours_and_minutes(minutes: int, said: str) -> None:
+    assert wording.duration(dt.timedelta(minutes=minutes)) == said
+
+
+def test_half_a_minute_rounds_up() -> None:
+    assert wording.duration(dt.timedelta(seconds=90)) == "0:02"
+
+
+def test_amounts_keep_the_decimals_of_their_currency() -> None:
+    assert wording.amount(Money(Decimal("1234.5"), "GBP")) == "1,234.50"
+    assert wording.amount(Money(Decimal("1234"), "JPY")) == "1,234"
+    assert wording.money(Money(Decimal("-1234.5"), "GBP")) == "-£1,234.50"
+    assert wording.amount(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(0, "today"), (1, "tomorrow"), (-1, "yesterday"), (2, "Fri 12 Dec"), (30, "Fri 9 Jan 2026")],
+)
+def test_days_are_named_as_people_name_them(days: int, said: str) -> None:
+    assert wording.day(TODAY + dt.timedelta(days=days), TODAY) == said
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(3, "in 3 days"), (-2, "2 days ago"), (6, "in 6 days"), (7, "Wed 17 Dec")]
+)
+def test_near_days_are_told_by_their_distance(days: int, said: str) -> None:
+    assert wording.distance(TODAY + dt.timedelta(days=days), TODAY) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Mel Okafor", "MO"), ("Cleo", "C"), ("J. R. R. Tolkien", "JT"), ("שלום", "ש"), ("", "?")],
+)
+def test_initials_are_the_first_and_last_words_letters(name: str, letters: str) -> None:
+    assert wording.initials(name) == letters
