@@ -107,6 +107,8 @@ class Supervisor:
             return 1
         try:
             return self._serve()
+        except KeyboardInterrupt:
+            return 0
         except BackingFailed as error:
             self.say(str(error))
             return 1
@@ -114,6 +116,9 @@ class Supervisor:
             self._stop()
 
     def _be_told(self, number: int, _frame: FrameType | None) -> None:
+        if self.lease is None and not self.signalled:
+            self.signalled = 1
+            raise KeyboardInterrupt
         if time.monotonic() - self.signalled_at > 1:
             self.signalled += 1
             self.signalled_at = time.monotonic()

@@ -17,7 +17,7 @@ from typing import IO, Protocol
 
 from app.core.backing.credentials import Credentials
 from app.core.backing.postgres import Postgres
-from app.core.backing.processes import BackingFailed, ServerProcess, wait_for, write_private
+from app.core.backing.processes import POLL_SECONDS, BackingFailed, ServerProcess, wait_for, write_private
 from app.core.backing.s3 import ObjectStore
 from app.core.backing.valkey import Valkey
 
@@ -58,7 +58,7 @@ class Keeper:
         """Run until nobody has held a lease for the grace period; the lock on `users` is then ours."""
         left_at: float | None = None
         while not self.told_to_stop:
-            self._start_wanted()
+            self._start_wanted(users)
             self._restart_crashed()
             if try_lock(users):
                 left_at = left_at or time.monotonic()
@@ -69,7 +69,7 @@ class Keeper:
                 left_at = None
             time.sleep(TICK_SECONDS)
 
-    def _start_wanted(self) -> None:
+    def _start_wanted(self, users: IO[str]) -> None:
         wanted = json.loads((self.home / "wanted.json").read_text())
         missing = [name for name in wanted if name not in self.running]
         if not missing:
@@ -77,9 +77,15 @@ class Keeper:
         made = {
             name: SERVICES[name](self.home, self.credentials, for_tests=self.for_tests) for name in missing
         }
+        self.running |= made
         with ThreadPoolExecutor() as pool:
             starts = [pool.submit(service.start) for service in made.values()]
-        self.running |= made
+            while not all(start.done() for start in starts):
+                if self.told_to_stop or try_lock(users):
+                    for service in made.values():
+                        service.process.give_up()
+                    break
+                time.sleep(POLL_SECONDS)
         for start in starts:
             start.result()
         self._tell()

@@ -47,8 +47,8 @@ class Lease:
                 self._start_keeper()
         try:
             self._wait()
-        except BackingFailed:
-            self.release()
+        except BaseException:
+            self.release(wait=True)
             raise
 
     def ensure(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -22,8 +23,6 @@ from app.core.backing.processes import (
     write_private,
 )
 
-UNPRIVILEGED = 65534
-USER_NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -56,6 +55,25 @@ def find_program(name: str) -> Path:
             "or set DATABASE_URL to a PostgreSQL server of your own."
         )
     return Path(found)
+
+
+def someone() -> int:
+    """The number of a user without rights: nobody, or else any that has a name."""
+    known = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0}
+    return known.get("nobody") or next(iter(known.values()), 65534)
+
+
+def renamed() -> tuple[str, ...]:
+    """Run in a namespace where we bear that user's number; outside, files stay ours."""
+    return ("unshare", "--user", f"--map-user={someone()}", f"--map-group={someone()}")
+
+
+def _has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 class Postgres:
@@ -94,7 +112,8 @@ class Postgres:
 
     def _answers(self) -> bool:
         asked = subprocess.run(
-            [str(find_program("pg_isready")), "-q", "-h", LOOPBACK, "-p", str(self.ports[0])],
+            [str(find_program("pg_isready")), "-q", "-h", LOOPBACK, "-p", str(self.ports[0]),
+             "-U", "postgres", "-d", "postgres"],
             env=clean_environment(), cwd="/",
         )
         return asked.returncode == 0
@@ -108,19 +127,19 @@ class Postgres:
             end(pid, ask=signal.SIGINT, patience=15)
 
     def _way_to_run(self) -> tuple[tuple[str, ...], int | None]:
-        """PostgreSQL refuses to run as root: as nobody where that user can reach everything, else renamed."""
+        """PostgreSQL refuses root and users without a name: run as nobody, or renamed where that fails."""
         if os.geteuid() != 0:
-            return (), None
+            return (() if _has_name(os.geteuid()) else renamed()), None
         owner = self.data.stat().st_uid if self.data.exists() else None
         if owner != 0 and self._is_reachable():
-            return (), UNPRIVILEGED
+            return (), someone()
         if self._can_rename():
             if owner is not None:
                 _give(self.data, 0)
-            return USER_NAMESPACE, None
+            return renamed(), None
         if self._is_reachable():
-            _give(self.data, UNPRIVILEGED)
-            return (), UNPRIVILEGED
+            _give(self.data, someone())
+            return (), someone()
         raise BackingFailed(
             "PostgreSQL refuses to run as root, and neither a user namespace nor an unprivileged user that "
             f"can read {find_program('postgres')} and {self.home} is at hand. Run as an ordinary user, or "
@@ -132,7 +151,7 @@ class Postgres:
         test = 'test -x "$1" && test -r "$1" && test -x "$2" && "$1" --version'
         argv = ["/bin/sh", "-c", test, "sh", str(find_program("postgres")), str(self.home)]
         try:
-            tried = subprocess.run(argv, user=UNPRIVILEGED, group=UNPRIVILEGED, extra_groups=[], cwd="/",
+            tried = subprocess.run(argv, user=someone(), group=someone(), extra_groups=[], cwd="/",
                                    capture_output=True)
         except (OSError, subprocess.SubprocessError):
             return False
@@ -140,7 +159,7 @@ class Postgres:
 
     def _can_rename(self) -> bool:
         try:
-            return subprocess.run([*USER_NAMESPACE, "true"], capture_output=True).returncode == 0
+            return subprocess.run([*renamed(), "true"], capture_output=True).returncode == 0
         except OSError:
             return False
 

@@ -134,6 +134,7 @@ class ServerProcess:
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 15.0
     child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    given_up: bool = False
 
     @property
     def log(self) -> Path:
@@ -145,6 +146,8 @@ class ServerProcess:
 
     def spawn(self, argv: Sequence[str], *, cwd: Path, user: int | None = None,
               env: Mapping[str, str] | None = None) -> None:
+        if self.given_up:
+            raise BackingFailed(f"{self.name} is not wanted any more.")
         if self.log.exists() and self.log.stat().st_size > 5_000_000:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
@@ -178,6 +181,14 @@ class ServerProcess:
             child.wait()
             self.child = None
         self.pid_file.unlink(missing_ok=True)
+
+    def give_up(self) -> None:
+        """End a start that is under way in another thread."""
+        self.given_up = True
+        child = self.child
+        if child is not None:
+            end(child.pid, ask=self.stop_signal, patience=self.patience,
+                has_ended=lambda: child.poll() is not None)
 
     def end_leftover(self) -> None:
         """End the server that an earlier run, itself killed, left behind."""
