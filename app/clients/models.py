@@ -72,6 +72,7 @@ class Client(HasId, HasVersion, Base):
         sa.Index("ix_client_partner_id", "partner_id"),
         sa.Index("ix_client_manager_id", "manager_id"),
         sa.Index("ix_client_name_trgm", sa.text("lower(name) gin_trgm_ops"), postgresql_using="gin"),
+        sa.Index("ix_client_sort_key_trgm", sa.text("sort_key gin_trgm_ops"), postgresql_using="gin"),
         sa.Index("uq_client_firm", "is_firm", unique=True, postgresql_where=sa.text("is_firm")),
         sa.CheckConstraint("year_end_month BETWEEN 1 AND 12", name="year_end_month"),
         sa.CheckConstraint("vat_stagger BETWEEN 1 AND 3", name="vat_stagger"),

@@ -36,11 +36,11 @@ def can_see(by: Actor, client_id: UUID | None, engagement_id: UUID | None = None
     return client_id not in by.walled_clients and engagement_id not in by.walled_engagements
 
 
-def clients_seen_by(actor: Actor) -> sa.Select[tuple[Client]]:
+def clients_seen_by(actor: Actor) -> sa.Select[Client]:
     return sa.select(Client).where(*within_sight(actor, Client.id))
 
 
-def engagements_seen_by(actor: Actor) -> sa.Select[tuple[Engagement]]:
+def engagements_seen_by(actor: Actor) -> sa.Select[Engagement]:
     return sa.select(Engagement).where(*within_sight(actor, Engagement.client_id, Engagement.id))
 
 

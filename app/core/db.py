@@ -199,7 +199,7 @@ def on_commit(hook: Hook) -> None:
 Row = TypeVar("Row")
 
 
-def get_or_404(statement: sa.Select[tuple[Row]]) -> Row:
+def get_or_404(statement: sa.Select[Row]) -> Row:
     """The one row of a select, or NotFound: the same answer for what is not there and what may not be seen."""
     row = db.session.execute(statement).unique().scalar_one_or_none()
     if row is None:

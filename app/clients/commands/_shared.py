@@ -1,0 +1,45 @@
+"""What the commands of this room share: making a thing once, locking what is edited, telling what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.core.db import Base, HasVersion, check_version, db
+
+Row = TypeVar("Row", bound=Base)
+
+
+def already_made(table: type[Row], row_id: UUID) -> Row | None:
+    """The row that a form with this id made before. A second press waits here until the first one is through."""
+    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(row_id.int % (1 << 62))))
+    return db.session.get(table, row_id)
+
+
+def lock_version(row: HasVersion, version: int | None) -> None:
+    """Lock the row, refuse a stale edit, count its version up."""
+    db.session().refresh(row, attribute_names=["version"], with_for_update=True)
+    check_version(row, version)
+
+
+def apply_changes(row: Any, values: dict[str, Any]) -> dict[str, list[Any]]:
+    """Set the attributes that differ; returns {name: [before, after]} for the event."""
+    changes: dict[str, list[Any]] = {}
+    for name, value in values.items():
+        before = getattr(row, name)
+        if before != value:
+            changes[name] = [before, value]
+            setattr(row, name, value)
+    return changes
+
+
+def positions(values: Iterable[str]) -> list[str]:
+    """Addresses in order, each once whatever its case, blanks left out."""
+    kept: dict[str, str] = {}
+    for value in values:
+        if value:
+            kept.setdefault(value.casefold(), value)
+    return list(kept.values())

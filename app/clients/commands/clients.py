@@ -1,0 +1,213 @@
+"""Making, editing, archiving clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from uuid import UUID
+
+import sqlalchemy as sa
+from babel import Locale
+from babel.numbers import is_currency
+
+from app.activity.commands import record
+from app.clients.checks import check_email, check_tax_number, check_website, format_phone
+from app.clients.commands._shared import already_made, apply_changes, lock_version
+from app.clients.models import Arrangement, Client, ClientKind, ClientStatus, Engagement
+from app.clients.names import clean_name, clean_tags, sort_key
+from app.clients.policy import can_edit_client
+from app.core.actors import Actor
+from app.core.clock import now, today
+from app.core.db import db, transaction
+from app.core.errors import Refused
+from app.core.ids import new_id
+from app.core.permissions import authorize
+from app.firm.commands import next_number
+from app.firm.models import Entity, Office, SeriesKind
+from app.people.models import Person
+
+MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+COUNTRIES = frozenset(
+    code for code in map(str, Locale("en").territories) if len(code) == 2 and code.isalpha()
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientFacts:
+    """All that is said about a client. Without code the series gives one, without currency the office's entity."""
+
+    name: str
+    office_id: UUID
+    kind: ClientKind = ClientKind.ORGANISATION
+    status: ClientStatus = ClientStatus.ACTIVE
+    code: str = ""
+    legal_name: str = ""
+    tax_number: str = ""
+    registration_number: str = ""
+    email: str = ""
+    phone: str = ""
+    website: str = ""
+    address: str = ""
+    country: str | None = None
+    currency: str = ""
+    language: str = "en"
+    zone: str | None = None
+    year_end_month: int | None = None
+    year_end_day: int | None = None
+    vat_stagger: int | None = None
+    partner_id: UUID | None = None
+    manager_id: UUID | None = None
+    terms_days: int | None = None
+    tags: Sequence[str] = ()
+    notes: str = ""
+
+
+def create_client(client_id: UUID, facts: ClientFacts, *, by: Actor) -> Client:
+    """The same id again returns the client that it made."""
+    authorize(by, can_edit_client)
+    with transaction() as session:
+        existing = already_made(Client, client_id)
+        if existing is not None:
+            return existing
+        facts = checked(facts)
+        client = Client(id=client_id, sort_key=sort_key(facts.name), fields={}, **_columns(facts))
+        client.code = facts.code or _free_code()
+        session.add(client)
+        record("clients.client.create", client, by=by, name=client.name, code=client.code)
+        return client
+
+
+def update_client(client: Client, facts: ClientFacts, *, by: Actor, version: int | None = None) -> Client:
+    authorize(by, can_edit_client, client)
+    with transaction():
+        lock_version(client, version)
+        facts = checked(replace(facts, code=facts.code or client.code), of=client)
+        values = {**_columns(facts), "sort_key": sort_key(facts.name)}
+        changes = apply_changes(client, values)
+        changes.pop("sort_key", None)
+        if changes:
+            record("clients.client.update", client, by=by, name=client.name, changes=changes)
+        return client
+
+
+def archive_client(client: Client, *, by: Actor) -> None:
+    """Out of the lists and the portal; nothing is lost and it can be brought back."""
+    authorize(by, can_edit_client, client)
+    with transaction():
+        if client.is_firm:
+            raise Refused("The firm's own client holds internal time and cannot be archived.")
+        lock_version(client, None)
+        if client.archived_at is None:
+            client.archived_at = now()
+            record("clients.client.archive", client, by=by, name=client.name)
+
+
+def restore_client(client: Client, *, by: Actor) -> None:
+    authorize(by, can_edit_client, client)
+    with transaction():
+        lock_version(client, None)
+        if client.archived_at is not None:
+            client.archived_at = None
+            record("clients.client.restore", client, by=by, name=client.name)
+
+
+def tag_client(client: Client, tag: str, *, by: Actor) -> None:
+    authorize(by, can_edit_client, client)
+    with transaction():
+        tags = clean_tags([*client.tags, tag])
+        if tags != client.tags:
+            lock_version(client, None)
+            changes = apply_changes(client, {"tags": tags})
+            record("clients.client.update", client, by=by, name=client.name, changes=changes)
+
+
+def assign_partner(client: Client, partner: Person | None, *, by: Actor) -> None:
+    authorize(by, can_edit_client, client)
+    with transaction():
+        changed = apply_changes(client, {"partner_id": partner.id if partner else None})
+        if changed:
+            lock_version(client, None)
+            record("clients.client.update", client, by=by, name=client.name, changes=changed)
+
+
+def create_firm_client(*, office_id: UUID, entity_id: UUID, name: str, currency: str, by: Actor) -> Client:
+    """The firm as its own client, with the engagement that internal time goes to. Made once, by setup."""
+    authorize(by, can_edit_client)
+    with transaction() as session:
+        firm = session.scalar(sa.select(Client).where(Client.is_firm))
+        if firm is not None:
+            return firm
+        firm = Client(
+            id=new_id(), code="INTERNAL", name=name, sort_key=sort_key(name), office_id=office_id, currency=currency,
+            is_firm=True, tags=[], fields={},
+        )
+        session.add(firm)
+        session.flush()
+        internal = Engagement(
+            id=new_id(), client_id=firm.id, number="INTERNAL", name="Internal time", entity_id=entity_id,
+            currency=currency, arrangement=Arrangement.NON_BILLABLE, starts_on=today(),
+        )
+        session.add(internal)
+        record("clients.client.create", firm, by=by, name=name, code=firm.code, internal=True)
+        record("clients.engagement.create", internal, by=by, name=internal.name, number=internal.number)
+        return firm
+
+
+def checked(facts: ClientFacts, *, of: Client | None = None) -> ClientFacts:
+    """The facts as they are stored; refuses what cannot be right, naming its field."""
+    office = db.session.get(Office, facts.office_id)
+    if office is None:
+        raise Refused("Choose one of the firm's offices.", field="office_id")
+    entity = db.session.get(Entity, office.entity_id)
+    assert entity is not None
+    country = (facts.country or "").upper() or None
+    if country and country not in COUNTRIES:
+        raise Refused(f"{country} is no country code; two letters such as GB or US are.", field="country")
+    code = " ".join(facts.code.split())[:40]
+    _check_code(code, of)
+    _check_year_end(facts)
+    tax_number = facts.tax_number.strip()
+    if of is None or tax_number != of.tax_number or country != of.country:
+        tax_number = check_tax_number(tax_number, country)
+    return replace(
+        facts, name=clean_name(facts.name), code=code, country=country, tax_number=tax_number,
+        currency=_currency(facts.currency or entity.currency, of), email=check_email(facts.email),
+        phone=format_phone(facts.phone, country or entity.country), website=check_website(facts.website),
+        tags=clean_tags(list(facts.tags)),
+    )
+
+
+def _check_code(code: str, of: Client | None) -> None:
+    taken = sa.select(Client.id).where(sa.func.lower(Client.code) == code.lower())
+    if code and db.session.scalar(taken.where(Client.id != of.id) if of else taken):
+        raise Refused(f"The code {code} is taken. Leave it empty to get the next number.", field="code")
+
+
+def _check_year_end(facts: ClientFacts) -> None:
+    month, day = facts.year_end_month, facts.year_end_day
+    if (month is None) != (day is None):
+        raise Refused("A year end has a day and a month.", field="year_end_day")
+    if month and not (1 <= month <= 12 and 1 <= (day or 0) <= MONTH_DAYS[month - 1]):
+        raise Refused("That day does not exist in that month.", field="year_end_day")
+    if facts.vat_stagger not in (None, 1, 2, 3):
+        raise Refused("VAT quarters have stagger 1, 2 or 3.", field="vat_stagger")
+    if facts.terms_days is not None and not 0 <= facts.terms_days <= 365:
+        raise Refused("Payment terms are 0 to 365 days.", field="terms_days")
+
+
+def _currency(code: str, of: Client | None) -> str:
+    code = code.upper()
+    if not is_currency(code):
+        raise Refused(f"{code[:10]} is no currency code; three letters such as GBP are.", field="currency")
+    return code
+
+
+def _free_code() -> str:
+    while True:
+        code = next_number(SeriesKind.CLIENT)[0]
+        if not db.session.scalar(sa.select(Client.id).where(Client.code == code)):
+            return code
+
+
+def _columns(facts: ClientFacts) -> dict[str, object]:
+    return {**asdict(facts), "tags": list(facts.tags)}

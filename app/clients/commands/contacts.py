@@ -1,0 +1,198 @@
+"""Contacts: one person may stand for several clients, be reached at several addresses, and see each client or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import selectinload
+
+from app.activity.commands import record
+from app.clients.checks import check_email, format_phone
+from app.clients.commands._shared import already_made, apply_changes, lock_version, positions
+from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
+from app.clients.names import clean_name, sort_key
+from app.clients.policy import can_edit_client
+from app.core.actors import Actor
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import Refused
+from app.core.ids import new_id
+from app.core.permissions import authorize
+
+LONGEST_ROLE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactFacts:
+    name: str
+    emails: Sequence[str] = ()
+    phones: Sequence[str] = ()
+    language: str = "en"
+    zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a contact is to one client."""
+
+    role: str = ""
+    portal_access: bool = False
+    is_primary: bool = False
+
+
+def create_contact(
+    contact_id: UUID, facts: ContactFacts, client: Client, standing: Standing = Standing(), *, by: Actor
+) -> Contact:
+    """A new contact of a client; the first one of a client becomes its primary contact."""
+    authorize(by, can_edit_client, client)
+    with transaction() as session:
+        existing = already_made(Contact, contact_id)
+        if existing is not None:
+            return existing
+        name = clean_name(facts.name)
+        contact = Contact(
+            id=contact_id, name=name, sort_key=sort_key(name), language=facts.language, zone=facts.zone,
+            addresses=[
+                ContactAddress(kind=kind, value=value, position=at)
+                for at, (kind, value) in enumerate(_addresses(facts, client))
+            ],
+        )
+        session.add(contact)
+        session.flush()
+        record("clients.contact.create", contact, by=by, client_id=client.id, name=name)
+        link_contact(client, contact, standing, by=by)
+        return contact
+
+
+def update_contact(contact: Contact, facts: ContactFacts, *, by: Actor, version: int | None = None) -> Contact:
+    """Name and addresses, in every client they stand for. The contact's `addresses` must be loaded."""
+    authorize(by, can_edit_client)
+    with transaction() as session:
+        lock_version(contact, version)
+        name = clean_name(facts.name)
+        wanted = _addresses(facts, None)
+        before = [address.value for address in contact.addresses]
+        changes = apply_changes(contact, {
+            "name": name, "sort_key": sort_key(name), "language": facts.language, "zone": facts.zone,
+        })
+        changes.pop("sort_key", None)
+        if before != [value for _, value in wanted]:
+            have = {(a.kind, a.value.casefold()): a for a in contact.addresses}
+            kept = []
+            for at, (kind, value) in enumerate(wanted):
+                address = have.get((kind, value.casefold())) or ContactAddress(kind=kind, value=value)
+                address.value, address.position = value, at
+                kept.append(address)
+            contact.addresses = kept
+            changes["addresses"] = [before, [value for _, value in wanted]]
+        if changes:
+            session.flush()
+            record("clients.contact.update", contact, by=by, name=name, changes=changes)
+        return contact
+
+
+def archive_contact(contact: Contact, *, by: Actor) -> None:
+    """Nobody signs in as them any more; what they gave stays under their name."""
+    authorize(by, can_edit_client)
+    with transaction():
+        lock_version(contact, None)
+        if contact.archived_at is None:
+            contact.archived_at = now()
+            record("clients.contact.archive", contact, by=by, name=contact.name)
+
+
+def restore_contact(contact: Contact, *, by: Actor) -> None:
+    authorize(by, can_edit_client)
+    with transaction():
+        lock_version(contact, None)
+        if contact.archived_at is not None:
+            contact.archived_at = None
+            record("clients.contact.restore", contact, by=by, name=contact.name)
+
+
+def link_contact(client: Client, contact: Contact, standing: Standing = Standing(), *, by: Actor) -> ClientContact:
+    """Let a contact stand for a client, or change what they are to it."""
+    authorize(by, can_edit_client, client)
+    if len(standing.role) > LONGEST_ROLE:
+        raise Refused(f"A role is at most {LONGEST_ROLE} characters long.", field="role")
+    with transaction() as session:
+        _lock(client)
+        link = _link(client, contact)
+        has_primary = session.scalar(
+            sa.select(sa.true()).where(ClientContact.client_id == client.id, ClientContact.is_primary)
+        )
+        primary = standing.is_primary or not has_primary or bool(link and link.is_primary)
+        if primary and has_primary and not (link and link.is_primary):
+            _clear_primary(client)
+        if link is None:
+            link = ClientContact(
+                id=new_id(), client_id=client.id, contact_id=contact.id, role=standing.role.strip(),
+                portal_access=standing.portal_access, is_primary=primary,
+            )
+            session.add(link)
+            record("clients.contact.link", contact, by=by, client_id=client.id, name=contact.name, role=link.role,
+                   portal_access=link.portal_access, is_primary=link.is_primary)
+            return link
+        changes = apply_changes(link, {
+            "role": standing.role.strip(), "portal_access": standing.portal_access, "is_primary": primary,
+        })
+        if changes:
+            session.flush()
+            record("clients.contact.change", contact, by=by, client_id=client.id, name=contact.name, changes=changes)
+        return link
+
+
+def unlink_contact(client: Client, contact: Contact, *, by: Actor) -> None:
+    """They no longer stand for this client and no longer see it; the next one becomes primary."""
+    authorize(by, can_edit_client, client)
+    with transaction() as session:
+        _lock(client)
+        link = _link(client, contact)
+        if link is None:
+            return
+        was_primary = link.is_primary
+        session.delete(link)
+        session.flush()
+        if was_primary:
+            heir = session.scalar(
+                sa.select(ClientContact).where(ClientContact.client_id == client.id).order_by(ClientContact.id).limit(1)
+            )
+            if heir is not None:
+                heir.is_primary = True
+        record("clients.contact.unlink", contact, by=by, client_id=client.id, name=contact.name)
+
+
+def with_addresses(contact_id: UUID) -> Contact | None:
+    """A contact as update_contact needs it."""
+    return db.session.scalar(
+        sa.select(Contact).options(selectinload(Contact.addresses)).where(Contact.id == contact_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _addresses(facts: ContactFacts, client: Client | None) -> list[tuple[AddressKind, str]]:
+    emails = positions(check_email(value, field="emails") for value in facts.emails)
+    phones = positions(format_phone(value, client.country if client else None) for value in facts.phones)
+    return [(AddressKind.EMAIL, value) for value in emails] + [(AddressKind.PHONE, value) for value in phones]
+
+
+def _lock(client: Client) -> None:
+    """One change of a client's contacts at a time: there is one primary."""
+    db.session.execute(sa.select(Client.id).where(Client.id == client.id).with_for_update(key_share=True))
+
+
+def _link(client: Client, contact: Contact) -> ClientContact | None:
+    return db.session.scalar(
+        sa.select(ClientContact).where(ClientContact.client_id == client.id, ClientContact.contact_id == contact.id)
+    )
+
+
+def _clear_primary(client: Client) -> None:
+    for link in db.session.scalars(
+        sa.select(ClientContact).where(ClientContact.client_id == client.id, ClientContact.is_primary)
+    ):
+        link.is_primary = False
+    db.session.flush()

@@ -1,0 +1,257 @@
+"""Reading clients, contacts, engagements and walls, as whoever asks may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
+
+from app.clients.models import (
+    AddressKind,
+    Client,
+    ClientContact,
+    ClientStatus,
+    Contact,
+    ContactAddress,
+    Engagement,
+    EngagementStatus,
+    Wall,
+)
+from app.clients.names import sort_key
+from app.clients.policy import can_edit_walls, clients_seen_by, engagements_seen_by, within_sight
+from app.core.actors import Actor
+from app.core.db import db, get_or_404
+from app.firm.models import Office
+from app.people.models import Person
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientFilter:
+    """What the list is narrowed to; everything empty means every client that is not archived."""
+
+    text: str = ""
+    status: ClientStatus | None = None
+    partner_id: UUID | None = None
+    office_id: UUID | None = None
+    tag: str = ""
+    archived: bool = False
+
+
+@dataclass(frozen=True)
+class ClientPage:
+    rows: Sequence[sa.Row[Client, str, str]]
+    total: int
+    page: int
+
+    @property
+    def has_next(self) -> bool:
+        return self.page * PER_PAGE < self.total
+
+
+SORTS = {
+    "name": (Client.sort_key, Client.id),
+    "code": (Client.code,),
+    "partner": (Person.sort_key, Client.sort_key, Client.id),
+    "office": (Office.name, Client.sort_key, Client.id),
+    "status": (Client.status, Client.sort_key, Client.id),
+}
+
+
+def get_client(client_id: UUID, *, seen_by: Actor) -> Client:
+    """With its office, partner and manager."""
+    return get_or_404(
+        clients_seen_by(seen_by).where(Client.id == client_id)
+        .options(joinedload(Client.office), joinedload(Client.partner), joinedload(Client.manager))
+    )
+
+
+def like(text: str) -> str:
+    """A LIKE pattern for a part of a name as typed; what LIKE reads specially is taken literally."""
+    return "%" + escape_like(sort_key(text)) + "%"
+
+
+def escape_like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _narrowed(found: ClientFilter, seen_by: Actor) -> list[sa.ColumnElement[bool]]:
+    conditions = within_sight(seen_by, Client.id)
+    conditions.append(Client.archived_at.is_not(None) if found.archived else Client.archived_at.is_(None))
+    if found.text:
+        code = sa.func.lower(Client.code).like(escape_like(found.text.lower()) + "%")
+        conditions.append(sa.or_(Client.sort_key.like(like(found.text)), code))
+    if found.status:
+        conditions.append(Client.status == found.status)
+    if found.partner_id:
+        conditions.append(Client.partner_id == found.partner_id)
+    if found.office_id:
+        conditions.append(Client.office_id == found.office_id)
+    if found.tag:
+        conditions.append(Client.tags.contains([found.tag]))
+    return conditions
+
+
+def list_clients(
+    found: ClientFilter = ClientFilter(), *, seen_by: Actor, sort: str = "name", page: int = 1
+) -> ClientPage:
+    """One page of clients with their partner's and office's names: two queries whatever it holds."""
+    conditions = _narrowed(found, seen_by)
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(Client).where(*conditions)) or 0
+    rows = db.session.execute(
+        _with_names(conditions, sort).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
+    ).all()
+    return ClientPage(rows, total, page)
+
+
+def every_client(found: ClientFilter, *, seen_by: Actor, sort: str = "name") -> sa.Result[Client, str, str]:
+    """All rows of the list, streamed, for an export."""
+    return db.session.execute(_with_names(_narrowed(found, seen_by), sort).execution_options(yield_per=500))
+
+
+def _with_names(conditions: list[sa.ColumnElement[bool]], sort: str) -> sa.Select[Client, str, str]:
+    order = SORTS.get(sort.lstrip("-"), SORTS["name"])
+    columns = [column.desc() if sort.startswith("-") else column.asc() for column in order]
+    return (
+        sa.select(Client, Person.name, Office.name).join(Office, Office.id == Client.office_id)
+        .outerjoin(Person, Person.id == Client.partner_id).where(*conditions).order_by(*columns)
+    )
+
+
+def clients_by_id(ids: Sequence[UUID], *, seen_by: Actor) -> Sequence[Client]:
+    """Those of these clients that may be seen, in order of name."""
+    return db.session.scalars(clients_seen_by(seen_by).where(Client.id.in_(ids)).order_by(Client.sort_key)).all()
+
+
+def list_tags(*, seen_by: Actor) -> Sequence[str]:
+    """The tags in use."""
+    tag = sa.func.unnest(Client.tags).label("tag")
+    inner = sa.select(tag).where(*within_sight(seen_by, Client.id), Client.archived_at.is_(None)).subquery()
+    return db.session.scalars(sa.select(inner.c.tag).distinct().order_by(inner.c.tag).limit(100)).all()
+
+
+def find_client(name: str, *, seen_by: Actor) -> Client | None:
+    """The one client of exactly this name or code, for forms sent without script."""
+    text = name.strip()
+    rows = db.session.scalars(
+        clients_seen_by(seen_by).where(
+            Client.archived_at.is_(None),
+            sa.or_(sa.func.lower(Client.name) == text.lower(), sa.func.lower(Client.code) == text.lower()),
+        ).limit(2)
+    ).all()
+    return rows[0] if len(rows) == 1 else None
+
+
+def firm_client() -> Client | None:
+    """The firm's own client, whose engagement takes internal time."""
+    return db.session.scalar(sa.select(Client).where(Client.is_firm))
+
+
+# Contacts
+
+def _reachable(seen_by: Actor) -> sa.ColumnElement[bool]:
+    """A contact is seen by whoever sees one of their clients; a contact sees only themselves."""
+    if seen_by.is_contact:
+        return Contact.id == seen_by.id
+    walls = within_sight(seen_by, ClientContact.client_id)
+    if not walls:
+        return sa.true()
+    mine = sa.select(ClientContact.id).where(ClientContact.contact_id == Contact.id)
+    return sa.or_(mine.where(*walls).exists(), ~mine.exists())
+
+
+def get_contact(contact_id: UUID, *, seen_by: Actor) -> Contact:
+    """With all addresses."""
+    return get_or_404(
+        sa.select(Contact).where(Contact.id == contact_id, _reachable(seen_by)).options(selectinload(Contact.addresses))
+        .execution_options(populate_existing=True)
+    )
+
+
+def contacts_of(client_id: UUID, *, seen_by: Actor) -> Sequence[ClientContact]:
+    """A client's contacts with their addresses, the primary one first."""
+    return db.session.scalars(
+        sa.select(ClientContact).join(ClientContact.contact)
+        .options(contains_eager(ClientContact.contact).selectinload(Contact.addresses))
+        .where(ClientContact.client_id == client_id, *within_sight(seen_by, ClientContact.client_id))
+        .order_by(Contact.archived_at.is_not(None), ClientContact.is_primary.desc(), Contact.sort_key)
+    ).all()
+
+
+def standings_of(contact_id: UUID, *, seen_by: Actor) -> Sequence[ClientContact]:
+    """The clients a contact stands for."""
+    return db.session.scalars(
+        sa.select(ClientContact).join(ClientContact.client).options(contains_eager(ClientContact.client))
+        .where(ClientContact.contact_id == contact_id, *within_sight(seen_by, ClientContact.client_id))
+        .order_by(Client.sort_key)
+    ).all()
+
+
+def get_standing(client_id: UUID, contact_id: UUID, *, seen_by: Actor) -> ClientContact:
+    return get_or_404(
+        sa.select(ClientContact).join(ClientContact.client).join(ClientContact.contact)
+        .options(contains_eager(ClientContact.client))
+        .options(contains_eager(ClientContact.contact).selectinload(Contact.addresses))
+        .where(ClientContact.client_id == client_id, ClientContact.contact_id == contact_id,
+               *within_sight(seen_by, ClientContact.client_id))
+    )
+
+
+def contacts_like(text: str, *, seen_by: Actor, limit: int = 8) -> Sequence[Contact]:
+    """Contacts whose name contains the text or whose address begins with it."""
+    address = sa.select(ContactAddress.contact_id).where(
+        ContactAddress.kind == AddressKind.EMAIL, ContactAddress.value.like(escape_like(text) + "%")
+    )
+    return db.session.scalars(
+        sa.select(Contact).where(
+            _reachable(seen_by), Contact.archived_at.is_(None),
+            sa.or_(Contact.sort_key.like(like(text)), Contact.id.in_(address)),
+        ).options(selectinload(Contact.addresses)).order_by(Contact.sort_key).limit(limit)
+    ).all()
+
+
+# Engagements
+
+def get_engagement(engagement_id: UUID, *, seen_by: Actor) -> Engagement:
+    """With its client and people."""
+    return get_or_404(
+        engagements_seen_by(seen_by).where(Engagement.id == engagement_id)
+        .options(joinedload(Engagement.client, innerjoin=True))
+        .options(joinedload(Engagement.partner), joinedload(Engagement.manager))
+    )
+
+
+def engagements_of(client_id: UUID, *, seen_by: Actor, open_only: bool = False) -> Sequence[Engagement]:
+    """A client's engagements, open ones first."""
+    statement = engagements_seen_by(seen_by).where(Engagement.client_id == client_id)
+    if open_only:
+        statement = statement.where(Engagement.status == EngagementStatus.OPEN)
+    return db.session.scalars(
+        statement.options(joinedload(Engagement.partner), joinedload(Engagement.manager))
+        .order_by(Engagement.status.desc(), Engagement.name, Engagement.id)
+    ).all()
+
+
+# Walls
+
+def list_walls(client_id: UUID, *, seen_by: Actor) -> Sequence[sa.Row[Wall, str, str]]:
+    """The walls around a client and its engagements, with the person's and engagement's names; for who may set them."""
+    if not can_edit_walls(seen_by):
+        return []
+    around = sa.func.coalesce(Wall.client_id, Engagement.client_id)
+    return db.session.execute(
+        sa.select(Wall, Person.name, Engagement.name).join(Person, Person.id == Wall.person_id)
+        .outerjoin(Engagement, Engagement.id == Wall.engagement_id)
+        .where(around == client_id, *within_sight(seen_by, around)).order_by(Person.sort_key, Wall.id)
+    ).all()
+
+
+def get_wall(wall_id: UUID, *, seen_by: Actor) -> Wall:
+    return get_or_404(
+        sa.select(Wall).outerjoin(Engagement, Engagement.id == Wall.engagement_id)
+        .where(Wall.id == wall_id, *within_sight(seen_by, sa.func.coalesce(Wall.client_id, Engagement.client_id)))
+    )
