@@ -1,0 +1,293 @@
+"""The behaviours of the pages, each tried in Chromium on a page made of the real layouts, under the real policy."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Response, render_template, request
+from flask_babel import Babel
+from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
+from markupsafe import Markup
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from app.core import assets, wording
+from app.core.colour import brand_css
+
+NAME = '<input name="a" aria-label="Name">'
+ROOT = Path(assets.__file__).resolve().parents[2]
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
+pytestmark = pytest.mark.browser
+
+STAFF = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Work{% endblock %}
+{% block content %}{{ ui.page_head("My work") }}
+<ul class="rows" role="list">{% for n in (1, 2, 3) %}<li class="row" data-row id="row-{{ n }}">
+<input type="checkbox" data-select aria-label="Select {{ n }}">
+<div class="main"><a class="name row-link" href="/thing/{{ n }}" hx-get="/thing/{{ n }}" hx-target="#panel"
+ hx-push-url="true">Thing {{ n }}</a></div>
+<div class="end">{{ ui.post_button("/done/" ~ n, "Done", key="d", target="#row-" ~ n) }}</div></li>{% endfor %}</ul>
+{{ ui.post_button("/void", "Void", "danger", confirm="Void it?", verb="Void it", target="#fate", swap="innerHTML") }}
+{{ ui.post_button("/fails", "Fail", target="#fate", swap="innerHTML") }}<p id="fate">kept</p>
+<form method="post" action="/slow"><button>Save once</button></form>
+<form method="get" action="/work">{{ ui.combobox("client", "Client", "/lookup") }}</form>
+<p id="live" data-live="job:1" hx-get="/live-part" hx-trigger="live">old</p>
+<span id="clock" data-elapsed="5039">1:23</span>
+<a href="/new" hx-get="/new" hx-target="#dialog">New thing</a>{% endblock %}"""
+PORTAL = """{% extends "layouts/portal.html" %}{% block title %}Ask{% endblock %}{% block content %}
+<h1>Ask</h1><form data-autosave method="post" action="/answer">{{ ui.textarea("text", "Your answer") }}
+<output data-saved class="saved"></output><button class="no-js">Save</button></form>{% endblock %}"""
+
+
+def small_app(cache: Path) -> Flask:
+    """A firm of one page for each door, whose counters tell what really arrived."""
+    app = Flask("behaviours", static_folder=None)
+    app.secret_key = "only here"
+    app.jinja_loader = ChoiceLoader(
+        [FileSystemLoader(ROOT / "templates"), DictLoader({"work.html": STAFF, "ask.html": PORTAL})]
+    )
+    Babel(app)
+    assets.init_app(app, cache)
+    wording.init_app(app)
+    app.jinja_env.globals["csrf_token"] = lambda: "token"
+    seen: dict[str, Any] = {
+        "saves": 0,
+        "voids": 0,
+        "answers": [],
+        "failing": 0,
+        "streams": 0,
+        "tell": False,
+        "over": False,
+    }
+    app.extensions["seen"] = seen
+    ui = app.jinja_env.get_template("components/ui.html")
+
+    @app.context_processor
+    def frame() -> dict[str, Any]:
+        nav = [{"key": "work", "label": "My work", "url": "/work", "icon": "work"}]
+        return {"firm": {"name": "Hartwell"}, "me": {"name": "Sam"}, "nav_items": nav, "live_url": "/stream"}
+
+    @app.after_request
+    def policy(answer: Response) -> Response:
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
+
+    @app.get("/stream")
+    def stream() -> Response:
+        seen["streams"] += 1
+
+        def told() -> Iterator[str]:
+            yield ": here\n\n"
+            while not (seen["tell"] or seen["over"]):
+                time.sleep(0.02)
+            yield f"data: {json.dumps(['job:1'])}\n\n"
+            while not seen["over"]:
+                time.sleep(0.02)
+
+        return Response(told(), mimetype="text/event-stream")
+
+    @app.post("/answer")
+    def answer() -> tuple[str, int]:
+        if seen["failing"]:
+            seen["failing"] -= 1
+            return "", 503
+        seen["answers"].append(request.form["text"])
+        return ("Please write it out.", 422) if request.form["text"] == "?" else ("Saved 10:42", 200)
+
+    @app.post("/slow")
+    def slow() -> str:
+        seen["saves"] += 1
+        time.sleep(0.4)
+        return "saved"
+
+    @app.post("/void")
+    def void() -> str:
+        seen["voids"] += 1
+        return f"voided with {request.headers['X-CSRFToken']}"
+
+    def done(n: int) -> tuple[str, dict[str, str]]:
+        told = {"HX-Trigger": json.dumps({"toast": {"text": "Thing done", "meaning": "done"}})}
+        return f'<li id="row-{n}">done {n}</li>', told
+
+    def thing(n: int) -> str:
+        return str(ui.module.panel(f"Thing {n}", close_url="/work", caller=lambda: "body"))  # type: ignore[attr-defined]
+
+    def body(title: str) -> str:
+        return str(ui.module.dialog_body(title, caller=lambda: Markup(NAME)))  # type: ignore[attr-defined]
+
+    app.add_url_rule("/work", view_func=lambda: render_template("work.html"), endpoint="work")
+    app.add_url_rule("/ask", view_func=lambda: render_template("ask.html"), endpoint="ask")
+    app.add_url_rule("/done/<int:n>", view_func=done, methods=["POST"])
+    app.add_url_rule("/thing/<int:n>", view_func=thing)
+    app.add_url_rule("/new", view_func=lambda: body("New thing"), endpoint="new")
+    app.add_url_rule("/fails", view_func=lambda: ("broken", 500), endpoint="fails", methods=["POST"])
+    app.add_url_rule("/live-part", view_func=lambda: "new", endpoint="live_part")
+    options = '<li role="option" data-value="7" data-text="Acme Ltd">Acme Ltd</li>'
+    app.add_url_rule("/lookup", view_func=lambda: options, endpoint="lookup")
+    found = '<a role="option" href="/ask">Ask</a>'
+    app.add_url_rule("/palette", view_func=lambda: found, endpoint="palette")
+    sheet = lambda: Response(brand_css(), mimetype="text/css")  # noqa: E731
+    app.add_url_rule("/brand.css", view_func=sheet, endpoint="brand")
+    return app
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return small_app(tmp_path_factory.mktemp("var"))
+
+
+@pytest.fixture(scope="module")
+def address(app: Flask) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    app.extensions["seen"]["over"] = True
+    server.shutdown()
+    server.socket.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page on the staff door; whatever the policy blocks or a script throws fails the test."""
+    context = browser.new_context(base_url=address)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
+    page.goto("/work")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def test_a_row_opens_beside_the_list_and_escape_gives_the_list_back(page: Page, address: str) -> None:
+    page.get_by_role("link", name="Thing 2").click()
+    expect(page.locator("#panel h2")).to_have_text("Thing 2")
+    assert page.url == f"{address}/thing/2"
+    expect(page.locator("#row-2")).to_have_class("row is-open")
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel")).to_be_empty()
+    assert page.url == f"{address}/work"
+    expect(page.get_by_role("link", name="Thing 2")).to_be_focused()
+
+
+def test_keys_move_select_and_finish_a_row(page: Page) -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_label("Select 2")).to_be_checked()
+    page.keyboard.press("d")
+    expect(page.locator("#row-2")).to_have_text("done 2")
+    expect(page.locator("#toasts")).to_contain_text("Thing done")
+
+
+def test_letters_typed_in_a_field_are_only_typed(page: Page) -> None:
+    page.get_by_role("combobox", name="Client").press_sequentially("jd")
+    expect(page.locator("#row-1")).to_contain_text("Thing 1")
+    expect(page.locator("[data-row][aria-current=true]")).to_have_count(0)
+
+
+def test_a_consequence_asks_first_and_happens_once(page: Page, app: Flask) -> None:
+    seen = app.extensions["seen"]
+    page.get_by_role("button", name="Void").click()
+    page.locator("#confirm").get_by_role("button", name="Cancel").click()
+    assert seen["voids"] == 0
+    page.get_by_role("button", name="Void").click()
+    page.locator("#confirm").get_by_role("button", name="Void it").click()
+    expect(page.locator("#fate")).to_have_text("voided with token")
+    assert seen["voids"] == 1
+
+
+def test_a_double_click_sends_a_form_once(page: Page, app: Flask) -> None:
+    page.get_by_role("button", name="Save once").dblclick()
+    expect(page.locator("body")).to_have_text("saved")
+    assert app.extensions["seen"]["saves"] == 1
+
+
+def test_a_failure_keeps_the_page_and_says_so(page: Page) -> None:
+    page.get_by_role("button", name="Fail").click()
+    expect(page.locator("#toasts")).to_contain_text("nothing was changed")
+    expect(page.locator("#fate")).to_have_text("kept")
+
+
+def test_a_combobox_sends_the_id_of_what_was_picked(page: Page) -> None:
+    field = page.get_by_role("combobox", name="Client")
+    field.fill("ac")
+    expect(page.get_by_role("option", name="Acme Ltd")).to_be_visible()
+    field.press("Enter")
+    expect(field).to_have_value("Acme Ltd")
+    expect(page.locator("input[name=client]")).to_have_value("7")
+
+
+def test_the_palette_jumps(page: Page, address: str) -> None:
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("option", name="Ask")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{address}/ask")
+
+
+def test_an_answer_into_the_shared_dialog_opens_it_on_its_first_field(page: Page) -> None:
+    page.get_by_role("link", name="New thing").click()
+    expect(page.locator("#dialog")).to_be_visible()
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.get_by_label("Close").first.click()
+    expect(page.locator("#dialog")).to_be_empty()
+
+
+def test_a_running_clock_counts_on(page: Page) -> None:
+    expect(page.locator("#clock")).to_have_text("1:24", timeout=4000)
+
+
+def test_the_theme_is_kept_and_drawn_by_the_server(page: Page) -> None:
+    page.get_by_label("You: Sam").click()
+    page.get_by_role("button", name="Theme").click()
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "light"
+
+
+def test_two_tabs_share_one_stream_and_both_hear(page: Page, app: Flask) -> None:
+    seen = app.extensions["seen"]
+    seen["tell"] = False
+    other = page.context.new_page()
+    other.goto("/work")
+    page.wait_for_timeout(300)
+    before = seen["streams"]
+    page.bring_to_front()
+    seen["tell"] = True
+    expect(page.locator("#live")).to_have_text("new")
+    other.bring_to_front()
+    expect(other.locator("#live")).to_have_text("new")
+    assert seen["streams"] == before
+
+
+def test_an_answer_saves_itself_and_goes_again_after_a_failure(page: Page, app: Flask) -> None:
+    seen = app.extensions["seen"]
+    page.goto("/ask")
+    seen["failing"] = 1
+    page.get_by_label("Your answer").fill("Two vans")
+    expect(page.locator("[data-saved]")).to_contain_text("Not saved yet")
+    expect(page.locator("[data-saved]")).to_have_text("Saved 10:42", timeout=6000)
+    assert seen["answers"] == ["Two vans"]
+
+
+def test_a_refused_answer_says_why_and_stays_in_the_field(page: Page) -> None:
+    page.goto("/ask")
+    page.get_by_label("Your answer").fill("?")
+    expect(page.locator("[data-saved]")).to_have_text("Please write it out.")
+    expect(page.get_by_label("Your answer")).to_have_value("?")
+    expect(page.get_by_label("Your answer")).to_have_attribute("aria-invalid", "true")
