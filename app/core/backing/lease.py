@@ -17,6 +17,8 @@ from app.core.backing.processes import BackingFailed, clean_environment, wait_fo
 
 WAIT_SECONDS = 120.0
 STOP_SECONDS = 30.0
+# A keeper may outlive its lease; kept here, so that Python does not complain about a child still running.
+_keepers: list[subprocess.Popen[bytes]] = []
 
 
 class Lease:
@@ -96,6 +98,7 @@ class Lease:
                 cwd=Path(__file__).parents[3], env=clean_environment(),
             )
         keeper = self._keeper
+        _keepers[:] = [other for other in _keepers if other.poll() is None] + [keeper]
         wait_for(lambda: keeper_runs(self.home) or keeper.poll() is not None, 15)
 
     def _wait(self) -> None:
