@@ -1,0 +1,218 @@
+"""The periods that work recurs over: months, quarters, years, tax years, each client from its own year end."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple, Self
+
+from app.planning.recurrence import Recurrence, occurrences
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MOST_PERIODS = 2400
+_DAY = timedelta(days=1)
+_MONTH_DAY = re.compile(r"(\d{1,2})-(\d{1,2})", re.ASCII)
+
+
+class BadPeriods(ValueError):
+    """No such periods; the message says why."""
+
+
+class PeriodKind(StrEnum):
+    MONTH = "month"
+    QUARTER = "quarter"
+    HALF_YEAR = "half_year"
+    YEAR = "year"
+    TAX_YEAR = "tax_year"
+    CUSTOM = "custom"
+
+
+class MonthDay(NamedTuple):
+    """A day of the year. The last day of its month stands for the month's end, 28 and 29 February alike."""
+
+    month: int
+    day: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = _MONTH_DAY.fullmatch(text.strip())
+        if not match:
+            raise BadPeriods(f"“{text[:20]}” is not a day of the year; write month and day as 12-31.")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.month:02}-{self.day:02}"
+
+
+@dataclass(frozen=True, order=True)
+class Period:
+    """From `start` on, before `end`."""
+
+    start: date
+    end: date
+
+    @property
+    def last_day(self) -> date:
+        return self.end - _DAY
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day < self.end
+
+
+_LENGTHS = {
+    PeriodKind.MONTH: 1,
+    PeriodKind.QUARTER: 3,
+    PeriodKind.HALF_YEAR: 6,
+    PeriodKind.YEAR: 12,
+    PeriodKind.TAX_YEAR: 12,
+}
+
+
+@dataclass(frozen=True)
+class PeriodPattern:
+    """Periods that follow each other without a gap, one of them ending on `year_end`.
+
+    Custom periods of n months are counted from the year end of 2000, so that five months recur too."""
+
+    kind: PeriodKind
+    year_end: MonthDay = MonthDay(12, 31)
+    months: int | None = None
+
+    def __post_init__(self) -> None:
+        month, day = self.year_end
+        if not (1 <= month <= 12 and 1 <= day <= monthrange(2024, month)[1]):
+            raise BadPeriods(f"{self.year_end} is not a day of the year.")
+        if self.kind is PeriodKind.CUSTOM:
+            if self.months is None or not 1 <= self.months <= 60:
+                raise BadPeriods("Periods of one's own are 1 to 60 months long.")
+        elif self.months not in (None, _LENGTHS[self.kind]):
+            raise BadPeriods(f"A {self.kind.value.replace('_', ' ')} has {_LENGTHS[self.kind]} months.")
+
+    @property
+    def length(self) -> int:
+        """In months."""
+        return self.months or _LENGTHS[self.kind]
+
+    def containing(self, day: date) -> Period:
+        index = (_index(day) - self._first) // self.length
+        period = self._nth(index)
+        if day < period.start:
+            return self._nth(index - 1)
+        return self._nth(index + 1) if day >= period.end else period
+
+    def next(self, period: Period) -> Period:
+        return self.containing(period.end)
+
+    def previous(self, period: Period) -> Period:
+        return self.containing(period.start - _DAY)
+
+    def between(self, start: date, end: date) -> list[Period]:
+        """The periods that begin from start on, before end."""
+        period = self.containing(start)
+        found: list[Period] = []
+        if period.start < start:
+            period = self.next(period)
+        while period.start < end:
+            if len(found) == MOST_PERIODS:
+                raise BadPeriods(f"These are more than {MOST_PERIODS} periods.")
+            found.append(period)
+            period = self.next(period)
+        return found
+
+    def name(self, period: Period) -> str:
+        """Nov 2026, Q3 2026, H1 2026, FY 2025 (the year it ends in), 2025/26 for a tax year; else its months."""
+        last, whole_months = period.last_day, period.start.day == 1
+        if self.kind is PeriodKind.TAX_YEAR:
+            years = (period.start.year, last.year)
+            return str(years[0]) if years[0] == years[1] else f"{years[0]}/{years[1] % 100:02}"
+        if self.kind is PeriodKind.YEAR:
+            return f"FY {last.year}"
+        if not whole_months:
+            return _day_span(period.start, last)
+        if self.length == 1:
+            return f"{MONTHS[last.month - 1]} {last.year}"
+        if self.kind is PeriodKind.QUARTER and last.month % 3 == 0:
+            return f"Q{last.month // 3} {last.year}"
+        if self.kind is PeriodKind.HALF_YEAR and last.month % 6 == 0:
+            return f"H{last.month // 6} {last.year}"
+        return _month_span(period.start, last)
+
+    def to_json(self) -> dict[str, str | int]:
+        own = {"months": self.months} if self.months is not None else {}
+        return {"kind": self.kind.value, "year_end": str(self.year_end), **own}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        if not isinstance(value, dict) or set(value) - {"kind", "year_end", "months"}:
+            raise BadPeriods("Periods have a kind, a year end and perhaps a number of months.")
+        kind, year_end, months = value.get("kind"), value.get("year_end", "12-31"), value.get("months")
+        if not isinstance(kind, str) or kind not in set(PeriodKind) or not isinstance(year_end, str):
+            raise BadPeriods(f"Periods are one of {', '.join(PeriodKind)}.")
+        if months is not None and type(months) is not int:
+            raise BadPeriods("The months of a period are a whole number.")
+        return cls(PeriodKind(kind), MonthDay.parse(year_end), months)
+
+    @property
+    def _ends_with_month(self) -> bool:
+        month, day = self.year_end
+        return day >= monthrange(2023, month)[1]
+
+    @property
+    def _start_day(self) -> int:
+        return 1 if self._ends_with_month else self.year_end.day + 1
+
+    @property
+    def _first(self) -> int:
+        """The month, counted from year 0, in which the period after the year end of 2000 begins."""
+        return 2000 * 12 + self.year_end.month - 1 + self._ends_with_month
+
+    def _nth(self, index: int) -> Period:
+        first = self._first + index * self.length
+        try:
+            return Period(_on(first, self._start_day), _on(first + self.length, self._start_day))
+        except (ValueError, OverflowError):
+            raise BadPeriods("These periods lead beyond the calendar.") from None
+
+
+def vat_quarters(stagger: int) -> PeriodPattern:
+    """British VAT quarters: group 1 ends with March, 2 with April, 3 with May, and so on."""
+    if stagger not in (1, 2, 3):
+        raise BadPeriods("The VAT stagger is 1, 2 or 3.")
+    return PeriodPattern(PeriodKind.QUARTER, MonthDay(stagger + 2, 31 if stagger != 2 else 30))
+
+
+def recurring_periods(
+    rule: str | Recurrence,
+    pattern: PeriodPattern,
+    anchor: date,
+    *,
+    horizon: date,
+    until: date | None = None,
+    count: int | None = None,
+) -> list[Period]:
+    """The periods that the rule's dates fall in, each once, in order; `count` counts periods."""
+    dates = occurrences(rule, anchor, horizon=horizon, until=until)
+    found = list(dict.fromkeys(pattern.containing(day) for day in dates))
+    return found if count is None else found[:count]
+
+
+def _index(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def _on(index: int, day: int) -> date:
+    year, month = index // 12, index % 12 + 1
+    return date(year, month, min(day, monthrange(year, month)[1]))
+
+
+def _month_span(first: date, last: date) -> str:
+    begin = MONTHS[first.month - 1] if first.year == last.year else f"{MONTHS[first.month - 1]} {first.year}"
+    return f"{begin} – {MONTHS[last.month - 1]} {last.year}"
+
+
+def _day_span(first: date, last: date) -> str:
+    year = "" if first.year == last.year else f" {first.year}"
+    return f"{first.day} {MONTHS[first.month - 1]}{year} – {last.day} {MONTHS[last.month - 1]} {last.year}"
