@@ -14,6 +14,19 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.core.db import Base, HasId, HasVersion
 
 
+class Cadence(enum.StrEnum):
+    """How often a service is usually done; the client's own year end and VAT stagger say when."""
+
+    ONCE = "once"
+    MONTH = "month"
+    QUARTER = "quarter"
+    VAT_QUARTER = "vat_quarter"
+    HALF_YEAR = "half_year"
+    YEAR = "year"
+    CALENDAR_YEAR = "calendar_year"
+    TAX_YEAR = "tax_year"
+
+
 class Service(HasId, HasVersion, Base):
     """A thing that the firm sells again and again; owns its stages and template versions."""
 
@@ -23,6 +36,7 @@ class Service(HasId, HasVersion, Base):
     name: Mapped[str]
     practice_area: Mapped[str] = mapped_column(default="")
     description: Mapped[str] = mapped_column(default="")
+    cadence: Mapped[Cadence] = mapped_column(default=Cadence.ONCE, server_default="once")
     archived_at: Mapped[dt.datetime | None]
 
     stages: Mapped[list[Stage]] = relationship(back_populates="service", order_by="Stage.position", lazy="raise")
@@ -165,12 +179,16 @@ class TemplateRequest(HasId, Base):
 
 
 class TemplateDeadline(HasId, Base):
-    """A statutory date that every job of this template has; `rule` names it in the statutory table."""
+    """A statutory date that every job of this template has; `rule` names it in the statutory table.
+
+    `trigger_rule` is the due rule that gives the date the statute counts from; without one it is the period's end.
+    """
 
     __tablename__ = "template_deadline"
 
     template_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job_template.id"))
     code: Mapped[str]
     rule: Mapped[str]
+    trigger_rule: Mapped[dict[str, Any] | None]
 
     __table_args__ = (sa.UniqueConstraint("template_id", "code"),)

@@ -27,7 +27,12 @@ class SeriesState(enum.StrEnum):
 
 
 class Series(HasId, HasVersion, Base):
-    """A recurrence: which service, for which client, over which periods (RFC 5545), created how far ahead."""
+    """A recurrence: which service, for which client, over which periods (RFC 5545), created how far ahead.
+
+    A job starts on the day after its period, `offset_days` later or earlier; it is created `ahead_days` before that.
+    `roles` holds person ids by work role, and `owner`. Forecasts are complete for periods that begin before
+    `forecast_until`.
+    """
 
     __tablename__ = "series"
 
@@ -40,11 +45,14 @@ class Series(HasId, HasVersion, Base):
     rrule: Mapped[str]
     period: Mapped[str]
     period_months: Mapped[int]
+    year_end_month: Mapped[int] = mapped_column(sa.SmallInteger, default=12)
+    year_end_day: Mapped[int] = mapped_column(sa.SmallInteger, default=31)
     anchor_on: Mapped[dt.date]
     ends_on: Mapped[dt.date | None]
     ahead_days: Mapped[int] = mapped_column(default=14)
     offset_days: Mapped[int] = mapped_column(default=0)
     roles: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    forecast_until: Mapped[dt.date | None]
 
     client: Mapped[Client] = relationship(lazy="raise")
     service: Mapped[Service] = relationship(lazy="raise")
@@ -52,7 +60,8 @@ class Series(HasId, HasVersion, Base):
 
     __table_args__ = (
         sa.UniqueConstraint("client_id", "engagement_id", "service_id", "anchor_on", "rrule"),
-        sa.Index("ix_series_active", "id", postgresql_where=sa.text("state = 'active'")),
+        sa.Index("ix_series_active", "forecast_until", "id", postgresql_where=sa.text("state = 'active'")),
+        sa.Index("ix_series_service_id", "service_id"),
         sa.CheckConstraint("ahead_days BETWEEN 0 AND 400", name="ahead_days"),
     )
 
@@ -65,7 +74,7 @@ class OccurrenceState(enum.StrEnum):
 
 
 class Occurrence(HasId, Base):
-    """One period of a series: a forecast until its job is created, once."""
+    """One period of a series: a forecast until its job is created, once. `period_end` is its last day."""
 
     __tablename__ = "occurrence"
 
@@ -74,6 +83,7 @@ class Occurrence(HasId, Base):
     period_start: Mapped[dt.date]
     period_end: Mapped[dt.date]
     create_on: Mapped[dt.date]
+    starts_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
     title: Mapped[str]
     state: Mapped[OccurrenceState] = mapped_column(default=OccurrenceState.FORECAST)
@@ -85,3 +95,41 @@ class Occurrence(HasId, Base):
         sa.Index("ix_occurrence_job_id", "job_id"),
         sa.CheckConstraint("period_end >= period_start", name="period"),
     )
+
+
+class Application(HasId, HasVersion, Base):
+    """A service about to be applied to many clients: chosen, previewed, changed one by one, then run under the same id.
+
+    `period` is a PeriodPattern; `roles` as in Series; `repeat` holds the series to begin, or nothing.
+    """
+
+    __tablename__ = "application"
+
+    service_id: Mapped[UUID] = mapped_column(sa.ForeignKey("service.id"))
+    template_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job_template.id"))
+    period: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    period_on: Mapped[dt.date]
+    starts_on: Mapped[dt.date | None]
+    roles: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    repeat: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    send_requests: Mapped[bool] = mapped_column(default=True)
+    started_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    started_at: Mapped[dt.datetime | None]
+
+    service: Mapped[Service] = relationship(lazy="raise")
+    template: Mapped[JobTemplate] = relationship(lazy="raise")
+
+
+class ApplicationClient(Base):
+    """One client of an application, with what was changed for it alone."""
+
+    __tablename__ = "application_client"
+
+    application_id: Mapped[UUID] = mapped_column(sa.ForeignKey("application.id"), primary_key=True)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"), primary_key=True)
+    skip: Mapped[bool] = mapped_column(default=False)
+    owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    starts_on: Mapped[dt.date | None]
+    due_on: Mapped[dt.date | None]
+
+    client: Mapped[Client] = relationship(lazy="raise")

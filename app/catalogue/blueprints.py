@@ -1,0 +1,191 @@
+"""A template version as plain values: what planning copies jobs from, and the dates that its rules give."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.due_rule_json import from_json
+from app.catalogue.due_rules import DueRule, MissingAnchor, resolve, resolve_all
+from app.catalogue.models import DependencyKind, JobTemplate, StepKind, TemplateRequest, WorkRole
+from app.catalogue.statutory import DeadlineResult, compute
+from app.firm.calendars import WorkingCalendar
+
+PERIOD_END = DueRule("period_end")
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step as a task will be made of it."""
+
+    key: str
+    position: int
+    stage_id: UUID
+    name: str
+    instructions: str
+    kind: StepKind
+    work_role: WorkRole
+    estimate: dt.timedelta | None
+    rule: DueRule | None
+    checklist: tuple[str, ...]
+    required: bool
+
+
+@dataclass(frozen=True)
+class After:
+    """`step_key` comes after `on_key`."""
+
+    step_key: str
+    on_key: str
+    kind: DependencyKind = DependencyKind.HARD
+    lag_days: int = 0
+
+
+@dataclass(frozen=True)
+class RequestPlan:
+    """A client request of the template; `row` carries everything that its sending needs."""
+
+    row: TemplateRequest
+    rule: DueRule | None
+
+
+@dataclass(frozen=True)
+class DeadlinePlan:
+    """A statutory date and the rule that gives the day it counts from."""
+
+    code: str
+    rule: str
+    trigger: DueRule
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Everything a template version says, apart from the session."""
+
+    template_id: UUID
+    service_id: UUID
+    number: int
+    title_pattern: str
+    due_rule: DueRule | None
+    priority: int
+    fee: Decimal | None
+    first_stage_id: UUID | None
+    steps: tuple[StepPlan, ...]
+    dependencies: tuple[After, ...]
+    requests: tuple[RequestPlan, ...]
+    deadlines: tuple[DeadlinePlan, ...]
+
+    @cached_property
+    def step_rules(self) -> dict[str, DueRule]:
+        return {step.key: step.rule for step in self.steps if step.rule}
+
+    @cached_property
+    def waited_for(self) -> frozenset[str]:
+        """Keys of the steps that something hard comes before."""
+        return frozenset(d.step_key for d in self.dependencies if d.kind is DependencyKind.HARD)
+
+    @property
+    def estimate(self) -> dt.timedelta:
+        return sum((step.estimate for step in self.steps if step.estimate), dt.timedelta())
+
+
+@dataclass(frozen=True)
+class Dates:
+    """What the rules give for one job: its due date, each step's, each request's, each deadline; what has none yet."""
+
+    due_on: dt.date | None
+    steps: dict[str, dt.date]
+    requests: dict[UUID, dt.date]
+    deadlines: tuple[tuple[str, DeadlineResult], ...]
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def blueprint_of(template: JobTemplate) -> Blueprint:
+    """From a template loaded with its parts; a job begins in the stage of its first step."""
+    return Blueprint(
+        template_id=template.id, service_id=template.service_id, number=template.number,
+        title_pattern=template.title_pattern, due_rule=rule_of(template.due_rule), priority=template.priority,
+        fee=template.fee, first_stage_id=template.steps[0].stage_id if template.steps else None,
+        steps=tuple(
+            StepPlan(
+                s.key, s.position, s.stage_id, s.name, s.instructions, s.kind, s.work_role, s.estimate,
+                rule_of(s.due_rule), tuple(s.checklist), s.required,
+            )
+            for s in template.steps
+        ),
+        dependencies=tuple(After(d.step_key, d.on_key, d.kind, d.lag_days) for d in template.dependencies),
+        requests=tuple(RequestPlan(_apart(r), rule_of(r.due_rule)) for r in template.requests),
+        deadlines=tuple(DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END) for d in template.deadlines),
+    )
+
+
+def rule_of(stored: Mapping[str, Any] | None) -> DueRule | None:
+    """A stored rule; an empty one is none."""
+    return from_json(dict(stored)) if stored else None
+
+
+def _apart(row: TemplateRequest) -> TemplateRequest:
+    """A copy that belongs to no session, so that a cached blueprint holds on to none."""
+    return TemplateRequest(**{name: getattr(row, name) for name in TemplateRequest.__mapper__.column_attrs.keys()})
+
+
+def dates_of(
+    blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar, *, due_on: dt.date | None = None
+) -> Dates:
+    """All dates of one job. Deadlines first, then the job's own due date (`due_on` overrides it), then the steps."""
+    known, missing = dict(anchors), dict[str, str]()
+    due_on, deadlines = _due_and_deadlines(blueprint, known, calendar, missing, due_on)
+    steps = resolve_all(blueprint.step_rules, known, calendar)
+    missing |= {f"step:{key}": anchor for key, anchor in steps.waiting.items()}
+    known |= {f"step:{key}": day for key, day in steps.dates.items()}
+    requests = {}
+    for request in blueprint.requests:
+        if request.rule is not None:
+            day = _or_missing(request.rule, known, calendar, missing, f"request:{request.row.name}")
+            if day is not None:
+                requests[request.row.id] = day
+    return Dates(due_on, steps.dates, requests, deadlines, missing)
+
+
+def due_of(blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar) -> dt.date | None:
+    """The job's due date alone, as dates_of() gives it."""
+    return _due_and_deadlines(blueprint, dict(anchors), calendar, {}, None)[0]
+
+
+def _due_and_deadlines(
+    blueprint: Blueprint, known: dict[str, dt.date], calendar: WorkingCalendar, missing: dict[str, str],
+    due_on: dt.date | None,
+) -> tuple[dt.date | None, tuple[tuple[str, DeadlineResult], ...]]:
+    """Adds what it finds to `known`, and what it cannot to `missing`."""
+    deadlines = []
+    for deadline in blueprint.deadlines:
+        trigger = _or_missing(deadline.trigger, known, calendar, missing, f"deadline:{deadline.code}")
+        if trigger is not None:
+            result = _statutory(deadline.rule, trigger)
+            deadlines.append((deadline.code, result))
+            known[f"deadline:{deadline.code}"] = result.due
+    if due_on is None and blueprint.due_rule is not None:
+        due_on = _or_missing(blueprint.due_rule, known, calendar, missing, "job_due")
+    if due_on is not None:
+        known["job_due"] = due_on
+    return due_on, tuple(deadlines)
+
+
+@lru_cache(maxsize=4096)
+def _statutory(rule: str, trigger: dt.date) -> DeadlineResult:
+    return compute(rule, trigger)
+
+
+def _or_missing(
+    rule: DueRule, known: Mapping[str, dt.date], calendar: WorkingCalendar, missing: dict[str, str], name: str
+) -> dt.date | None:
+    try:
+        return resolve(rule, known, calendar)
+    except MissingAnchor as gap:
+        missing[name] = gap.anchor
+        return None
