@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, cast
@@ -123,6 +124,11 @@ class Storage:
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         self._call("abort_multipart_upload", Key=key, UploadId=upload_id)
+
+    def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str, dt.datetime]]:
+        """Key, upload id and beginning of every multipart upload that was neither finished nor aborted."""
+        for item in self._call("list_multipart_uploads", Prefix=prefix).get("Uploads", []):
+            yield item["Key"], item["UploadId"], item["Initiated"]
 
     def form(self, key: str, *, max_bytes: int, redirect: str, seconds: int = 3600) -> dict[str, Any]:
         """URL and hidden fields of a plain HTML form that posts one file straight to storage (no JavaScript)."""

@@ -23,6 +23,15 @@ class DocumentState(enum.StrEnum):
     REJECTED = "rejected"
 
 
+MOVES = {
+    DocumentState.UPLOADING: {DocumentState.RECEIVED, DocumentState.REJECTED},
+    DocumentState.RECEIVED: {DocumentState.CHECKING},
+    DocumentState.CHECKING: {DocumentState.AVAILABLE, DocumentState.REJECTED},
+    DocumentState.AVAILABLE: set[DocumentState](),
+    DocumentState.REJECTED: set[DocumentState](),
+}
+
+
 class Document(HasId, Base):
     """A file of a client. `name` is what a person called it and decides nothing; `media_type` is read from content."""
 
@@ -41,11 +50,13 @@ class Document(HasId, Base):
     preview_key: Mapped[str | None]
     client_sees: Mapped[bool] = mapped_column(default=False)
     rejected_because: Mapped[str] = mapped_column(default="")
+    remark: Mapped[str] = mapped_column(default="", server_default="")
     same_as_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
     added_kind: Mapped[ActorKind]
     added_by: Mapped[UUID | None]
     created_at: Mapped[dt.datetime]
     received_at: Mapped[dt.datetime | None]
+    checking_at: Mapped[dt.datetime | None]
     checked_at: Mapped[dt.datetime | None]
     archived_at: Mapped[dt.datetime | None]
 
@@ -57,6 +68,19 @@ class Document(HasId, Base):
         sa.CheckConstraint("state <> 'available' OR (kept_key IS NOT NULL AND sha256 IS NOT NULL)", name="available"),
         sa.CheckConstraint("size >= 0", name="size"),
     )
+
+    def move_to(self, state: DocumentState) -> None:
+        if state not in MOVES[self.state]:
+            raise ValueError(f"A document does not go from {self.state} to {state}.")
+        self.state = state
+
+    @property
+    def is_available(self) -> bool:
+        return self.state is DocumentState.AVAILABLE
+
+    @property
+    def is_rejected(self) -> bool:
+        return self.state is DocumentState.REJECTED
 
 
 class Upload(HasId, Base):

@@ -1,0 +1,79 @@
+"""Checking what arrived, and tidying what never did."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+
+from app.core.actors import SYSTEM
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import FirmamentError
+from app.core.queue import BULK, background, enqueue
+from app.core.storage import ObjectMissing, StorageUnavailable, storage
+from app.documents.commands.checking import IN_HAND, check_document
+from app.documents.commands.uploads import abandon_upload, complete_upload
+from app.documents.models import Document, DocumentState, Upload
+from app.documents.proof import find_differences
+
+log = structlog.get_logger()
+LEFT_STANDING = dt.timedelta(minutes=10)
+LEFT_STANDING_PLAIN = dt.timedelta(seconds=20)
+ABANDONED = dt.timedelta(hours=24)
+
+
+@background("documents.check")
+def check(id: str) -> None:
+    check_document(UUID(id), by=SYSTEM)
+
+
+@background("documents.recheck", every=30)
+def find_unchecked() -> None:
+    """Send again what arrived and was not looked at, or was being looked at by a worker that died."""
+    with transaction() as session:
+        waiting = session.scalars(sa.select(Document.id).where(sa.or_(
+            sa.and_(Document.state == DocumentState.RECEIVED, Document.received_at < now() - dt.timedelta(seconds=30)),
+            sa.and_(Document.state == DocumentState.CHECKING, Document.checking_at < now() - IN_HAND),
+        )).order_by(Document.received_at).limit(200)).all()
+        for document_id in waiting:
+            enqueue("documents.check", queue=BULK, id=str(document_id))
+
+
+@background("documents.tend", every=30, queue=BULK)
+def tend_uploads() -> None:
+    """Uploads left standing: take in what has arrived whole, forget what was given up."""
+    rows = db.session.execute(
+        sa.select(Document.id, Document.created_at, Document.incoming_key)
+        .outerjoin(Upload, Upload.document_id == Document.id)
+        .where(Document.state == DocumentState.UPLOADING, Document.created_at < sa.case(
+            (Upload.id.is_(None), now() - LEFT_STANDING_PLAIN), else_=now() - LEFT_STANDING,
+        )).order_by(Document.created_at).limit(100)
+    ).all()
+    db.session.rollback()
+    for row in rows:
+        try:
+            if storage().exists(row.incoming_key):
+                complete_upload(row.id, by=SYSTEM)
+            elif row.created_at < now() - ABANDONED:
+                abandon_upload(row.id, by=SYSTEM)
+        except FirmamentError as error:
+            log.warning("upload.untended", document=str(row.id), error=error.message)
+
+
+@background("documents.reap", every=3600, queue=BULK)
+def reap_storage() -> None:
+    """Parts in storage that no upload knows are removed after a day; what does not fit together is reported."""
+    known = set(db.session.scalars(sa.select(Upload.storage_id)).all())
+    db.session.rollback()
+    for key, storage_id, begun in storage().unfinished("incoming/"):
+        if storage_id not in known and begun < now() - ABANDONED:
+            try:
+                storage().abort_multipart(key, storage_id)
+            except (ObjectMissing, StorageUnavailable):
+                continue
+            log.info("upload.reaped", key=key)
+    for difference in find_differences():
+        log.warning("documents.difference", difference=difference)

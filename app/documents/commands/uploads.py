@@ -1,0 +1,274 @@
+"""Taking files in: the browser sends them straight to storage, we keep the row and ask storage what has arrived."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.core.actors import SYSTEM, Actor
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import NotFound, Refused
+from app.core.ids import new_id
+from app.core.permissions import authorize
+from app.core.queue import BULK, NOW, enqueue
+from app.core.storage import ObjectMissing, StorageUnavailable, storage
+from app.documents.models import Document, DocumentState, Upload
+from app.documents.policy import can_add_document, can_finish_upload
+
+MEGABYTE = 1 << 20
+MOST_BYTES = 2048 * MEGABYTE
+CLIENT_QUOTA = 50 * 1024 * MEGABYTE
+MOST_UNDER_WAY = 200
+PART_SIZE, MOST_PARTS = 8 * MEGABYTE, 256
+QUICK_CHECK = 64 * MEGABYTE
+NEVER_CAME = "This file never arrived."
+OCTETS = "application/octet-stream"
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """What a browser says of a file before it sends it; the id is the browser's, so that asking twice makes one."""
+
+    id: UUID
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class UploadPlan:
+    """What a browser needs to send what is still missing: an address for each part."""
+
+    document_id: UUID
+    state: str
+    part_size: int
+    parts: int
+    arrived: tuple[int, ...]
+    addresses: dict[int, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": str(self.document_id), "state": self.state, "partSize": self.part_size, "parts": self.parts,
+            "arrived": list(self.arrived), "addresses": {str(n): url for n, url in self.addresses.items()},
+        }
+
+
+Joined = Callable[[Document], None]
+
+
+def clean_name(name: str) -> str:
+    """A file name for people: its last path part without control and direction marks, at most 200 characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = _UNSAFE.sub(" ", unicodedata.normalize("NFC", last)).strip(" .")
+    if len(kept) > 200:
+        stem, dot, suffix = kept.rpartition(".")
+        kept = f"{stem[: 199 - len(suffix)]}.{suffix}" if dot and len(suffix) <= 8 else kept[:200]
+    return kept or "file"
+
+
+def start_upload(
+    file: NewFile, *, client_id: UUID, by: Actor, engagement_id: UUID | None = None, folder: str = "",
+    client_sees: bool = False, joined: Joined | None = None,
+) -> Document:
+    """The row of a file that is about to be sent in parts. Asked again with the same id, the same row.
+
+    `joined` runs in the same transaction, for the room above that ties the document to something of its own.
+    """
+    authorize(by, can_add_document, client_id, engagement_id)
+    if file.size <= 0:
+        raise Refused("This file is empty. Please check it on your computer and choose it again.", field="file")
+    if file.size > MOST_BYTES:
+        raise Refused("This file is larger than 2 GB. Please send it in parts, or compress it.", field="file")
+    existing = _own_document(file.id, client_id, by)
+    if existing is not None:
+        return existing
+    _check_room(client_id, file.size, by)
+    key = f"incoming/{new_id()}"
+    storage_id = storage().start_multipart(key, OCTETS)
+    with transaction() as session:
+        document = _new_document(file, client_id, by, key, engagement_id, folder, client_sees)
+        session.add(document)
+        session.flush()
+        if joined:
+            joined(document)
+        session.add(Upload(
+            document_id=document.id, client_id=client_id, storage_id=storage_id, part_size=part_size(file.size),
+            digests=[], created_at=now(), finished_at=None,
+        ))
+    return document
+
+
+def start_plain_upload(
+    file: NewFile, *, client_id: UUID, by: Actor, client_sees: bool = False, joined: Joined | None = None,
+    engagement_id: UUID | None = None, folder: str = "",
+) -> Document:
+    """The row of a file that a plain form will post to storage in one piece; its size is learnt on arrival."""
+    authorize(by, can_add_document, client_id, engagement_id)
+    existing = _own_document(file.id, client_id, by)
+    if existing is not None:
+        return existing
+    _check_room(client_id, 0, by)
+    with transaction() as session:
+        document = _new_document(file, client_id, by, f"incoming/{new_id()}", engagement_id, folder, client_sees)
+        session.add(document)
+        session.flush()
+        if joined:
+            joined(document)
+    return document
+
+
+def plain_form(document: Document, *, redirect: str, by: Actor) -> dict[str, Any]:
+    """Address and hidden fields of the form that posts the file straight to storage."""
+    authorize(by, can_finish_upload, document)
+    if document.state is not DocumentState.UPLOADING or document.incoming_key is None:
+        raise Refused("This file has already arrived.")
+    return storage().form(document.incoming_key, max_bytes=MOST_BYTES, redirect=redirect)
+
+
+def plan_upload(document: Document, *, by: Actor) -> UploadPlan:
+    """What is still to be sent; parts that storage already has are not asked for again."""
+    authorize(by, can_finish_upload, document)
+    upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document.id))
+    if document.state is not DocumentState.UPLOADING or upload is None or document.incoming_key is None:
+        return UploadPlan(document.id, document.state.value, 0, 0, (), {})
+    count = max(1, math.ceil(document.size / upload.part_size))
+    try:
+        arrived = {p.number for p in storage().parts(document.incoming_key, upload.storage_id)
+                   if p.size == _size_of(p.number, document.size, upload.part_size)}
+    except ObjectMissing:  # finished in storage; only the completion is left to say
+        return UploadPlan(document.id, document.state.value, upload.part_size, count, tuple(range(1, count + 1)), {})
+    addresses = {
+        number: storage().part_url(document.incoming_key, upload.storage_id, number)
+        for number in range(1, count + 1) if number not in arrived
+    }
+    return UploadPlan(document.id, document.state.value, upload.part_size, count, tuple(sorted(arrived)), addresses)
+
+
+def complete_upload(document_id: UUID, *, by: Actor, digests: Sequence[str] = ()) -> Document:
+    """Everything is there: join the parts and send the file to be checked. Safe to ask twice, and at once."""
+    document = db.session.scalar(sa.select(Document).where(Document.id == document_id))
+    if document is None:
+        raise NotFound()
+    authorize(by, can_finish_upload, document)
+    if document.state is not DocumentState.UPLOADING:
+        return document
+    upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document_id))
+    size = _joined_size(document, upload)
+    kept_digests = list(digests) if all(_DIGEST.fullmatch(d) for d in digests) else []
+    with transaction() as session:
+        locked = session.scalar(
+            sa.select(Document).where(Document.id == document_id, Document.state == DocumentState.UPLOADING)
+            .with_for_update().execution_options(populate_existing=True)
+        )
+        if locked is None:
+            session.expire(document)
+            return session.scalars(sa.select(Document).where(Document.id == document_id)).one()
+        locked.move_to(DocumentState.RECEIVED)
+        locked.size, locked.received_at = size, now()
+        if upload is not None:
+            upload.digests, upload.finished_at = kept_digests, now()
+        record("documents.document.received", locked, by=by, name=locked.name, size=size)
+        enqueue("documents.check", queue=NOW if size <= QUICK_CHECK else BULK, id=str(document_id))
+    return locked
+
+
+def abandon_upload(document_id: UUID, *, by: Actor) -> None:
+    """Give up a file that did not arrive: its parts in storage at once, its row when the system tidies up."""
+    document = db.session.scalar(sa.select(Document).where(Document.id == document_id))
+    if document is None or document.state is not DocumentState.UPLOADING:
+        return
+    authorize(by, can_finish_upload, document)
+    upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document_id))
+    key = document.incoming_key or ""
+    if upload is not None:
+        with contextlib.suppress(ObjectMissing):
+            storage().abort_multipart(key, upload.storage_id)
+    with transaction() as session:
+        session.execute(sa.delete(Upload).where(Upload.document_id == document_id))
+        if by.is_system:
+            row = session.scalars(
+                sa.select(Document).where(Document.id == document_id).with_for_update()
+                .execution_options(populate_existing=True)
+            ).one()
+            if row.state is DocumentState.UPLOADING:
+                row.move_to(DocumentState.REJECTED)
+                row.rejected_because, row.archived_at = NEVER_CAME, now()
+
+
+def part_size(size: int) -> int:
+    """Eight megabytes, and more only where there would be more than 256 parts."""
+    return max(PART_SIZE, math.ceil(size / MOST_PARTS / MEGABYTE) * MEGABYTE)
+
+
+def _size_of(number: int, size: int, each: int) -> int:
+    return min(each, size - (number - 1) * each)
+
+
+def _joined_size(document: Document, upload: Upload | None) -> int:
+    """Join the parts if that is still to be done; the size that storage now has. Outside of any transaction."""
+    key = document.incoming_key or ""
+    store = storage()
+    if upload is not None:
+        try:
+            parts = store.parts(key, upload.storage_id)
+            if sum(part.size for part in parts) != document.size:
+                raise Refused("Parts of this file are missing yet. Choose it again; nothing is sent twice.")
+            store.finish_multipart(key, upload.storage_id, sorted(parts, key=lambda part: part.number))
+        except ObjectMissing:
+            pass
+        except StorageUnavailable:
+            if not store.exists(key):
+                raise
+    try:
+        size = store.size(key)
+    except ObjectMissing:
+        raise Refused("This file has not arrived. Choose it again.", field="file") from None
+    if upload is not None and size != document.size:
+        raise Refused("This file did not arrive whole. Choose it again.", field="file")
+    return size
+
+
+def _own_document(document_id: UUID, client_id: UUID, by: Actor) -> Document | None:
+    document = db.session.scalar(sa.select(Document).where(Document.id == document_id))
+    if document is None:
+        return None
+    if document.client_id != client_id or document.added_by != by.id:
+        raise NotFound()
+    return document
+
+
+def _new_document(
+    file: NewFile, client_id: UUID, by: Actor, key: str, engagement_id: UUID | None, folder: str, client_sees: bool
+) -> Document:
+    return Document(
+        id=file.id, client_id=client_id, engagement_id=engagement_id, folder=folder, name=clean_name(file.name),
+        state=DocumentState.UPLOADING, size=max(file.size, 0), media_type="", sha256=None, incoming_key=key,
+        kept_key=None, preview_key=None, client_sees=client_sees, rejected_because="", remark="", same_as_id=None,
+        added_kind=by.kind, added_by=by.id, created_at=now(), received_at=None, checking_at=None, checked_at=None,
+        archived_at=None,
+    )
+
+
+def _check_room(client_id: UUID, size: int, by: Actor) -> None:
+    """Refuse what would not fit any more. A contact's own view of it is partial: the check on arrival is whole."""
+    used, under_way = db.session.execute(
+        sa.select(
+            sa.func.coalesce(sa.func.sum(Document.size).filter(Document.state != DocumentState.REJECTED), 0),
+            sa.func.count().filter(Document.state == DocumentState.UPLOADING),
+        ).where(Document.client_id == client_id)
+    ).one()
+    if used + size > CLIENT_QUOTA:
+        raise Refused("There is no room for more files of this client. Please speak to us.", field="file")
+    if under_way >= MOST_UNDER_WAY and by is not SYSTEM:
+        raise Refused("Too many files are under way at once. Wait until some have arrived.", field="file")

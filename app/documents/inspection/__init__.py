@@ -1,0 +1,1 @@
+"""What a file really is: told from its content alone, before anybody may open it."""

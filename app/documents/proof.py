@@ -1,0 +1,35 @@
+"""Proof that rows and objects agree: every kept document has its object, every kept object its row."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from app.core.db import db
+from app.core.storage import storage
+from app.documents.models import Document, DocumentState
+
+
+def find_differences() -> list[str]:
+    """What does not fit together, a sentence each; empty when all is well."""
+    rows = db.session.execute(
+        sa.select(Document.id, Document.kept_key, Document.preview_key, Document.size)
+        .where(Document.state == DocumentState.AVAILABLE)
+    ).all()
+    incoming = set(db.session.scalars(sa.select(Document.incoming_key).where(Document.incoming_key.is_not(None))).all())
+    objects = dict(storage().keys("kept/"))
+    told: list[str] = []
+    expected: set[str] = set()
+    for row in rows:
+        expected |= {row.kept_key, row.preview_key} - {None}
+        if row.kept_key not in objects:
+            told.append(f"Document {row.id} has no object {row.kept_key}.")
+        elif objects[row.kept_key] != row.size:
+            told.append(f"Document {row.id} is {row.size} bytes, its object {objects[row.kept_key]}.")
+        if row.preview_key and row.preview_key not in objects:
+            told.append(f"Document {row.id} has no preview {row.preview_key}.")
+    told += [f"Object {key} belongs to no document." for key in sorted(objects.keys() - expected)]
+    told += [
+        f"Upload {key} finished and belongs to no document."
+        for key, _size in storage().keys("incoming/") if key not in incoming
+    ]
+    return told
