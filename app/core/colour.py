@@ -11,6 +11,8 @@ DEFAULT_ACCENT = "#2f5bd7"
 AA_TEXT = 4.5
 LIGHT_GROUNDS = ("#ffffff", "#f7f7f8")
 DARK_GROUNDS = ("#17181b", "#1f2125")
+LIGHT_QUIET_INK = "#666b75"
+DARK_QUIET_INK = "#959aa5"
 
 Rgb = tuple[float, float, float]
 
@@ -64,6 +66,14 @@ def mix(colour: str, ground: str, share: float) -> str:
     )
 
 
+def faint(colour: str, ground: str, most: float, ink: str) -> str:
+    """The strongest tint, up to `most`, on which the theme's quietest text still reads."""
+    share = most
+    while share > 0 and contrast(mix(colour, ground, share), ink) < AA_TEXT:
+        share -= 0.01
+    return mix(colour, ground, max(share, 0))
+
+
 def readable(colour: str, grounds: Sequence[str], *, darken: bool) -> str:
     """The nearest lightness of the same hue that reads as text on every ground."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*parse(colour))
@@ -85,7 +95,7 @@ def light_accent(colour: str) -> Accent:
     fill = to_hex(parse(colour))
     if contrast(fill, LIGHT_GROUNDS[0]) < 3:
         fill = readable(fill, LIGHT_GROUNDS, darken=True)
-    tint = mix(fill, LIGHT_GROUNDS[0], 0.09)
+    tint = faint(fill, LIGHT_GROUNDS[0], 0.09, LIGHT_QUIET_INK)
     return Accent(
         fill=fill, on_fill=ink_on(fill), tint=tint, text=readable(fill, (*LIGHT_GROUNDS, tint), darken=True)
     )
@@ -99,7 +109,7 @@ def dark_accent(colour: str) -> Accent:
         while contrast(fill, DARK_GROUNDS[0]) < 3 and lightness < 1:
             lightness = min(1.0, lightness + 0.01)
             fill = to_hex(colorsys.hls_to_rgb(hue, lightness, saturation))
-    tint = mix(fill, DARK_GROUNDS[0], 0.2)
+    tint = faint(fill, DARK_GROUNDS[0], 0.2, DARK_QUIET_INK)
     return Accent(
         fill=fill, on_fill=ink_on(fill), tint=tint, text=readable(fill, (*DARK_GROUNDS, tint), darken=False)
     )

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import colour
+from app.core.assets import STATIC
 
 colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 
@@ -22,6 +23,8 @@ def test_any_brand_colour_gives_readable_accents(brand: str) -> None:
             colour.contrast(accent.text, ground) >= colour.AA_TEXT for ground in (*grounds, accent.tint)
         )
         assert colour.contrast(accent.fill, grounds[0]) >= 3
+    assert colour.contrast(colour.LIGHT_QUIET_INK, colour.light_accent(brand).tint) >= colour.AA_TEXT
+    assert colour.contrast(colour.DARK_QUIET_INK, colour.dark_accent(brand).tint) >= colour.AA_TEXT
 
 
 def test_a_colour_that_reads_already_is_kept_as_it_is() -> None:
@@ -37,6 +40,16 @@ def test_black_on_white_is_twenty_one_to_one() -> None:
 def test_what_is_not_a_colour_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a colour"):
         colour.brand_css(text)
+
+
+def test_the_grounds_and_quiet_inks_are_those_of_the_tokens() -> None:
+    tokens = (STATIC / "css" / "tokens.css").read_text()
+    for name, light, dark in (
+        ("canvas", colour.LIGHT_GROUNDS[0], colour.DARK_GROUNDS[0]),
+        ("raised", "#ffffff", colour.DARK_GROUNDS[1]),
+        ("ink-3", colour.LIGHT_QUIET_INK, colour.DARK_QUIET_INK),
+    ):
+        assert f"--{name}: light-dark({light}, {dark});" in tokens
 
 
 def test_the_sheet_carries_each_token_for_light_and_dark() -> None:
