@@ -40,14 +40,14 @@ class Lease:
         # Others may pass through, so that an unprivileged PostgreSQL reaches its data.
         self.home.mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o711)
-        with locked(self.home / "start.lock"):
-            self._users = (self.home / "users.lock").open("a")
-            fcntl.flock(self._users, fcntl.LOCK_SH)
-            if keeper_runs(self.home):
-                self._want_also()
-            else:
-                self._start_keeper()
         try:
+            with locked(self.home / "start.lock"):
+                self._users = (self.home / "users.lock").open("a")
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+                if keeper_runs(self.home):
+                    self._want_also()
+                else:
+                    self._start_keeper()
             self._wait()
         except BaseException:
             self.release(wait=True)
@@ -74,11 +74,19 @@ class Lease:
         self._users = None
         started = time.monotonic()
         while wait and keeper_runs(self.home) and time.monotonic() < started + STOP_SECONDS:
-            if time.monotonic() > started + 2 and not self._state().get("stopping"):
+            if time.monotonic() > started + 2 and self._others_use_it():
                 return
             time.sleep(0.05)
         if wait and self._keeper is not None:
             self._keeper.wait(STOP_SECONDS)
+
+    def _others_use_it(self) -> bool:
+        with (self.home / "users.lock").open("a") as users:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return not self._state().get("stopping")
+        return False
 
     def _want_also(self) -> None:
         path = self.home / "wanted.json"

@@ -1,0 +1,59 @@
+"""The ground that the other tests stand on."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.core.clock import now
+from app.core.db import db, portal_door, transaction
+from app.core.ids import new_id
+from app.marks.models import Comment
+from tests.plumbing import TestServices, cloned_database
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_what_a_rolled_back_test_commits_is_gone_for_the_next(session: Session, turn: int) -> None:
+    def comments() -> int | None:
+        return session.scalar(sa.select(sa.func.count()).select_from(Comment))
+
+    assert comments() == 0
+    with transaction():
+        session.add(Comment(
+            subject_kind="job", subject_id=new_id(), author_id=new_id(), body="Here for a moment", created_at=now()
+        ))
+    assert comments() == 1
+
+
+def test_a_rolled_back_test_knows_one_connection_for_both_doors(session: Session) -> None:
+    assert session.scalar(sa.text("SELECT current_user")) == "firmament_test_app"
+    session.commit()
+    with portal_door({}):
+        assert session.scalar(sa.text("SELECT current_user")) == "firmament_test_portal"
+        session.commit()
+    assert session.scalar(sa.text("SELECT current_user")) == "firmament_test_app"
+
+
+@pytest.mark.real
+def test_a_real_test_really_commits_and_the_portal_has_a_login_of_its_own(real_app: Flask) -> None:
+    with real_app.app_context():
+        with portal_door({}):
+            assert db.session.scalar(sa.text("SELECT session_user")) == "firmament_test_portal"
+        db.session.remove()
+        assert db.session.scalar(sa.text("SELECT session_user")) == "firmament_test_app"
+
+
+@pytest.mark.real
+def test_a_cloned_database_is_complete_and_gone_afterwards(services: TestServices) -> None:
+    def ask(settings: Settings, question: str) -> object:
+        with psycopg.connect(settings.database_url.replace("+psycopg", "")) as connection:
+            return connection.execute(question).fetchone()
+
+    with cloned_database(services) as settings:
+        assert ask(settings, "SELECT count(*) > 50 FROM pg_tables WHERE schemaname = 'public'") == (True,)
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        ask(settings, "SELECT 1")
