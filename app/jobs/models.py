@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.catalogue.models import DependencyKind, JobTemplate, Service, Stage, StepKind, WorkRole
 from app.clients.models import Client, Engagement
 from app.core.db import Base, HasId, HasVersion
+from app.core.errors import Refused
 from app.people.models import Person
 
 
@@ -22,6 +23,21 @@ class JobStatus(enum.StrEnum):
     ON_HOLD = "on_hold"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
+
+
+JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.ACTIVE: frozenset({JobStatus.ON_HOLD, JobStatus.COMPLETED, JobStatus.CANCELLED}),
+    JobStatus.ON_HOLD: frozenset({JobStatus.ACTIVE, JobStatus.CANCELLED}),
+    JobStatus.COMPLETED: frozenset({JobStatus.ACTIVE}),
+    JobStatus.CANCELLED: frozenset({JobStatus.ACTIVE}),
+}
+
+
+_ACTIVE = sa.text("status = 'active'")
 
 
 class Job(HasId, HasVersion, Base):
@@ -53,6 +69,9 @@ class Job(HasId, HasVersion, Base):
     waiting_items: Mapped[int] = mapped_column(default=0)
     waiting_total: Mapped[int] = mapped_column(default=0)
     at_risk_because: Mapped[str] = mapped_column(default="")
+    plan_stale: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
+    planned_at: Mapped[dt.datetime | None]
+    held_because: Mapped[str] = mapped_column(default="", server_default="")
     completed_at: Mapped[dt.datetime | None]
 
     client: Mapped[Client] = relationship(lazy="raise")
@@ -62,12 +81,19 @@ class Job(HasId, HasVersion, Base):
     stage: Mapped[Stage | None] = relationship(lazy="raise")
     owner: Mapped[Person | None] = relationship(lazy="raise")
 
+    def move_to(self, status: JobStatus) -> None:
+        """The only way that a job's status changes."""
+        if status not in JOB_MOVES[self.status]:
+            raise Refused(f"A job that is {self.status.words} cannot become {status.words}.")
+        self.status = status
+
     __table_args__ = (
         sa.Index("ix_job_client_id", "client_id", "due_on"),
         sa.Index("ix_job_engagement_id", "engagement_id"),
-        sa.Index("ix_job_open_board", "service_id", "stage_id", "due_on", "id", postgresql_where=sa.text("status = 'active'")),
-        sa.Index("ix_job_open_owner", "owner_id", "due_on", postgresql_where=sa.text("status = 'active'")),
-        sa.Index("ix_job_open_due", "due_on", "id", postgresql_where=sa.text("status = 'active'")),
+        sa.Index("ix_job_open_board", "service_id", "stage_id", "due_on", "id", postgresql_where=_ACTIVE),
+        sa.Index("ix_job_open_owner", "owner_id", "due_on", postgresql_where=_ACTIVE),
+        sa.Index("ix_job_open_due", "due_on", "id", postgresql_where=_ACTIVE),
+        sa.Index("ix_job_plan_stale", "id", postgresql_where=sa.text("plan_stale AND status = 'active'")),
         sa.Index("ix_job_title_trgm", sa.text("lower(title) gin_trgm_ops"), postgresql_using="gin"),
     )
 
@@ -93,7 +119,30 @@ class TaskState(enum.StrEnum):
     DONE = "done"
     CANCELLED = "cancelled"
 
+    @property
+    def words(self) -> str:
+        said = {"ready": "ready to start", "waiting": "waiting for the client"}
+        return said.get(self.value, self.value.replace("_", " "))
 
+
+TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
+    TaskState.BLOCKED: frozenset({TaskState.READY, TaskState.WAITING, TaskState.CANCELLED}),
+    TaskState.READY: frozenset({
+        TaskState.BLOCKED, TaskState.WAITING, TaskState.IN_PROGRESS, TaskState.IN_REVIEW, TaskState.DONE,
+        TaskState.CANCELLED,
+    }),
+    TaskState.IN_PROGRESS: frozenset({
+        TaskState.DONE, TaskState.WAITING, TaskState.READY, TaskState.BLOCKED, TaskState.CANCELLED,
+    }),
+    TaskState.IN_REVIEW: frozenset({
+        TaskState.DONE, TaskState.WAITING, TaskState.READY, TaskState.BLOCKED, TaskState.CANCELLED,
+    }),
+    TaskState.WAITING: frozenset({
+        TaskState.READY, TaskState.IN_PROGRESS, TaskState.IN_REVIEW, TaskState.BLOCKED, TaskState.CANCELLED,
+    }),
+    TaskState.DONE: frozenset({TaskState.READY, TaskState.BLOCKED, TaskState.WAITING}),
+    TaskState.CANCELLED: frozenset({TaskState.READY, TaskState.BLOCKED, TaskState.WAITING}),
+}
 OPEN_STATES = (TaskState.BLOCKED, TaskState.READY, TaskState.IN_PROGRESS, TaskState.WAITING, TaskState.IN_REVIEW)
 DOABLE_STATES = (TaskState.READY, TaskState.IN_PROGRESS, TaskState.IN_REVIEW)
 
@@ -127,6 +176,8 @@ class Task(HasId, HasVersion, Base):
     waited_on_by: Mapped[int] = mapped_column(default=0)
     snoozed_until: Mapped[dt.date | None]
     returns: Mapped[int] = mapped_column(default=0)
+    return_note: Mapped[str] = mapped_column(default="", server_default="")
+    fell_away: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     ready_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]
     done_at: Mapped[dt.datetime | None]
@@ -137,14 +188,28 @@ class Task(HasId, HasVersion, Base):
     assignee: Mapped[Person | None] = relationship(foreign_keys=[assignee_id], lazy="raise")
     stage: Mapped[Stage | None] = relationship(lazy="raise")
 
+    def check_move(self, state: TaskState) -> None:
+        if state not in TASK_MOVES[self.state]:
+            raise Refused(f"“{self.name}” is {self.state.words}; it cannot become {state.words}.")
+
+    def move_to(self, state: TaskState) -> None:
+        """Where people move a task; blocked, ready and waiting are written by readiness alone."""
+        self.check_move(state)
+        self.state = state
+
     __table_args__ = (
         sa.Index("ix_task_job_id", "job_id", "position"),
         sa.Index(
             "ix_task_open_assignee", "assignee_id", "due_on", "id",
             postgresql_where=sa.text("state NOT IN ('done', 'cancelled')"),
         ),
-        sa.Index("ix_task_doable", "assignee_id", "due_on", postgresql_where=sa.text("state IN ('ready', 'in_progress', 'in_review')")),
-        sa.Index("ix_task_open_after", "open_after", postgresql_where=sa.text("state = 'blocked' AND open_after IS NOT NULL")),
+        sa.Index(
+            "ix_task_doable", "assignee_id", "due_on",
+            postgresql_where=sa.text("state IN ('ready', 'in_progress', 'in_review')"),
+        ),
+        sa.Index(
+            "ix_task_open_after", "open_after", postgresql_where=sa.text("state = 'blocked' AND open_after IS NOT NULL")
+        ),
         sa.UniqueConstraint("job_id", "step_key"),
         sa.CheckConstraint("(state = 'done') = (done_at IS NOT NULL)", name="done_at"),
     )
@@ -165,7 +230,10 @@ class ChecklistItem(HasId, Base):
 
 
 class Dependency(HasId, Base):
-    """`task_id` comes after `on_id` (finish to start), with a lag in working days; may cross jobs."""
+    """`task_id` comes after `on_id` (finish to start), with a lag in working days; may cross jobs.
+
+    `opens_on` is where the lag ends, written when `on_id` is done.
+    """
 
     __tablename__ = "dependency"
 
@@ -173,6 +241,7 @@ class Dependency(HasId, Base):
     on_id: Mapped[UUID] = mapped_column(sa.ForeignKey("task.id"))
     kind: Mapped[DependencyKind] = mapped_column(default=DependencyKind.HARD)
     lag_days: Mapped[int] = mapped_column(default=0)
+    opens_on: Mapped[dt.date | None]
 
     __table_args__ = (
         sa.UniqueConstraint("task_id", "on_id"),
@@ -188,6 +257,16 @@ class DeadlineState(enum.StrEnum):
     EXTENDED = "extended"
     MISSED = "missed"
     WAIVED = "waived"
+
+
+_STANDS = frozenset({DeadlineState.SATISFIED, DeadlineState.EXTENDED, DeadlineState.MISSED, DeadlineState.WAIVED})
+DEADLINE_MOVES: dict[DeadlineState, frozenset[DeadlineState]] = {
+    DeadlineState.OPEN: _STANDS,
+    DeadlineState.EXTENDED: _STANDS,
+    DeadlineState.MISSED: frozenset({DeadlineState.SATISFIED, DeadlineState.WAIVED, DeadlineState.OPEN}),
+    DeadlineState.SATISFIED: frozenset({DeadlineState.OPEN}),
+    DeadlineState.WAIVED: frozenset({DeadlineState.OPEN}),
+}
 
 
 class Deadline(HasId, Base):
@@ -210,6 +289,11 @@ class Deadline(HasId, Base):
     decided_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     evidence_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    def move_to(self, state: DeadlineState) -> None:
+        if state not in DEADLINE_MOVES[self.state]:
+            raise Refused(f"The deadline is {self.state.value}; it cannot become {state.value}.")
+        self.state = state
 
     __table_args__ = (
         sa.UniqueConstraint("job_id", "code"),

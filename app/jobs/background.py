@@ -1,0 +1,28 @@
+"""What happens to jobs by itself: lags end, plans are made again, people who leave hand over."""
+
+from __future__ import annotations
+
+import app.jobs.proofs
+import app.jobs.sentences  # noqa: F401
+from app.core.queue import background
+from app.jobs.commands.lags import open_after_lags
+from app.jobs.commands.plan import CHUNK, plan_stale_jobs, wake_up
+
+
+@background("jobs.plan", every=2)
+def plan_jobs() -> None:
+    """Plan again what has changed."""
+    while plan_stale_jobs() == CHUNK:
+        pass
+
+
+@background("jobs.open_lagged", every=60)
+def open_lagged() -> None:
+    while open_after_lags():
+        pass
+
+
+@background("jobs.wake_up", every=600)
+def new_day() -> None:
+    """The day has turned: latest starts may have passed."""
+    wake_up()

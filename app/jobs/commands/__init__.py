@@ -1,0 +1,1 @@
+"""Changing jobs, tasks, their order and their dates."""

@@ -1,0 +1,89 @@
+"""Which step comes after which; a cycle is refused by the names of its steps."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.catalogue.models import DependencyKind
+from app.core.actors import Actor
+from app.core.clock import local
+from app.core.db import db, transaction
+from app.core.errors import Refused
+from app.core.permissions import authorize
+from app.jobs.calendars import calendar_of
+from app.jobs.commands.readiness import lock_jobs, settle
+from app.jobs.graph import Edge, describe_cycle, find_cycle
+from app.jobs.models import Dependency, Task, TaskState
+from app.jobs.policy import can_edit_job
+
+# Two edges that would close a cycle from two sides can lie in four different jobs: adding is one at a time for all.
+CROSS_JOB_LOCK = 7_140_002
+
+
+def add_dependency(
+    task: Task, *, after: Task, by: Actor, kind: DependencyKind = DependencyKind.HARD, lag_days: int = 0
+) -> Dependency:
+    """Let a task come after another, with a lag in working days; refused when that closes a cycle."""
+    authorize(by, can_edit_job, task)
+    authorize(by, can_edit_job, after)
+    if task.id == after.id:
+        raise Refused(f"“{task.name}” cannot come after itself.", field="after")
+    if not 0 <= lag_days <= 366:
+        raise Refused("A lag is between 0 and 366 working days.", field="lag_days")
+    with transaction():
+        if task.job_id != after.job_id:
+            db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(CROSS_JOB_LOCK)))
+        lock_jobs({task.job_id, after.job_id})
+        edges = _reachable(task, after)
+        cycle = find_cycle(edges, adding=Edge(after.id, task.id, kind is DependencyKind.HARD, lag_days))
+        if cycle:
+            raise Refused(f"That would go round in a circle: {describe_cycle(cycle, _names(cycle))}.", field="after")
+        found = db.session.scalar(
+            sa.select(Dependency).where(Dependency.task_id == task.id, Dependency.on_id == after.id)
+        )
+        dependency = found or Dependency(task_id=task.id, on_id=after.id)
+        dependency.kind, dependency.lag_days = kind, lag_days
+        dependency.opens_on = _lag_end(after, lag_days)
+        db.session.add(dependency)
+        settle({task.job_id})
+        record("jobs.dependency.added", task, by=by, name=task.name, after=after.id, after_name=after.name,
+               kind=kind, lag_days=lag_days)
+    return dependency
+
+
+def remove_dependency(dependency: Dependency, task: Task, *, by: Actor) -> None:
+    """A task no longer comes after another."""
+    authorize(by, can_edit_job, task)
+    with transaction():
+        lock_jobs([task.job_id])
+        after = db.session.get_one(Task, dependency.on_id)
+        db.session.delete(dependency)
+        settle({task.job_id})
+        record("jobs.dependency.removed", task, by=by, name=task.name, after=after.id, after_name=after.name)
+
+
+def _lag_end(after: Task, lag_days: int) -> dt.date | None:
+    if not lag_days or after.state is not TaskState.DONE or after.done_at is None:
+        return None
+    return calendar_of(after.client_id).add_working_days(local(after.done_at).date(), lag_days)
+
+
+def _reachable(task: Task, after: Task) -> list[Edge]:
+    """The edges that can lead from the task back to what it shall come after: those of both jobs and what hangs on."""
+    rows = db.session.execute(sa.text("""
+        WITH RECURSIVE later(id) AS (
+            SELECT CAST(:task AS uuid)
+            UNION SELECT d.task_id FROM later l JOIN dependency d ON d.on_id = l.id
+        )
+        SELECT d.on_id, d.task_id FROM dependency d WHERE d.on_id IN (SELECT id FROM later)
+    """), {"task": task.id}).all()
+    return [Edge(row.on_id, row.task_id) for row in rows if not (row.on_id == after.id and row.task_id == task.id)]
+
+
+def _names(ids: list[UUID]) -> dict[UUID, str]:
+    rows = db.session.execute(sa.select(Task.id, Task.name).where(Task.id.in_(ids))).all()
+    return {row.id: row.name for row in rows}

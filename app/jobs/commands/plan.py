@@ -1,0 +1,210 @@
+"""The plan of each job, kept: latest starts from its critical path, and why it is at risk, if it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.core import live
+from app.core.clock import now, today
+from app.core.db import db, transaction
+from app.core.wording import day, duration
+from app.firm.calendars import WorkingCalendar
+from app.jobs.calendars import calendars_of
+from app.jobs.graph import Edge
+from app.jobs.models import OPEN_STATES, Dependency, Job, JobStatus, Task
+from app.jobs.schedule import Work, schedule
+from app.people.models import Person, WorkingPattern
+
+CHUNK = 200
+NOTHING = dt.timedelta(0)
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """What the plan asks of an open task; `left` is the estimate less what was recorded, never below zero."""
+
+    id: UUID
+    job_id: UUID
+    name: str
+    assignee_id: UUID | None
+    due_on: dt.date | None
+    open_after: dt.date | None
+    left: dt.timedelta
+
+
+@dataclass(frozen=True)
+class Hours:
+    """When people work and what they have promised: minutes of a week from a date on, work left by due date."""
+
+    names: Mapping[UUID, str] = field(default_factory=dict)
+    patterns: Mapping[UUID, Sequence[tuple[dt.date, list[int]]]] = field(default_factory=dict)
+    promised: Mapping[UUID, Sequence[tuple[dt.date, dt.timedelta]]] = field(default_factory=dict)
+
+    def free(self, person: UUID, until: dt.date, own: dt.timedelta, calendar: WorkingCalendar) -> dt.timedelta:
+        """Their hours from today to the day, less what else they have promised by then. `own` is part of the promises."""
+        patterns = self.patterns.get(person, ())
+        minutes = 0
+        on = today()
+        while on <= until:
+            if calendar.is_working_day(on):
+                week = next((week for from_on, week in reversed(patterns) if from_on <= on), None)
+                minutes += week[on.weekday()] if week else 0
+            on += dt.timedelta(days=1)
+        others = sum((left for due, left in self.promised.get(person, ()) if due <= until), NOTHING) - own
+        return dt.timedelta(minutes=minutes) - max(others, NOTHING)
+
+
+def plan_stale_jobs(limit: int = CHUNK) -> int:
+    """Plan the jobs that have changed since they were planned last. Returns how many; safe to run side by side."""
+    with transaction() as session:
+        ids = session.scalars(
+            sa.select(Job.id).where(Job.plan_stale, Job.status == JobStatus.ACTIVE).limit(limit)
+            .with_for_update(skip_locked=True, key_share=True)
+        ).all()
+        plan(ids)
+        return len(ids)
+
+
+def wake_up(limit: int = 20_000) -> int:
+    """A new day: every active job that was planned before today is due for planning again."""
+    midnight = now() - dt.timedelta(hours=20)
+    with transaction() as session:
+        chosen = sa.select(Job.id).where(
+            Job.status == JobStatus.ACTIVE, ~Job.plan_stale, Job.planned_at < midnight
+        ).limit(limit)
+        result: Any = session.execute(sa.update(Job).where(Job.id.in_(chosen)).values(plan_stale=True))
+        return int(result.rowcount)
+
+
+def plan(job_ids: Sequence[UUID]) -> None:
+    """Write the latest start of each open task and the job's risk; in the caller's transaction, a few statements."""
+    if not job_ids:
+        return
+    jobs = db.session.execute(
+        sa.select(Job.id, Job.client_id, Job.due_on, Job.at_risk_because).where(Job.id.in_(job_ids))
+    ).all()
+    tasks = _open_tasks(job_ids)
+    edges = _edges(job_ids)
+    hours = hours_of({task.assignee_id for each in tasks.values() for task in each if task.assignee_id})
+    calendars = calendars_of([job.client_id for job in jobs])
+    starts: dict[UUID, dt.date] = {}
+    risks: dict[UUID, str] = {}
+    for job in jobs:
+        own = tasks.get(job.id, [])
+        found, risks[job.id] = plan_job(own, edges.get(job.id, []), job.due_on, calendars[job.client_id], hours)
+        starts |= found
+    _write(starts, risks, [task.id for each in tasks.values() for task in each])
+    live.publish(*(f"job:{job.id}" for job in jobs if risks[job.id] != job.at_risk_because))
+
+
+def plan_job(
+    tasks: Sequence[OpenTask], edges: Sequence[Edge], due_on: dt.date | None, calendar: WorkingCalendar, hours: Hours
+) -> tuple[dict[UUID, dt.date], str]:
+    """The latest starts of a job's open tasks, and in words why it is at risk: a task of the critical path is past its
+    latest start, or more is left to do than its owner has hours free until the due date."""
+    due = due_on or max((task.due_on for task in tasks if task.due_on), default=None)
+    if not tasks or due is None:
+        return {}, ""
+    works = {
+        task.id: Work(int(task.left.total_seconds() // 60), task.due_on, task.open_after) for task in tasks
+    }
+    planned = schedule(works, edges, today=today(), due=due, calendar=calendar)
+    starts = {key: slot.latest_start for key, slot in planned.slots.items()}
+    if due < today():
+        return starts, ""
+    for task in sorted(tasks, key=lambda task: starts[task.id]):
+        if planned.slots[task.id].critical and starts[task.id] < today():
+            return starts, f"“{task.name}” should have started by {day(starts[task.id])}"
+    return starts, _overload(tasks, due, calendar, hours)
+
+
+def _overload(tasks: Sequence[OpenTask], due: dt.date, calendar: WorkingCalendar, hours: Hours) -> str:
+    left: dict[UUID, dt.timedelta] = defaultdict(dt.timedelta)
+    counted: dict[UUID, dt.timedelta] = defaultdict(dt.timedelta)
+    for task in tasks:
+        if task.assignee_id:
+            left[task.assignee_id] += task.left
+            if task.due_on and task.due_on <= due:
+                counted[task.assignee_id] += task.left
+    for person, mine in left.items():
+        free = hours.free(person, due, counted[person], calendar)
+        if mine > max(free, NOTHING):
+            name, has = hours.names.get(person, "Somebody"), duration(max(free, NOTHING))
+            return f"{name} has {has} h free until {day(due)}; {duration(mine)} h of work is left"
+    return ""
+
+
+def hours_of(people: Iterable[UUID]) -> Hours:
+    ids = set(people)
+    if not ids:
+        return Hours()
+    names = {row.id: row.name for row in db.session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))}
+    patterns: dict[UUID, list[tuple[dt.date, list[int]]]] = defaultdict(list)
+    for row in db.session.execute(
+        sa.select(WorkingPattern.person_id, WorkingPattern.from_on, WorkingPattern.minutes)
+        .where(WorkingPattern.person_id.in_(ids)).order_by(WorkingPattern.from_on)
+    ):
+        patterns[row.person_id].append((row.from_on, row.minutes))
+    promised: dict[UUID, list[tuple[dt.date, dt.timedelta]]] = defaultdict(list)
+    for row in db.session.execute(sa.text("""
+        SELECT t.assignee_id, t.due_on, sum(greatest(t.estimate - t.spent, 0)) AS left
+        FROM task t JOIN job j ON j.id = t.job_id AND j.status = 'active'
+        WHERE t.state NOT IN ('done', 'cancelled') AND t.assignee_id = ANY(CAST(:ids AS uuid[]))
+            AND t.due_on IS NOT NULL AND t.estimate > t.spent
+        GROUP BY 1, 2
+    """), {"ids": list(ids)}):
+        promised[row.assignee_id].append((row.due_on, dt.timedelta(seconds=int(row.left))))
+    return Hours(names, patterns, promised)
+
+
+def _open_tasks(job_ids: Sequence[UUID]) -> dict[UUID, list[OpenTask]]:
+    rows = db.session.execute(
+        sa.select(Task.id, Task.job_id, Task.name, Task.assignee_id, Task.due_on, Task.open_after, Task.estimate, Task.spent)
+        .where(Task.job_id.in_(job_ids), Task.state.in_(OPEN_STATES))
+    )
+    found: dict[UUID, list[OpenTask]] = defaultdict(list)
+    for row in rows:
+        left = max((row.estimate or NOTHING) - row.spent, NOTHING)
+        found[row.job_id].append(
+            OpenTask(row.id, row.job_id, row.name, row.assignee_id, row.due_on, row.open_after, left)
+        )
+    return found
+
+
+def _edges(job_ids: Sequence[UUID]) -> dict[UUID, list[Edge]]:
+    """Between open tasks of the same job: what is done holds nothing up any more."""
+    before, after = sa.orm.aliased(Task), sa.orm.aliased(Task)
+    rows = db.session.execute(
+        sa.select(after.job_id, Dependency.on_id, Dependency.task_id, Dependency.kind, Dependency.lag_days)
+        .join(after, after.id == Dependency.task_id).join(before, before.id == Dependency.on_id)
+        .where(after.job_id.in_(job_ids), before.job_id == after.job_id, after.state.in_(OPEN_STATES),
+               before.state.in_(OPEN_STATES))
+    )
+    found: dict[UUID, list[Edge]] = defaultdict(list)
+    for row in rows:
+        found[row.job_id].append(Edge(row.on_id, row.task_id, row.kind == "hard", row.lag_days))
+    return found
+
+
+def _write(starts: Mapping[UUID, dt.date], risks: Mapping[UUID, str], tasks: Sequence[UUID]) -> None:
+    db.session.execute(sa.text("""
+        UPDATE task t SET latest_start_on = p.day
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:days AS date[])) AS p(id, day)
+        WHERE t.id = p.id AND t.latest_start_on IS DISTINCT FROM p.day
+    """), {"ids": list(tasks), "days": [starts.get(task) for task in tasks]})
+    db.session.execute(sa.text("""
+        UPDATE job j SET at_risk_because = p.why, plan_stale = false, planned_at = :now
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:whys AS text[])) AS p(id, why) WHERE j.id = p.id
+    """), {"ids": list(risks), "whys": list(risks.values()), "now": now()})
+    for row in list(db.session.identity_map.values()):
+        if isinstance(row, Job) and row.id in risks:
+            db.session.expire(row, ["at_risk_because", "plan_stale", "planned_at"])
+        elif isinstance(row, Task) and row.id in starts:
+            db.session.expire(row, ["latest_start_on"])

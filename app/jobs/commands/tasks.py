@@ -1,0 +1,246 @@
+"""Doing a task: start, finish, reopen, assign, put off, tick."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Iterable
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.catalogue.models import DependencyKind, StepKind
+from app.clients.access import actor_for
+from app.core.actors import Actor
+from app.core.clock import now, today
+from app.core.db import db, transaction
+from app.core.errors import Refused
+from app.core.permissions import authorize
+from app.jobs.calendars import calendar_of
+from app.jobs.commands.readiness import Finished, finish, lock_jobs, settle, settle_tasks, tell_assignees
+from app.jobs.commands.stages import advance_stage, fall_back
+from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, TaskState
+from app.jobs.policy import can_edit_job, can_review, can_work
+from app.jobs.queries.tasks import blockers_of, last_preparer, started_after
+from app.people.models import Person, PersonState
+
+
+class Later(enum.StrEnum):
+    """What becomes of later steps that were started when an earlier one is opened again."""
+
+    KEEP = "keep"
+    RESET = "reset"
+
+
+def start_task(task: Task, *, by: Actor) -> None:
+    """Begin a ready task; one that nobody has becomes the starter's."""
+    authorize(by, can_work, task)
+    with transaction():
+        lock_jobs([task.job_id])
+        db.session.refresh(task, ["state", "started_at", "assignee_id"])
+        if task.state in (TaskState.IN_PROGRESS, TaskState.IN_REVIEW):
+            return
+        _check_open(task)
+        task.move_to(TaskState.IN_REVIEW if task.kind is StepKind.REVIEW else TaskState.IN_PROGRESS)
+        task.started_at = now()
+        task.assignee_id = task.assignee_id or by.person_id
+        record("jobs.task.started", task, by=by, topics=_people(task), name=task.name)
+
+
+def complete_task(task: Task, *, by: Actor) -> Finished:
+    """Finish a task and open what waited for it, in one transaction. Finishing it twice finishes it once."""
+    authorize(by, can_work, task)
+    if task.kind is StepKind.REVIEW:
+        authorize(by, can_review, task, last_preparer(task))
+    with transaction():
+        locked = lock_jobs([task.job_id], changed=[task.id])
+        if locked.has_lag:
+            _end_lags(task)
+        finished = finish(task, by=by.person_id)
+        if not finished.now_done:
+            _explain(task)
+            return finished
+        if not finished.around <= locked.jobs:
+            lock_jobs(finished.around)
+            settle(finished.around)
+        record(
+            "jobs.task.approved" if task.kind is StepKind.REVIEW else "jobs.task.completed", task, by=by,
+            topics=(*_people(task), *tell_assignees(finished.moved)), name=task.name,
+            readied=[m.id for m in finished.moved if m.is_ready],
+        )
+        if finished.stage_is_clear:
+            advance_stage(_job(task))
+    return finished
+
+
+def approve_task(task: Task, *, by: Actor) -> Finished:
+    """Pass a review; somebody other than the last preparer does it, unless their role allows both."""
+    if task.kind is not StepKind.REVIEW:
+        raise Refused(f"“{task.name}” is not a review.")
+    return complete_task(task, by=by)
+
+
+def reopen_task(task: Task, *, by: Actor, later: Later | None = None) -> None:
+    """Open a finished or cancelled task again. Later steps that were started are kept or reset, as the person says."""
+    authorize(by, can_work, task)
+    with transaction():
+        lock_jobs([task.job_id], changed=[task.id])
+        db.session.refresh(task, ["state"])
+        if task.state not in (TaskState.DONE, TaskState.CANCELLED):
+            return
+        job = _job(task)
+        if job.status in (JobStatus.COMPLETED, JobStatus.CANCELLED):
+            raise Refused(f"The job is {job.status.words}; reopen the job first.")
+        started = started_after(task)
+        if started and later is None:
+            names = ", ".join(f"“{each.name}”" for each in started[:5])
+            raise Refused(f"Later steps were already started: {names}. Say whether they stay or start again.")
+        reset = list(started) if later is Later.RESET else []
+        put_back([task, *reset])
+        fall_back(job, task)
+        settle({task.job_id, *(each.job_id for each in reset)})
+        record("jobs.task.reopened", task, by=by, topics=_people(task), name=task.name, later=later,
+               reset=[each.id for each in reset])
+
+
+def put_back(tasks: Iterable[Task]) -> None:
+    """Take away that these tasks were started and done; settle() then derives where they stand."""
+    rows = list(tasks)
+    for task in rows:
+        if task.state in (TaskState.DONE, TaskState.CANCELLED):
+            task.move_to(TaskState.READY)
+        task.started_at = task.done_at = task.done_by = None
+        task.version += 1
+    db.session.flush()
+    db.session.execute(
+        sa.update(Dependency).where(Dependency.on_id.in_([task.id for task in rows])).values(opens_on=None)
+    )
+
+
+def cancel_task(task: Task, *, by: Actor) -> None:
+    """Take a step out of its job; what waited for it no longer does."""
+    authorize(by, can_edit_job, task)
+    with transaction():
+        lock_jobs([task.job_id], changed=[task.id])
+        db.session.refresh(task, ["state"])
+        if task.state is TaskState.CANCELLED:
+            return
+        task.move_to(TaskState.CANCELLED)
+        moved = settle([task.job_id])
+        record("jobs.task.cancelled", task, by=by, topics=_people(task), name=task.name,
+               readied=[m.id for m in moved if m.is_ready])
+        advance_stage(_job(task))
+
+
+def assign_task(task: Task, *, to: Person | None, by: Actor) -> None:
+    """Give a task to somebody, or to nobody: the unassigned queue."""
+    authorize(by, can_work, task)
+    check_holder(to, task.client_id, task.engagement_id)
+    if task.assignee_id == (to.id if to else None):
+        return
+    with transaction():
+        before, task.assignee_id = task.assignee_id, to.id if to else None
+        task.version += 1
+        _plan_again(task.job_id)
+        record("jobs.task.assigned", task, by=by, topics=(*_people(task), *([f"person:{before}"] if before else [])),
+               name=task.name, to=task.assignee_id, before=before)
+
+
+def check_holder(person: Person | None, client_id: UUID, engagement_id: UUID) -> None:
+    """Refuse somebody who is gone, or who must not see this client's work."""
+    if person is None:
+        return
+    if person.state is not PersonState.ACTIVE:
+        raise Refused(f"{person.name} does not work here at present.", field="person")
+    actor = actor_for(person)
+    if client_id in actor.walled_clients or engagement_id in actor.walled_engagements:
+        raise Refused(f"{person.name} cannot be given this work.", field="person")
+
+
+def snooze_task(task: Task, *, until: dt.date | None, by: Actor) -> None:
+    """Put a task out of My work until a day, or back into it."""
+    authorize(by, can_work, task)
+    if until is not None and until <= today():
+        raise Refused("Choose a day after today.", field="until")
+    with transaction():
+        task.snoozed_until = until
+        record("jobs.task.snoozed", task, by=by, topics=_people(task), name=task.name, until=until)
+
+
+def tick_item(item: ChecklistItem, task: Task, *, done: bool, by: Actor) -> None:
+    """Tick or untick one line of a task's checklist."""
+    authorize(by, can_work, task)
+    if bool(item.done_at) == done:
+        return
+    with transaction():
+        item.done_at, item.done_by = (now(), by.person_id) if done else (None, None)
+        record("jobs.checklist.ticked" if done else "jobs.checklist.unticked", task, by=by, item=item.text)
+
+
+def set_client_wait(task_id: UUID, waiting: bool, *, by: Actor) -> None:
+    """Enter or leave waiting for the client; the requests room calls it when the cause comes or goes."""
+    with transaction():
+        job_id = db.session.scalar(sa.select(Task.job_id).where(Task.id == task_id))
+        if job_id is None:
+            return
+        lock_jobs([job_id])
+        task = db.session.get_one(Task, task_id, populate_existing=True)
+        if task.waits_for_client == waiting:
+            return
+        task.waits_for_client = waiting
+        settle_tasks([task.id])
+        _plan_again(job_id)
+        kind = "jobs.task.waiting" if waiting else "jobs.task.answered"
+        record(kind, task, by=by, topics=_people(task), name=task.name, state=task.state,
+               readied=[task.id] if task.state is TaskState.READY else [])
+
+
+def set_client_items(job_id: UUID, *, waiting: int, total: int) -> None:
+    """How many of the things asked of the client for this job are still to come; shown on its card."""
+    with transaction():
+        db.session.execute(
+            sa.update(Job).where(Job.id == job_id).values(waiting_items=waiting, waiting_total=total)
+            .execution_options(synchronize_session="fetch")
+        )
+
+
+def _end_lags(task: Task) -> None:
+    lags = db.session.scalars(
+        sa.select(Dependency).where(
+            Dependency.on_id == task.id, Dependency.lag_days > 0, Dependency.kind == DependencyKind.HARD
+        )
+    ).all()
+    calendar = calendar_of(task.client_id)
+    for lag in lags:
+        lag.opens_on = calendar.add_working_days(today(), lag.lag_days)
+    db.session.flush()
+
+
+def _explain(task: Task) -> None:
+    """Say why a task could not be finished; nothing when it already was."""
+    db.session.refresh(task, ["state", "done_at"])
+    if task.state is not TaskState.DONE:
+        _check_open(task)
+        task.check_move(TaskState.DONE)
+
+
+def _check_open(task: Task) -> None:
+    if task.state is TaskState.WAITING:
+        raise Refused(f"“{task.name}” waits for the client's answers.")
+    if task.state is TaskState.BLOCKED:
+        before = ", ".join(f"“{name}”" for name in blockers_of(task))
+        why = f"comes after {before}" if before else f"opens on {task.open_after}"
+        raise Refused(f"“{task.name}” {why}.")
+
+
+def _plan_again(job_id: UUID) -> None:
+    db.session.execute(sa.update(Job).where(Job.id == job_id).values(plan_stale=True))
+
+
+def _job(task: Task) -> Job:
+    return db.session.get_one(Job, task.job_id)
+
+
+def _people(task: Task) -> tuple[str, ...]:
+    return (f"person:{task.assignee_id}",) if task.assignee_id else ()

@@ -1,0 +1,84 @@
+"""Proofs that what is kept of jobs equals what the graph says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.core.clock import local, today
+from app.core.db import db
+from app.core.proofs import Finding, proof
+from app.jobs.calendars import calendars_of
+from app.jobs.graph import Edge, ready_tasks
+from app.jobs.models import Task
+
+BATCH = 1_000
+
+
+@proof("jobs.readiness")
+def prove_readiness() -> Iterator[Finding]:
+    """An open task that nobody has started is ready exactly when the graph says so, or waits for the client then."""
+    last = UUID(int=0)
+    while True:
+        jobs = db.session.execute(sa.text("""
+            SELECT j.id, j.client_id FROM job j WHERE j.id > :last AND j.status IN ('active', 'on_hold')
+            ORDER BY j.id LIMIT :limit
+        """), {"last": last, "limit": BATCH}).all()
+        if not jobs:
+            return
+        last = jobs[-1].id
+        yield from _prove({job.id: job.client_id for job in jobs})
+
+
+def _prove(jobs: dict[UUID, UUID]) -> Iterator[Finding]:
+    tasks = db.session.execute(
+        sa.select(Task.id, Task.job_id, Task.name, Task.state, Task.started_at, Task.waits_for_client)
+        .where(Task.job_id.in_(jobs))
+    ).all()
+    before: dict[UUID, list[Any]] = defaultdict(list)
+    for row in db.session.execute(sa.text("""
+        SELECT t.job_id, d.task_id, d.on_id, d.lag_days, p.state, p.done_at
+        FROM task t JOIN dependency d ON d.task_id = t.id AND d.kind = 'hard' JOIN task p ON p.id = d.on_id
+        WHERE t.job_id = ANY(CAST(:jobs AS uuid[])) AND p.state <> 'cancelled'
+    """), {"jobs": list(jobs)}):
+        before[row.job_id].append(row)
+    calendars = calendars_of(list(jobs.values()))
+    of_job: dict[UUID, list[Any]] = defaultdict(list)
+    for task in tasks:
+        of_job[task.job_id].append(task)
+    for job_id, client_id in jobs.items():
+        edges = [Edge(row.on_id, row.task_id, True, row.lag_days) for row in before[job_id]]
+        done: dict[UUID, dt.date] = {
+            row.on_id: local(row.done_at).date() for row in before[job_id] if row.state == "done"
+        }
+        own = of_job[job_id]
+        ready = ready_tasks([task.id for task in own], edges, done, on=today(), calendar=calendars[client_id])
+        for task in own:
+            if task.state in ("done", "cancelled") or task.started_at is not None:
+                continue
+            wanted = ("waiting" if task.waits_for_client else "ready") if task.id in ready else "blocked"
+            if task.state != wanted:
+                yield Finding(f"task {task.id}", f"“{task.name}” is kept as {task.state.value}, the graph says {wanted}")
+
+
+@proof("jobs.counts")
+def prove_counts() -> Iterator[Finding]:
+    """The counters on a job equal its tasks."""
+    rows = db.session.execute(sa.text("""
+        SELECT j.id, j.number, j.tasks_total, j.tasks_done, coalesce(t.total, 0) AS total, coalesce(t.done, 0) AS done
+        FROM job j LEFT JOIN (
+            SELECT job_id, count(*) FILTER (WHERE state <> 'cancelled') AS total,
+                count(*) FILTER (WHERE state = 'done') AS done
+            FROM task GROUP BY job_id
+        ) t ON t.job_id = j.id
+        WHERE (j.tasks_total, j.tasks_done) IS DISTINCT FROM (coalesce(t.total, 0), coalesce(t.done, 0))
+    """))
+    for row in rows:
+        yield Finding(
+            f"job {row.number}", f"keeps {row.tasks_done} of {row.tasks_total} done, has {row.done} of {row.total}"
+        )

@@ -1,0 +1,1 @@
+"""Reading jobs, tasks and their graph."""

@@ -1,0 +1,116 @@
+"""Reading single tasks: with what stands before and after them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased, joinedload
+
+from app.catalogue.models import DependencyKind, StepKind
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.db import db, get_or_404
+from app.jobs.models import ChecklistItem, Deadline, Dependency, Task, TaskState
+from app.jobs.policy import tasks_seen_by
+
+SETTLED = (TaskState.DONE, TaskState.CANCELLED)
+
+
+def get_task(task_id: UUID, *, seen_by: Actor) -> Task:
+    """A task with its job, client and assignee; NotFound when it may not be seen."""
+    return get_or_404(
+        tasks_seen_by(seen_by).where(Task.id == task_id)
+        .options(
+            joinedload(Task.job, innerjoin=True), joinedload(Task.client, innerjoin=True),
+            joinedload(Task.assignee), joinedload(Task.stage),
+        )
+    )
+
+
+def list_checklist(task: Task) -> Sequence[ChecklistItem]:
+    return db.session.scalars(
+        sa.select(ChecklistItem).where(ChecklistItem.task_id == task.id).order_by(ChecklistItem.position)
+    ).all()
+
+
+def get_item(item_id: UUID, task: Task) -> ChecklistItem:
+    return get_or_404(sa.select(ChecklistItem).where(ChecklistItem.id == item_id, ChecklistItem.task_id == task.id))
+
+
+def get_deadline(deadline_id: UUID, *, seen_by: Actor) -> Deadline:
+    return get_or_404(
+        sa.select(Deadline)
+        .where(Deadline.id == deadline_id, *within_sight(seen_by, Deadline.client_id, Deadline.engagement_id))
+    )
+
+
+def list_before(task: Task, *, seen_by: Actor) -> Sequence[tuple[Dependency, Task]]:
+    """What this task comes after; of a job that may not be seen, nothing."""
+    rows = db.session.execute(
+        sa.select(Dependency, Task).join(Task, Task.id == Dependency.on_id)
+        .where(Dependency.task_id == task.id, *within_sight(seen_by, Task.client_id, Task.engagement_id))
+        .options(joinedload(Task.assignee), joinedload(Task.job)).order_by(Task.position, Task.id)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def list_after(task: Task, *, seen_by: Actor) -> Sequence[tuple[Dependency, Task]]:
+    """What comes after this task."""
+    rows = db.session.execute(
+        sa.select(Dependency, Task).join(Task, Task.id == Dependency.task_id)
+        .where(Dependency.on_id == task.id, *within_sight(seen_by, Task.client_id, Task.engagement_id))
+        .options(joinedload(Task.assignee), joinedload(Task.job)).order_by(Task.position, Task.id)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def blockers_of(task: Task) -> Sequence[str]:
+    """The names of the steps that are not done yet and that this one comes after."""
+    return db.session.scalars(
+        sa.select(Task.name).join(Dependency, Dependency.on_id == Task.id)
+        .where(Dependency.task_id == task.id, Dependency.kind == DependencyKind.HARD, Task.state.not_in(SETTLED))
+        .order_by(Task.position)
+    ).all()
+
+
+def last_preparer(review: Task) -> UUID | None:
+    """Who finished the last piece of work before this review; in the job at large when it comes after none."""
+    before = db.session.execute(
+        sa.select(Task.done_by, Task.done_at).join(Dependency, Dependency.on_id == Task.id)
+        .where(Dependency.task_id == review.id, Task.kind == StepKind.WORK, Task.state == TaskState.DONE)
+        .order_by(Task.done_at.desc()).limit(1)
+    ).one_or_none()
+    if before is not None:
+        return before.done_by
+    return db.session.scalar(
+        sa.select(Task.done_by)
+        .where(Task.job_id == review.job_id, Task.kind == StepKind.WORK, Task.state == TaskState.DONE)
+        .order_by(Task.done_at.desc()).limit(1)
+    )
+
+
+def started_after(task: Task) -> Sequence[Task]:
+    """Steps after this one, near and far, that were started or done on the strength of it."""
+    edge = sa.select(Dependency.task_id).where(
+        Dependency.on_id == task.id, Dependency.kind == DependencyKind.HARD
+    ).cte("later", recursive=True)
+    step = aliased(Dependency)
+    edge = edge.union(
+        sa.select(step.task_id).where(step.on_id == edge.c.task_id, step.kind == DependencyKind.HARD)
+    )
+    return db.session.scalars(
+        sa.select(Task)
+        .where(Task.id.in_(sa.select(edge.c.task_id)), Task.started_at.is_not(None), Task.state != TaskState.CANCELLED)
+        .options(joinedload(Task.assignee)).order_by(Task.position, Task.id)
+    ).unique().all()
+
+
+def last_work_before(review: Task) -> Task | None:
+    """The piece of work that a review sends back: the last one done among those that it comes after."""
+    return db.session.scalar(
+        sa.select(Task).join(Dependency, Dependency.on_id == Task.id)
+        .where(Dependency.task_id == review.id, Task.state == TaskState.DONE)
+        .order_by((Task.kind == StepKind.WORK).desc(), Task.done_at.desc()).limit(1)
+    )

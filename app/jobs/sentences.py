@@ -1,0 +1,81 @@
+"""How what happened to jobs and tasks reads in a timeline."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import url_for
+
+from app.activity.sentences import place, sentence
+from app.core.wording import day
+
+Data = dict[str, Any]
+
+
+def _name(data: Data) -> str:
+    return str(data.get("name", "a step"))
+
+
+def _date(text: str | None) -> str:
+    return day(dt.date.fromisoformat(text)) if text else "no day"
+
+
+WORDS: dict[str, Callable[[Data], str]] = {
+    "jobs.task.started": lambda d: f"started “{_name(d)}”",
+    "jobs.task.completed": lambda d: f"finished “{_name(d)}”",
+    "jobs.task.approved": lambda d: f"approved “{_name(d)}”",
+    "jobs.task.reopened": lambda d: f"opened “{_name(d)}” again",
+    "jobs.task.returned": lambda d: f"sent “{d.get('work_name', 'the work')}” back from “{_name(d)}”: {d.get('note', '')}",
+    "jobs.task.cancelled": lambda d: f"took “{_name(d)}” out",
+    "jobs.task.assigned": lambda d: f"gave “{_name(d)}” to {'somebody else' if d.get('to') else 'nobody yet'}",
+    "jobs.task.snoozed": lambda d: f"put “{_name(d)}” off to {_date(d.get('until'))}"
+    if d.get("until") else f"took “{_name(d)}” back into My work",
+    "jobs.task.added": lambda d: f"added the step “{_name(d)}”",
+    "jobs.task.changed": lambda d: f"changed {', '.join(_said(d))} of “{_name(d)}”",
+    "jobs.task.waiting": lambda d: f"set “{_name(d)}” to wait for the client",
+    "jobs.task.answered": lambda d: f"opened “{_name(d)}”: the client has answered",
+    "jobs.task.opened": lambda d: f"opened “{_name(d)}”: its waiting time is over",
+    "jobs.checklist.ticked": lambda d: f"ticked “{d.get('item', '')}”",
+    "jobs.checklist.unticked": lambda d: f"took back the tick at “{d.get('item', '')}”",
+    "jobs.dependency.added": lambda d: f"put “{_name(d)}” after “{d.get('after_name', '')}”",
+    "jobs.dependency.removed": lambda d: f"no longer puts “{_name(d)}” after “{d.get('after_name', '')}”",
+    "jobs.job.created": lambda d: f"made the job “{d.get('title', '')}”",
+    "jobs.job.changed": lambda d: f"changed {', '.join(_said(d))} of the job",
+    "jobs.job.moved": lambda d: f"moved the job to {d.get('stage', 'another stage')}",
+    "jobs.job.held": lambda d: "put the job on hold" + _because(d),
+    "jobs.job.resumed": lambda d: "took the job up again",
+    "jobs.job.completed": lambda d: "completed the job",
+    "jobs.job.cancelled": lambda d: "cancelled the job" + _because(d),
+    "jobs.job.prioritised": lambda d: f"set the job's priority to {('normal', 'high', 'urgent')[int(d.get('priority', 0))]}",
+    "jobs.job.handed_over": lambda d: f"took over {d.get('tasks', 0)} tasks and {d.get('jobs', 0)} jobs",
+    "jobs.role.set": lambda d: f"made {d.get('person') or 'nobody'} the job's {d.get('role', 'team member')}",
+    "jobs.deadline.satisfied": lambda d: f"met the deadline “{_name(d)}”",
+    "jobs.deadline.waived": lambda d: f"waived the deadline “{_name(d)}”: {d.get('note', '')}",
+    "jobs.deadline.reopened": lambda d: f"opened the deadline “{_name(d)}” again",
+}
+COLUMNS = {"due_on": "due date", "starts_on": "start", "owner_id": "owner"}
+
+
+def _said(data: Data) -> list[str]:
+    return [COLUMNS.get(name, name.replace("_", " ")) for name in data.get("changed", {})] or ["something"]
+
+
+def _because(data: Data) -> str:
+    return f": {data['because']}" if data.get("because") else ""
+
+
+for _kind, _words in WORDS.items():
+    sentence(_kind)(_words)
+
+
+@place("job")
+def _job_place(subject_id: UUID) -> str:
+    return url_for("jobs.show", job_id=subject_id)
+
+
+@place("task")
+def _task_place(subject_id: UUID) -> str:
+    return url_for("tasks.show", task_id=subject_id)
