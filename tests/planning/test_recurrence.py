@@ -56,10 +56,10 @@ def test_what_is_too_short_unknown_or_malformed_is_refused(text: str) -> None:
 
 
 def test_a_rule_that_never_matches_ends_with_its_horizon() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     for rule in ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=MONTHLY;INTERVAL=12;BYMONTH=2;BYMONTHDAY=31"):
         assert occurrences(rule, date(2026, 1, 1), horizon=date(2056, 1, 1)) == []
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_an_expansion_without_measure_is_refused() -> None:
