@@ -32,10 +32,12 @@ SCREENS = (
 )
 # Every module that registers background work, run workers, event readers or sentences.
 WORKS = (
+    "app.billing.background",
     "app.activity.background",
     "app.runs.background",
     "app.delivery.background",
     "app.firm.letterhead",
+    "app.people.background",
 )
 NAVIGATION = ()
 

@@ -41,7 +41,10 @@ class TaxMode(enum.StrEnum):
 
 
 class Invoice(HasId, HasVersion, Base):
-    """From draft on. Once numbered the database refuses to change what it says."""
+    """From draft on. Once numbered the database refuses to change what it says.
+
+    `open_amount` is a kept copy: the sum of its receivable postings, written by `settle_invoice` alone.
+    """
 
     __tablename__ = "invoice"
 
@@ -60,6 +63,7 @@ class Invoice(HasId, HasVersion, Base):
     net: Mapped[Decimal] = mapped_column(default=Decimal(0))
     tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
     gross: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    open_amount: Mapped[Decimal] = mapped_column(default=Decimal(0))
     note: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(default="")
     facts: Mapped[dict[str, Any] | None]
@@ -85,6 +89,8 @@ class Invoice(HasId, HasVersion, Base):
         sa.Index("ix_invoice_state", "state", "issued_on", "id"),
         sa.CheckConstraint("(state IN ('draft', 'awaiting_approval')) = (number IS NULL)", name="number_when_approved"),
         sa.CheckConstraint("(kind = 'credit_note') = (credits_id IS NOT NULL)", name="credit_note_credits"),
+        sa.CheckConstraint("open_amount >= 0", name="open_amount"),
+        sa.Index("ix_invoice_open", "client_id", "due_on", postgresql_where=sa.text("open_amount > 0")),
         sa.Index("uq_invoice_credits", "credits_id", unique=True, postgresql_where=sa.text("state <> 'draft'")),
     )
 
@@ -144,7 +150,9 @@ class InvoiceItem(Base):
     live: Mapped[bool] = mapped_column(default=True)
 
     __table_args__ = (
-        sa.Index("uq_invoice_item_live", "item_id", unique=True, postgresql_where=sa.text("live AND treatment <> 'later'")),
+        sa.Index(
+            "uq_invoice_item_live", "item_id", unique=True, postgresql_where=sa.text("live AND treatment <> 'later'")
+        ),
         sa.Index("ix_invoice_item_line_id", "line_id"),
     )
 

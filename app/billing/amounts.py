@@ -1,0 +1,86 @@
+"""The arithmetic of a bill: tax by line or by total, and spreading a changed total back over what it is made of."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.billing.models import TaxMode
+from app.core.money import round_amount, split
+from app.firm.models import TaxTreatment
+
+HUNDRED = Decimal(100)
+ZERO = Decimal(0)
+
+
+class Spread(enum.StrEnum):
+    """How a changed total falls back onto the entries."""
+
+    PRO_RATA = "pro_rata"
+    OLDEST_FIRST = "oldest_first"
+    NEWEST_FIRST = "newest_first"
+
+
+@dataclass(frozen=True)
+class TaxedLine:
+    """What the tax of a line depends on."""
+
+    net: Decimal
+    treatment: TaxTreatment
+    percent: Decimal
+
+
+@dataclass(frozen=True)
+class TaxSum:
+    """One row of an invoice's tax summary."""
+
+    treatment: TaxTreatment
+    percent: Decimal
+    net: Decimal
+    tax: Decimal
+
+
+def tax_lines(lines: Sequence[TaxedLine], mode: TaxMode, currency: str) -> list[Decimal]:
+    """The tax of each line. By total, each rate's tax is rounded once and spread, so that the lines add up to it."""
+    if mode is TaxMode.LINE:
+        return [round_amount(line.net * line.percent / HUNDRED, currency) for line in lines]
+    taxes = [ZERO] * len(lines)
+    for key in dict.fromkeys((line.treatment, line.percent) for line in lines):
+        members = [i for i, line in enumerate(lines) if (line.treatment, line.percent) == key]
+        whole = round_amount(sum((lines[i].net for i in members), ZERO) * key[1] / HUNDRED, currency)
+        weights = [abs(lines[i].net) for i in members]
+        for i, part in zip(members, split(whole, weights, currency), strict=True):
+            taxes[i] = part
+    return taxes
+
+
+def tax_summary(lines: Sequence[TaxedLine], taxes: Sequence[Decimal]) -> list[TaxSum]:
+    """Net and tax per treatment and rate, highest rate first."""
+    sums: dict[tuple[TaxTreatment, Decimal], tuple[Decimal, Decimal]] = {}
+    for line, tax in zip(lines, taxes, strict=True):
+        net, so_far = sums.get((line.treatment, line.percent), (ZERO, ZERO))
+        sums[line.treatment, line.percent] = (net + line.net, so_far + tax)
+    ordered = sorted(sums.items(), key=lambda item: (-item[0][1], item[0][0]))
+    return [TaxSum(treatment, percent, net, tax) for (treatment, percent), (net, tax) in ordered]
+
+
+def spread_total(
+    total: Decimal, values: Sequence[tuple[dt.date, Decimal]], how: Spread, currency: str
+) -> list[Decimal]:
+    """Give each (date, value) its part of a total; the parts add up to it exactly.
+
+    Pro rata goes by value. Oldest first fills entries up to their value from the oldest on, so that what is written
+    down falls on the newest; newest first the other way round. Above the full value, the rest goes pro rata.
+    """
+    worth = [value for _, value in values]
+    if how is Spread.PRO_RATA or total > sum(worth, ZERO) or total < 0:
+        return split(total, worth, currency)
+    order = sorted(range(len(values)), key=lambda i: (values[i][0], i), reverse=how is Spread.NEWEST_FIRST)
+    parts, left = [ZERO] * len(values), total
+    for i in order:
+        parts[i] = min(worth[i], left)
+        left -= parts[i]
+    return parts

@@ -1,0 +1,1 @@
+"""Changing what is billed and paid."""

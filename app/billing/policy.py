@@ -1,0 +1,30 @@
+"""Who sees WIP, drafts bills, approves them and records money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.billing.models import Invoice
+from app.clients.policy import can_see
+from app.core.actors import Actor
+from app.core.permissions import Permission
+
+
+def can_see_wip(by: Actor, *_things: Any) -> bool:
+    return by.may(Permission.WIP_SEE)
+
+
+def can_write_off(by: Actor, *items: Any) -> bool:
+    return by.may(Permission.WIP_WRITE_OFF) and all(can_see(by, i.client_id, i.engagement_id) for i in items)
+
+
+def can_draft(by: Actor, invoice: Invoice | None = None) -> bool:
+    return by.may(Permission.INVOICE_DRAFT) and (invoice is None or can_see(by, invoice.client_id))
+
+
+def can_approve(by: Actor, invoice: Invoice) -> bool:
+    return by.may(Permission.INVOICE_APPROVE) and can_see(by, invoice.client_id)
+
+
+def can_record_payment(by: Actor, *_things: Any) -> bool:
+    return by.may(Permission.PAYMENT_RECORD)
