@@ -25,17 +25,13 @@ class IsoDate(click.ParamType[date]):
                 raise ValueError
             return date.fromisoformat(text)
         except ValueError:
-            self.fail(
-                f"“{text[:40]}” is not a date; write it as year-month-day, such as 2026-03-31.", param, ctx
-            )
+            self.fail(f"“{text[:40]}” is not a date; write it as year-month-day, such as 2026-03-31.", param, ctx)
 
 
 @click.command("deadline")
 @click.argument("rule", required=False)
 @click.option("--trigger", type=IsoDate(), help="The date that the rule counts from, as 2025-12-31.")
-@click.option(
-    "--calendar", "calendar_id", help="Another holiday calendar than the rule's own, such as DE-BY."
-)
+@click.option("--calendar", "calendar_id", help="Another holiday calendar than the rule's own, such as DE-BY.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--list",
@@ -96,17 +92,14 @@ def _as_json(result: DeadlineResult) -> str:
 
 def _list_rows(wanted: str | None) -> list[tuple[str, str, str, str]]:
     names = family_names()
-    rows = [
-        (names.get(rule.code, rule.code), rule.calendar, rule.title, rule.trigger) for rule in list_rules()
-    ]
+    rows = [(names.get(rule.code, rule.code), rule.calendar, rule.title, rule.trigger) for rule in list_rules()]
     part = (wanted or "").strip().lower()
     return [row for row in rows if part in row[0].lower() or part in row[2].lower()]
 
 
 def _list_text(wanted: str | None) -> str:
     return "\n".join(
-        f"{code:<24} {calendar:<7} {title} (from {trigger})"
-        for code, calendar, title, trigger in _list_rows(wanted)
+        f"{code:<24} {calendar:<7} {title} (from {trigger})" for code, calendar, title, trigger in _list_rows(wanted)
     )
 
 

@@ -60,9 +60,7 @@ def _shifts(phrase: str, steps: list[Step], day_zero: bool) -> tuple[str, int]:
         if day_zero:
             break
     forward = run[0].n >= 0
-    side = (
-        ("beginning with" if forward else "ending with") if day_zero else ("after" if forward else "before")
-    )
+    side = ("beginning with" if forward else "ending with") if day_zero else ("after" if forward else "before")
     amounts = " and ".join(f"{abs(shift.n)} {unit_words(shift.n, shift.unit)}" for shift in run)
     return f"{amounts} {side} {phrase}", len(run)
 

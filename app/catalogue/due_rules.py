@@ -110,9 +110,7 @@ class DueRule:
         if len(self.steps) > MOST_STEPS:
             raise BadDueRule(f"A due rule has at most {MOST_STEPS} steps.")
         if self.day_zero_counts and not (self.steps and isinstance(self.steps[0], Shift) and self.steps[0].n):
-            raise BadDueRule(
-                "Day zero can only count where the rule begins by counting days, weeks, months or years."
-            )
+            raise BadDueRule("Day zero can only count where the rule begins by counting days, weeks, months or years.")
 
     @property
     def step_key(self) -> str | None:
@@ -199,9 +197,7 @@ def order_rules(rules: Mapping[str, DueRule]) -> list[str]:
     return list(ordered)
 
 
-def resolve_all(
-    rules: Mapping[str, DueRule], anchors: Mapping[str, date], calendar: WorkingCalendar
-) -> ResolvedRules:
+def resolve_all(rules: Mapping[str, DueRule], anchors: Mapping[str, date], calendar: WorkingCalendar) -> ResolvedRules:
     """Every step's date. A step that waits for another counts from its completion where `anchors` has it,
     else from the date found for it here."""
     found, result = dict(anchors), ResolvedRules()

@@ -160,9 +160,7 @@ class Weekday:
         return now
 
     def words(self) -> str:
-        return (
-            f"the {either([WEEKDAY_NAMES[n] for n in sorted(self.weekdays)])} {which_words(self.which)} that"
-        )
+        return f"the {either([WEEKDAY_NAMES[n] for n in sorted(self.weekdays)])} {which_words(self.which)} that"
 
 
 @dataclass(frozen=True)
@@ -175,9 +173,7 @@ class MonthDay:
     def __post_init__(self) -> None:
         for month, number in self.dates:
             if not (1 <= month <= 12 and 1 <= number <= monthrange(2024, month)[1]):
-                raise BadDueRule(
-                    f"{month:02}-{number:02} is not a day of the year; write month and day as 01-31."
-                )
+                raise BadDueRule(f"{month:02}-{number:02} is not a day of the year; write month and day as 01-31.")
         if not self.dates:
             raise BadDueRule("A fixed date needs a month and a day, such as 01-31.")
         if self.which in (Which.SAME_YEAR, Which.FOLLOWING_YEAR) and len(self.dates) > 1:
@@ -287,11 +283,7 @@ def weekday_number(name: object) -> int:
 def parse_month_day(text: object) -> tuple[int, int]:
     month, dash, number = str(text).partition("-")
     if not (
-        dash
-        and len(month) <= 2
-        and len(number) <= 2
-        and (month + number).isascii()
-        and (month + number).isdigit()
+        dash and len(month) <= 2 and len(number) <= 2 and (month + number).isascii() and (month + number).isdigit()
     ):
         raise BadDueRule(f"“{str(text)[:20]}” is not a day of the year; write month and day as 01-31.")
     return int(month), int(number)

@@ -118,8 +118,7 @@ def _candidates(name: str) -> Iterator[str]:
         token
         for position, token in enumerate(tail)
         if not (
-            _YEAR.fullmatch(token)
-            or (position and _YEAR.fullmatch(tail[position - 1]) and _NUMBER.fullmatch(token))
+            _YEAR.fullmatch(token) or (position and _YEAR.fullmatch(tail[position - 1]) and _NUMBER.fullmatch(token))
         )
     ]
     without_day = [token for token in without_year if not _MONTH_DAY.fullmatch(token)]

@@ -77,9 +77,7 @@ class WorkingCalendar:
         return sum(self.is_working_day(start + timedelta(days=n)) for n in range((end - start).days))
 
 
-def calendar_for(
-    calendar_id: str, *, closures: Iterable[date] = (), observed: bool = True
-) -> WorkingCalendar:
+def calendar_for(calendar_id: str, *, closures: Iterable[date] = (), observed: bool = True) -> WorkingCalendar:
     """Ids are a country, perhaps with a region: DE, DE-BY, US-DC; US-FED and NONE are our own."""
     return _calendar(_canonical(calendar_id), frozenset(closures), observed)
 

@@ -100,9 +100,7 @@ def test_each_step_moves_the_date_as_it_says(steps: tuple[Step, ...], start: dat
         (working_days(-2), date(2026, 3, 3), date(2026, 3, 2)),
     ],
 )
-def test_a_period_that_counts_day_zero_begins_with_the_day_itself(
-    step: Shift, start: date, expected: date
-) -> None:
+def test_a_period_that_counts_day_zero_begins_with_the_day_itself(step: Shift, start: date, expected: date) -> None:
     assert due(DueRule("trigger", (step,), day_zero_counts=True), start) == expected
 
 
@@ -113,9 +111,7 @@ def test_a_statutory_date_rolls_on_its_own_jurisdictions_calendar() -> None:
 
 
 def test_a_date_rolls_back_where_the_rule_says_so() -> None:
-    assert due(DueRule("named:hearing", (days(-10),), Roll.PREVIOUS), date(2007, 9, 11), DC) == date(
-        2007, 8, 31
-    )
+    assert due(DueRule("named:hearing", (days(-10),), Roll.PREVIOUS), date(2007, 9, 11), DC) == date(2007, 8, 31)
 
 
 def test_the_explanation_shows_the_date_before_it_rolled() -> None:

@@ -141,9 +141,7 @@ def test_every_rule_has_its_source_and_works(rule: object) -> None:
 
 
 @given(st.sampled_from(list_rules()), st.dates(date(2010, 1, 1), date(2040, 12, 31)))
-def test_a_rolling_deadline_falls_on_a_working_day_and_moves_only_over_closed_days(
-    rule: object, trigger: date
-) -> None:
+def test_a_rolling_deadline_falls_on_a_working_day_and_moves_only_over_closed_days(rule: object, trigger: date) -> None:
     found = compute(rule.code, trigger)  # type: ignore[attr-defined]
     calendar = calendar_for(found.calendar)
     if found.due != found.unrolled:
@@ -202,9 +200,7 @@ def test_the_command_lists_the_rules_and_filters_them() -> None:
         (("US-1065", "--trigger", "2025-12-31", "--calendar", "XX"), "no holiday calendar"),
     ],
 )  # fmt: skip
-def test_bad_input_is_answered_in_a_sentence_with_exit_code_2(
-    arguments: tuple[str, ...], message: str
-) -> None:
+def test_bad_input_is_answered_in_a_sentence_with_exit_code_2(arguments: tuple[str, ...], message: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2 and result.stdout == ""
     assert message in " ".join(result.stderr.split()) and "Traceback" not in result.stderr

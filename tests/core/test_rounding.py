@@ -49,9 +49,7 @@ def test_charged_time_is_the_multiple_that_the_direction_names(rule: RoundingRul
 
 
 @given(RULES, st.lists(SECONDS, max_size=8))
-def test_entries_of_a_day_rounded_as_one_add_up_to_their_rounded_sum(
-    rule: RoundingRule, entries: list[int]
-) -> None:
+def test_entries_of_a_day_rounded_as_one_add_up_to_their_rounded_sum(rule: RoundingRule, entries: list[int]) -> None:
     recorded, charged = 0, []
     for seconds in entries:
         charged.append(rule.charge_next(seconds, recorded))
@@ -79,7 +77,4 @@ def test_an_unusable_rule_is_refused(value: object) -> None:
 def test_a_rule_says_what_it_does() -> None:
     assert RoundingRule(6, RoundMode.UP, 12).describe() == "up to 6 minutes, at least 12 minutes"
     assert RoundingRule(1, RoundMode.NEAREST).describe() == "to the nearest 1 minute"
-    assert (
-        RoundingRule(mode=RoundMode.NONE, per=RoundPer.DAY_AND_JOB).describe()
-        == "as recorded, per day and job"
-    )
+    assert RoundingRule(mode=RoundMode.NONE, per=RoundPer.DAY_AND_JOB).describe() == "as recorded, per day and job"

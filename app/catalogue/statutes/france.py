@@ -53,9 +53,7 @@ RULES = (
         days(15),
         roll=Roll.NONE,
         source="CGI art. 175, 223; BOI-BIC-DECLA-30-60",
-        exceptions=(
-            Earlier((month_day("05-01"), working_days(2), days(15)), month_day=_YEAR_ENDS_31_DECEMBER),
-        ),
+        exceptions=(Earlier((month_day("05-01"), working_days(2), days(15)), month_day=_YEAR_ENDS_31_DECEMBER),),
         aliases=("LIASSE-TELE",),
     ),
     _french(

@@ -39,9 +39,7 @@ def _german(
 
 def _for_year(year: int, *steps: Step) -> Earlier:
     """The dates moved for the years of the pandemic, each by a little less."""
-    return Earlier(
-        steps, since=date(year, 1, 1), before=date(year + 1, 1, 1), source="EGAO Art. 97 § 36; AO § 108(3)"
-    )
+    return Earlier(steps, since=date(year, 1, 1), before=date(year + 1, 1, 1), source="EGAO Art. 97 § 36; AO § 108(3)")
 
 
 RULES = (
@@ -72,9 +70,7 @@ RULES = (
         source="EStG § 41a(1)",
         aliases=("LST", "LST-ANMELDUNG"),
     ),
-    _german(
-        "ZM", "EC sales list (Zusammenfassende Meldung)", MONTH, months(1), day(25), source="UStG § 18a(1)"
-    ),
+    _german("ZM", "EC sales list (Zusammenfassende Meldung)", MONTH, months(1), day(25), source="UStG § 18a(1)"),
     _german(
         "EST",
         "Annual tax returns without an adviser (income, corporation, trade, VAT)",

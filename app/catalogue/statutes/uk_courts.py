@@ -96,9 +96,7 @@ RULES = (
 def _civil_days(code: str, count: int) -> StatutoryRule:
     """Five days or fewer leave out weekends and bank holidays."""
     step, source = (
-        (working_days(count), "CPR 2.8(2), 2.8(4)")
-        if count <= 5
-        else (days(count), f"CPR 2.8(2), {_CPR_OFFICE}")
+        (working_days(count), "CPR 2.8(2), 2.8(4)") if count <= 5 else (days(count), f"CPR 2.8(2), {_CPR_OFFICE}")
     )
     return uk_rule(
         code.removeprefix("UK-"),

@@ -31,9 +31,7 @@ def _court(
 
 
 def _patent(code: str, title: str, trigger: str, *steps: Step, source: str) -> StatutoryRule:
-    return StatutoryRule(
-        f"US-PTO-{code}", title, trigger, steps, f"{source}; 35 USC 21(b)", "US-DC", Roll.NEXT
-    )
+    return StatutoryRule(f"US-PTO-{code}", title, trigger, steps, f"{source}; 35 USC 21(b)", "US-DC", Roll.NEXT)
 
 
 RULES = (
@@ -53,7 +51,7 @@ RULES = (
         "FRCP 6(a)(1), 6(a)(5)",
         "US-FED",
         Roll.PREVIOUS,
-        aliases=("US-FRCP6-BACK", "US-FRCP6-BACKWARD", "US-FRCP6-REV"),
+        aliases=("US-FRCP6-BACK", "US-FRCP6-BACKWARD", "US-FRCP6-BKWD", "US-FRCP6-REV"),
     ),
     _court(
         "FRCP4M",
@@ -114,12 +112,8 @@ RULES = (
         aliases=("FRCP26A1",),
     ),
     _court("FRCP33", "Answers to interrogatories", SERVED, days(30), source="FRCP 33(b)(2), 6(a)(1)"),
-    _court(
-        "FRCP34", "Response to a request for production", SERVED, days(30), source="FRCP 34(b)(2)(A), 6(a)(1)"
-    ),
-    _court(
-        "FRCP36", "Response to a request for admission", SERVED, days(30), source="FRCP 36(a)(3), 6(a)(1)"
-    ),
+    _court("FRCP34", "Response to a request for production", SERVED, days(30), source="FRCP 34(b)(2)(A), 6(a)(1)"),
+    _court("FRCP36", "Response to a request for admission", SERVED, days(30), source="FRCP 36(a)(3), 6(a)(1)"),
     _court(
         "FRCP38",
         "Demand for a jury trial",
@@ -174,9 +168,7 @@ RULES = (
         source="FRAP 4(b)(1)(A), 26(a)",
         aliases=("FRAP4-14D",),
     ),
-    _court(
-        "FRBP8002", "Notice of appeal in bankruptcy", ENTERED, days(14), source="FRBP 8002(a)(1), 9006(a)"
-    ),
+    _court("FRBP8002", "Notice of appeal in bankruptcy", ENTERED, days(14), source="FRBP 8002(a)(1), 9006(a)"),
     _court(
         "SCOTUS-CERT",
         "Petition for certiorari",
@@ -301,11 +293,9 @@ def _by_mail(code: str, count: int) -> StatutoryRule:
 
 FAMILIES = (
     Family(r"US-FRCP6-(\d{1,4})D?", "US-FRCP6-<n>d", "US-FRCP6-21d", _after),
+    Family(r"US-FRCP6-(\d{1,4})D?-(?:FWD|FORWARD|AFTER)", "US-FRCP6-<n>d-after", "US-FRCP6-10d-after", _after),
     Family(
-        r"US-FRCP6-(\d{1,4})D?-(?:FWD|FORWARD|AFTER)", "US-FRCP6-<n>d-after", "US-FRCP6-10d-after", _after
-    ),
-    Family(
-        r"US-FRCP6-(\d{1,4})D?-(?:BWD|BACK|BACKWARD|BEFORE)",
+        r"US-FRCP6-(\d{1,4})D?-(?:BWD|BKWD|BACK|BACKWARD|BEFORE)",
         "US-FRCP6-<n>d-before",
         "US-FRCP6-14d-before",
         _before,
