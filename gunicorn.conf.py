@@ -18,8 +18,20 @@ max_requests = 0
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
+preload_app = True
 forwarded_allow_ips = "*" if settings.trusted_proxies else "127.0.0.1,::1"
 limit_request_line = 8190
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """The application was made once, before the fork: no process may speak on another's connections."""
+    from app.core.db import db
+
+    application = getattr(server.app, "callable", None)
+    if application is not None:
+        with application.app_context():
+            for engine in db.engines.values():
+                engine.dispose(close=False)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -115,6 +115,27 @@ def scheduler(app: Flask) -> None:
     run_scheduler(app)
 
 
+@main.command("sign-in-link")
+@click.argument("role")
+@with_app
+def sign_in_link(app: Flask, role: str) -> None:
+    """Print a link that signs in as somebody of ROLE (in development only)."""
+    from app.people.commands.links import make_sign_in_link
+
+    click.echo(make_sign_in_link(role))
+
+
+@main.command(hidden=True)
+@click.option("--wait", default=0.0, help="Seconds to wait for a firm that is just being made.")
+@with_app
+def welcome(app: Flask, wait: float) -> None:
+    """Print how to come in: the setup link of an empty firm, else a sign-in link for each role."""
+    from app.welcome import lines
+
+    for line in lines(wait):
+        click.echo(line)
+
+
 @main.command()
 def check() -> None:
     """Say what is reachable, what is not, and how to mend it."""

@@ -26,6 +26,7 @@ TICK_SECONDS = 0.2
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 30.0
 READY_SECONDS = 90.0
+DEMO_SECONDS = 180.0
 Say = Callable[[str], None]
 
 
@@ -86,13 +87,10 @@ def has_live() -> bool:
 
 
 class Supervisor:
-    def __init__(
-        self, settings: Settings, *, say: Say, has_demo: bool, links: list[str] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, say: Say, has_demo: bool) -> None:
         self.settings = settings
         self.say = say
-        self.has_demo = has_demo
-        self.links = links
+        self.has_demo = has_demo and not settings.empty
         self.lease: Lease | None = None
         self.parts: list[Part] = []
         self.signalled = 0
@@ -131,27 +129,35 @@ class Supervisor:
         self.environment = {**os.environ, **self.settings.to_environment(), "PYTHONUNBUFFERED": "1"}
         if not self._do(firmament("migrate"), "The database could not be brought up to date."):
             return 0 if self.signalled else 1
-        self.parts = self._parts()
-        for part in self.parts:
-            part.start(self.environment)
+        # The web first: it answers sooner when nothing else starts beside it.
+        self._start(self._doors())
         if not self._wait_for_web():
             return 0 if self.signalled else 1
+        self._start(self._background())
         self._tell_where()
         while not self.signalled:
             self._look_after()
             time.sleep(TICK_SECONDS)
         return 0
 
-    def _parts(self) -> list[Part]:
+    def _start(self, parts: list[Part]) -> None:
+        for part in parts:
+            self.parts.append(part)
+            part.start(self.environment)
+
+    def _doors(self) -> list[Part]:
         parts = [Part("web", gunicorn("wsgi:app"))]
         if has_live():
             parts.append(Part("live", gunicorn(
                 "app.live.server:app", "--bind", f"{self.settings.host}:{self.settings.live_port}",
                 "--workers", "1", "--threads", str(self.settings.live_threads), "--graceful-timeout", "1",
             )))
-        parts += [Part(f"worker {queue}", firmament("worker", queue)) for queue in ("now", "bulk")]
+        return parts
+
+    def _background(self) -> list[Part]:
+        parts = [Part(f"worker {queue}", firmament("worker", queue)) for queue in ("now", "bulk")]
         parts.append(Part("scheduler", firmament("scheduler")))
-        if self.has_demo and not self.settings.empty:
+        if self.has_demo:
             parts.append(Part("demo", firmament("demo"), once=True))
         return parts
 
@@ -183,8 +189,9 @@ class Supervisor:
 
     def _tell_where(self) -> None:
         self.say(f"\nFirmament is running:  {self.settings.public_url}\nStop it with Ctrl-C.\n")
-        if self.links:
-            self._do(firmament(*self.links), "No sign-in links could be made.")
+        if not self.settings.is_production:
+            words = ["--wait", str(DEMO_SECONDS)] if self.has_demo else []
+            self._start([Part("welcome", firmament("welcome", *words), once=True)])
 
     def _look_after(self) -> None:
         """Start again what has fallen, with growing pauses when it falls again and again."""
