@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import zlib
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import (
+    format_currency,
+    get_decimal_symbol,
+    get_group_symbol,
+    get_minus_sign_symbol,
+)
 from flask import Flask
 from flask_babel import get_locale, gettext
 
 from app.core import clock
-from app.core.money import Money, exponent
+from app.core.money import Money, exponent, unit
 
 FALLBACK = Locale("en", "GB")
 DAYS_SAID_RELATIVELY = 6
+CENT = Decimal("0.01")
 
 
 def locale() -> Locale:
@@ -24,15 +31,29 @@ def locale() -> Locale:
     return get_locale() or FALLBACK
 
 
+@functools.lru_cache
+def _signs(reader: Locale) -> dict[int, str]:
+    """How the reader groups digits, parts off decimals and writes a minus."""
+    signs = {
+        ",": get_group_symbol(reader),
+        ".": get_decimal_symbol(reader),
+        "-": get_minus_sign_symbol(reader),
+    }
+    return {ord(plain): sign for plain, sign in signs.items()}
+
+
+@functools.lru_cache(maxsize=8192)
+def _written(value: dt.date, pattern: str, reader: Locale) -> str:
+    return format_date(value, pattern, locale=reader)
+
+
 def amount(value: Money | Decimal | int | None, currency: str = "") -> str:
     """`1,234.50`: the number alone, for columns whose header names the currency."""
     if value is None:
         return ""
     number, code = (value.amount, value.currency) if isinstance(value, Money) else (Decimal(value), currency)
-    decimals = exponent(code) if code else 2
-    return format_decimal(
-        number, format="#,##0" + ("." + "0" * decimals if decimals else ""), locale=locale()
-    )
+    step, decimals = (unit(code), exponent(code)) if code else (CENT, 2)
+    return f"{number.quantize(step, ROUND_HALF_UP):,.{decimals}f}".translate(_signs(locale()))
 
 
 def money(value: Money | None) -> str:
@@ -53,12 +74,10 @@ def day(value: dt.date | None, today: dt.date | None = None) -> str:
     if value is None:
         return ""
     reference = today or clock.today()
-    near = {0: gettext("today"), 1: gettext("tomorrow"), -1: gettext("yesterday")}.get(
-        (value - reference).days
-    )
-    return near or format_date(
-        value, "EEE d MMM" if value.year == reference.year else "EEE d MMM y", locale=locale()
-    )
+    days = (value - reference).days
+    if abs(days) <= 1:
+        return str((gettext("yesterday"), gettext("today"), gettext("tomorrow"))[days + 1])
+    return _written(value, "EEE d MMM" if value.year == reference.year else "EEE d MMM y", locale())
 
 
 def distance(value: dt.date | None, today: dt.date | None = None) -> str:
@@ -79,10 +98,9 @@ def exact(value: dt.date | dt.datetime | None) -> str:
         return ""
     if isinstance(value, dt.datetime):
         local = clock.local(value)
-        return (
-            f"{format_date(local, 'full', locale=locale())}, {format_time(local, 'short', locale=locale())}"
-        )
-    return format_date(value, "full", locale=locale())
+        reader = locale()
+        return f"{_written(local.date(), 'full', reader)}, {format_time(local, 'short', locale=reader)}"
+    return _written(value, "full", locale())
 
 
 def moment(value: dt.datetime | None) -> str:
@@ -90,7 +108,7 @@ def moment(value: dt.datetime | None) -> str:
     if value is None:
         return ""
     local = clock.local(value)
-    time = format_time(local, "HH:mm", locale=locale())
+    time = f"{local:%H:%M}"
     return time if local.date() == clock.today() else f"{day(local.date())} {time}"
 
 

@@ -22,7 +22,10 @@ from app.core.colour import brand_css
 
 NAME = '<input name="a" aria-label="Name">'
 ROOT = Path(assets.__file__).resolve().parents[2]
-POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 pytestmark = pytest.mark.browser
 
 STAFF = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Work{% endblock %}

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from flask import Flask
-from flask_babel import Babel
+from flask_babel import Babel, force_locale
 
 from app.core import wording
 from app.core.money import Money
@@ -36,7 +36,13 @@ def test_amounts_keep_the_decimals_of_their_currency() -> None:
     assert wording.amount(Money(Decimal("1234.5"), "GBP")) == "1,234.50"
     assert wording.amount(Money(Decimal("1234"), "JPY")) == "1,234"
     assert wording.money(Money(Decimal("-1234.5"), "GBP")) == "-£1,234.50"
+    assert wording.amount(Money(Decimal("-0.125"), "GBP")) == "-0.13"
     assert wording.amount(None) == ""
+
+
+def test_amounts_are_grouped_as_the_reader_groups_them() -> None:
+    with force_locale("de_DE"):
+        assert wording.amount(Money(Decimal("1234567.5"), "EUR")) == "1.234.567,50"
 
 
 @pytest.mark.parametrize(
