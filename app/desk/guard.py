@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
-from flask import Blueprint, Flask, g, redirect, request, url_for
-from flask_login import LoginManager, UserMixin
+from flask import Blueprint, Flask, g, redirect, request, session, url_for
+from flask_login import LoginManager, UserMixin, current_user, login_user
 from werkzeug.wrappers import Response
 
 from app.activity.commands import request_mark
 from app.clients.access import actor_for
 from app.core import clock
-from app.core.web import error_page, is_htmx
+from app.core.actors import SYSTEM, Actor
+from app.core.web import Form, error_page, is_htmx, me
+from app.desk.navigation import navigation_for
 from app.firm.queries import get_firm_facts
+from app.people.commands.account import confirm, is_fresh
+from app.people.commands.sessions import end_session, touch
 from app.people.models import PersonSession
-from app.people.queries import live_session
+from app.people.queries import as_actor, live_session
 
 login_manager = LoginManager()
+# What a person may still reach whom the firm asks for a second factor that they have not set up.
+ENROLMENT = frozenset({"account.totp", "account.enrol", "sign_out.delete"})
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
@@ -59,18 +66,59 @@ def require_firm() -> Response | None:
 
 
 def require_person() -> Response | None:
-    from flask_login import current_user
-
     if (elsewhere := require_firm()) is not None:
         return elsewhere
     if not current_user.is_authenticated:
-        if is_htmx():
-            return error_page(401, "You have been signed out. Sign in again; what you typed is still here.")
-        return redirect(url_for("sign_in.show", next=request.full_path if request.method == "GET" else None), 303)
-    g.person = current_user.person
-    g.session_row = current_user.row
-    g.actor = actor_for(current_user.person, address=request.remote_addr or "")
+        return _to("sign_in.show", "You have been signed out. Sign in again; what you typed is still here.")
+    person, row = current_user.person, current_user.row
+    if person.totp_secret is not None and row.second_factor_at is None:
+        return _to("sign_in.code", "The code of your authenticator app is still missing. Sign in again.")
+    g.person, g.session_row = person, row
+    g.actor = actor_for(person, address=request.remote_addr or "")
+    touch(row)
+    if g.firm.require_totp and person.totp_secret is None and request.endpoint not in ENROLMENT:
+        return _to("account.totp", "The firm asks for a second factor. Set yours up first.", with_next=False)
     return None
+
+
+def _to(endpoint: str, sentence: str, *, with_next: bool = True) -> Response:
+    if is_htmx():
+        return error_page(401, sentence)
+    wanted = request.full_path.removesuffix("?") if request.method == "GET" and with_next else None
+    return redirect(url_for(endpoint, next=wanted if wanted != "/" else None), 303)
+
+
+def visitor() -> Actor:
+    """Whoever knocks without having signed in: known by address only."""
+    return replace(SYSTEM, address=request.remote_addr or "")
+
+
+def enter(token: str) -> None:
+    """Begin a session with this browser: whatever its cookie held before is gone, and so is the session it named."""
+    if current_user.is_authenticated and current_user.token != token:
+        end_session(current_user.row, by=as_actor(current_user.person, address=request.remote_addr or ""))
+    session.clear()
+    session.permanent = True
+    login_user(cast(SignedIn, load(token)))
+
+
+def safe_next(text: str | None, fallback: str = "/") -> str:
+    """Where to go after signing in: an address of ours only."""
+    text = (text or "").replace("\\", "/")
+    ours = text.startswith("/") and not text.startswith("//") and not text.startswith("/sign-") and text.isprintable()
+    return text if ours else fallback
+
+
+def needs_confirmation() -> bool:
+    """Whether the form at hand must ask for the password again."""
+    return not is_fresh(g.session_row)
+
+
+def confirm_with(form: Form) -> None:
+    """Refuse unless the password was given lately or stands, right, in the form's `current_password`."""
+    if needs_confirmation():
+        field = form._fields.get("current_password")
+        confirm(g.session_row, (field.data or "") if field is not None else "", by=me())
 
 
 def init_app(app: Flask) -> None:
@@ -83,4 +131,7 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def around() -> dict[str, Any]:
-        return {"me": g.get("actor"), "person": g.get("person"), "firm": g.get("firm")}
+        return {
+            "me": g.get("actor"), "person": g.get("person"), "firm": g.get("firm"),
+            "nav_items": navigation_for(g.get("actor")),
+        }

@@ -41,6 +41,7 @@ class Person(HasId, HasVersion, Base):
     totp_counter: Mapped[int | None] = mapped_column(sa.BigInteger)
     recovery_hashes: Mapped[list[str] | None]
     preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    signed_in_at: Mapped[dt.datetime | None]
     deactivated_at: Mapped[dt.datetime | None]
 
     office: Mapped[Office] = relationship(lazy="raise")
@@ -75,6 +76,7 @@ class PersonSession(HasId, Base):
     expires_at: Mapped[dt.datetime]
     revoked_at: Mapped[dt.datetime | None]
     second_factor_at: Mapped[dt.datetime | None]
+    confirmed_at: Mapped[dt.datetime | None]
     address: Mapped[str] = mapped_column(default="")
     agent: Mapped[str] = mapped_column(default="")
 
@@ -101,6 +103,10 @@ class PersonLink(HasId, Base):
     created_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime]
     used_at: Mapped[dt.datetime | None]
+
+    person: Mapped[Person | None] = relationship(lazy="joined")
+
+    __table_args__ = (sa.Index("ix_person_link_person_id", "person_id"),)
 
 
 class SignInAttempt(HasId, Base):

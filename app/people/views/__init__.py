@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from app.people.views import sign_in
+from app.people.views import account, people, sign_in
 
-blueprints = (sign_in.blueprint,)
+blueprints = (sign_in.blueprint, sign_in.leaving, account.blueprint, people.blueprint)

@@ -1,0 +1,1 @@
+"""What can be done with people and at their door."""

@@ -1,0 +1,217 @@
+"""The people of the firm: invited, changed, gone with their work handed over, and back again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+
+from app.activity.commands import record
+from app.core.actors import Actor
+from app.core.clock import now, today
+from app.core.db import check_version, db, transaction
+from app.core.errors import NotAllowed, Refused
+from app.core.ids import new_id
+from app.core.permissions import ROLES, Permission, Role, authorize
+from app.delivery.commands import one_address, send_mail
+from app.firm.models import Office
+from app.people.commands.codes import clear_second_factor
+from app.people.commands.links import end_links, make_link
+from app.people.commands.sessions import revoke_sessions
+from app.people.models import LinkPurpose, Person, PersonState, WorkingPattern
+from app.people.names import clean_name, initials_of, sort_key
+from app.people.policy import can_edit_people, can_edit_person, can_give_role
+
+USUAL_WEEK = (450, 450, 450, 450, 450, 0, 0)
+DAY_MINUTES = 24 * 60
+HandOver = Callable[[Person, Person | None, Actor], None]
+_on_deactivate: list[HandOver] = []
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonDetails:
+    """What a partner or administrator says of a colleague."""
+
+    name: str
+    email: str
+    role: Role
+    office_id: UUID
+    grade: str = ""
+
+
+def on_deactivate(hook: HandOver) -> HandOver:
+    """Register what a room does in the same transaction when somebody leaves: hook(person, successor, by)."""
+    if hook not in _on_deactivate:
+        _on_deactivate.append(hook)
+    return hook
+
+
+def invite_person(
+    person_id: UUID, details: PersonDetails, *, by: Actor, minutes: Sequence[int] = USUAL_WEEK, invite: bool = True
+) -> Person:
+    """A colleague who can join by a mailed link within seven days. The same id again returns the same person."""
+    authorize(by, can_edit_people)
+    _check_role(by, details.role)
+    existing = db.session.get(Person, person_id)
+    if existing is not None:
+        return existing
+    email = _free_address(details.email, None)
+    name = clean_name(details.name)
+    with transaction() as session:
+        _check_office(details.office_id)
+        person = Person(
+            id=person_id, name=name, sort_key=sort_key(name), initials=initials_of(name), email=email,
+            role=details.role, grade=details.grade.strip()[:60], office_id=details.office_id, state=PersonState.INVITED,
+        )
+        session.add(person)
+        session.flush()
+        session.add(WorkingPattern(person_id=person.id, from_on=today(), minutes=_week(minutes)))
+        record("people.person.invited", person, by=by, name=name, email=email, role=details.role, grade=person.grade)
+        if invite:
+            _mail_invitation(person, by)
+    return person
+
+
+def resend_invitation(person: Person, *, by: Actor) -> None:
+    authorize(by, can_edit_person, person)
+    if person.state is not PersonState.INVITED:
+        raise Refused(f"{person.name} has joined already.")
+    with transaction():
+        _mail_invitation(person, by)
+        record("people.invitation.sent", person, by=by)
+
+
+def edit_person(person: Person, details: PersonDetails, *, by: Actor, version: int | None = None) -> None:
+    """A new role counts at the person's next request. Nobody changes their own role."""
+    authorize(by, can_edit_person, person)
+    if details.role is not person.role:
+        if by.person_id == person.id:
+            raise Refused("You cannot change your own role; a colleague can.", field="role")
+        _check_role(by, details.role)
+        _keep_somebody(person, details.role)
+    email = _free_address(details.email, person)
+    with transaction():
+        check_version(person, version)
+        _check_office(details.office_id)
+        before = _told(person)
+        moved = person.email.casefold() != email.casefold()
+        person.name = clean_name(details.name)
+        person.sort_key, person.email, person.role = sort_key(person.name), email, details.role
+        person.grade, person.office_id = details.grade.strip()[:60], details.office_id
+        if moved:
+            end_links(LinkPurpose.RESET, person.id)
+        record("people.person.edited", person, by=by, before=before, after=_told(person))
+
+
+def set_hours(person: Person, from_on: dt.date, minutes: Sequence[int], *, by: Actor) -> None:
+    """The hours of each weekday from a date on, Monday first; what was before that date stays as it was."""
+    authorize(by, can_edit_person, person)
+    week = _week(minutes)
+    with transaction() as session:
+        pattern = session.scalar(
+            sa.select(WorkingPattern).where(WorkingPattern.person_id == person.id, WorkingPattern.from_on == from_on)
+        )
+        before = pattern.minutes if pattern else None
+        if pattern is None:
+            session.add(WorkingPattern(person_id=person.id, from_on=from_on, minutes=week))
+        else:
+            pattern.minutes = week
+        record("people.hours.set", person, by=by, from_on=from_on, before=before, after=week)
+
+
+def deactivate_person(person: Person, *, by: Actor, to: Person | None = None) -> None:
+    """They are out at once, everywhere; their open work goes to `to` in the same transaction."""
+    authorize(by, can_edit_person, person)
+    if by.person_id == person.id:
+        raise Refused("You cannot deactivate yourself; a colleague can.")
+    if to is not None and (to.id == person.id or to.state is not PersonState.ACTIVE):
+        raise Refused("Choose a colleague who works here.", field="to")
+    if person.state is PersonState.DEACTIVATED:
+        return
+    _keep_somebody(person, None)
+    with transaction():
+        person.state, person.deactivated_at = PersonState.DEACTIVATED, now()
+        revoke_sessions(person, by=by)
+        for purpose in (LinkPurpose.INVITE, LinkPurpose.RESET, LinkPurpose.SIGN_IN):
+            end_links(purpose, person.id)
+        for hook in _on_deactivate:
+            hook(person, to, by)
+        record("people.person.deactivated", person, by=by, to=to.id if to else None)
+
+
+def reactivate_person(person: Person, *, by: Actor) -> None:
+    """Back with what they were; without a password they are invited anew."""
+    authorize(by, can_edit_person, person)
+    if person.state is not PersonState.DEACTIVATED:
+        return
+    with transaction():
+        person.state = PersonState.ACTIVE if person.password_hash else PersonState.INVITED
+        person.deactivated_at = None
+        record("people.person.reactivated", person, by=by)
+        if person.state is PersonState.INVITED:
+            _mail_invitation(person, by)
+
+
+def reset_second_factor(person: Person, *, by: Actor) -> None:
+    """For a lost phone: the app is taken off, every session ends."""
+    authorize(by, can_edit_person, person)
+    if by.person_id == person.id:
+        raise NotAllowed("You cannot reset your own second factor; a colleague can.")
+    with transaction():
+        clear_second_factor(person)
+        revoke_sessions(person, by=by)
+        record("people.second_factor.reset", person, by=by)
+
+
+def _mail_invitation(person: Person, by: Actor) -> None:
+    link = make_link(LinkPurpose.INVITE, person)
+    send_mail(key=f"invite:{new_id()}", kind="people.invite", to=person.email, name=person.name,
+              subject=_("You are invited to join"), template="invite",
+              context={"name": person.name, "by": by.name, "link": link}, person_id=person.id)
+
+
+def _check_role(by: Actor, role: Role) -> None:
+    if not can_give_role(by, role):
+        raise Refused("Only a partner can make somebody a partner.", field="role")
+
+
+def _keep_somebody(person: Person, role: Role | None) -> None:
+    """Somebody active must stay who may change people and settings."""
+    if role is not None and Permission.PEOPLE_EDIT in ROLES[role]:
+        return
+    able = [role for role, permissions in ROLES.items() if Permission.PEOPLE_EDIT in permissions]
+    others = db.session.scalar(sa.select(sa.func.count()).select_from(Person).where(
+        Person.id != person.id, Person.role.in_(able), Person.state == PersonState.ACTIVE
+    ))
+    if not others:
+        raise Refused(f"{person.name} is the last who can change people and settings. Give somebody else that role first.")
+
+
+def _free_address(email: str, person: Person | None) -> str:
+    address = one_address(email)
+    taken = sa.select(Person.id).where(Person.email == address)
+    if db.session.scalar(taken if person is None else taken.where(Person.id != person.id)):
+        raise Refused("Somebody here has this address already.", field="email")
+    return address
+
+
+def _check_office(office_id: UUID) -> None:
+    if db.session.get(Office, office_id) is None:
+        raise Refused("Choose an office.", field="office_id")
+
+
+def _week(minutes: Sequence[int]) -> list[int]:
+    if len(minutes) != 7 or any(not 0 <= m <= DAY_MINUTES for m in minutes):
+        raise Refused("A week has seven days of at most 24 hours each.", field="hours")
+    return list(minutes)
+
+
+def _told(person: Person) -> dict[str, str]:
+    return {
+        "name": person.name, "email": person.email, "role": person.role.value, "grade": person.grade,
+        "office": str(person.office_id),
+    }

@@ -1,0 +1,175 @@
+"""The people room: who works here, with which role, grade and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, g, render_template, request, url_for
+
+from app.core.clock import today
+from app.core.errors import NotAllowed
+from app.core.ids import new_id
+from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable
+from app.desk.guard import confirm_with, guard, needs_confirmation
+from app.firm.queries import list_offices
+from app.people.commands import people
+from app.people.forms import DAYS, ROLE_WORDS, HoursForm, LeavingForm, PersonForm, hours_as_typed
+from app.people.models import Person, PersonState
+from app.people.policy import can_edit_people, can_edit_person
+from app.people.queries import get_person, list_grades, list_hours, list_people
+
+blueprint = guard(Blueprint("people", __name__, url_prefix="/people"))
+
+
+@blueprint.get("")
+def index() -> Answer:
+    everyone = arg("show") == "all"
+    rows = list_people(seen_by=me(), everyone=True)
+    return render_template(
+        "people/index.html", people=rows if everyone else [p for p in rows if p.state is not PersonState.DEACTIVATED],
+        gone=sum(p.state is PersonState.DEACTIVATED for p in rows), everyone=everyone, may_edit=can_edit_people(me()),
+        role_words=ROLE_WORDS,
+    )
+
+
+@blueprint.get("/new")
+def new() -> Answer:
+    _need_editor()
+    form = _with_offices(PersonForm(id=new_id()))
+    return render_template("people/new.html", **_around(form))
+
+
+@blueprint.post("/new")
+def create() -> Answer:
+    _need_editor()
+    form = _with_offices(PersonForm())
+
+    def invite() -> None:
+        confirm_with(form)
+        people.invite_person(form_id(form), form.details(), by=me())
+
+    if submit(form, invite):
+        return redirect_to(url_for("people.index"), f"{form.name.data} is invited")
+    return unprocessable("people/new.html", **_around(form))
+
+
+@blueprint.get("/<uuid:person_id>")
+def show(person_id: UUID) -> Answer:
+    person = get_person(person_id, seen_by=me())
+    return render_template("people/show.html", **_shown(person))
+
+
+@blueprint.get("/<uuid:person_id>/edit")
+def edit(person_id: UUID) -> Answer:
+    person = _editable(person_id)
+    form = _with_offices(PersonForm(obj=person, data={"role": person.role.value}))
+    form.role.data = person.role.value
+    return render_template("people/edit.html", person=person, **_around(form))
+
+
+@blueprint.post("/<uuid:person_id>/edit")
+def update(person_id: UUID) -> Answer:
+    person = _editable(person_id)
+    form = _with_offices(PersonForm())
+    version = int(form.version.data) if (form.version.data or "").isdigit() else None
+
+    def change() -> None:
+        if form.role.data != person.role.value or (form.email.data or "").casefold() != person.email.casefold():
+            confirm_with(form)
+        people.edit_person(person, form.details(), by=me(), version=version)
+
+    if submit(form, change):
+        return redirect_to(url_for("people.show", person_id=person.id), "Saved")
+    return unprocessable("people/edit.html", person=person, **_around(form))
+
+
+@blueprint.post("/<uuid:person_id>/hours")
+def update_hours(person_id: UUID) -> Answer:
+    person = _editable(person_id)
+    form = HoursForm()
+    if submit(form, lambda: people.set_hours(person, form.from_on.data, form.minutes(), by=me())):
+        return redirect_to(url_for("people.show", person_id=person.id), "Hours saved")
+    return unprocessable("people/show.html", **_shown(person, hours_form=form))
+
+
+@blueprint.get("/<uuid:person_id>/deactivation")
+def leaving(person_id: UUID) -> Answer:
+    person = _editable(person_id)
+    return render_template("people/leaving.html", person=person, form=_with_colleagues(LeavingForm(), person),
+                           ask_password=needs_confirmation())
+
+
+@blueprint.post("/<uuid:person_id>/deactivation")
+def deactivate(person_id: UUID) -> Answer:
+    person = _editable(person_id)
+    form = _with_colleagues(LeavingForm(), person)
+
+    def leave() -> None:
+        confirm_with(form)
+        successor = get_person(form.to.data, seen_by=me()) if form.to.data else None
+        people.deactivate_person(person, by=me(), to=successor)
+
+    if submit(form, leave):
+        return redirect_to(url_for("people.show", person_id=person.id), f"{person.name} is out of everything")
+    return unprocessable("people/leaving.html", person=person, form=form, ask_password=needs_confirmation())
+
+
+@blueprint.post("/<uuid:person_id>/reactivation")
+def reactivate(person_id: UUID) -> Answer:
+    return _done(person_id, lambda person: people.reactivate_person(person, by=me()), "Back in")
+
+
+@blueprint.post("/<uuid:person_id>/invitation")
+def invite_again(person_id: UUID) -> Answer:
+    return _done(person_id, lambda person: people.resend_invitation(person, by=me()), "The invitation was sent again")
+
+
+@blueprint.post("/<uuid:person_id>/second-factor/reset")
+def reset_second_factor(person_id: UUID) -> Answer:
+    return _done(person_id, lambda person: people.reset_second_factor(person, by=me()), "The second factor is off")
+
+
+def _done(person_id: UUID, command: Callable[[Person], None], message: str) -> Answer:
+    person = _editable(person_id)
+    command(person)
+    return redirect_to(url_for("people.show", person_id=person.id), message)
+
+
+def _need_editor() -> None:
+    if not can_edit_people(me()):
+        raise NotAllowed("Only a partner or an administrator changes who works here.")
+
+
+def _editable(person_id: UUID) -> Person:
+    person = get_person(person_id, seen_by=me())
+    if not can_edit_person(me(), person):
+        raise NotAllowed("Only a partner or an administrator changes this; a partner only another partner.")
+    return person
+
+
+def _with_offices(form: PersonForm) -> PersonForm:
+    form.office_id.choices = [(office.id, office.name) for office in list_offices()]
+    return form
+
+
+def _with_colleagues(form: LeavingForm, person: Person) -> LeavingForm:
+    others = [(p.id, p.name) for p in list_people(seen_by=me()) if p.id != person.id]
+    form.to.choices = [("", "Nobody: it stays unassigned"), *others]
+    return form
+
+
+def _around(form: Form) -> dict[str, Any]:
+    return {"form": form, "grades": list_grades(seen_by=me()), "role_words": ROLE_WORDS, "ask_password": needs_confirmation()}
+
+
+def _shown(person: Person, hours_form: HoursForm | None = None) -> dict[str, Any]:
+    patterns = list_hours(person, seen_by=me())
+    current = next((p for p in patterns if p.from_on <= today()), patterns[0] if patterns else None)
+    form = hours_form or HoursForm(from_on=today(), days=hours_as_typed(current.minutes if current else [0] * 7))
+    return {
+        "person_shown": person, "patterns": patterns, "current": current, "form": form, "days": DAYS,
+        "may_edit": can_edit_person(me(), person), "is_me": person.id == g.person.id, "role_words": ROLE_WORDS,
+        "refused": request.method == "POST",
+    }
