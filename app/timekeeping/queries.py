@@ -1,0 +1,193 @@
+"""Reading time: timers, a person's days and weeks, rates, why a rate."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
+
+from app.clients.models import Client, Engagement
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.db import db, get_or_404
+from app.jobs.models import Job, Task
+from app.timekeeping.models import Expense, Rate, TimeEntry, Timer
+from app.timekeeping.policy import can_see_rates
+
+PAGE = 50
+
+
+def entries_seen_by(actor: Actor) -> sa.Select[tuple[TimeEntry]]:
+    """A person's own time always; that of colleagues where clients may be seen. Contacts see none."""
+    if actor.is_contact:
+        return sa.select(TimeEntry).where(sa.false())
+    return sa.select(TimeEntry).where(
+        TimeEntry.deleted_at.is_(None), *within_sight(actor, TimeEntry.client_id, TimeEntry.engagement_id)
+    )
+
+
+def _with_names(statement: sa.Select[tuple[TimeEntry]]) -> sa.Select[tuple[TimeEntry]]:
+    return statement.options(
+        joinedload(TimeEntry.client).load_only(Client.id, Client.name, Client.code),
+        joinedload(TimeEntry.engagement).load_only(Engagement.id, Engagement.name, Engagement.number),
+        joinedload(TimeEntry.job).load_only(Job.id, Job.title, Job.number),
+        joinedload(TimeEntry.task).load_only(Task.id, Task.name),
+        joinedload(TimeEntry.person),
+    )
+
+
+def get_entry(entry_id: UUID, *, seen_by: Actor, deleted: bool = False) -> TimeEntry:
+    if deleted and not seen_by.is_contact:
+        base = sa.select(TimeEntry).where(*within_sight(seen_by, TimeEntry.client_id, TimeEntry.engagement_id))
+    else:
+        base = entries_seen_by(seen_by)
+    return get_or_404(_with_names(base.where(TimeEntry.id == entry_id)))
+
+
+def list_entries(
+    *,
+    seen_by: Actor,
+    person_id: UUID | None = None,
+    first: dt.date | None = None,
+    last: dt.date | None = None,
+    job_id: UUID | None = None,
+    client_id: UUID | None = None,
+    engagement_id: UUID | None = None,
+    page: int = 1,
+    per_page: int = PAGE,
+) -> Sequence[TimeEntry]:
+    """Entries newest first, `per_page` and one more (so that a pager knows of a next page)."""
+    statement = entries_seen_by(seen_by)
+    filters = {
+        TimeEntry.person_id: person_id,
+        TimeEntry.job_id: job_id,
+        TimeEntry.client_id: client_id,
+        TimeEntry.engagement_id: engagement_id,
+    }
+    for column, value in filters.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if first:
+        statement = statement.where(TimeEntry.worked_on >= first)
+    if last:
+        statement = statement.where(TimeEntry.worked_on <= last)
+    statement = statement.order_by(TimeEntry.worked_on.desc(), TimeEntry.id.desc())
+    return db.session.scalars(_with_names(statement).limit(per_page + 1).offset((page - 1) * per_page)).unique().all()
+
+
+@dataclass(frozen=True)
+class DaySum:
+    """Recorded, charged and billable time of one day."""
+
+    day: dt.date
+    recorded: dt.timedelta
+    charged: dt.timedelta
+    billable: dt.timedelta
+
+
+def sum_by_day(person_id: UUID, first: dt.date, last: dt.date, *, seen_by: Actor) -> list[DaySum]:
+    """One row for each day of the span, empty days too."""
+    rows = db.session.execute(
+        sa.select(
+            TimeEntry.worked_on,
+            sa.func.sum(sa.cast(TimeEntry.recorded, sa.Integer)),
+            sa.func.sum(sa.cast(TimeEntry.charged, sa.Integer)),
+            sa.func.sum(sa.cast(TimeEntry.charged, sa.Integer)).filter(TimeEntry.billable),
+        )
+        .where(
+            TimeEntry.person_id == person_id,
+            TimeEntry.worked_on.between(first, last),
+            TimeEntry.deleted_at.is_(None),
+            *within_sight(seen_by, TimeEntry.client_id, TimeEntry.engagement_id),
+        )
+        .group_by(TimeEntry.worked_on)
+    ).all()
+    found = {row[0]: [dt.timedelta(seconds=int(value or 0)) for value in row[1:]] for row in rows}
+    zero = [dt.timedelta()] * 3
+    return [
+        DaySum(day, *found.get(day, zero)) for day in (first + dt.timedelta(n) for n in range((last - first).days + 1))
+    ]
+
+
+def running_timer(*, seen_by: Actor) -> Timer | None:
+    """The one that runs, with what it is for."""
+    return db.session.scalar(_timers(seen_by).where(Timer.running_since.is_not(None)))
+
+
+def _timers(seen_by: Actor) -> sa.Select[tuple[Timer]]:
+    return (
+        sa.select(Timer)
+        .where(Timer.person_id == seen_by.id if seen_by.is_person else sa.false())
+        .options(
+            joinedload(Timer.client).load_only(Client.id, Client.name, Client.code),
+            joinedload(Timer.engagement).load_only(Engagement.id, Engagement.name),
+            joinedload(Timer.job).load_only(Job.id, Job.title),
+            joinedload(Timer.task).load_only(Task.id, Task.name),
+        )
+    )
+
+
+def list_timers(*, seen_by: Actor) -> Sequence[Timer]:
+    """One's own timers, the running one first."""
+    statement = _timers(seen_by).order_by(Timer.running_since.desc().nulls_last(), Timer.started_at.desc())
+    return db.session.scalars(statement).unique().all()
+
+
+def get_timer(timer_id: UUID, *, seen_by: Actor) -> Timer:
+    """One of one's own timers; anybody else's is not there."""
+    return get_or_404(_timers(seen_by).where(Timer.id == timer_id))
+
+
+def expenses_seen_by(actor: Actor) -> sa.Select[tuple[Expense]]:
+    if actor.is_contact:
+        return sa.select(Expense).where(sa.false())
+    return sa.select(Expense).where(
+        Expense.deleted_at.is_(None), *within_sight(actor, Expense.client_id, Expense.engagement_id)
+    )
+
+
+def get_expense(expense_id: UUID, *, seen_by: Actor) -> Expense:
+    return get_or_404(
+        expenses_seen_by(seen_by)
+        .where(Expense.id == expense_id)
+        .options(joinedload(Expense.client), joinedload(Expense.engagement), joinedload(Expense.person))
+    )
+
+
+def list_expenses(*, seen_by: Actor, person_id: UUID | None = None, page: int = 1) -> Sequence[Expense]:
+    """Expenses newest first, a page and one more."""
+    statement = expenses_seen_by(seen_by).options(
+        joinedload(Expense.client).load_only(Client.id, Client.name, Client.code),
+        joinedload(Expense.engagement).load_only(Engagement.id, Engagement.name),
+        joinedload(Expense.person),
+    )
+    if person_id:
+        statement = statement.where(Expense.person_id == person_id)
+    return (
+        db.session.scalars(
+            statement.order_by(Expense.worked_on.desc(), Expense.id.desc()).limit(PAGE + 1).offset((page - 1) * PAGE)
+        )
+        .unique()
+        .all()
+    )
+
+
+def list_rates(*, seen_by: Actor) -> Sequence[Rate]:
+    """Rates in use, the most general last; nobody without the permission sees one."""
+    if not can_see_rates(seen_by):
+        return []
+    return db.session.scalars(
+        sa.select(Rate)
+        .where(Rate.archived_at.is_(None), *within_sight(seen_by, Rate.client_id, Rate.engagement_id))
+        .order_by(
+            Rate.engagement_id.is_(None),
+            Rate.client_id.is_(None),
+            Rate.person_id.is_(None),
+            Rate.grade,
+            Rate.from_on.desc(),
+        )
+    ).all()
