@@ -35,9 +35,13 @@ WORKS = (
     "app.billing.background",
     "app.activity.background",
     "app.runs.background",
+    "app.catalogue.sentences",
+    "app.planning.background",
     "app.delivery.background",
     "app.firm.letterhead",
     "app.people.background",
+    "app.documents.background",
+    "app.requests.background",
 )
 NAVIGATION = ()
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.clients.models import Client
 from app.core.actors import ActorKind
 from app.core.db import Base, HasId, HasVersion
-from app.documents.models import Document
+from app.documents.models import Document, DocumentState
 from app.jobs.models import Job
 
 
@@ -29,6 +29,22 @@ class RequestState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+MOVES = {
+    RequestState.DRAFT: {RequestState.SCHEDULED, RequestState.SENT, RequestState.CANCELLED},
+    RequestState.SCHEDULED: {RequestState.DRAFT, RequestState.SENT, RequestState.CANCELLED},
+    RequestState.SENT: {RequestState.VIEWED, RequestState.IN_PROGRESS, RequestState.SUBMITTED, RequestState.RETURNED,
+                        RequestState.ACCEPTED, RequestState.CANCELLED},
+    RequestState.VIEWED: {RequestState.IN_PROGRESS, RequestState.SUBMITTED, RequestState.RETURNED,
+                          RequestState.ACCEPTED, RequestState.CANCELLED},
+    RequestState.IN_PROGRESS: {RequestState.SUBMITTED, RequestState.RETURNED, RequestState.ACCEPTED,
+                               RequestState.CANCELLED},
+    RequestState.SUBMITTED: {RequestState.IN_PROGRESS, RequestState.RETURNED, RequestState.ACCEPTED,
+                             RequestState.CANCELLED},
+    RequestState.RETURNED: {RequestState.IN_PROGRESS, RequestState.SUBMITTED, RequestState.ACCEPTED,
+                            RequestState.CANCELLED},
+    RequestState.ACCEPTED: {RequestState.IN_PROGRESS},
+    RequestState.CANCELLED: {RequestState.IN_PROGRESS, RequestState.DRAFT},
+}
 WITH_CLIENT = (RequestState.SENT, RequestState.VIEWED, RequestState.IN_PROGRESS, RequestState.RETURNED)
 ANSWERABLE = (*WITH_CLIENT, RequestState.SUBMITTED)
 
@@ -59,6 +75,7 @@ class ClientRequest(HasId, HasVersion, Base):
     reminders_sent: Mapped[int] = mapped_column(default=0)
     next_reminder_on: Mapped[dt.date | None]
     reminders_paused: Mapped[bool] = mapped_column(default=False)
+    tell_returned_at: Mapped[dt.datetime | None]
 
     client: Mapped[Client] = relationship(lazy="raise")
     job: Mapped[Job | None] = relationship(lazy="raise")
@@ -73,7 +90,23 @@ class ClientRequest(HasId, HasVersion, Base):
         sa.Index("ix_client_request_task_id", "task_id"),
         sa.Index("ix_client_request_reminder", "next_reminder_on", postgresql_where=sa.text("closed_at IS NULL")),
         sa.Index("ix_client_request_open", "due_on", "id", postgresql_where=sa.text("closed_at IS NULL")),
+        sa.Index("ix_client_request_returned", "tell_returned_at",
+                 postgresql_where=sa.text("tell_returned_at IS NOT NULL")),
     )
+
+    def move_to(self, state: RequestState) -> None:
+        if state not in MOVES[self.state]:
+            raise ValueError(f"A request does not go from {self.state} to {state}.")
+        self.state = state
+
+    @property
+    def is_open(self) -> bool:
+        """With the client or with us, neither finished nor only planned."""
+        return self.state in ANSWERABLE
+
+    @property
+    def is_with_client(self) -> bool:
+        return self.state in WITH_CLIENT
 
 
 class RequestRecipient(Base):
@@ -110,8 +143,12 @@ class ItemState(enum.StrEnum):
     ACCEPTED = "accepted"
 
 
+STILL_TO_COME = (ItemState.OPEN, ItemState.RETURNED)
+TO_REVIEW = (ItemState.ANSWERED, ItemState.NOT_APPLICABLE)
+
+
 class RequestItem(HasId, Base):
-    """One question or file. `answer` is `{"value": …}`; a draft of it is saved as it is typed, `answered_at` at submit."""
+    """One question or file. `answer` is `{"value": …}`: saved as it is typed, counted as answered at submit."""
 
     __tablename__ = "request_item"
 
@@ -143,6 +180,26 @@ class RequestItem(HasId, Base):
         sa.UniqueConstraint("request_id", "code"),
         sa.Index("ix_request_item_request_id", "request_id", "position"),
     )
+
+    @property
+    def is_to_come(self) -> bool:
+        return self.state in STILL_TO_COME
+
+    @property
+    def is_to_review(self) -> bool:
+        return self.state in TO_REVIEW
+
+    @property
+    def good_files(self) -> list[ItemDocument]:
+        """Files that have arrived or are arriving whole: neither under way nor refused."""
+        return [f for f in self.files if f.document.state not in (DocumentState.UPLOADING, DocumentState.REJECTED)]
+
+    @property
+    def has_something(self) -> bool:
+        """Whether there is something to submit: a value, a file, or why it does not apply."""
+        if self.not_applicable_because:
+            return True
+        return bool(self.good_files) if self.kind is ItemKind.UPLOAD else self.answer is not None
 
 
 class ItemDocument(Base):

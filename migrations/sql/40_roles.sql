@@ -19,12 +19,20 @@ CREATE OR REPLACE FUNCTION portal_signed_in() RETURNS boolean LANGUAGE sql STABL
 CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, public AS $$
     SELECT coalesce(array_agg(client_id), '{{}}') FROM (
-        SELECT cc.client_id FROM client_contact cc
-        WHERE cc.contact_id = portal_contact() AND cc.portal_access AND portal_signed_in()
+        SELECT cc.client_id FROM client_contact cc JOIN client c ON c.id = cc.client_id
+        WHERE cc.contact_id = portal_contact() AND cc.portal_access AND c.archived_at IS NULL AND portal_signed_in()
         UNION
         SELECT r.client_id FROM client_request r JOIN request_recipient rr ON rr.request_id = r.id
-        WHERE r.id = portal_request() AND rr.contact_id = portal_contact()
+        WHERE r.id = portal_request() AND rr.contact_id = portal_contact() AND r.closed_at IS NULL
+          AND NOT portal_signed_in()
     ) reachable $$;
+
+-- Whether a document is one that the contact at the door has just begun to send. Asked when it is tied to an item,
+-- before the tie makes it visible.
+CREATE OR REPLACE FUNCTION portal_gave(document uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, public AS $$
+    SELECT EXISTS (SELECT FROM document d WHERE d.id = $1 AND d.added_kind = 'contact' AND d.added_by = portal_contact()
+                   AND d.client_id = ANY (portal_clients())) $$;
 
 DO $$
 DECLARE name text;
@@ -58,6 +66,14 @@ CREATE POLICY portal_reads ON client_contact FOR SELECT TO {portal}
     USING (contact_id = (SELECT portal_contact()) AND portal_access);
 CREATE POLICY portal_reads ON contact_address FOR SELECT TO {portal} USING (contact_id = (SELECT portal_contact()));
 CREATE POLICY portal_reads ON request_recipient FOR SELECT TO {portal} USING (contact_id = (SELECT portal_contact()));
+GRANT SELECT (id, contact_id, request_id, created_at, last_seen_at, expires_at, revoked_at, address, agent)
+    ON contact_session TO {portal};
+GRANT UPDATE (revoked_at) ON contact_session TO {portal};
+CREATE POLICY portal_reads ON contact_session FOR SELECT TO {portal}
+    USING ((SELECT portal_signed_in()) AND contact_id = (SELECT portal_contact()));
+CREATE POLICY portal_writes ON contact_session FOR UPDATE TO {portal}
+    USING ((SELECT portal_signed_in()) AND contact_id = (SELECT portal_contact()))
+    WITH CHECK (revoked_at IS NOT NULL);
 GRANT SELECT (id, name, sort_key, currency, language, zone, office_id, archived_at) ON client TO {portal};
 CREATE POLICY portal_reads ON client FOR SELECT TO {portal} USING (id = ANY ((SELECT portal_clients())::uuid[]));
 GRANT SELECT (id, client_id, engagement_id, service_id, stage_id, title, status, period_name, starts_on, due_on,
@@ -88,19 +104,20 @@ CREATE POLICY portal_reads ON item_document FOR SELECT TO {portal}
     USING (EXISTS (SELECT FROM request_item i WHERE i.id = item_id));
 CREATE POLICY portal_adds ON item_document FOR INSERT TO {portal}
     WITH CHECK (EXISTS (SELECT FROM request_item i WHERE i.id = item_id AND i.state <> 'accepted')
-                AND EXISTS (SELECT FROM document d WHERE d.id = document_id));
+                AND portal_gave(document_id));
 CREATE POLICY portal_takes_back ON item_document FOR DELETE TO {portal}
     USING (EXISTS (SELECT FROM request_item i WHERE i.id = item_id AND i.state IN ('open', 'returned', 'answered')));
 
--- Documents: what they gave for a request they can see, and, signed in, what the firm shares.
+-- Documents: signed in, what they gave and what the firm shares; by a request's link, that request's files alone.
 GRANT SELECT, INSERT ON document, upload TO {portal};
 GRANT UPDATE (state, received_at, size) ON document TO {portal};
 GRANT UPDATE (finished_at, digests) ON upload TO {portal};
 GRANT DELETE ON upload TO {portal};
 CREATE POLICY portal_reads ON document FOR SELECT TO {portal}
     USING (client_id = ANY ((SELECT portal_clients())::uuid[]) AND archived_at IS NULL
-           AND (((SELECT portal_signed_in()) AND client_sees)
-                OR (added_kind = 'contact' AND added_by = (SELECT portal_contact()))));
+           AND (((SELECT portal_signed_in())
+                 AND (client_sees OR (added_kind = 'contact' AND added_by = (SELECT portal_contact()))))
+                OR EXISTS (SELECT FROM item_document x WHERE x.document_id = document.id)));
 CREATE POLICY portal_adds ON document FOR INSERT TO {portal}
     WITH CHECK (client_id = ANY ((SELECT portal_clients())::uuid[]) AND added_kind = 'contact'
                 AND added_by = (SELECT portal_contact()) AND state = 'uploading');

@@ -1,0 +1,114 @@
+"""What counts as an answer to each kind of question: from what was typed to a value, and back into words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask_babel import gettext as _
+
+from app.core.errors import Refused
+from app.core.money import parse_amount
+from app.core.wording import amount, exact
+from app.requests.models import ItemKind, RequestItem
+
+LONGEST = {ItemKind.TEXT: 500, ItemKind.LONG_TEXT: 20_000}
+_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./ -](\d{1,2})[./ -](\d{4})")
+
+
+def parse_answer(item: RequestItem, typed: Sequence[str]) -> Any:
+    """The value of what was typed, or None for nothing; raises Refused with a sentence for the person."""
+    texts = [text.strip() for text in typed if text.strip()]
+    if not texts:
+        return None
+    if item.kind is ItemKind.CHOICES:
+        return [_known_option(item, text) for text in dict.fromkeys(texts)]
+    return _PARSERS[item.kind](item, texts[0])
+
+
+def _text(item: RequestItem, text: str) -> str:
+    longest = LONGEST[item.kind]
+    if len(text) > longest:
+        raise Refused(_("This is longer than %(n)s characters. Shorten it or upload it as a file.", n=f"{longest:,}"))
+    return text.replace("\x00", "")
+
+
+def _known_option(item: RequestItem, text: str) -> str:
+    if text not in item.options:
+        raise Refused(_("Choose one of the answers shown."))
+    return text
+
+
+def _yes_no(item: RequestItem, text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise Refused(_("Choose yes or no."))
+    return text == "yes"
+
+
+def _confirmation(item: RequestItem, text: str) -> bool | None:
+    return True if text in ("yes", "on", "1") else None
+
+
+def _date(item: RequestItem, text: str) -> str:
+    found = _DAY.fullmatch(text)
+    try:
+        if found and found[1]:
+            day = dt.date(int(found[1]), int(found[2]), int(found[3]))
+        elif found:
+            day = dt.date(int(found[6]), int(found[5]), int(found[4]))
+        else:
+            raise ValueError
+    except ValueError:
+        raise Refused(_("Write the date like 31.12.2025.")) from None
+    return day.isoformat()
+
+
+def _number(item: RequestItem, text: str) -> str:
+    try:
+        value = Decimal(text.replace(" ", "").replace(",", "."))
+    except InvalidOperation:
+        raise Refused(_("Write a number, like 12 or 12.5.")) from None
+    if not value.is_finite() or abs(value) >= Decimal(10) ** 15:
+        raise Refused(_("This number is too large."))
+    return format(value, "f")
+
+
+def _amount(item: RequestItem, text: str) -> str:
+    return format(parse_amount(text, "EUR"), "f")  # two decimals, whatever the currency
+
+
+_PARSERS: dict[ItemKind, Any] = {
+    ItemKind.TEXT: _text, ItemKind.LONG_TEXT: _text, ItemKind.CHOICE: _known_option, ItemKind.YES_NO: _yes_no,
+    ItemKind.DATE: _date, ItemKind.NUMBER: _number, ItemKind.AMOUNT: _amount, ItemKind.CONFIRMATION: _confirmation,
+}
+
+
+def typed_again(item: RequestItem) -> str:
+    """The saved value as its field shows it; options are compared with `chosen`."""
+    value = (item.answer or {}).get("value")
+    if value is None or isinstance(value, list):
+        return ""
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def chosen(item: RequestItem) -> list[str]:
+    value = (item.answer or {}).get("value")
+    return [str(one) for one in value] if isinstance(value, list) else [typed_again(item)]
+
+
+def in_words(item: RequestItem) -> str:
+    """The answer as a reader sees it."""
+    value = (item.answer or {}).get("value")
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        words: str = _("Confirmed") if item.kind is ItemKind.CONFIRMATION else (_("Yes") if value else _("No"))
+        return words
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if item.kind is ItemKind.DATE:
+        return exact(dt.date.fromisoformat(value))
+    return amount(Decimal(value)) if item.kind is ItemKind.AMOUNT else str(value)

@@ -1,0 +1,74 @@
+"""What requests do by themselves: go out on their day, remind, tell what was sent back, follow what clients did."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import reads
+from app.activity.models import Event
+from app.clients.commands.contact_access import send_sign_in_links
+from app.core.actors import SYSTEM
+from app.core.clock import now
+from app.core.db import db
+from app.core.queue import BULK, background
+from app.requests.commands.links import send_link_again
+from app.requests.commands.reminding import contacts_due, remind_contact, send_scheduled
+from app.requests.commands.reviewing import forget_removed_file, recount, return_refused_file, tell_returned
+from app.requests.models import ClientRequest, RequestItem
+from app.requests.queries import get_request
+
+
+@background("clients.sign_in_mail")
+def sign_in_mail(email: str) -> None:
+    send_sign_in_links(email, by=SYSTEM)
+
+
+@background("requests.link_again")
+def link_again(request_id: str, contact_id: str) -> None:
+    send_link_again(UUID(request_id), UUID(contact_id), by=SYSTEM)
+
+
+@background("requests.remind", every=900, queue=BULK)
+def remind() -> None:
+    """Reminders go out in each contact's morning; asking again the same day changes nothing."""
+    due = contacts_due(by=SYSTEM)
+    db.session.rollback()
+    for contact in due:
+        remind_contact(contact.contact_id, contact.today, by=SYSTEM)
+
+
+@background("requests.send_scheduled", every=900, queue=BULK)
+def send_what_is_planned() -> None:
+    send_scheduled(by=SYSTEM)
+
+
+@background("requests.tell_returned", every=60)
+def tell_what_was_returned() -> None:
+    ids = db.session.scalars(
+        sa.select(ClientRequest.id).where(ClientRequest.tell_returned_at <= now()).limit(200)
+    ).all()
+    for request_id in ids:
+        tell_returned(get_request(request_id, seen_by=SYSTEM), by=SYSTEM)
+
+
+@reads("requests.waiting", "requests.request.submitted", "requests.item.reopened")
+def follow_answers(event: Event, data: dict[str, Any]) -> None:
+    """A contact cannot see the job: what it still waits for is counted here."""
+    request_id: UUID | None = event.subject_id
+    if event.subject_kind == "request_item":
+        request_id = db.session.scalar(sa.select(RequestItem.request_id).where(RequestItem.id == request_id))
+    if request_id is not None:
+        recount(request_id)
+
+
+@reads("requests.refused_files", "documents.document.rejected")
+def follow_refused_files(event: Event, data: dict[str, Any]) -> None:
+    return_refused_file(event.subject_id, by=SYSTEM)
+
+
+@reads("requests.removed_files", "requests.file.removed")
+def follow_removed_files(event: Event, data: dict[str, Any]) -> None:
+    forget_removed_file(UUID(str(data["document_id"])), by=SYSTEM)

@@ -1,0 +1,180 @@
+"""Reminding: by hand, and by itself in the contact's morning; one mail a contact and day over all their requests."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import contains_eager, selectinload
+
+from app.activity.commands import record
+from app.clients.models import Client, Contact
+from app.core import clock
+from app.core.actors import Actor
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import FirmamentError, Refused
+from app.core.ids import new_id
+from app.core.permissions import authorize
+from app.delivery.commands import send_mail
+from app.firm.models import Office
+from app.jobs.models import Job, JobStatus
+from app.requests.commands.sending import make_link, recipients_reachable, send_request
+from app.requests.models import WITH_CLIENT, ClientRequest, Reminder, RequestRecipient, RequestState
+from app.requests.policy import can_edit_request, is_system
+from app.requests.queries import Reachable, reachable_contacts
+
+MORNING = range(8, 12)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A contact whose morning it is, with every request of theirs that is still with them."""
+
+    contact_id: UUID
+    today: dt.date
+
+
+def remind_request(request: ClientRequest, *, by: Actor) -> int:
+    """Remind by hand, now; a contact who has heard from us about it today is left alone. Returns how many mails."""
+    authorize(by, can_edit_request, request)
+    if request.state not in WITH_CLIENT:
+        raise Refused("There is nothing to remind of: the request is not with the client.")
+    sent = 0
+    with transaction():
+        db.session.execute(sa.select(ClientRequest.id).where(ClientRequest.id == request.id).with_for_update())
+        for recipient in recipients_reachable(request, by=by):
+            day = clock.local(now(), recipient.zone).date()
+            sent += _digest(recipient, [request], day, by=by)
+        if not sent:
+            raise Refused("A reminder went out today already. Tomorrow another one can.")
+    return sent
+
+
+def set_reminders(request: ClientRequest, *, paused: bool, by: Actor) -> None:
+    """Stop the automatic reminders of one request, or let them go on."""
+    authorize(by, can_edit_request, request)
+    with transaction() as session:
+        session.add(request)
+        request.reminders_paused = paused
+        record("requests.reminders.paused" if paused else "requests.reminders.resumed", request, by=by,
+               name=request.name)
+
+
+def contacts_due(*, by: Actor, limit: int = 500) -> Sequence[Due]:
+    """Contacts with a reminder due whose morning it is: in their zone, else the client's, else the office's."""
+    authorize(by, is_system)
+    zone = sa.func.coalesce(Contact.zone, Client.zone, Office.zone)
+    rows = db.session.execute(
+        sa.select(RequestRecipient.contact_id, sa.func.min(zone))
+        .join(ClientRequest, ClientRequest.id == RequestRecipient.request_id)
+        .join(Contact, Contact.id == RequestRecipient.contact_id)
+        .join(Client, Client.id == ClientRequest.client_id).join(Office, Office.id == Client.office_id)
+        .where(ClientRequest.next_reminder_on <= now().date() + dt.timedelta(days=1), *_remindable())
+        .group_by(RequestRecipient.contact_id).order_by(RequestRecipient.contact_id).limit(limit)
+    ).all()
+    local = ((contact_id, clock.local(now(), zone)) for contact_id, zone in rows)
+    return [Due(contact_id, at.date()) for contact_id, at in local if at.hour in MORNING]
+
+
+def remind_contact(contact_id: UUID, today: dt.date, *, by: Actor) -> int:
+    """One digest of all that this contact still owes us, if any of it is due today. Returns how many mails."""
+    authorize(by, is_system)
+    with transaction():
+        requests = db.session.scalars(
+            sa.select(ClientRequest).join(RequestRecipient, RequestRecipient.request_id == ClientRequest.id)
+            .join(ClientRequest.client).outerjoin(Job, Job.id == ClientRequest.job_id)
+            .options(contains_eager(ClientRequest.client), selectinload(ClientRequest.items))
+            .where(RequestRecipient.contact_id == contact_id, *_remindable(),
+                   sa.or_(Job.id.is_(None), Job.status == JobStatus.ACTIVE))
+            .order_by(ClientRequest.due_on.nulls_last(), ClientRequest.id)
+            .with_for_update(of=ClientRequest, skip_locked=True).execution_options(populate_existing=True)
+        ).all()
+        if not any(r.next_reminder_on and r.next_reminder_on <= today for r in requests):
+            return 0
+        recipient = _reachable(contact_id, requests, by)
+        return _digest(recipient, requests, today, by=by) if recipient else 0
+
+
+def _remindable() -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        ClientRequest.closed_at.is_(None), ClientRequest.state.in_(WITH_CLIENT), ~ClientRequest.reminders_paused,
+        ClientRequest.next_reminder_on.is_not(None), ClientRequest.reminders_sent < ClientRequest.remind_at_most,
+    )
+
+
+def _reachable(contact_id: UUID, requests: Iterable[ClientRequest], by: Actor) -> Reachable | None:
+    for client_id in dict.fromkeys(request.client_id for request in requests):
+        for found in reachable_contacts(client_id, seen_by=by):
+            if found.contact_id == contact_id:
+                return found
+    return None
+
+
+def _digest(to: Reachable, requests: Sequence[ClientRequest], today: dt.date, *, by: Actor) -> int:
+    """One mail over these requests, unless this contact has had one today."""
+    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(to.contact_id.int % (1 << 62))))
+    told = set(db.session.scalars(
+        sa.select(Reminder.request_id).where(Reminder.contact_id == to.contact_id, Reminder.sent_on == today)
+    ))
+    if told and (by.is_system or told & {request.id for request in requests}):
+        return 0
+    things = [_thing(request, to.contact_id, today) for request in requests]
+    delivery = send_mail(
+        key=f"reminder:{to.contact_id}:{today}:{new_id() if told else ''}", kind="requests.reminder", to=to.email,
+        name=to.name, language=to.language, subject=_l("A reminder of what we still need from you"),
+        template="request_reminder", contact_id=to.contact_id,
+        client_id=requests[0].client_id if len({r.client_id for r in requests}) == 1 else None,
+        about=requests[0], context={"things": things, "name": to.name},
+    )
+    for request in requests:
+        _count(request, to.contact_id, delivery.id, today, by=by)
+    return 1
+
+
+def _thing(request: ClientRequest, contact_id: UUID, today: dt.date) -> dict[str, object]:
+    missing = [item for item in request.items if item.required and item.is_to_come]
+    return {
+        "name": request.name, "client": request.client.name, "due_on": request.due_on,
+        "late": request.due_on is not None and request.due_on < today, "missing": [item.label for item in missing],
+        "link": make_link(request, contact_id),
+    }
+
+
+def _count(request: ClientRequest, contact_id: UUID, delivery_id: UUID, today: dt.date, *, by: Actor) -> None:
+    first_today = not db.session.scalar(
+        sa.select(sa.exists().where(Reminder.request_id == request.id, Reminder.sent_on == today))
+    )
+    db.session.add(Reminder(id=new_id(), request_id=request.id, contact_id=contact_id, delivery_id=delivery_id,
+                            sent_on=today))
+    if first_today:
+        request.reminders_sent += 1
+        left = request.reminders_sent < request.remind_at_most
+        request.next_reminder_on = today + dt.timedelta(days=max(request.remind_every_days, 1)) if left else None
+        record("requests.request.reminded", request, by=by, name=request.name, number=request.reminders_sent)
+    db.session.flush()
+
+
+def send_scheduled(*, by: Actor) -> int:
+    """Send what was planned for today or before; returns how many went out."""
+    authorize(by, is_system)
+    ids = db.session.scalars(sa.select(ClientRequest.id).where(
+        ClientRequest.state == RequestState.SCHEDULED, ClientRequest.send_on <= clock.today()
+    )).all()
+    sent = 0
+    for request_id in ids:
+        try:
+            with transaction() as session:
+                request = session.scalar(
+                    sa.select(ClientRequest).where(ClientRequest.id == request_id).with_for_update(skip_locked=True)
+                )
+                if request is not None and request.state is RequestState.SCHEDULED:
+                    send_request(request, by=by)
+                    sent += 1
+        except FirmamentError:
+            continue
+    return sent

@@ -1,0 +1,224 @@
+"""Reading requests: one with its items, lists with their counts, who is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import contains_eager, joinedload, load_only, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
+
+from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.db import db, get_or_404
+from app.core.errors import NotFound
+from app.requests.models import (
+    STILL_TO_COME,
+    TO_REVIEW,
+    WITH_CLIENT,
+    ClientRequest,
+    ItemDocument,
+    Reminder,
+    RequestItem,
+    RequestRecipient,
+    RequestState,
+)
+from app.requests.policy import requests_seen_by
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """A request in a list, with how far it is."""
+
+    request: ClientRequest
+    client_name: str
+    total: int
+    to_come: int
+    to_review: int
+
+    @property
+    def done(self) -> int:
+        return self.total - self.to_come
+
+
+@dataclass(frozen=True)
+class RequestFilters:
+    """`view`: waiting (with the client), submitted (something to review), overdue, closed, all."""
+
+    view: str = "waiting"
+    client_id: UUID | None = None
+    job_id: UUID | None = None
+
+
+def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
+    """A request with its client, items and files."""
+    return get_or_404(_whole(requests_seen_by(seen_by)).where(ClientRequest.id == request_id))
+
+
+def _whole(statement: sa.Select[ClientRequest]) -> sa.Select[ClientRequest]:
+    return statement.options(
+        joinedload(ClientRequest.client).load_only(Client.id, Client.name),
+        selectinload(ClientRequest.items).selectinload(RequestItem.files).joinedload(ItemDocument.document),
+    )
+
+
+def get_item(item_id: UUID, *, seen_by: Actor) -> RequestItem:
+    """One item with its request and files."""
+    visible = requests_seen_by(seen_by).with_only_columns(ClientRequest.id)
+    return get_or_404(
+        sa.select(RequestItem).join(RequestItem.request)
+        .options(
+            contains_eager(RequestItem.request),
+            selectinload(RequestItem.files).joinedload(ItemDocument.document),
+        )
+        .where(RequestItem.id == item_id, RequestItem.request_id.in_(visible))
+    )
+
+
+def get_item_to_answer(item_id: UUID, *, seen_by: Actor) -> RequestItem:
+    """One item with its request only: all that saving an answer needs, in one query."""
+    visible = requests_seen_by(seen_by).join(RequestItem, RequestItem.request_id == ClientRequest.id)
+    row = db.session.execute(
+        visible.with_only_columns(RequestItem, ClientRequest).where(RequestItem.id == item_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound()
+    item: RequestItem = row.RequestItem
+    set_committed_value(item, "request", row.ClientRequest)
+    return item
+
+
+def list_requests(
+    filters: RequestFilters, *, seen_by: Actor, page: int = 1, per_page: int = PAGE
+) -> tuple[Sequence[RequestRow], bool]:
+    """A page of requests, the most pressing first, and whether there is another page."""
+    statement = requests_seen_by(seen_by).where(*_conditions(filters))
+    newest_first = filters.view in ("closed", "all")
+    order = (ClientRequest.id.desc(),) if newest_first else (ClientRequest.due_on.nulls_last(), ClientRequest.id)
+    chosen = db.session.scalars(
+        statement.with_only_columns(ClientRequest.id).order_by(*order)
+        .limit(per_page + 1).offset((page - 1) * per_page)
+    ).all()
+    rows = _rows(chosen[:per_page], seen_by)
+    return rows, len(chosen) > per_page
+
+
+def _conditions(filters: RequestFilters) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if filters.client_id is not None:
+        conditions.append(ClientRequest.client_id == filters.client_id)
+    if filters.job_id is not None:
+        conditions.append(ClientRequest.job_id == filters.job_id)
+    is_open = ClientRequest.closed_at.is_(None)
+    views: dict[str, list[sa.ColumnElement[bool]]] = {
+        "waiting": [is_open, ClientRequest.state.in_(WITH_CLIENT)],
+        "submitted": [is_open, _has_something_to_review()],
+        "overdue": [is_open, ClientRequest.state.in_(WITH_CLIENT), ClientRequest.due_on < today()],
+        "drafts": [is_open, ClientRequest.state.in_((RequestState.DRAFT, RequestState.SCHEDULED))],
+        "open": [is_open],
+        "closed": [ClientRequest.closed_at.is_not(None)],
+    }
+    return conditions + views.get(filters.view, [])
+
+
+def _has_something_to_review() -> sa.ColumnElement[bool]:
+    return sa.exists().where(RequestItem.request_id == ClientRequest.id, RequestItem.state.in_(TO_REVIEW))
+
+
+def _rows(ids: Sequence[UUID], seen_by: Actor) -> Sequence[RequestRow]:
+    """The requests of these ids in their order, with counts, in one query."""
+    if not ids:
+        return []
+    total, to_come, to_review = (
+        sa.select(sa.func.count()).where(RequestItem.request_id == ClientRequest.id, *more)
+        .correlate(ClientRequest).scalar_subquery()
+        for more in ((), (RequestItem.state.in_(STILL_TO_COME),), (RequestItem.state.in_(TO_REVIEW),))
+    )
+    found = db.session.execute(
+        requests_seen_by(seen_by).join(Client, Client.id == ClientRequest.client_id)
+        .with_only_columns(ClientRequest, Client.name, total, to_come, to_review).where(ClientRequest.id.in_(ids))
+    ).all()
+    by_id = {row[0].id: RequestRow(*row) for row in found}
+    return [by_id[request_id] for request_id in ids if request_id in by_id]
+
+
+def count_requests(*, seen_by: Actor) -> dict[str, int]:
+    """How many there are in each view of the list."""
+    views = ("waiting", "submitted", "overdue", "drafts")
+    counts = [
+        sa.func.count().filter(*_conditions(RequestFilters(view=view))).label(view) for view in views
+    ]
+    seen = requests_seen_by(seen_by).where(ClientRequest.closed_at.is_(None))
+    return dict(db.session.execute(seen.with_only_columns(*counts)).one()._mapping)
+
+
+def recipients_of(request: ClientRequest, *, seen_by: Actor) -> Sequence[Contact]:
+    return db.session.scalars(
+        sa.select(Contact).join(RequestRecipient, RequestRecipient.contact_id == Contact.id)
+        .where(RequestRecipient.request_id.in_(
+            requests_seen_by(seen_by).where(ClientRequest.id == request.id).with_only_columns(ClientRequest.id)
+        )).order_by(Contact.sort_key)
+    ).all()
+
+
+@dataclass(frozen=True)
+class Reachable:
+    """A contact of a client who can be written to."""
+
+    contact_id: UUID
+    name: str
+    email: str
+    language: str
+    zone: str | None
+    is_primary: bool
+    portal_access: bool
+
+
+def reachable_contacts(client_id: UUID, *, seen_by: Actor) -> Sequence[Reachable]:
+    """The client's contacts that have an address, the primary one first."""
+    first = (
+        sa.select(ContactAddress.value).where(
+            ContactAddress.contact_id == Contact.id, ContactAddress.kind == AddressKind.EMAIL
+        ).order_by(ContactAddress.position).limit(1).correlate(Contact).scalar_subquery()
+    )
+    rows = db.session.execute(
+        sa.select(Contact.id, Contact.name, first, Contact.language, Contact.zone, ClientContact.is_primary,
+                  ClientContact.portal_access)
+        .join(ClientContact, ClientContact.contact_id == Contact.id)
+        .where(ClientContact.client_id == client_id, Contact.archived_at.is_(None), first.is_not(None),
+               *within_sight(seen_by, ClientContact.client_id))
+        .order_by(ClientContact.is_primary.desc(), ClientContact.portal_access.desc(), Contact.sort_key)
+    ).all()
+    return [Reachable(*row) for row in rows]
+
+
+def earlier_answers(request: ClientRequest, *, seen_by: Actor) -> dict[str, RequestItem]:
+    """By question code: the item of the last accepted request of this client made from the same template request."""
+    if request.template_request_id is None:
+        return {}
+    before = db.session.scalar(
+        requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
+            ClientRequest.client_id == request.client_id, ClientRequest.id != request.id,
+            ClientRequest.template_request_id == request.template_request_id,
+            ClientRequest.state == RequestState.ACCEPTED, ClientRequest.id < request.id,
+        ).order_by(ClientRequest.id.desc()).limit(1)
+    )
+    if before is None:
+        return {}
+    items = db.session.scalars(
+        sa.select(RequestItem).options(load_only(RequestItem.code, RequestItem.kind, RequestItem.answer))
+        .where(RequestItem.request_id == before, RequestItem.answer.is_not(None))
+    )
+    return {item.code: item for item in items}
+
+
+def last_reminded_on(request: ClientRequest, *, seen_by: Actor) -> dt.date | None:
+    visible = requests_seen_by(seen_by).where(ClientRequest.id == request.id).with_only_columns(ClientRequest.id)
+    return db.session.scalar(sa.select(sa.func.max(Reminder.sent_on)).where(Reminder.request_id.in_(visible)))
