@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -19,17 +19,37 @@ from app.core.db import db
 _DIALECT = postgresql.dialect()
 
 
-def insert_rows(table: type[Any], rows: Sequence[Mapping[str, Any]], *, tail: str = "") -> sa.CursorResult[Any] | None:
-    """Insert rows that name the same columns; what they leave out takes the database's default or NULL.
+def insert_rows(table: type[Any], rows: Sequence[Mapping[str, Any]], *, tail: str = "") -> int:
+    """Insert rows that all name the same columns; the others take the model's default. Returns how many were made.
 
-    `tail` is SQL of our own after the rows, such as ON CONFLICT DO NOTHING. Nothing happens without rows.
+    `tail` is SQL of our own after the rows, such as ON CONFLICT DO NOTHING.
     """
     if not rows:
-        return None
-    statement = _statement(table, tuple(rows[0]), tail)
-    text = json.dumps(list(rows), default=_plain, separators=(",", ":"), ensure_ascii=False)
-    result: Any = db.session.execute(statement, {"rows": text.replace("\\u0000", "")})
-    return result  # type: ignore[no-any-return]
+        return 0
+    defaults = _defaults(table, frozenset(rows[0]))
+    full = [{**{name: make() for name, make in defaults}, **row} for row in rows]
+    text = json.dumps(full, default=_plain, separators=(",", ":"), ensure_ascii=False).replace("\\u0000", "")
+    result: Any = db.session.execute(_statement(table, tuple(full[0]), tail), {"rows": text})
+    return int(result.rowcount)
+
+
+@lru_cache(maxsize=256)
+def _defaults(table: type[Any], named: frozenset[str]) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    """What the model itself puts into the columns that are not named."""
+    found: list[tuple[str, Callable[[], Any]]] = []
+    for column in table.__table__.columns:
+        default = column.default
+        if column.name in named or default is None or column.server_default is not None:
+            continue
+        if default.is_callable:
+            found.append((column.name, partial(default.arg, None)))
+        elif default.is_scalar:
+            found.append((column.name, partial(_same, default.arg)))
+    return tuple(found)
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 @lru_cache(maxsize=256)

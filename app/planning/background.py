@@ -1,0 +1,65 @@
+"""What planning does by itself: the hourly sweep over series, one client of a run, forecasts after a change."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import reads
+from app.activity.models import Event
+from app.core.actors import SYSTEM, Actor
+from app.core.db import db
+from app.core.queue import BULK, background
+from app.planning import proofs, sentences
+from app.planning.commands.applications import KIND
+from app.planning.commands.applying import apply_to_client
+from app.planning.commands.forecasting import BATCH, refresh_forecasts, top_up_forecasts
+from app.planning.commands.occurrences import create_occurrences, due_occurrences
+from app.planning.models import Application, Series, SeriesState, VersionPolicy
+from app.runs.commands import works
+from app.runs.models import Run, RunItem
+
+__all__ = ["proofs", "sentences"]
+
+
+@background("planning.recurrence", every=3600, queue=BULK)
+def recur() -> None:
+    """Hourly, so that each office's day is met and an outage is caught up; the second run of a day finds nothing to do."""
+    while top_up_forecasts(by=SYSTEM):
+        db.session.expire_all()
+    create_due()
+
+
+def create_due() -> int:
+    """Create every job that is due by today; whatever cannot be created is passed and tried again next time."""
+    made, after = 0, None
+    while True:
+        due = due_occurrences(BATCH, by=SYSTEM, after=after)
+        if not due:
+            return made
+        made += create_occurrences([row.id for row in due], by=SYSTEM)
+        after = (due[-1].create_on, due[-1].id)
+        db.session.expire_all()
+
+
+@works(KIND)
+def apply_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
+    application = db.session.get_one(Application, run.id)
+    return apply_to_client(application, UUID(item.payload["client_id"]), by=by)
+
+
+@reads("planning.forecasts", "catalogue.template.publish", "clients.client.update", "catalogue.service.edit")
+def follow(event: Event, data: dict[str, Any]) -> None:
+    """A new version, a new name or a new year end changes what is forecast, never what is created."""
+    which = sa.select(Series.id).where(Series.state != SeriesState.ENDED)
+    if event.kind == "catalogue.template.publish":
+        which = which.where(
+            Series.service_id == UUID(str(data["service_id"])), Series.version_policy == VersionPolicy.LATEST
+        )
+    elif event.kind == "catalogue.service.edit":
+        which = which.where(Series.service_id == event.subject_id)
+    else:
+        which = which.where(Series.client_id == event.subject_id)
+    refresh_forecasts(list(db.session.scalars(which)), by=SYSTEM)

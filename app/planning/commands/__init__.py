@@ -1,0 +1,1 @@
+"""Planning: applying services, series and what they forecast, creating jobs."""

@@ -1,0 +1,172 @@
+"""Applying a service to many clients: choose, change single ones, run. The run has the application's own id."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.catalogue.models import Cadence, JobTemplate, Service, TemplateState
+from app.clients.models import Client
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.bulk import insert_rows
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import NotFound, Refused
+from app.core.permissions import authorize
+from app.jobs.models import Job, JobStatus
+from app.people.models import Person
+from app.planning.models import Application, ApplicationClient
+from app.planning.plans import OWNER
+from app.planning.policy import can_apply
+from app.runs.commands import start_run
+from app.runs.models import Run
+
+KIND = "planning.apply"
+MOST_CLIENTS = 20_000
+
+
+@dataclass(frozen=True)
+class ApplicationValues:
+    """What holds for all clients. `repeat` begins a series for each; `starts_on` None: the day after the period."""
+
+    cadence: Cadence
+    period_on: dt.date
+    starts_on: dt.date | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
+    repeat: bool = False
+    ahead_days: int = 14
+    offset_days: int = 0
+    send_requests: bool = True
+
+
+def prepare_application(
+    application_id: UUID, template: JobTemplate, values: ApplicationValues, client_ids: Collection[UUID], *, by: Actor
+) -> Application:
+    """Write down what is to be applied to whom; nothing is made yet. The same id again changes nothing."""
+    authorize(by, can_apply)
+    with transaction() as session:
+        existing = session.get(Application, application_id)
+        if existing is not None:
+            return existing
+        _check(template, values, client_ids)
+        application = Application(
+            id=application_id, service_id=template.service_id, template_id=template.id,
+            period={"cadence": values.cadence.value, "offset_days": values.offset_days}, period_on=values.period_on,
+            starts_on=values.starts_on, roles=dict(values.roles),
+            repeat={"ahead_days": values.ahead_days} if values.repeat else {}, send_requests=values.send_requests,
+            started_by=by.person_id,
+        )
+        session.add(application)
+        session.flush()
+        add_clients(application, client_ids, by=by)
+        return application
+
+
+def add_clients(application: Application, client_ids: Collection[UUID], *, by: Actor) -> None:
+    """Only those that one may see and that are not archived."""
+    authorize(by, can_apply, application)
+    seen = db.session.scalars(
+        sa.select(Client.id).where(
+            Client.id.in_(client_ids), Client.archived_at.is_(None), *within_sight(by, Client.id)
+        )
+    ).all()
+    if not seen:
+        raise Refused("Choose at least one client.", field="clients")
+    insert_rows(
+        ApplicationClient, [{"application_id": application.id, "client_id": client_id} for client_id in seen],
+        tail="ON CONFLICT DO NOTHING",
+    )
+
+
+def change_client(
+    application: Application, client_id: UUID, *, skip: bool, owner_id: UUID | None, starts_on: dt.date | None,
+    due_on: dt.date | None, by: Actor,
+) -> None:
+    """What is different for this one client."""
+    authorize(by, can_apply, application)
+    with transaction() as session:
+        _not_started(application)
+        row = session.scalar(
+            sa.select(ApplicationClient).join(Client, Client.id == ApplicationClient.client_id).where(
+                ApplicationClient.application_id == application.id, ApplicationClient.client_id == client_id,
+                *within_sight(by, Client.id),
+            )
+        )
+        if row is None:
+            raise NotFound()
+        if starts_on and due_on and due_on < starts_on:
+            raise Refused("It would be due before it starts.", field="due_on")
+        if owner_id is not None and session.get(Person, owner_id) is None:
+            raise Refused("Choose somebody of the firm.", field="owner")
+        row.skip, row.owner_id, row.starts_on, row.due_on = skip, owner_id, starts_on, due_on
+
+
+def run_application(application: Application, *, by: Actor) -> Run:
+    """Start creating; a second press finds the run that the first one began."""
+    authorize(by, can_apply, application)
+    with transaction() as session:
+        session.execute(sa.select(Application.id).where(Application.id == application.id).with_for_update())
+        begun = session.get(Run, application.id)
+        if begun is not None:
+            return begun
+        rows = session.execute(
+            sa.select(Client.id, Client.name).join(ApplicationClient, ApplicationClient.client_id == Client.id)
+            .where(
+                ApplicationClient.application_id == application.id, ~ApplicationClient.skip,
+                *within_sight(by, Client.id),
+            )
+            .order_by(Client.sort_key, Client.id)
+        ).all()
+        if not rows:
+            raise Refused("Every client is passed over; there is nothing to create.")
+        service = session.get_one(Service, application.service_id)
+        run = start_run(
+            application.id, KIND, f"{service.name}: {len(rows)} jobs",
+            [(row.name, {"client_id": str(row.id)}) for row in rows], by=by,
+        )
+        application.started_at = now()
+        record("planning.application.start", application, by=by, service=service.name, clients=len(rows))
+        return run
+
+
+def same_jobs(
+    application: Application, periods: Mapping[UUID, tuple[dt.date | None, dt.date | None]]
+) -> dict[UUID, UUID]:
+    """By client: a job of this service about the same period that exists already."""
+    rows = db.session.execute(
+        sa.select(Job.client_id, Job.period_start, Job.id).where(
+            Job.service_id == application.service_id, Job.client_id.in_(periods), Job.status != JobStatus.CANCELLED,
+            Job.period_start.is_not(None),
+        )
+    ).all()
+    return {row.client_id: row.id for row in rows if periods[row.client_id][0] == row.period_start}
+
+
+def _not_started(application: Application) -> None:
+    if application.started_at is not None:
+        raise Refused("This was started already; change the jobs themselves.")
+
+
+def _check(template: JobTemplate, values: ApplicationValues, client_ids: Collection[UUID]) -> None:
+    if template.state is not TemplateState.PUBLISHED:
+        raise Refused("Publish the version first; jobs are made of published versions only.")
+    if not client_ids:
+        raise Refused("Choose at least one client.", field="clients")
+    if len(client_ids) > MOST_CLIENTS:
+        raise Refused(f"At most {MOST_CLIENTS:,} clients at a time.", field="clients")
+    if values.repeat and values.cadence is Cadence.ONCE:
+        raise Refused("What is done once does not repeat. Choose how often.", field="cadence")
+    if not 0 <= values.ahead_days <= 400:
+        raise Refused("Jobs are created between 0 and 400 days ahead.", field="ahead_days")
+    if abs(values.offset_days) > 400:
+        raise Refused("Work starts at most 400 days before or after the period's end.", field="offset_days")
+    unknown = set(values.roles) - {OWNER, "preparer", "reviewer", "partner", "administrator"}
+    if unknown:
+        raise Refused(f"There is no work role {min(unknown)}.", field="roles")

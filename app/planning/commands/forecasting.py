@@ -1,0 +1,129 @@
+"""Keeping the forecasts equal to their definition; each function may run twice, at once, and after any crash."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
+
+from app.catalogue.models import JobTemplate, TemplateState
+from app.catalogue.queries import get_blueprint
+from app.core.actors import SYSTEM, Actor
+from app.core.bulk import insert_rows
+from app.core.clock import today
+from app.core.db import db, transaction
+from app.core.permissions import authorize
+from app.planning.facts import ClientFacts, client_facts
+from app.planning.forecast import Forecast, forecasts_of, horizon
+from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
+from app.planning.policy import can_edit_series
+
+BATCH = 200
+KEPT_FIELDS = ("period_end", "create_on", "starts_on", "due_on", "title")
+
+
+def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
+    """Lengthen the forecasts of the next active series that end too early. Returns how many series; 0: all are long."""
+    authorize(by, can_edit_series)
+    end = horizon(today())
+    with transaction() as session:
+        rows = session.scalars(
+            sa.select(Series)
+            .where(Series.state == SeriesState.ACTIVE, sa.func.coalesce(Series.forecast_until, dt.date.min) < end)
+            .order_by(Series.id).limit(limit).options(joinedload(Series.service, innerjoin=True))
+            .with_for_update(of=Series, skip_locked=True).execution_options(populate_existing=True)
+        ).all()
+        found = [f for series, all_of in define(rows, end, only_new=True) for f in all_of]
+        insert_rows(Occurrence, [f.row() for f in found], tail="ON CONFLICT (series_id, period_start) DO NOTHING")
+        if rows:
+            session.execute(
+                sa.update(Series).where(Series.id.in_([series.id for series in rows])).values(forecast_until=end)
+                .execution_options(synchronize_session=False)
+            )
+        return len(rows)
+
+
+def refresh_forecasts(series_ids: Sequence[UUID], *, by: Actor) -> None:
+    """Rebuild the forecasts of some series after their definition changed; what was created or skipped stays."""
+    authorize(by, can_edit_series)
+    end = horizon(today())
+    with transaction() as session:
+        rows = session.scalars(
+            sa.select(Series).where(Series.id.in_(series_ids)).order_by(Series.id)
+            .options(joinedload(Series.service, innerjoin=True))
+            .with_for_update(of=Series).execution_options(populate_existing=True)
+        ).all()
+        for series, wanted in define(rows, end):
+            _replace(series, wanted)
+            series.forecast_until = end if series.state is not SeriesState.ENDED else None
+
+
+def _replace(series: Series, wanted: list[Forecast]) -> None:
+    by_start = {forecast.period_start: forecast for forecast in wanted}
+    kept = db.session.scalars(
+        sa.select(Occurrence).where(Occurrence.series_id == series.id).execution_options(populate_existing=True)
+    ).all()
+    for occurrence in kept:
+        forecast = by_start.pop(occurrence.period_start, None)
+        if occurrence.state is not OccurrenceState.FORECAST:
+            continue
+        if forecast is None:
+            db.session.delete(occurrence)
+            continue
+        for name in KEPT_FIELDS:
+            setattr(occurrence, name, getattr(forecast, name))
+    db.session.flush()
+    insert_rows(
+        Occurrence, [forecast.row() for forecast in by_start.values()],
+        tail="ON CONFLICT (series_id, period_start) DO NOTHING",
+    )
+
+
+def define(
+    rows: Iterable[Series], end: dt.date, *, only_new: bool = False
+) -> list[tuple[Series, list[Forecast]]]:
+    """What the forecasts of these series (loaded with their service) are, by definition."""
+    series_list = list(rows)
+    facts = facts_for(series_list)
+    templates = templates_for(series_list)
+    return [
+        (series, forecasts_of(
+            series, get_blueprint(templates[series.id]), series.service.name, facts[series.id], end,
+            since=series.forecast_until if only_new else None,
+        ))
+        for series in series_list
+    ]
+
+
+def facts_for(rows: Sequence[Series]) -> dict[UUID, ClientFacts]:
+    """Client facts by series; one statement a service."""
+    by_service: dict[UUID, list[Series]] = {}
+    for series in rows:
+        by_service.setdefault(series.service_id, []).append(series)
+    found = {}
+    for service_id, those in by_service.items():
+        facts = client_facts([series.client_id for series in those], service_id, seen_by=SYSTEM)
+        found |= {series.id: facts[series.client_id] for series in those}
+    return found
+
+
+def templates_for(rows: Sequence[Series]) -> dict[UUID, UUID]:
+    """The version that each series is made from now: its own when pinned, else the service's latest."""
+    latest = dict(
+        db.session.execute(
+            sa.select(JobTemplate.service_id, JobTemplate.id)
+            .where(
+                JobTemplate.service_id.in_({series.service_id for series in rows}),
+                JobTemplate.state == TemplateState.PUBLISHED,
+            )
+            .order_by(JobTemplate.number)
+        ).all()
+    )
+    return {
+        series.id: latest.get(series.service_id, series.template_id)
+        if series.version_policy is VersionPolicy.LATEST else series.template_id
+        for series in rows
+    }

@@ -1,0 +1,177 @@
+"""Occurrences: the job of a forecast is created once, by hand or by the sweep; one may be skipped and taken back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import joinedload
+
+from app.activity.commands import record
+from app.catalogue.queries import get_blueprint
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.db import db, transaction
+from app.core.errors import NotFound, Refused
+from app.core.permissions import authorize
+from app.planning.commands.create import create_planned_job
+from app.planning.commands.forecasting import facts_for, refresh_forecasts, templates_for
+from app.planning.facts import ClientFacts, Staffing, staffing
+from app.planning.forecast import pattern_of_series
+from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
+from app.planning.plans import JobPlan, Wish, owner_of, plan_job, roles_of
+from app.planning.policy import can_edit_series
+
+log = structlog.get_logger()
+
+
+def due_occurrences(limit: int, *, by: Actor, after: tuple[dt.date, UUID] | None = None) -> Sequence[sa.Row[tuple[dt.date, UUID]]]:
+    """Forecasts of active series whose jobs should be there by today: (create_on, id), oldest first."""
+    authorize(by, can_edit_series)
+    statement = (
+        sa.select(Occurrence.create_on, Occurrence.id).join(Series, Series.id == Occurrence.series_id)
+        .where(
+            Occurrence.state == OccurrenceState.FORECAST, Occurrence.create_on <= today(),
+            Series.state == SeriesState.ACTIVE,
+        )
+        .order_by(Occurrence.create_on, Occurrence.id).limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(sa.tuple_(Occurrence.create_on, Occurrence.id) > sa.tuple_(*after))
+    return db.session.execute(statement).all()
+
+
+class Planner:
+    """What many creations share: blueprints, client facts, staffing; read once for a batch."""
+
+    def __init__(self, series: Sequence[Series]) -> None:
+        self._facts: dict[UUID, ClientFacts] = facts_for(series)
+        self._templates = templates_for(series)
+        self._staff: Staffing = staffing()
+
+    def plan(self, series: Series, occurrence: Occurrence) -> JobPlan:
+        wish = Wish(
+            pattern_of_series(series), occurrence.period_start, starts_on=occurrence.starts_on,
+            owner_id=owner_of(series.roles), roles=roles_of(series.roles),
+        )
+        return plan_job(
+            self._client(series), get_blueprint(self._templates[series.id]), series.service.name, wish, self._staff,
+            origin=origin_of(series.id, occurrence.period_start),
+        )
+
+    def _client(self, series: Series) -> ClientFacts:
+        """Its jobs stay in the engagement that the series was begun under."""
+        facts = self._facts[series.id]
+        return replace(facts, engagement_id=series.engagement_id)
+
+
+def origin_of(series_id: UUID, period_start: dt.date) -> str:
+    return f"series:{series_id}:{period_start.isoformat()}"
+
+
+def create_occurrences(ids: Sequence[UUID], *, by: Actor) -> int:
+    """Create the jobs of these forecasts, each in a transaction of its own. Returns how many this call made.
+
+    One that cannot be created stays forecast and is tried again by the next sweep; it does not stop the others.
+    """
+    authorize(by, can_edit_series)
+    series = db.session.scalars(
+        sa.select(Series).join(Occurrence, Occurrence.series_id == Series.id).where(Occurrence.id.in_(ids)).distinct()
+        .options(joinedload(Series.service, innerjoin=True))
+    ).all()
+    planner = Planner(series)
+    by_id = {each.id: each for each in series}
+    made = 0
+    for occurrence_id in ids:
+        try:
+            made += _create(occurrence_id, by_id, planner, by=by)
+        except sa.exc.OperationalError:
+            raise
+        except Exception:
+            log.exception("planning.occurrence.broken", occurrence=str(occurrence_id))
+    return made
+
+
+def _create(occurrence_id: UUID, series: dict[UUID, Series], planner: Planner, *, by: Actor) -> bool:
+    with transaction() as session:
+        occurrence = session.scalar(
+            sa.select(Occurrence).join(Series, Series.id == Occurrence.series_id)
+            .where(
+                Occurrence.id == occurrence_id, Occurrence.state == OccurrenceState.FORECAST,
+                Series.state == SeriesState.ACTIVE,
+            )
+            .with_for_update(of=Occurrence, skip_locked=True).execution_options(populate_existing=True)
+        )
+        if occurrence is None:
+            return False
+        plan = planner.plan(series[occurrence.series_id], occurrence)
+        job_id, made = create_planned_job(plan, by=by)
+        mark_created(occurrence, job_id, plan)
+        return made
+
+
+def mark_created(occurrence: Occurrence, job_id: UUID, plan: JobPlan) -> None:
+    occurrence.state, occurrence.job_id = OccurrenceState.CREATED, job_id
+    occurrence.title, occurrence.due_on, occurrence.starts_on = plan.title, plan.due_on, plan.starts_on
+
+
+def create_now(occurrence: Occurrence, *, by: Actor) -> UUID:
+    """Create the job of one forecast ahead of its day; pressing twice makes one."""
+    series = _series(occurrence)
+    authorize(by, can_edit_series, series)
+    if series.state is SeriesState.ENDED:
+        raise Refused("This series has ended.")
+    with transaction():
+        row = _locked(occurrence)
+        if row.state is OccurrenceState.CREATED and row.job_id:
+            return row.job_id
+        plan = Planner([series]).plan(series, row)
+        job_id, _made = create_planned_job(plan, by=by)
+        mark_created(row, job_id, plan)
+        record("planning.occurrence.create", series, by=by, job_id=job_id, title=row.title)
+        return job_id
+
+
+def skip_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
+    """This one only: no job is made for its period."""
+    series = _series(occurrence)
+    authorize(by, can_edit_series, series)
+    with transaction():
+        row = _locked(occurrence)
+        if row.state is OccurrenceState.CREATED:
+            raise Refused("Its job is there already. Cancel the job instead.")
+        if row.state is OccurrenceState.FORECAST:
+            row.state = OccurrenceState.SKIPPED
+            record("planning.occurrence.skip", series, by=by, title=row.title)
+
+
+def restore_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
+    """Take a skipped one back into the forecast."""
+    series = _series(occurrence)
+    authorize(by, can_edit_series, series)
+    with transaction():
+        row = _locked(occurrence)
+        if row.state is OccurrenceState.SKIPPED:
+            row.state = OccurrenceState.FORECAST
+            refresh_forecasts([series.id], by=by)
+            record("planning.occurrence.restore", series, by=by, title=row.title)
+
+
+def _series(occurrence: Occurrence) -> Series:
+    return db.session.scalars(
+        sa.select(Series).where(Series.id == occurrence.series_id).options(joinedload(Series.service, innerjoin=True))
+    ).one()
+
+
+def _locked(occurrence: Occurrence) -> Occurrence:
+    row = db.session.scalar(
+        sa.select(Occurrence).where(Occurrence.id == occurrence.id).with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise NotFound()
+    return row

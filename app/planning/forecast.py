@@ -1,0 +1,80 @@
+"""What the forecast of a series is: its definition, from which the stored rows are a rebuildable copy."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.blueprints import Blueprint
+from app.planning.facts import ClientFacts
+from app.planning.models import Series, SeriesState
+from app.planning.periods import MonthDay, Period, PeriodKind, PeriodPattern, recurring_periods
+from app.planning.plans import due_on_of, title_of
+
+MONTHS_AHEAD = 13
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One period of a series as it stands to be created."""
+
+    series_id: UUID
+    client_id: UUID
+    period_start: dt.date
+    period_end: dt.date
+    create_on: dt.date
+    starts_on: dt.date
+    due_on: dt.date | None
+    title: str
+
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def horizon(today: dt.date) -> dt.date:
+    """Forecasts cover every period that begins before this day: at least twelve months from any day of this month."""
+    index = today.year * 12 + today.month - 1 + MONTHS_AHEAD
+    return dt.date(index // 12, index % 12 + 1, 1)
+
+
+def pattern_of_series(series: Series) -> PeriodPattern:
+    kind = PeriodKind(series.period)
+    months = series.period_months if kind is PeriodKind.CUSTOM else None
+    return PeriodPattern(kind, MonthDay(series.year_end_month, series.year_end_day), months)
+
+
+def periods_of(series: Series, until: dt.date) -> list[Period]:
+    """The periods of a series that begin before a day and not after its end."""
+    if series.ends_on is not None:
+        until = min(until, series.ends_on + dt.timedelta(days=1))
+    found = recurring_periods(series.rrule, pattern_of_series(series), series.anchor_on, horizon=until)
+    return [period for period in found if period.start < until]
+
+
+def forecasts_of(
+    series: Series, blueprint: Blueprint, service_name: str, client: ClientFacts, until: dt.date,
+    *, since: dt.date | None = None,
+) -> list[Forecast]:
+    """All of a series before `until`, or only those that begin on or after `since`. An ended series has none."""
+    if series.state is SeriesState.ENDED:
+        return []
+    pattern = pattern_of_series(series)
+    return [
+        _forecast(series, blueprint, service_name, client, pattern, period)
+        for period in periods_of(series, until)
+        if since is None or period.start >= since
+    ]
+
+
+def _forecast(
+    series: Series, blueprint: Blueprint, service_name: str, client: ClientFacts, pattern: PeriodPattern, period: Period
+) -> Forecast:
+    starts_on = period.end + dt.timedelta(days=series.offset_days)
+    return Forecast(
+        series_id=series.id, client_id=series.client_id, period_start=period.start, period_end=period.last_day,
+        create_on=starts_on - dt.timedelta(days=series.ahead_days), starts_on=starts_on,
+        due_on=due_on_of(blueprint, period, starts_on, client),
+        title=title_of(blueprint, client.name, service_name, period, pattern, starts_on),
+    )

@@ -1,0 +1,131 @@
+"""One job as it will be: its title, every date, every owner. The preview and the doing read the same plan."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.blueprints import Blueprint, Dates, RequestPlan, StepPlan, dates_of, due_of
+from app.catalogue.models import WorkRole
+from app.core.ids import parse_id
+from app.planning.facts import ClientFacts, Staffing
+from app.planning.periods import Period, PeriodKind, PeriodPattern
+from app.planning.titles import title
+
+UNPERIODIC = PeriodPattern(PeriodKind.MONTH)
+OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """A step with its date and its owner; without one it goes to the unassigned queue."""
+
+    step: StepPlan
+    due_on: dt.date | None
+    assignee_id: UUID | None
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """Everything that creating the job writes. `origin` is what makes creating it twice create it once."""
+
+    origin: str
+    client: ClientFacts
+    service_name: str
+    blueprint: Blueprint
+    title: str
+    period_start: dt.date | None
+    period_end: dt.date | None
+    period_name: str
+    starts_on: dt.date
+    due_on: dt.date | None
+    owner_id: UUID | None
+    roles: dict[WorkRole, UUID]
+    tasks: tuple[TaskPlan, ...]
+    dates: Dates
+
+    @property
+    def requests(self) -> list[tuple[RequestPlan, dt.date | None]]:
+        return [(request, self.dates.requests.get(request.row.id)) for request in self.blueprint.requests]
+
+    @property
+    def people(self) -> set[UUID]:
+        return {task.assignee_id for task in self.tasks if task.assignee_id} | ({self.owner_id} if self.owner_id else set())
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for one client: which period, when it starts, who does it. `pattern` None: about no period."""
+
+    pattern: PeriodPattern | None
+    period_on: dt.date
+    starts_on: dt.date | None = None
+    due_on: dt.date | None = None
+    owner_id: UUID | None = None
+    roles: Mapping[WorkRole, UUID] | None = None
+    offset_days: int = 0
+
+    @property
+    def period(self) -> Period | None:
+        return self.pattern.containing(self.period_on) if self.pattern else None
+
+
+def plan_job(
+    client: ClientFacts, blueprint: Blueprint, service_name: str, wish: Wish, staff: Staffing, *, origin: str
+) -> JobPlan:
+    """The plan; reads and writes nothing."""
+    period = wish.period
+    starts_on = wish.starts_on or start_of(period, wish)
+    dates = dates_of(blueprint, anchors_of(period, starts_on), client.calendar, due_on=wish.due_on)
+    roles = {role: person for role, person in (wish.roles or {}).items() if staff.may_do(person, client)}
+    holders = {role: staff.holder(role, roles, client) for role in WorkRole}
+    return JobPlan(
+        origin=origin, client=client, service_name=service_name, blueprint=blueprint,
+        title=title_of(blueprint, client.name, service_name, period, wish.pattern, starts_on),
+        period_start=period.start if period else None, period_end=period.last_day if period else None,
+        period_name=wish.pattern.name(period) if wish.pattern and period else "", starts_on=starts_on,
+        due_on=dates.due_on, owner_id=staff.owner(wish.owner_id, client), roles=roles,
+        tasks=tuple(
+            TaskPlan(step, dates.steps.get(step.key), holders[step.work_role]) for step in blueprint.steps
+        ),
+        dates=dates,
+    )
+
+
+def start_of(period: Period | None, wish: Wish) -> dt.date:
+    """Work on a period begins the day after it, earlier or later by the offset; without one on the day named."""
+    return (period.end if period else wish.period_on) + dt.timedelta(days=wish.offset_days)
+
+
+def anchors_of(period: Period | None, starts_on: dt.date) -> dict[str, dt.date]:
+    around = {"period_start": period.start, "period_end": period.last_day} if period else {}
+    return {"job_start": starts_on, **around}
+
+
+def due_on_of(blueprint: Blueprint, period: Period, starts_on: dt.date, client: ClientFacts) -> dt.date | None:
+    return due_of(blueprint, anchors_of(period, starts_on), client.calendar)
+
+
+def title_of(
+    blueprint: Blueprint, client: str, service: str, period: Period | None, pattern: PeriodPattern | None,
+    starts_on: dt.date,
+) -> str:
+    """A job about no period is named after the month in which it starts."""
+    periods = pattern or UNPERIODIC
+    return title(
+        blueprint.title_pattern, client=client, service=service, period=period or periods.containing(starts_on),
+        periods=periods,
+    )
+
+
+def roles_of(stored: Mapping[str, Any]) -> dict[WorkRole, UUID]:
+    """Work roles of a stored choice: {"preparer": "<id>", …}."""
+    found = {role: parse_id(str(stored.get(role.value) or "")) for role in WorkRole}
+    return {role: person for role, person in found.items() if person}
+
+
+def owner_of(stored: Mapping[str, Any]) -> UUID | None:
+    return parse_id(str(stored.get(OWNER) or ""))

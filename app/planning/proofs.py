@@ -1,0 +1,61 @@
+"""Proof that the stored forecasts are what their definition says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
+
+from app.core.db import db
+from app.core.proofs import Finding, proof
+from app.planning.commands.forecasting import BATCH, KEPT_FIELDS, define
+from app.planning.forecast import Forecast
+from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
+
+
+@proof("planning.forecasts")
+def forecasts_equal_their_definition() -> Iterator[Finding]:
+    """Every series has exactly the periods that its rule gives, and what is still forecast says the same as the rule."""
+    ids = db.session.scalars(
+        sa.select(Series.id).where(Series.forecast_until.is_not(None)).order_by(Series.id)
+    ).all()
+    for start in range(0, len(ids), BATCH):
+        yield from _batch(ids[start : start + BATCH])
+    ended = sa.select(sa.func.count()).select_from(Occurrence).join(Series, Series.id == Occurrence.series_id).where(
+        Series.state == SeriesState.ENDED, Occurrence.state == OccurrenceState.FORECAST
+    )
+    left = db.session.scalar(ended)
+    if left:
+        yield Finding("series", f"{left} forecasts of ended series are still there.")
+
+
+def _batch(ids: Sequence[UUID]) -> Iterator[Finding]:
+    rows = db.session.scalars(
+        sa.select(Series).where(Series.id.in_(ids), Series.state != SeriesState.ENDED)
+        .options(joinedload(Series.service, innerjoin=True))
+    ).all()
+    stored: dict[UUID, list[Occurrence]] = {}
+    for occurrence in db.session.scalars(sa.select(Occurrence).where(Occurrence.series_id.in_(ids))):
+        stored.setdefault(occurrence.series_id, []).append(occurrence)
+    ends = {series.forecast_until for series in rows if series.forecast_until}
+    for end in sorted(ends):
+        for series, wanted in define([s for s in rows if s.forecast_until == end], end):
+            yield from _compare(series, wanted, stored.get(series.id, []))
+
+
+def _compare(series: Series, wanted: list[Forecast], stored: list[Occurrence]) -> Iterator[Finding]:
+    by_start = {forecast.period_start: forecast for forecast in wanted}
+    for occurrence in stored:
+        forecast = by_start.pop(occurrence.period_start, None)
+        if occurrence.state is not OccurrenceState.FORECAST:
+            continue
+        if forecast is None:
+            yield Finding(f"series {series.id}", f"{occurrence.title} is forecast and should not be.")
+            continue
+        for name in KEPT_FIELDS:
+            if getattr(occurrence, name) != getattr(forecast, name):
+                yield Finding(f"series {series.id}", f"{occurrence.title}: {name} is not what the rule gives.")
+    for start in by_start:
+        yield Finding(f"series {series.id}", f"The period from {start} has no occurrence.")

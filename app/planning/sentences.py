@@ -1,0 +1,38 @@
+"""How the timeline tells what happened to series and applications."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from app.activity.sentences import place, sentence
+
+_TOLD = {
+    "planning.series.begin": "began the series {title}",
+    "planning.series.edit": "edited the series {title}",
+    "planning.series.pause": "paused the series {title}",
+    "planning.series.resume": "resumed the series {title}",
+    "planning.series.end": "ended the series {title}",
+    "planning.occurrence.create": "created {title} ahead of its day",
+    "planning.occurrence.skip": "skipped {title}",
+    "planning.occurrence.restore": "took {title} back into the forecast",
+    "planning.application.start": "applied {service} to {clients} clients",
+}
+
+
+def _teller(words: str) -> Any:
+    return lambda data: words.format(**data)
+
+
+for _kind, _words in _TOLD.items():
+    sentence(_kind)(_teller(_words))
+
+
+@place("series")
+def _series(subject_id: UUID) -> str:
+    return f"/series/{subject_id}"
+
+
+@place("application")
+def _application(subject_id: UUID) -> str:
+    return f"/applications/{subject_id}"

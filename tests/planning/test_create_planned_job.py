@@ -1,0 +1,97 @@
+"""Creating jobs from plans."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.catalogue.models import WorkRole
+from app.catalogue.queries import get_blueprint
+from app.core.actors import SYSTEM
+from app.core.errors import NotAllowed, NotFound
+from app.jobs.models import ChecklistItem, Deadline, Dependency, Job, JobRole, Task, TaskState
+from app.planning.commands.create import create_planned_job
+from app.planning.facts import client_facts, staffing
+from app.planning.periods import PeriodKind, PeriodPattern
+from app.planning.plans import JobPlan, Wish, plan_job
+from app.requests.models import ClientRequest
+from tests.make import Cast, count
+from tests.planning.make_planning import make_service
+
+OCTOBER = dt.date(2026, 10, 15)
+
+
+def plan(cast: Cast, *, client: str = "acme", **wish: object) -> JobPlan:
+    service, template = make_service()
+    chosen = getattr(cast, client)
+    facts = client_facts([chosen.id], service.id, seen_by=SYSTEM)[chosen.id]
+    asked = Wish(PeriodPattern(PeriodKind.MONTH), OCTOBER, **wish)  # type: ignore[arg-type]
+    return plan_job(facts, get_blueprint(template.id), service.name, asked, staffing(), origin="test:1")
+
+
+def test_a_plan_tells_title_dates_and_owners_before_anything_is_made(cast: Cast) -> None:
+    planned = plan(cast, roles={WorkRole.PREPARER: cast.sam.id})
+    assert planned.title == "Acme Ltd Bookkeeping Oct 2026"
+    assert (planned.starts_on, planned.due_on) == (dt.date(2026, 11, 1), dt.date(2026, 11, 30))
+    assert [task.due_on for task in planned.tasks] == [
+        dt.date(2026, 11, 4), dt.date(2026, 11, 11), dt.date(2026, 11, 30),
+    ]
+    assert [task.assignee_id for task in planned.tasks] == [cast.sam.id, cast.sam.id, cast.mel.id]
+    assert planned.dates.deadlines[0][1].due == dt.date(2026, 12, 7)
+    assert count(Job) == 0
+
+
+def test_creating_a_plan_makes_the_job_with_all_its_parts(cast: Cast, session: Session) -> None:
+    planned = plan(cast, roles={WorkRole.PREPARER: cast.sam.id})
+    job_id, made = create_planned_job(planned, by=cast.actor(cast.mel), send_requests=False)
+    job = session.get_one(Job, job_id)
+    tasks = session.scalars(sa.select(Task).where(Task.job_id == job_id).order_by(Task.position)).all()
+    assert made and job.title == planned.title and job.tasks_total == 3 and job.period_end == dt.date(2026, 10, 31)
+    assert [task.name for task in tasks] == ["Collect", "Post", "Review"]
+    assert [task.state for task in tasks][1:] == [TaskState.BLOCKED, TaskState.BLOCKED]
+    assert tasks[0].estimate == dt.timedelta(hours=1) and tasks[0].waited_on_by == 1
+    assert session.scalars(sa.select(ChecklistItem.text).order_by(ChecklistItem.position)).all() == ["Bank", "Cards"]
+    assert session.scalars(sa.select(Dependency.lag_days).where(Dependency.task_id == tasks[2].id)).all() == [2]
+    assert session.scalars(sa.select(Deadline)).one().effective_on == dt.date(2026, 12, 7)
+    assert session.scalars(sa.select(JobRole.person_id)).all() == [cast.sam.id]
+    request = session.scalars(sa.select(ClientRequest)).one()
+    assert request.task_id == tasks[0].id and request.due_on == dt.date(2026, 11, 10)
+
+
+def test_creating_the_same_origin_again_makes_nothing(cast: Cast) -> None:
+    planned = plan(cast)
+    first, made = create_planned_job(planned, by=SYSTEM, send_requests=False)
+    again, made_again = create_planned_job(planned, by=SYSTEM, send_requests=False)
+    assert (made, made_again) == (True, False) and first == again and count(Job) == 1
+
+
+def test_readiness_at_creation_is_what_the_graph_gives(cast: Cast, session: Session) -> None:
+    from app.jobs.commands.readiness import settle
+
+    job_id, _made = create_planned_job(plan(cast), by=SYSTEM, send_requests=False)
+    before = session.execute(sa.select(Task.id, Task.state, Task.waited_on_by)).all()
+    settle([job_id])
+    session.expire_all()
+    assert sorted(session.execute(sa.select(Task.id, Task.state, Task.waited_on_by)).all()) == sorted(before)
+
+
+def test_nobody_is_assigned_across_a_wall(cast: Cast) -> None:
+    planned = plan(cast, client="rival", roles={WorkRole.PREPARER: cast.wes.id}, owner_id=cast.wes.id)
+    assert [task.assignee_id for task in planned.tasks] == [None, None, cast.mel.id]
+    assert planned.owner_id == cast.mel.id and WorkRole.PREPARER not in planned.roles
+
+
+def test_wes_finds_nothing_to_plan_for_rival_and_otto_may_not_at_all(cast: Cast) -> None:
+    service, _template = make_service("Payroll")
+    assert client_facts([cast.rival.id], service.id, seen_by=cast.actor(cast.wes)) == {}
+    planned = plan(cast, client="rival")
+    with pytest.raises(NotAllowed):
+        create_planned_job(planned, by=cast.contact(cast.otto))
+    from dataclasses import replace
+
+    manager_behind_wall = replace(cast.actor(cast.mel), walled_clients=frozenset({cast.rival.id}))
+    with pytest.raises(NotFound):
+        create_planned_job(planned, by=manager_behind_wall)
