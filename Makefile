@@ -19,8 +19,8 @@ $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Say which: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Making the environment in .venv …"
 	@test -x $(PY) || "$(PYTHON)" -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]' --group dev
+	@$(PY) -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[local]' --group dev
 	@touch $(READY)
 
 run: $(READY) ## start everything; Ctrl-C stops it

@@ -11,6 +11,7 @@ bind = f"{settings.host}:{settings.port}"
 worker_class = "gthread"
 workers = settings.web_workers
 threads = settings.web_threads
+worker_connections = max(1000, 2 * settings.live_threads)
 timeout = 120
 graceful_timeout = 5
 keepalive = 15
@@ -28,7 +29,7 @@ def post_fork(server: Any, worker: Any) -> None:
     from app.core.db import db
 
     application = getattr(server.app, "callable", None)
-    if application is not None:
+    if hasattr(application, "app_context"):
         with application.app_context():
             for engine in db.engines.values():
                 engine.dispose(close=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 30.0
 READY_SECONDS = 90.0
 DEMO_SECONDS = 180.0
+OPEN_FILES = 16_384
 Say = Callable[[str], None]
 
 
@@ -100,6 +102,7 @@ class Supervisor:
         """Run until told to stop; the exit code says whether the start succeeded."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._be_told)
+        allow_many_files()
         if not is_free(self.settings.port):
             self.say(f"Port {self.settings.port} is taken. Stop what uses it, or choose another: PORT=8080.")
             return 1
@@ -238,6 +241,13 @@ class Supervisor:
 
     def _has_ended(self, part: Part) -> bool:
         return part.child is None or part.child.poll() is not None
+
+
+def allow_many_files() -> None:
+    """A thousand open pages are a thousand open files; the usual limit for a login is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def answers(url: str) -> bool:

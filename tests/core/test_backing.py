@@ -43,8 +43,8 @@ def take(var: Path) -> Iterator[Take]:
     """take_lease for settings that lack something; given back when the test fails half way."""
     taken: list[Lease] = []
 
-    def take(settings: Settings | None = None, **words: str) -> tuple[Lease, Settings]:
-        lease, filled = take_lease(settings or only_postgres(var), **words)
+    def take(settings: Settings | None = None, database: str = "") -> tuple[Lease, Settings]:
+        lease, filled = take_lease(settings or only_postgres(var), database=database)
         assert lease is not None
         taken.append(lease)
         return lease, filled
@@ -55,7 +55,7 @@ def take(var: Path) -> Iterator[Take]:
 
 
 def only_postgres(var: Path) -> Settings:
-    return Settings(var=var, secret_key="x", **FAST)
+    return replace(Settings(var=var, secret_key="x"), redis_url=FAST["redis_url"], s3_endpoint_url=FAST["s3_endpoint_url"])
 
 
 def answer(settings: Settings, login: str = "") -> str:
