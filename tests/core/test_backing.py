@@ -55,7 +55,7 @@ def take(var: Path) -> Iterator[Take]:
 
 
 def only_postgres(var: Path) -> Settings:
-    return replace(Settings(var=var, secret_key="x"), redis_url=FAST["redis_url"], s3_endpoint_url=FAST["s3_endpoint_url"])
+    return Settings(var=var, secret_key="x", redis_url=FAST["redis_url"], s3_endpoint_url=FAST["s3_endpoint_url"])
 
 
 def answer(settings: Settings, login: str = "") -> str:
