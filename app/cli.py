@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -123,6 +124,29 @@ def sign_in_link(app: Flask, role: str) -> None:
     from app.people.commands.links import make_sign_in_link
 
     click.echo(make_sign_in_link(role))
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@with_app
+def backup(app: Flask, file: Path) -> None:
+    """Write the whole firm, data and documents, into FILE."""
+    from app.exchange.backup import write_backup
+
+    written = write_backup(app.config["SETTINGS"], file)
+    rows = sum(written.tables.values())
+    click.echo(f"{file}: {rows} rows and {written.objects} objects of {written.bytes} bytes in all.")
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_app
+def restore(app: Flask, file: Path) -> None:
+    """Load a backup into this place, which must be empty."""
+    from app.exchange.backup import read_backup
+
+    written = read_backup(app.config["SETTINGS"], file)
+    click.echo(f"Restored {sum(written.tables.values())} rows and {written.objects} objects.")
 
 
 @main.command(hidden=True)

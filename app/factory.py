@@ -28,6 +28,10 @@ SCREENS = (
     "app.desk.guard",
     "app.desk.setup_views",
     "app.people.views",
+    "app.clients.views",
+    "app.desk.client.views",
+    "app.desk.activity.views",
+    "app.search.views",
     "app.delivery.views",
 )
 # Every module that registers background work, run workers, event readers or sentences.
@@ -35,6 +39,7 @@ WORKS = (
     "app.billing.background",
     "app.activity.background",
     "app.runs.background",
+    "app.clients.sentences",
     "app.catalogue.sentences",
     "app.planning.background",
     "app.delivery.background",
@@ -124,7 +129,7 @@ def _configure(flask: Flask, settings: Settings) -> None:
 
 
 def _pool() -> dict[str, Any]:
-    return {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": False, "pool_recycle": 1800,
+    return {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True, "pool_recycle": 1800,
             "connect_args": {"application_name": "firmament"}}
 
 

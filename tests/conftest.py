@@ -172,3 +172,11 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
                  "SMTP_URL", "FIRMAMENT_ENV", "SECRET_KEY", "PUBLIC_URL", "LIVE_URL"):
         monkeypatch.delenv(name, raising=False)
     os.environ.setdefault("TZ", "UTC")
+
+
+@pytest.fixture
+def cast(session: Session) -> Any:
+    """The named cast in a rolled-back transaction."""
+    from tests.make import make_cast
+
+    return make_cast()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import sqlalchemy as sa
 
 from app.config import Settings
-from app.core.schema import create_all
+from app.core.schema import SQL, create_all
 
 LOCK = 7_135_002
 
@@ -21,3 +23,9 @@ def migrate(settings: Settings) -> bool:
             settings.database_url, app_url=settings.database_app_url, portal_url=settings.database_portal_url
         )
     return True
+
+
+def wanted_mark() -> str:
+    """What a database is marked with whose schema is as this program wants it."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SQL.glob("*.sql")))).hexdigest()[:16]
+    return f"firmament {digest}"

@@ -69,6 +69,9 @@ class Storage:
     def size(self, key: str) -> int:
         return int(self._call("head_object", Key=key)["ContentLength"])
 
+    def content_type(self, key: str) -> str:
+        return str(self._call("head_object", Key=key).get("ContentType", "application/octet-stream"))
+
     def exists(self, key: str) -> bool:
         try:
             self.size(key)
