@@ -57,10 +57,21 @@ def _plain(value: Any) -> Any:
 
 
 def canonical(data: Mapping[str, Any]) -> str:
-    """The one spelling of a payload that is hashed and stored."""
-    return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).replace(
-        "\\u0000", ""
-    )
+    """The one spelling of a payload that is hashed and stored, without null characters: no database keeps them."""
+    text = _spelled(data)
+    return _spelled(_without_nulls(json.loads(text))) if "\\u0000" in text else text
+
+
+def _spelled(data: Any) -> str:
+    return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, dict):
+        return {_without_nulls(key): _without_nulls(part) for key, part in value.items()}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def payload_hash(salt: bytes, text: str) -> bytes:
@@ -115,7 +126,7 @@ def record(
     live.publish(*told)
 
 
-def link_hash(previous: bytes, event: sa.Row[Any]) -> bytes:
+def link_hash(previous: bytes, event: Any) -> bytes:
     """The next link of the chain."""
     fields = [
         event.id,

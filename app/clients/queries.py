@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -108,9 +108,9 @@ def list_clients(
     return ClientPage(rows, total, page)
 
 
-def every_client(found: ClientFilter, *, seen_by: Actor, sort: str = "name") -> sa.Result[Client, str, str]:
-    """All rows of the list, streamed, for an export."""
-    return db.session.execute(_with_names(_narrowed(found, seen_by), sort).execution_options(yield_per=500))
+def every_client(found: ClientFilter, *, seen_by: Actor, sort: str = "name") -> Iterator[sa.Row[Client, str, str]]:
+    """All rows of the list, streamed, for an export; asked when the first is drawn."""
+    yield from db.session.execute(_with_names(_narrowed(found, seen_by), sort).execution_options(yield_per=500))
 
 
 def _with_names(conditions: list[sa.ColumnElement[bool]], sort: str) -> sa.Select[Client, str, str]:

@@ -1,1 +1,1 @@
-"""Finding anything one may see."""
+"""Finding anything by a few letters: the palette, the search page, the lookups of forms."""

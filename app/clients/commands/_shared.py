@@ -9,6 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.core.db import Base, HasVersion, check_version, db
+from app.core.errors import Refused
+from app.people.models import Person
 
 Row = TypeVar("Row", bound=Base)
 
@@ -43,3 +45,14 @@ def positions(values: Iterable[str]) -> list[str]:
         if value:
             kept.setdefault(value.casefold(), value)
     return list(kept.values())
+
+
+def check_people(**people: UUID | None) -> None:
+    """Refuse an id that is nobody's, at its field."""
+    asked = {person_id for person_id in people.values() if person_id}
+    if not asked:
+        return
+    known = set(db.session.scalars(sa.select(Person.id).where(Person.id.in_(asked))))
+    for field, person_id in people.items():
+        if person_id and person_id not in known:
+            raise Refused("Nobody of the firm is meant by that. Pick a name from the list.", field=field)

@@ -12,7 +12,7 @@ from babel.numbers import is_currency
 
 from app.activity.commands import record
 from app.clients.checks import check_email, check_tax_number, check_website, format_phone
-from app.clients.commands._shared import already_made, apply_changes, lock_version
+from app.clients.commands._shared import already_made, apply_changes, check_people, lock_version
 from app.clients.models import Arrangement, Client, ClientKind, ClientStatus, Engagement
 from app.clients.names import clean_name, clean_tags, sort_key
 from app.clients.policy import can_edit_client
@@ -166,6 +166,7 @@ def checked(facts: ClientFacts, *, of: Client | None = None) -> ClientFacts:
     code = " ".join(facts.code.split())[:40]
     _check_code(code, of)
     _check_year_end(facts)
+    check_people(partner_id=facts.partner_id, manager_id=facts.manager_id)
     tax_number = facts.tax_number.strip()
     if of is None or tax_number != of.tax_number or country != of.country:
         tax_number = check_tax_number(tax_number, country)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from babel.numbers import is_currency
 
 from app.activity.commands import record
-from app.clients.commands._shared import already_made, apply_changes, lock_version
+from app.clients.commands._shared import already_made, apply_changes, check_people, lock_version
 from app.clients.models import Arrangement, Client, Engagement, EngagementStatus
 from app.clients.names import clean_name
 from app.clients.policy import can_edit_engagement, can_see, within_sight
@@ -154,6 +154,7 @@ def _checked(facts: EngagementFacts, currency: str) -> dict[str, Any]:
             RoundingRule.from_json(facts.rounding)
         except BadRounding as error:
             raise Refused(str(error), field="rounding") from error
+    check_people(partner_id=facts.partner_id, manager_id=facts.manager_id)
     values = asdict(facts)
     for fixed in ("currency", "entity_id"):
         del values[fixed]

@@ -1,0 +1,151 @@
+"""Reading the event log: a thing's timeline, the audit list, the proof of the chain."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import SEAL_COLUMNS, canonical, link_hash, payload_hash
+from app.activity.models import Event, EventPayload, EventSeal, Outbox
+from app.core.actors import ActorKind
+from app.core.db import db
+
+Sight = Sequence[sa.ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event with its payload; an erased payload reads as empty."""
+
+    id: int
+    kind: str
+    subject_kind: str
+    subject_id: UUID
+    client_id: UUID | None
+    actor_kind: ActorKind
+    actor_id: UUID | None
+    at: dt.datetime
+    request_id: str
+    address: str
+    data: dict[str, Any]
+    erased: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventFilter:
+    """Which events are asked for; empty means all. `kinds` are beginnings such as `jobs.` or whole kinds."""
+
+    client_id: UUID | None = None
+    engagement_id: UUID | None = None
+    job_id: UUID | None = None
+    subject_kind: str = ""
+    subject_id: UUID | None = None
+    actor_id: UUID | None = None
+    kinds: Sequence[str] = ()
+    without: Sequence[str] = ()
+    from_at: dt.datetime | None = None
+    to_at: dt.datetime | None = None
+    before: int | None = None
+
+
+_COLUMNS = (
+    Event.id, Event.kind, Event.subject_kind, Event.subject_id, Event.client_id, Event.actor_kind, Event.actor_id,
+    Event.at, Event.request_id, Event.address, EventPayload.data, EventPayload.erased_at,
+)
+
+
+def list_events(found: EventFilter, sight: Sight, *, limit: int = 50) -> list[Entry]:
+    """The newest matching events first. `sight` is the visibility clause of whoever asks, over Event's columns."""
+    return [_entry(row) for row in db.session.execute(_select(found, sight).limit(limit))]
+
+
+def every_event(found: EventFilter, sight: Sight) -> Iterator[Entry]:
+    """All matching events, streamed, for an export."""
+    for row in db.session.execute(_select(found, sight).execution_options(yield_per=500)):
+        yield _entry(row)
+
+
+def _select(found: EventFilter, sight: Sight) -> sa.Select[Any]:
+    statement = sa.select(*_COLUMNS).outerjoin(EventPayload, EventPayload.event_id == Event.id).where(*sight)
+    for name in ("client_id", "engagement_id", "job_id", "subject_kind", "subject_id", "actor_id"):
+        value = getattr(found, name)
+        if value:
+            statement = statement.where(getattr(Event, name) == value)
+    if found.kinds:
+        statement = statement.where(sa.or_(*(_kind(kind) for kind in found.kinds)))
+    for kind in found.without:
+        statement = statement.where(sa.not_(_kind(kind)))
+    if found.from_at:
+        statement = statement.where(Event.at >= found.from_at)
+    if found.to_at:
+        statement = statement.where(Event.at < found.to_at)
+    if found.before:
+        statement = statement.where(Event.id < found.before)
+    return statement.order_by(Event.id.desc())
+
+
+def _kind(kind: str) -> sa.ColumnElement[bool]:
+    return Event.kind.startswith(kind, autoescape=True) if kind.endswith(".") else Event.kind == kind
+
+
+def _entry(row: Any) -> Entry:
+    *facts, data, erased_at = row
+    return Entry(*facts, data or {}, erased_at is not None)
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """How much of the log was checked; `broken` names the first link that does not hold."""
+
+    checked: int
+    unsealed: int
+    broken: str = ""
+
+
+def verify_chain(*, batch: int = 5_000) -> ChainReport:
+    """Compute every hash again, payloads included (erased ones apart), and stop at the first that differs."""
+    position, previous, checked = 0, b"", 0
+    columns = [*SEAL_COLUMNS, EventSeal.position, EventSeal.hash, EventPayload.salt, EventPayload.data,
+               EventPayload.erased_at]
+    unsealed = db.session.scalar(sa.select(sa.func.count()).select_from(Outbox)) or 0
+    while True:
+        rows = db.session.execute(
+            sa.select(*columns).select_from(EventSeal).outerjoin(Event, Event.id == EventSeal.event_id)
+            .outerjoin(EventPayload, EventPayload.event_id == EventSeal.event_id)
+            .where(EventSeal.position > position).order_by(EventSeal.position).limit(batch)
+        ).all()
+        if not rows:
+            break
+        for row in rows:
+            fault = _fault(row, position, previous)
+            if fault:
+                return ChainReport(checked, unsealed, fault)
+            position, previous, checked = row.position, bytes(row.hash), checked + 1
+    lost = db.session.scalar(
+        sa.select(Event.id).outerjoin(EventSeal, EventSeal.event_id == Event.id)
+        .outerjoin(Outbox, Outbox.event_id == Event.id)
+        .where(EventSeal.event_id.is_(None), Outbox.event_id.is_(None)).limit(1)
+    )
+    return ChainReport(checked, unsealed, f"event {lost} is neither sealed nor waiting to be" if lost else "")
+
+
+def _fault(row: Any, position: int, previous: bytes) -> str:
+    where = f"link {row.position} (event {row.id})"
+    if row.position != position + 1:
+        return f"link {position + 1} is missing"
+    if row.id is None:
+        return f"link {row.position} seals an event that is gone"
+    if link_hash(previous, row) != bytes(row.hash):
+        return f"{where} does not follow from the one before"
+    if row.salt is None:
+        return f"{where} has lost its payload"
+    if row.erased_at is None and row.data is None:
+        return f"{where} has an empty payload that was not erased"
+    if row.data is not None and payload_hash(bytes(row.salt), canonical(row.data)) != bytes(row.payload_hash):
+        return f"{where} has a payload that was changed"
+    return ""

@@ -1,0 +1,231 @@
+"""The forms of clients, contacts, engagements and walls."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+import wtforms
+from babel import Locale
+from wtforms.validators import DataRequired, Length
+
+from app.clients.commands import ClientFacts, ContactFacts, EngagementFacts, Standing
+from app.clients.commands.clients import COUNTRIES
+from app.clients.models import AddressKind, Arrangement, Client, ClientKind, ClientStatus, Contact, Engagement
+from app.clients.names import LONGEST_NAME
+from app.core.db import db
+from app.core.fields import (
+    AmountField,
+    DurationField,
+    EnumField,
+    IdSelectField,
+    NumberField,
+    PickField,
+    VersionField,
+    offers,
+)
+from app.core.rounding import INCREMENTS, RoundingRule, RoundMode, RoundPer
+from app.core.web import Form
+from app.firm.queries import list_entities, list_offices, list_tax_rates
+from app.people.models import Person, PersonState
+
+_territories = Locale("en").territories
+COUNTRY_CHOICES = offers(
+    [("", "—"), *sorted(((code, str(_territories[code])) for code in COUNTRIES), key=lambda pair: pair[1])]
+)
+MONTHS = offers([("", "—"), *sorted(Locale("en").months["format"]["wide"].items())])
+STAGGERS = offers([("", "—"), (1, "Mar, Jun, Sep, Dec"), (2, "Jan, Apr, Jul, Oct"), (3, "Feb, May, Aug, Nov")])
+ARRANGEMENTS = {
+    Arrangement.HOURLY: "By the hour", Arrangement.FIXED: "Fixed fee", Arrangement.NON_BILLABLE: "Not billed",
+}
+
+
+def find_person(text: str) -> UUID | None:
+    """The one active colleague of exactly this name."""
+    ids = db.session.scalars(
+        sa.select(Person.id)
+        .where(sa.func.lower(Person.name) == text.lower(), Person.state == PersonState.ACTIVE).limit(2)
+    ).all()
+    return ids[0] if len(ids) == 1 else None
+
+
+def name_of(person_id: UUID | None) -> str:
+    return (db.session.scalar(sa.select(Person.name).where(Person.id == person_id)) or "") if person_id else ""
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if value and str(value).isdigit() else None
+
+
+def _lines(text: str | None) -> list[str]:
+    return [line.strip() for line in (text or "").replace(",", "\n").replace(";", "\n").splitlines() if line.strip()]
+
+
+class ClientForm(Form):
+    id = wtforms.HiddenField()
+    version = VersionField()
+    name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=LONGEST_NAME)])
+    code = wtforms.StringField("Code", validators=[Length(max=40)])
+    kind = EnumField("Kind", ClientKind, default=ClientKind.ORGANISATION)
+    status = EnumField("Status", ClientStatus, default=ClientStatus.ACTIVE)
+    legal_name = wtforms.StringField("Legal name", validators=[Length(max=LONGEST_NAME)])
+    registration_number = wtforms.StringField("Company number", validators=[Length(max=60)])
+    tax_number = wtforms.StringField("Tax number", validators=[Length(max=60)])
+    country = wtforms.SelectField("Country", choices=COUNTRY_CHOICES, default="")
+    email = wtforms.StringField("E-mail", validators=[Length(max=254)])
+    phone = wtforms.StringField("Telephone", validators=[Length(max=60)])
+    website = wtforms.StringField("Website", validators=[Length(max=300)])
+    address = wtforms.TextAreaField("Address", validators=[Length(max=1000)])
+    currency = wtforms.StringField("Currency", validators=[Length(max=3)])
+    year_end_day = NumberField("Year end, day", least=1, most=31)
+    year_end_month = wtforms.SelectField("Month", choices=MONTHS, default="")
+    vat_stagger = wtforms.SelectField("VAT quarters end in", choices=STAGGERS, default="")
+    office_id = IdSelectField("Office")
+    partner_id = PickField("Partner", find=find_person)
+    manager_id = PickField("Manager", find=find_person)
+    terms_days = NumberField("Payment terms, days", most=365)
+    tags = wtforms.StringField("Tags", description="With commas between them.")
+    notes = wtforms.TextAreaField("Notes")
+
+    def prepare(self, client: Client | None = None) -> None:
+        """Fill the closed lists, and show an existing client unless the form was sent."""
+        offices = list_offices()
+        self.office_id.offer([(office.id, office.name) for office in offices])
+        if self.is_submitted():
+            return
+        if client is None:
+            self.office_id.data = self.office_id.data or (offices[0].id if offices else None)
+            return
+        for name, field in self._fields.items():
+            if hasattr(client, name) and name not in ("id", "version"):
+                field.data = getattr(client, name)
+        self.tags.data = ", ".join(client.tags)
+        self.country.data = client.country or ""
+        self.year_end_month.data = str(client.year_end_month or "")
+        self.vat_stagger.data = str(client.vat_stagger or "")
+        self.partner_id.text = client.partner.name if client.partner else ""
+        self.manager_id.text = client.manager.name if client.manager else ""
+        self.version.data = str(client.version)
+
+    def values(self) -> ClientFacts:
+        return ClientFacts(
+            name=self.name.data or "", code=self.code.data or "", kind=self.kind.data, status=self.status.data,
+            legal_name=self.legal_name.data or "", registration_number=self.registration_number.data or "",
+            tax_number=self.tax_number.data or "", country=self.country.data or None, email=self.email.data or "",
+            phone=self.phone.data or "", website=self.website.data or "", address=self.address.data or "",
+            currency=self.currency.data or "", year_end_day=self.year_end_day.data,
+            year_end_month=_number(self.year_end_month.data), vat_stagger=_number(self.vat_stagger.data),
+            office_id=self.office_id.data, partner_id=self.partner_id.data, manager_id=self.manager_id.data,
+            terms_days=self.terms_days.data, tags=_lines(self.tags.data), notes=self.notes.data or "",
+        )
+
+
+class ContactForm(Form):
+    id = wtforms.HiddenField()
+    version = VersionField()
+    name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=LONGEST_NAME)])
+    emails = wtforms.TextAreaField("E-mail addresses", description="One a line; mail goes to the first.",
+                                   validators=[Length(max=4000)])
+    phones = wtforms.TextAreaField("Telephone numbers", description="One a line.", validators=[Length(max=2000)])
+
+    def show_contact(self, contact: Contact) -> None:
+        if self.is_submitted():
+            return
+        of_kind = {kind: [a.value for a in contact.addresses if a.kind is kind] for kind in AddressKind}
+        self.name.data, self.version.data = contact.name, str(contact.version)
+        self.emails.data = "\n".join(of_kind[AddressKind.EMAIL])
+        self.phones.data = "\n".join(of_kind[AddressKind.PHONE])
+
+    def values(self) -> ContactFacts:
+        return ContactFacts(name=self.name.data or "", emails=_lines(self.emails.data), phones=_lines(self.phones.data))
+
+
+class StandingForm(Form):
+    role = wtforms.StringField("Role at this client", validators=[Length(max=100)])
+    portal_access = wtforms.BooleanField("Sees this client in the portal")
+    is_primary = wtforms.BooleanField("Primary contact")
+
+    def standing(self) -> Standing:
+        return Standing(
+            role=self.role.data or "", portal_access=self.portal_access.data, is_primary=self.is_primary.data
+        )
+
+
+class NewContactForm(ContactForm, StandingForm):
+    """A new contact with what they are to the client that they are added to."""
+
+
+class EngagementForm(Form):
+    id = wtforms.HiddenField()
+    version = VersionField()
+    name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=LONGEST_NAME)])
+    practice_area = wtforms.StringField("Practice area", validators=[Length(max=100)])
+    scope = wtforms.TextAreaField("What is agreed")
+    starts_on = wtforms.DateField("Starts", validators=[wtforms.validators.Optional()])
+    ends_on = wtforms.DateField("Ends", validators=[wtforms.validators.Optional()])
+    entity_id = IdSelectField("Entity")
+    partner_id = PickField("Partner", find=find_person)
+    manager_id = PickField("Manager", find=find_person)
+    currency = wtforms.StringField("Currency", validators=[Length(max=3)])
+    arrangement = EnumField("Billed", Arrangement, ARRANGEMENTS, default=Arrangement.HOURLY)
+    fixed_fee = AmountField("Fixed fee")
+    budget = DurationField("Budget, hours", most=dt.timedelta(hours=100_000))
+    tax_rate_id = IdSelectField("Tax rate")
+    increment = wtforms.SelectField("Time is rounded to", default="")
+    round_mode = EnumField("Direction", RoundMode, default=RoundMode.UP)
+    minimum = NumberField("At least, minutes", most=480)
+
+    def prepare(self, client: Client, engagement: Engagement | None = None) -> None:
+        """Fill the closed lists, and show an existing engagement unless the form was sent."""
+        entities, rates = list_entities(), list_tax_rates()
+        self.entity_id.offer([(entity.id, entity.name) for entity in entities], empty="As the client's office")
+        self.tax_rate_id.offer([(rate.id, rate.name) for rate in rates], empty="As the firm")
+        self.increment.choices = offers([("", "as the firm"), *((n, f"{n} minutes") for n in INCREMENTS)])
+        self.fixed_fee.currency = engagement.currency if engagement else client.currency
+        if self.is_submitted():
+            return
+        self.currency.data = engagement.currency if engagement else client.currency
+        if engagement is None:
+            return
+        for name, field in self._fields.items():
+            if hasattr(engagement, name) and name not in ("id", "version"):
+                field.data = getattr(engagement, name)
+        self.partner_id.text = engagement.partner.name if engagement.partner else ""
+        self.manager_id.text = engagement.manager.name if engagement.manager else ""
+        self.version.data = str(engagement.version)
+        if engagement.rounding:
+            rule = RoundingRule.from_json(engagement.rounding)
+            self.increment.data, self.round_mode.data, self.minimum.data = str(rule.increment), rule.mode, rule.minimum
+
+    def values(self, service_id: UUID | None = None) -> EngagementFacts:
+        rounding = None
+        if self.increment.data:
+            rounding = RoundingRule(
+                int(self.increment.data), self.round_mode.data, self.minimum.data or 0, RoundPer.ENTRY
+            ).to_json()
+        return EngagementFacts(
+            name=self.name.data or "", practice_area=self.practice_area.data or "", scope=self.scope.data or "",
+            starts_on=self.starts_on.data, ends_on=self.ends_on.data, entity_id=self.entity_id.data,
+            partner_id=self.partner_id.data, manager_id=self.manager_id.data, currency=self.currency.data or "",
+            arrangement=self.arrangement.data, fixed_fee=self.fixed_fee.data, budget=self.budget.data,
+            tax_rate_id=self.tax_rate_id.data, rounding=dict(rounding) if rounding else None, service_id=service_id,
+        )
+
+
+class WallForm(Form):
+    id = wtforms.HiddenField()
+    person_id = PickField("Who is kept away", find=find_person, required="Name somebody.")
+    engagement_id = IdSelectField("From")
+    reason = wtforms.TextAreaField(
+        "Reason", validators=[DataRequired("Say why, for whoever asks later."), Length(max=1000)]
+    )
+
+
+class BulkForm(Form):
+    """What is done to the clients that are picked in the list."""
+
+    ids = wtforms.SelectMultipleField(validate_choice=False, coerce=str)
+    tag = wtforms.StringField("Tag", validators=[Length(max=40)])
+    partner_id = PickField("Partner", find=find_person)

@@ -1,0 +1,69 @@
+"""The screen on which walls around a client are set and taken down."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, render_template, url_for
+
+from app.clients.commands import lower_wall, raise_wall
+from app.clients.forms import WallForm
+from app.clients.models import Client
+from app.clients.policy import can_edit_walls
+from app.clients.queries import engagements_of, get_client, get_engagement, get_wall, list_walls
+from app.core.db import db
+from app.core.errors import Refused
+from app.core.permissions import authorize
+from app.core.web import Answer, form_id, me, redirect_to, submit
+from app.desk.guard import guard
+from app.people.models import Person
+
+blueprint = guard(Blueprint("walls", __name__))
+
+
+def _form(client: Client) -> WallForm:
+    form = WallForm()
+    form.engagement_id.offer(
+        [(e.id, e.name) for e in engagements_of(client.id, seen_by=me())], empty="The whole client"
+    )
+    form.id.data = str(form_id(form))
+    return form
+
+
+def _page(client: Client, form: WallForm) -> str:
+    return render_template("clients/walls.html", client=client, form=form, walls=list_walls(client.id, seen_by=me()))
+
+
+@blueprint.get("/clients/<uuid:client_id>/walls")
+def index(client_id: UUID) -> Answer:
+    client = get_client(client_id, seen_by=me())
+    authorize(me(), can_edit_walls)
+    return _page(client, _form(client))
+
+
+@blueprint.post("/clients/<uuid:client_id>/walls")
+def create(client_id: UUID) -> Answer:
+    client = get_client(client_id, seen_by=me())
+    authorize(me(), can_edit_walls)
+    form = _form(client)
+
+    def save() -> None:
+        around = get_engagement(form.engagement_id.data, seen_by=me()) if form.engagement_id.data else client
+        person = db.session.get(Person, form.person_id.data)
+        if person is None:
+            raise Refused("Pick a name from the list.", field="person_id")
+        raise_wall(form_id(form), person, around, form.reason.data or "", by=me())
+
+    if submit(form, save):
+        to_list = form.person_id.data == me().id and not form.engagement_id.data
+        url = url_for("clients.index") if to_list else url_for("walls.index", client_id=client.id)
+        return redirect_to(url, "The wall stands")
+    return _page(client, form), 422
+
+
+@blueprint.post("/walls/<uuid:wall_id>/removal")
+def delete(wall_id: UUID) -> Answer:
+    wall = get_wall(wall_id, seen_by=me())
+    client_id = wall.client_id or get_engagement(wall.engagement_id, seen_by=me()).client_id  # type: ignore[arg-type]
+    lower_wall(wall, by=me())
+    return redirect_to(url_for("walls.index", client_id=client_id), "The wall is down")

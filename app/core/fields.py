@@ -1,0 +1,180 @@
+"""Form fields that keep what was typed and give what commands take: ids, enums, amounts, durations."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+import wtforms
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
+
+from app.core.durations import BadDuration, format_duration, parse_duration
+from app.core.errors import Refused
+from app.core.ids import parse_id
+from app.core.money import exponent, parse_amount
+
+Member = TypeVar("Member", bound=enum.Enum)
+
+
+def offers(pairs: Iterable[tuple[Any, str]]) -> list[SelectChoice]:
+    """(value, words) as the choices of a select."""
+    return [SelectChoice(value=str(value), label=words) for value, words in pairs]
+
+
+class PickField(wtforms.Field):
+    """What a combobox sends: an id, and beside it the text shown. `data` is the id, `text` the text as typed.
+
+    Without script only the text comes: `find` (text -> id or None) is asked then.
+    """
+
+    def __init__(
+        self, label: str = "", *, find: Callable[[str], UUID | None], required: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(label, **kwargs)
+        self.find = find
+        self.required = required
+        self.text = ""
+
+    def process(self, formdata: Any, data: Any = wtforms.utils.unset_value, extra_filters: Any = None) -> None:
+        self.text = (formdata.get(f"{self.name}_text", "") if formdata else "").strip()[:500]
+        super().process(formdata, data, extra_filters)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = parse_id(valuelist[0]) if valuelist else None
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data is None and self.text:
+            self.data = self.find(self.text)
+            if self.data is None:
+                said = f"Nothing is called “{self.text[:60]}”. Pick one from the list."
+                raise wtforms.validators.StopValidation(said)
+        if self.data is None and self.required:
+            raise wtforms.validators.StopValidation(self.required)
+
+
+class IdSelectField(wtforms.SelectField):
+    """A short closed list of rows; the empty choice is None."""
+
+    def __init__(self, label: str = "", **kwargs: Any) -> None:
+        super().__init__(label, coerce=lambda value: value if isinstance(value, UUID) else parse_id(value), **kwargs)
+
+    def offer(self, rows: Iterable[tuple[UUID, str]], *, empty: str | None = None) -> None:
+        self.choices = offers([*([("", empty)] if empty is not None else []), *rows])
+
+    def pre_validate(self, form: Any) -> None:
+        offered: Any = self.choices or ()
+        if self.data not in {parse_id(choice.value) for choice in offered}:
+            raise wtforms.validators.ValidationError("Choose one from the list.")
+
+
+class EnumField(wtforms.SelectField):
+    """One of an enum's members, shown in words."""
+
+    def __init__(
+        self, label: str, members: type[Member], words: dict[Member, str] | None = None, **kwargs: Any
+    ) -> None:
+        said = {member: str(member.value).replace("_", " ").capitalize() for member in members} | (words or {})
+        choices = offers((member.value, said[member]) for member in members)
+        super().__init__(label, choices=choices, coerce=_coerce(members), **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        if not isinstance(self.data, enum.Enum):
+            raise wtforms.validators.ValidationError("Choose one from the list.")
+
+
+def _coerce(members: type[Member]) -> Callable[[Any], Any]:
+    def coerce(value: Any) -> Any:
+        if isinstance(value, members) or value is None:
+            return value
+        try:
+            return members(value)
+        except ValueError:
+            return str(value)
+
+    return coerce
+
+
+class TypedField(wtforms.Field):
+    """A line of text that is read as a value; what was typed stays when it cannot be read."""
+
+    widget = wtforms.widgets.TextInput()
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else self.write(self.data)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        text = valuelist[0].strip()[:500] if valuelist else ""
+        self.data = None
+        if text:
+            self.data = self.read(text)
+
+    def read(self, text: str) -> Any:
+        raise NotImplementedError
+
+    def write(self, value: Any) -> str:
+        return str(value)
+
+
+class AmountField(TypedField):
+    """An amount in a currency that is known when the form is made."""
+
+    def __init__(self, label: str = "", *, currency: str = "GBP", **kwargs: Any) -> None:
+        super().__init__(label, **kwargs)
+        self.currency = currency
+
+    def read(self, text: str) -> Decimal:
+        try:
+            return parse_amount(text, self.currency)
+        except Refused as refusal:
+            raise ValueError(refusal.message) from refusal
+
+    def write(self, value: Decimal) -> str:
+        return f"{value:.{exponent(self.currency)}f}"
+
+
+class DurationField(TypedField):
+    """Hours and minutes as people write them."""
+
+    def __init__(self, label: str = "", *, most: dt.timedelta = dt.timedelta(hours=24), **kwargs: Any) -> None:
+        super().__init__(label, **kwargs)
+        self.most = most
+
+    def read(self, text: str) -> dt.timedelta:
+        try:
+            return parse_duration(text, most=self.most)
+        except BadDuration as error:
+            raise ValueError(str(error)) from error
+
+    def write(self, value: dt.timedelta) -> str:
+        return format_duration(value)
+
+
+class NumberField(TypedField):
+    """A whole number within bounds."""
+
+    def __init__(self, label: str = "", *, least: int = 0, most: int = 1_000_000, **kwargs: Any) -> None:
+        super().__init__(label, **kwargs)
+        self.least, self.most = least, most
+
+    def read(self, text: str) -> int:
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+            raise ValueError("Write a whole number.")
+        if not self.least <= int(text) <= self.most:
+            raise ValueError(f"It lies between {self.least} and {self.most}.")
+        return int(text)
+
+
+class VersionField(wtforms.HiddenField):
+    """The version of the row that the form was opened on; None when it is missing or mangled."""
+
+    @property
+    def number(self) -> int | None:
+        text = str(self.data or "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

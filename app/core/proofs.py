@@ -1,0 +1,37 @@
+"""What `firmament verify` proves: each room registers its own; a finding is something that does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it must be. A note only informs."""
+
+    subject: str
+    message: str
+    note: bool = False
+
+
+Proof = Callable[[], Iterator[Finding]]
+_proofs: dict[str, Proof] = {}
+
+
+def proof(name: str) -> Callable[[Proof], Proof]:
+    """Register a proof under a name such as `ledger.balances`; it yields what it finds wrong."""
+
+    def register(check: Proof) -> Proof:
+        if name in _proofs and _proofs[name].__qualname__ != check.__qualname__:
+            raise RuntimeError(f"Two proofs are called {name}.")
+        _proofs[name] = check
+        return check
+
+    return register
+
+
+def run_proofs() -> Iterator[tuple[str, list[Finding]]]:
+    """Every proof in order of name with what it found."""
+    for name in sorted(_proofs):
+        yield name, list(_proofs[name]())

@@ -1,0 +1,1 @@
+"""The screens of the event log: timelines and the audit page."""

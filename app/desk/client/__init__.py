@@ -1,0 +1,1 @@
+"""The client page: one record over every room."""

@@ -1,0 +1,39 @@
+"""The sections of the client page, in their order. A room adds its own with one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from app.core.actors import Actor
+
+
+@dataclass(frozen=True)
+class Section:
+    """`endpoint` is a GET view that takes `client_id` and answers a fragment, whoever asks."""
+
+    key: str
+    label: str
+    endpoint: str
+    permission: str = ""
+
+
+SECTIONS = (
+    Section("jobs", "Jobs", "jobs.client_section"),
+    Section("requests", "Requests", "requests.client_section"),
+    Section("documents", "Documents", "documents.client_section"),
+    Section("time", "Time", "time.client_section"),
+    Section("wip", "WIP", "wip.client_section"),
+    Section("invoices", "Invoices", "invoices.client_section"),
+    Section("balance", "Balance", "payments.client_section"),
+    Section("contacts", "Contacts", "contacts.of_client"),
+    Section("engagements", "Engagements", "engagements.of_client"),
+    Section("timeline", "Timeline", "timeline.of_client"),
+)
+
+
+def sections_for(actor: Actor) -> list[Section]:
+    """Those that exist and that this person may open."""
+    known = current_app.view_functions
+    return [s for s in SECTIONS if s.endpoint in known and (not s.permission or actor.may(s.permission))]

@@ -1,0 +1,116 @@
+"""Finding clients, jobs, invoices, people and engagements by a few letters: one small query each, on an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.billing.models import Invoice
+from app.clients.models import Client, Engagement, EngagementStatus
+from app.clients.names import sort_key
+from app.clients.policy import within_sight
+from app.clients.queries import escape_like, like
+from app.core.actors import Actor
+from app.core.db import db
+from app.core.permissions import Permission
+from app.jobs.models import Job, JobStatus
+from app.people.models import Person, PersonState
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One thing found: its kind, what it is called, what stands beside it."""
+
+    kind: str
+    id: UUID
+    text: str
+    hint: str
+
+
+def _prefix(text: str) -> str:
+    return escape_like(text) + "%"
+
+
+def find_clients(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
+    """By part of the name or the beginning of the code; those whose name begins with the text come first."""
+    key = sort_key(text)
+    begins = Client.sort_key.startswith(key, autoescape=True)
+    rows = db.session.execute(
+        sa.select(Client.id, Client.name, Client.code).where(
+            Client.archived_at.is_(None), *within_sight(seen_by, Client.id),
+            sa.or_(Client.sort_key.like(like(text)), Client.code.like(_prefix(text.upper()))) if key else sa.true(),
+        ).order_by(*([begins.desc()] if key else []), Client.sort_key).limit(limit)
+    )
+    return [Hit("client", row.id, row.name, row.code) for row in rows]
+
+
+def find_jobs(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
+    """By part of the title or the beginning of the number; open ones first."""
+    rows = db.session.execute(
+        sa.select(Job.id, Job.title, Job.number, Client.name).join(Client, Client.id == Job.client_id).where(
+            *within_sight(seen_by, Job.client_id, Job.engagement_id),
+            sa.or_(
+                sa.func.lower(Job.title).like(f"%{escape_like(text.lower())}%"), Job.number.like(_prefix(text.upper()))
+            ),
+        ).order_by((Job.status == JobStatus.ACTIVE).desc(), Job.due_on.desc()).limit(limit)
+    )
+    return [Hit("job", row.id, row.title, f"{row.name} · {row.number}") for row in rows]
+
+
+def find_invoices(text: str, *, seen_by: Actor, limit: int = 5) -> list[Hit]:
+    """By the number, its beginning or its last digits; for whoever may see bills."""
+    if not seen_by.may(Permission.WIP_SEE):
+        return []
+    numbers = [_prefix(text.upper())]
+    if text.isdigit():
+        numbers.append(f"%{escape_like(text)}")
+    rows = db.session.execute(
+        sa.select(Invoice.id, Invoice.number, Client.name).join(Client, Client.id == Invoice.client_id).where(
+            sa.or_(*(Invoice.number.like(number) for number in numbers)), *within_sight(seen_by, Invoice.client_id),
+        ).order_by(Invoice.number.desc()).limit(limit)
+    )
+    return [Hit("invoice", row.id, row.number, row.name) for row in rows]
+
+
+def find_people(text: str, *, seen_by: Actor, limit: int = 5) -> list[Hit]:
+    """Colleagues by part of their name."""
+    if seen_by.is_contact:
+        return []
+    rows = db.session.execute(
+        sa.select(Person.id, Person.name, Person.role).where(
+            Person.state == PersonState.ACTIVE,
+            sa.or_(sa.func.lower(Person.name).like(f"%{escape_like(text.lower())}%"), Person.sort_key.like(like(text))),
+        ).order_by(Person.sort_key).limit(limit)
+    )
+    return [Hit("person", row.id, row.name, str(row.role.value)) for row in rows]
+
+
+def find_engagements(text: str, client_id: UUID | None, *, seen_by: Actor, limit: int = 20) -> list[Hit]:
+    """Open engagements, of one client or of all, by part of their or their client's name."""
+    statement = sa.select(Engagement.id, Engagement.name, Engagement.number, Client.name.label("client")).join(
+        Client, Client.id == Engagement.client_id
+    ).where(
+        Engagement.status == EngagementStatus.OPEN, Client.archived_at.is_(None),
+        *within_sight(seen_by, Engagement.client_id, Engagement.id),
+    )
+    if client_id:
+        statement = statement.where(Engagement.client_id == client_id)
+    if text:
+        name = sa.func.lower(Engagement.name).like(f"%{escape_like(text.lower())}%")
+        statement = statement.where(sa.or_(name, Client.sort_key.like(like(text))))
+    rows = db.session.execute(statement.order_by(Client.sort_key, Engagement.name).limit(limit))
+    return [Hit("engagement", r.id, r.name, r.number if client_id else r.client) for r in rows]
+
+
+def find_anything(text: str, *, seen_by: Actor) -> Sequence[tuple[str, list[Hit]]]:
+    """Four queries at most, in groups; empty groups are left out."""
+    groups = [
+        ("Clients", find_clients(text, seen_by=seen_by)),
+        ("Jobs", find_jobs(text, seen_by=seen_by) if len(text) > 1 else []),
+        ("Invoices", find_invoices(text, seen_by=seen_by) if any(c.isdigit() for c in text) else []),
+        ("People", find_people(text, seen_by=seen_by)),
+    ]
+    return [(label, hits) for label, hits in groups if hits]
