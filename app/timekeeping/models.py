@@ -20,7 +20,10 @@ from app.people.models import Person
 
 
 class Timer(HasId, Base):
-    """A clock on a task, job or engagement; one runs per person, by the database's word. Server time."""
+    """A clock on a task, job or engagement; one runs per person, by the database's word. Server time.
+
+    `overran` stays when one that was forgotten is paused: it never becomes an entry without being asked about.
+    """
 
     __tablename__ = "timer"
 
@@ -33,6 +36,8 @@ class Timer(HasId, Base):
     started_at: Mapped[dt.datetime]
     running_since: Mapped[dt.datetime | None]
     gathered: Mapped[dt.timedelta] = mapped_column(default=dt.timedelta(0))
+    overran: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    discarded_at: Mapped[dt.datetime | None]
 
     client: Mapped[Client] = relationship(lazy="raise")
     engagement: Mapped[Engagement] = relationship(lazy="raise")
@@ -72,6 +77,14 @@ class WipItem(HasId, HasVersion):
     state: Mapped[ItemState] = mapped_column(default=ItemState.OPEN)
     hold_reason: Mapped[str] = mapped_column(default="")
     deleted_at: Mapped[dt.datetime | None]
+    value_when_deleted: Mapped[Decimal | None]
+
+    def mark_deleted(self, at: dt.datetime) -> None:
+        """Worth nothing from now on; what was open is remembered, should it be taken back."""
+        self.deleted_at, self.value_when_deleted, self.open_value = at, self.open_value, Decimal(0)
+
+    def mark_restored(self) -> None:
+        self.deleted_at, self.open_value, self.value_when_deleted = None, self.value_when_deleted or Decimal(0), None
 
 
 class TimeEntry(WipItem, Base):

@@ -22,9 +22,10 @@ from app.core.permissions import authorize
 from app.firm.models import Entity
 from app.ledger.commands import post
 from app.ledger.models import TransactionKind
-from app.timekeeping.commands.entries import refuse_locked
+from app.timekeeping.commands.entries import add_to_task
+from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.wip import Item, Place, move_wip, place_of, wip_legs
-from app.timekeeping.models import ItemState
+from app.timekeeping.models import ItemState, TimeEntry
 
 
 def _fetch(ids: Sequence[UUID], *, by: Actor) -> list[Item]:
@@ -97,6 +98,8 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
             before = place_of(item)
             base = base_currency(item.engagement_id)
             item.client_id, item.engagement_id = target.client_id, target.id
+            if isinstance(item, TimeEntry):
+                add_to_task(item.task_id, -item.recorded)
             item.job_id = item.task_id = None
             item.version += 1
             move_wip(TransactionKind.TRANSFERRED, item, before, place_of(item), by=by, base=base, reason=reason)

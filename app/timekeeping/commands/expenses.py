@@ -21,7 +21,7 @@ from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.firm.models import Entity
 from app.ledger.models import TransactionKind
-from app.timekeeping.commands.entries import refuse_locked
+from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.wip import move_wip, place_of
 from app.timekeeping.models import Expense
 from app.timekeeping.policy import can_edit_item, can_record_time
@@ -143,6 +143,6 @@ def delete_expense(expense: Expense, *, by: Actor) -> None:
             .join(Engagement, Engagement.entity_id == Entity.id)
             .where(Engagement.id == expense.engagement_id)
         )
-        expense.deleted_at, expense.open_value = now(), Decimal(0)
+        expense.mark_deleted(now())
         move_wip(TransactionKind.REPRICED, expense, before, None, by=by, base=str(base), reason="deleted")
         record("timekeeping.expense.delete", expense, by=by, net=expense.net, topics=("wip",))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,20 +20,15 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.jobs.models import Job, Task
-from app.timekeeping.commands.entries import EntryFacts, record_entry
+from app.timekeeping.commands.entries import record_entry
+from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
 from app.timekeeping.models import TimeEntry, Timer
 from app.timekeeping.policy import can_record_time
+from app.timekeeping.targets import Target
 
 FORGOTTEN_AFTER = dt.timedelta(hours=10)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What a timer is for: a task, a job or an engagement; the most exact one counts."""
-
-    task_id: UUID | None = None
-    job_id: UUID | None = None
-    engagement_id: UUID | None = None
+TIMER_LOCK = 7141
+Place = sa.Row[Any]
 
 
 def elapsed(timer: Timer) -> dt.timedelta:
@@ -43,121 +39,151 @@ def elapsed(timer: Timer) -> dt.timedelta:
 
 def is_forgotten(timer: Timer) -> bool:
     """Whether it ran overnight or longer than anyone works: then the person is asked how long it really was."""
-    if timer.running_since is None:
-        return False
+    if timer.overran or timer.running_since is None:
+        return timer.overran
     ran = now() - timer.running_since
     return ran > FORGOTTEN_AFTER or clock.local(timer.running_since).date() < clock.today()
 
 
 def start_timer(timer_id: UUID, target: Target, *, by: Actor, note: str = "") -> Timer:
-    """Start a timer; the one that runs is paused. The same id again changes nothing. Raises NotFound."""
+    """Start a timer; the one that runs is paused. On what today's timer of one's own is for, that one goes on.
+
+    The same id again changes nothing. Raises NotFound.
+    """
     authorize(by, can_record_time)
     with transaction() as session:
-        _lock_person(by)
-        existing = session.get(Timer, timer_id)
-        if existing is not None:
-            return existing
-        client_id, engagement_id, job_id, task_id = _place(target, by=by)
-        _pause_running(by)
-        moment = now()
-        timer = Timer(
-            id=timer_id,
-            person_id=by.id,
-            client_id=client_id,
-            engagement_id=engagement_id,
-            job_id=job_id,
-            task_id=task_id,
-            note=note,
-            started_at=moment,
-            running_since=moment,
-            gathered=dt.timedelta(),
-        )
-        session.add(timer)
+        place = _place(target, by=by)
+        own = _own_timers(by)
+        same_id = next((timer for timer in own if timer.id == timer_id), None)
+        timer = same_id or next((t for t in own if t.discarded_at is None and _goes_on(t, place)), None)
+        if same_id is not None or (timer is not None and timer.running_since is not None):
+            return timer
+        _pause(own)
+        if timer is None:
+            timer = _new_timer(timer_id, place, note, by=by)
+            session.add(timer)
+        timer.running_since = now()
         session.flush()
-        record("timekeeping.timer.start", timer, by=by, topics=(f"person:{by.id}",))
+        record("timekeeping.timer.start", timer, by=by, name=place.name, topics=_topics(timer))
         return timer
 
 
-def _lock_person(by: Actor) -> None:
-    """One at a time per person; the unique index is what guarantees it."""
-    db.session.execute(sa.text("SELECT pg_advisory_xact_lock(7141, hashtext(:id))"), {"id": str(by.id)})
-
-
-def _place(target: Target, *, by: Actor) -> tuple[UUID, UUID, UUID | None, UUID | None]:
-    if target.task_id:
-        row = db.session.execute(
-            sa.select(Task.client_id, Task.engagement_id, Task.job_id, Task.id).where(Task.id == target.task_id)
-        ).one_or_none()
-    elif target.job_id:
-        row = db.session.execute(
-            sa.select(Job.client_id, Job.engagement_id, Job.id, sa.null()).where(Job.id == target.job_id)
-        ).one_or_none()
-    else:
-        row = db.session.execute(
-            sa.select(Engagement.client_id, Engagement.id, sa.null(), sa.null()).where(
-                Engagement.id == target.engagement_id
-            )
-        ).one_or_none()
-    if row is None or not can_see(by, row[0], row[1]):
-        raise NotFound()
-    return row[0], row[1], row[2], row[3]
-
-
-def _pause_running(by: Actor) -> None:
-    running = db.session.scalar(
-        sa.select(Timer).where(Timer.person_id == by.id, Timer.running_since.is_not(None)).with_for_update()
+def _new_timer(timer_id: UUID, place: Place, note: str, *, by: Actor) -> Timer:
+    return Timer(
+        id=timer_id,
+        person_id=by.id,
+        client_id=place.client_id,
+        engagement_id=place.engagement_id,
+        job_id=place.job_id,
+        task_id=place.task_id,
+        note=_note(note),
+        started_at=now(),
+        running_since=None,
+        gathered=dt.timedelta(),
+        overran=False,
     )
-    if running is not None:
-        running.gathered, running.running_since = elapsed(running), None
-        db.session.flush()
+
+
+def _goes_on(timer: Timer, place: Place) -> bool:
+    here = (timer.engagement_id, timer.job_id, timer.task_id) == (place.engagement_id, place.job_id, place.task_id)
+    return here and not timer.overran and clock.local(timer.started_at).date() == clock.today()
+
+
+def _topics(timer: Timer) -> tuple[str, ...]:
+    return (f"person:{timer.person_id}",)
+
+
+def _lock(person_id: UUID | None) -> sa.ColumnElement[None]:
+    """One at a time per person; the unique index is what guarantees it."""
+    return sa.func.pg_advisory_xact_lock(TIMER_LOCK, sa.func.hashtext(str(person_id)))
+
+
+def _place(target: Target, *, by: Actor) -> Place:
+    """Where a target is and what it is called, the person's timers locked in the same round trip."""
+    none = sa.null()
+    if target.task_id:
+        columns = Task.client_id, Task.engagement_id, Task.job_id, Task.id, Task.name, Task.id == target.task_id
+    elif target.job_id:
+        columns = Job.client_id, Job.engagement_id, Job.id, none, Job.title, Job.id == target.job_id
+    else:
+        wanted = Engagement.id == target.engagement_id
+        columns = Engagement.client_id, Engagement.id, none, none, Engagement.name, wanted
+    names = ("client_id", "engagement_id", "job_id", "task_id", "name")
+    labelled = [column.label(name) for column, name in zip(columns, names, strict=False)]
+    row = db.session.execute(sa.select(*labelled, _lock(by.id)).where(columns[-1])).one_or_none()
+    if row is None or not can_see(by, row.client_id, row.engagement_id):
+        raise NotFound()
+    return row
+
+
+def _own_timers(by: Actor) -> Sequence[Timer]:
+    return db.session.scalars(
+        sa.select(Timer).where(Timer.person_id == by.id).execution_options(populate_existing=True)
+    ).all()
+
+
+def _pause(timers: Sequence[Timer]) -> None:
+    """Hold whichever runs. One that was forgotten stays marked: only the person knows what it was."""
+    for timer in timers:
+        if timer.running_since is not None:
+            timer.overran = is_forgotten(timer)
+            timer.gathered, timer.running_since = elapsed(timer), None
+            db.session.flush()
+
+
+def _locked(timer: Timer) -> Timer | None:
+    """The timer as it is now, alone with it; None when it has become an entry meanwhile."""
+    db.session.execute(sa.select(_lock(timer.person_id)))
+    return db.session.scalar(sa.select(Timer).where(Timer.id == timer.id).execution_options(populate_existing=True))
 
 
 def pause_timer(timer: Timer, *, by: Actor) -> None:
     """Hold the clock; pressing twice holds it once."""
     authorize(by, can_record_time, timer.person_id)
-    with transaction() as session:
-        _lock_person(by)
-        session.refresh(timer)
-        if timer.running_since is None:
+    with transaction():
+        if _locked(timer) is None or timer.running_since is None:
             return
-        timer.gathered, timer.running_since = elapsed(timer), None
-        session.flush()
-        record("timekeeping.timer.pause", timer, by=by, topics=(f"person:{timer.person_id}",))
+        _pause([timer])
+        record("timekeeping.timer.pause", timer, by=by, seconds=timer.gathered, topics=_topics(timer))
 
 
 def resume_timer(timer: Timer, *, by: Actor) -> None:
-    """Go on; whatever else runs is paused."""
+    """Go on; whatever else runs is paused. One that ran on overnight asks first how long it was."""
     authorize(by, can_record_time, timer.person_id)
     with transaction() as session:
-        _lock_person(by)
-        session.refresh(timer)
-        if timer.running_since is not None:
+        if _locked(timer) is None or timer.discarded_at or timer.running_since is not None:
             return
-        _pause_running(by)
+        if timer.overran:
+            raise Refused("This timer ran on overnight. Say first how long you really worked.", field="recorded")
+        _pause(_own_timers(by))
         timer.running_since = now()
         session.flush()
-        record("timekeeping.timer.resume", timer, by=by, topics=(f"person:{timer.person_id}",))
+        record("timekeeping.timer.resume", timer, by=by, topics=_topics(timer))
 
 
 def note_timer(timer: Timer, note: str, *, by: Actor) -> None:
     """Write notes while it runs. Saved as typed, so no event."""
     authorize(by, can_record_time, timer.person_id)
     with transaction():
-        timer.note = note[:5000]
+        timer.note = _note(note)
+
+
+def _note(note: str) -> str:
+    note = note.strip()
+    if len(note) > LONGEST_NARRATIVE:
+        raise Refused(f"A note has at most {LONGEST_NARRATIVE:,} characters; shorten it.", field="note")
+    return note
 
 
 def stop_timer(timer: Timer, *, by: Actor, recorded: dt.timedelta | None = None) -> TimeEntry:
-    """Turn the timer into an entry of at least a minute, dated by the day it started.
+    """Turn the timer into an entry of at least a minute, dated by the day it started. Pressed twice, the same entry.
 
     One that was forgotten overnight is refused until `recorded` says how long it really was.
     """
     authorize(by, can_record_time, timer.person_id)
     with transaction() as session:
-        _lock_person(by)
-        done = session.scalar(sa.select(TimeEntry).where(TimeEntry.timer_id == timer.id))
-        if done is not None:
-            return done
-        session.refresh(timer)
+        if _locked(timer) is None:
+            return _entry_of(timer)
         if recorded is None and is_forgotten(timer):
             raise Refused("This timer ran on overnight. How long did you really work?", field="recorded")
         taken = recorded or max(dt.timedelta(seconds=int(elapsed(timer).total_seconds())), dt.timedelta(minutes=1))
@@ -174,9 +200,45 @@ def stop_timer(timer: Timer, *, by: Actor, recorded: dt.timedelta | None = None)
         return entry
 
 
+def _entry_of(timer: Timer) -> TimeEntry:
+    entry = db.session.scalar(sa.select(TimeEntry).where(TimeEntry.timer_id == timer.id))
+    if entry is None:
+        raise NotFound()
+    return entry
+
+
 def discard_timer(timer: Timer, *, by: Actor) -> None:
-    """Throw the gathered time away."""
+    """Throw the gathered time away; the row waits a while, so that it can be taken back."""
     authorize(by, can_record_time, timer.person_id)
     with transaction() as session:
-        record("timekeeping.timer.discard", timer, by=by, seconds=elapsed(timer), topics=(f"person:{timer.person_id}",))
-        session.delete(timer)
+        if _locked(timer) is None or timer.discarded_at:
+            return
+        _pause([timer])
+        timer.discarded_at = now()
+        session.flush()
+        record("timekeeping.timer.discard", timer, by=by, seconds=timer.gathered, topics=_topics(timer))
+
+
+def restore_timer(timer: Timer, *, by: Actor) -> None:
+    """Take a discarded timer back, paused, with what it had gathered."""
+    authorize(by, can_record_time, timer.person_id)
+    with transaction() as session:
+        if _locked(timer) is None or timer.discarded_at is None:
+            return
+        timer.discarded_at = None
+        session.flush()
+        record("timekeeping.timer.restore", timer, by=by, seconds=timer.gathered, topics=_topics(timer))
+
+
+__all__ = [
+    "Target",
+    "discard_timer",
+    "elapsed",
+    "is_forgotten",
+    "note_timer",
+    "pause_timer",
+    "restore_timer",
+    "resume_timer",
+    "start_timer",
+    "stop_timer",
+]

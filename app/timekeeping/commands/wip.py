@@ -49,9 +49,13 @@ def move_wip(
     *,
     by: Actor,
     base: str,
+    base_before: str = "",
     reason: str = "",
 ) -> None:
-    """Post the difference between two places of an item, dated on its work date (or in the open period)."""
+    """Post the difference between two places of an item, dated on its work date (or in the open period).
+
+    `base_before` is the base currency of where it stood, when that is another entity's.
+    """
     if (
         before
         and after
@@ -77,14 +81,14 @@ def move_wip(
             reason=reason,
         )
         return
-    for place, sign in ((before, -1), (after, 1)):
+    for place, sign, its_base in ((before, -1, base_before or base), (after, 1, base)):
         if place is not None:
             post(
                 kind,
                 wip_legs(place, sign),
                 by=by,
                 currency=place.currency,
-                base=base,
+                base=its_base,
                 source=item,
                 happened_on=place.worked_on,
                 reason=reason,

@@ -1,0 +1,177 @@
+"""What an entry is worth: its engagement, the rounding and the rate, fixed onto it when it is saved."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.catalogue.models import WorkRole
+from app.clients.models import Arrangement, Client, Engagement, EngagementStatus
+from app.clients.policy import can_see
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.db import db
+from app.core.errors import NotFound, Refused
+from app.core.money import round_amount
+from app.core.rounding import RoundingRule, RoundPer
+from app.firm.models import Entity, Firm
+from app.jobs.models import Job, Task
+from app.people.models import Person
+from app.timekeeping.models import TimeEntry
+from app.timekeeping.rates import find_rate
+
+HOUR = Decimal(3600)
+LONGEST_NARRATIVE = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryFacts:
+    """What a person says about time worked. `recorded` is as the clock or they said it; the task, else the job, else
+    the engagement says where it belongs."""
+
+    worked_on: dt.date
+    recorded: dt.timedelta
+    engagement_id: UUID | None = None
+    job_id: UUID | None = None
+    task_id: UUID | None = None
+    narrative: str = ""
+    activity: str = ""
+    billable: bool | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything an entry is valued with."""
+
+    engagement: Engagement
+    entity_currency: str
+    is_internal: bool
+    rounding: RoundingRule
+    work_role: WorkRole | None
+
+    @property
+    def charges(self) -> bool:
+        return self.engagement.arrangement is not Arrangement.NON_BILLABLE and not self.is_internal
+
+
+def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
+    """One query for engagement, rounding and work role; job and engagement are filled in. Raises NotFound, Refused."""
+    row = db.session.execute(_where_it_belongs(facts)).one_or_none()
+    if row is None or not can_see(by, row[0].client_id, row[0].id):
+        raise NotFound()
+    engagement, currency, is_internal, firm_rounding, job_id, task_id, work_role = row
+    if engagement.status is EngagementStatus.CLOSED:
+        raise Refused(f"“{engagement.name}” is closed; reopen it to record time on it.", field="work")
+    rule = engagement.rounding or firm_rounding
+    rounding = RoundingRule.from_json(rule) if rule else RoundingRule()
+    facts = replace(facts, engagement_id=engagement.id, job_id=job_id, task_id=task_id)
+    return facts, Setting(engagement, currency, is_internal, rounding, work_role)
+
+
+def _where_it_belongs(facts: EntryFacts) -> sa.Select[Any]:
+    columns: list[Any] = [
+        Engagement,
+        Entity.currency,
+        Client.is_firm,
+        sa.select(Firm.rounding).scalar_subquery().label("rounding"),
+    ]
+    statement = sa.select(*columns).join(Entity, Entity.id == Engagement.entity_id)
+    statement = statement.join(Client, Client.id == Engagement.client_id)
+    if facts.task_id:
+        statement = statement.add_columns(Task.job_id, Task.id, Task.work_role)
+        return statement.join(Task, Task.engagement_id == Engagement.id).where(Task.id == facts.task_id)
+    nothing = sa.null().label("task_id"), sa.null().label("work_role")
+    if facts.job_id:
+        statement = statement.add_columns(Job.id, *nothing)
+        return statement.join(Job, Job.engagement_id == Engagement.id).where(Job.id == facts.job_id)
+    statement = statement.add_columns(sa.null().label("job_id"), *nothing)
+    return statement.where(Engagement.id == facts.engagement_id)
+
+
+def check_facts(facts: EntryFacts) -> None:
+    """Refuse what no day of work can be."""
+    if facts.recorded < dt.timedelta(seconds=1):
+        raise Refused("Say how long it took, for example 1:30 or 90m.", field="recorded")
+    if facts.recorded > dt.timedelta(hours=24):
+        raise Refused("A day has 24 hours; split it over several days.", field="recorded")
+    if facts.worked_on > today() + dt.timedelta(days=1):
+        raise Refused("Time is recorded when it has been worked, not before.", field="worked_on")
+    if facts.worked_on < today() - dt.timedelta(days=3660):
+        raise Refused("That is more than ten years ago; check the date.", field="worked_on")
+    if len(facts.narrative) > LONGEST_NARRATIVE:
+        raise Refused(f"A narrative has at most {LONGEST_NARRATIVE:,} characters; shorten it.", field="narrative")
+
+
+def charged_value(charged: dt.timedelta, rate: Decimal, currency: str) -> Decimal:
+    """Hours × rate, rounded half up to the minor unit."""
+    return round_amount(Decimal(int(charged.total_seconds())) / HOUR * rate, currency)
+
+
+def describe(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> None:
+    """Write what the person said onto the entry."""
+    entry.client_id, entry.engagement_id = setting.engagement.client_id, setting.engagement.id
+    entry.job_id, entry.task_id = facts.job_id, facts.task_id
+    entry.worked_on, entry.recorded = facts.worked_on, facts.recorded
+    entry.narrative, entry.activity = facts.narrative, facts.activity
+    entry.billable = setting.charges and facts.billable is not False
+    entry.currency, entry.work_role = setting.engagement.currency, setting.work_role
+
+
+def value(entry: TimeEntry, setting: Setting, person: Person) -> None:
+    """Fix rounding, rate and value onto a new entry."""
+    take_rounding(entry, setting.rounding)
+    take_rate(entry, setting, person)
+    take_value(entry)
+
+
+def take_rounding(entry: TimeEntry, rule: RoundingRule) -> None:
+    seconds = int(entry.recorded.total_seconds())
+    charged = rule.charge(seconds) if rule.per is RoundPer.ENTRY else rule.charge_next(seconds, _recorded_beside(entry))
+    entry.rounding, entry.charged = rule.to_json(), dt.timedelta(seconds=charged)
+
+
+def take_rate(entry: TimeEntry, setting: Setting, person: Person) -> None:
+    found = find_rate(setting.engagement, person, entry.worked_on, work_role=setting.work_role, activity=entry.activity)
+    entry.rate, entry.rate_source, entry.rate_id = found.amount, found.source, found.rate_id
+
+
+def take_value(entry: TimeEntry) -> None:
+    """Value the entry; what has been written on or off it meanwhile stays written."""
+    adjusted = (entry.open_value or 0) - (entry.value or 0)
+    entry.value = charged_value(entry.charged, entry.rate, entry.currency) if entry.billable else Decimal(0)
+    entry.open_value = max(entry.value + adjusted, Decimal(0)) if entry.billable else Decimal(0)
+
+
+def _recorded_beside(entry: TimeEntry) -> int:
+    """Seconds that the same person has recorded that day on the same job."""
+    total = sa.func.coalesce(sa.func.sum(sa.cast(TimeEntry.recorded, sa.Integer)), 0)
+    with db.session.no_autoflush:
+        return int(
+            db.session.scalar(
+                sa.select(total).where(
+                    TimeEntry.person_id == entry.person_id,
+                    TimeEntry.worked_on == entry.worked_on,
+                    TimeEntry.engagement_id == entry.engagement_id,
+                    TimeEntry.job_id.is_not_distinct_from(entry.job_id),
+                    TimeEntry.deleted_at.is_(None),
+                    TimeEntry.id != entry.id,
+                )
+            )
+            or 0
+        )
+
+
+def base_of(engagement_id: UUID) -> str:
+    """The base currency of the entity that the engagement belongs to."""
+    return str(
+        db.session.scalar(
+            sa.select(Entity.currency)
+            .join(Engagement, Engagement.entity_id == Entity.id)
+            .where(Engagement.id == engagement_id)
+        )
+    )
