@@ -28,11 +28,16 @@ SCREENS = (
     "app.desk.guard",
     "app.desk.setup_views",
     "app.people.views",
+    "app.firm.views",
     "app.clients.views",
     "app.desk.client.views",
     "app.desk.activity.views",
     "app.search.views",
     "app.delivery.views",
+    "portal",
+    "app.jobs.views",
+    "app.desk.work.views",
+    "app.desk.board.views",
 )
 # Every module that registers background work, run workers, event readers or sentences.
 WORKS = (
@@ -47,6 +52,10 @@ WORKS = (
     "app.people.background",
     "app.documents.background",
     "app.requests.background",
+    "app.timekeeping.background",
+    "app.timekeeping.proofs",
+    "app.timekeeping.sentences",
+    "app.jobs.background",
 )
 NAVIGATION = ()
 
