@@ -1,0 +1,164 @@
+"""The board: columns of cards, a table, a file; a card is dragged or sent by its menu."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, render_template, request, url_for
+
+from app.catalogue.models import Service, Stage
+from app.core.db import db, get_or_404
+from app.core.errors import NotFound
+from app.core.ids import parse_id
+from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to
+from app.desk.guard import guard
+from app.exchange.csv_out import record_export, stream_csv
+from app.firm.queries import list_offices
+from app.jobs.commands.jobs import set_priority
+from app.jobs.commands.stages import move_to_stage
+from app.jobs.models import JobStatus
+from app.jobs.policy import can_export
+from app.jobs.queries.board import (
+    CARDS,
+    PER_PAGE,
+    BoardFilter,
+    Mark,
+    View,
+    columns_of,
+    every_job,
+    fill,
+    get_card,
+    list_cards,
+    list_table,
+)
+from app.jobs.queries.jobs import get_job
+from app.people.models import Person
+
+blueprint = guard(Blueprint("board", __name__))
+MARKS = {Mark.ON_TRACK: "On track", Mark.AT_RISK: "At risk", Mark.OVERDUE: "Overdue", Mark.WAITING: "Waiting for clients"}
+
+
+def _filter(service_id: UUID | None = None) -> BoardFilter:
+    mark, status = arg("mark"), arg("status")
+    return BoardFilter(
+        service_id=service_id or id_arg("service"), owner_id=id_arg("owner"), partner_id=id_arg("partner"),
+        office_id=id_arg("office"), client_id=id_arg("client"), text=arg("q"),
+        mark=Mark(mark) if mark in set(Mark) else None,
+        status=JobStatus(status) if status in set(JobStatus) else JobStatus.ACTIVE,
+    )
+
+
+def _view() -> View:
+    return View(arg("view")) if arg("view") in set(View) else View.STAGE
+
+
+@blueprint.get("/board")
+def index() -> Answer:
+    view = _view()
+    services = db.session.execute(
+        sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
+    ).all()
+    found = _filter(services[0].id if view is View.STAGE and services and not id_arg("service") else None)
+    context: dict[str, Any] = {
+        "view": view, "found": found, "services": services, "names": _names(found), "marks": MARKS,
+        "offices": list_offices(), "may_export": can_export(me()), "shown": _shown(),
+    }
+    if view is View.TABLE:
+        sort, page = arg("sort", "due"), page_number()
+        rows, total = list_table(found, seen_by=me(), sort=sort, page=page)
+        return render_template(
+            "desk/board/table.html", rows=rows, total=total, sort=sort, page=page, per_page=PER_PAGE,
+            statuses=list(JobStatus), **context,
+        )
+    columns = fill(columns_of(view, found, seen_by=me()), view, found, seen_by=me())
+    return render_template("desk/board/index.html", columns=columns, **context)
+
+
+def _shown() -> dict[str, str]:
+    """The address as it stands, for the links that keep it."""
+    return {key: value for key, value in request.args.items() if key not in ("page", "offset", "column") and value}
+
+
+def _names(found: BoardFilter) -> dict[UUID, str]:
+    """The names of the people whom the filter names."""
+    ids = [each for each in (found.owner_id, found.partner_id) if each]
+    if not ids:
+        return {}
+    rows = db.session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
+@blueprint.get("/board/column")
+def column() -> Answer:
+    """One column again, or its next cards with `offset`."""
+    view, found, key = _view(), _filter(), arg("column")
+    chosen = next((each for each in columns_of(view, found, seen_by=me()) if each.key == key), None)
+    if chosen is None:
+        raise NotFound()
+    offset = int(arg("offset", "0")) if arg("offset", "0").isdigit() else 0
+    if offset:
+        cards, more = list_cards(chosen, found, seen_by=me(), offset=min(offset, 100_000))
+        return render_template(
+            "desk/board/_more.html", column=chosen, cards=cards, more=more, offset=offset + CARDS, shown=_shown(),
+            view=view,
+        )
+    filled = fill([chosen], view, found, seen_by=me())[0]
+    return render_template("desk/board/_column.html", column=filled, view=view, shown=_shown())
+
+
+@blueprint.get("/jobs/<uuid:job_id>/card")
+def card(job_id: UUID) -> Answer:
+    """One card again, after something in its job changed."""
+    found = get_card(job_id, seen_by=me())
+    if found is None:
+        raise NotFound()
+    shown = parse_qs(urlsplit(request.headers.get("HX-Current-URL", "")).query)
+    view = next((v for v in View if v in shown.get("view", [])), View.STAGE)
+    return render_template("desk/board/_card_alone.html", card=found, view=view)
+
+
+@blueprint.get("/jobs/<uuid:job_id>/stage")
+def edit_stage(job_id: UUID) -> Answer:
+    """Where a card can be sent without dragging."""
+    job = get_job(job_id, seen_by=me())
+    stages = db.session.scalars(
+        sa.select(Stage).where(Stage.service_id == job.service_id).order_by(Stage.position)
+    ).all()
+    template = "desk/board/_move.html" if is_htmx() else "jobs/question.html"
+    return render_template(template, question="desk/board/_move.html", job=job, stages=stages)
+
+
+@blueprint.post("/jobs/<uuid:job_id>/stage")
+def update_stage(job_id: UUID) -> Answer:
+    """Put a job into another stage: by dragging (nothing to draw) or by the card's menu."""
+    job = get_job(job_id, seen_by=me())
+    stage_id = parse_id(request.form.get("stage"))
+    stage = get_or_404(sa.select(Stage).where(Stage.id == stage_id))
+    move_to_stage(job, stage, by=me())
+    if request.headers.get("X-Requested-With") == "drag":
+        return Response(status=204)
+    return redirect_to(request.referrer or url_for("board.index", service=job.service_id), f"Moved to {stage.name}")
+
+
+@blueprint.post("/jobs/<uuid:job_id>/priority")
+def update_priority(job_id: UUID) -> Answer:
+    job = get_job(job_id, seen_by=me())
+    text = request.form.get("priority", "")
+    set_priority(job, priority=int(text) if text in ("0", "1", "2") else -1, by=me())
+    return redirect_to(request.referrer or url_for("jobs.show", job_id=job.id), "Priority set")
+
+
+@blueprint.get("/board.csv")
+def export() -> Answer:
+    """The jobs of the table as a file."""
+    record_export("jobs", by=me())
+    header = ["Number", "Job", "Client", "Service", "Stage", "Status", "Due", "In charge", "Steps done", "Steps",
+              "Waiting for", "At risk because"]
+    return stream_csv("jobs.csv", header, (
+        [c.number, c.title, c.client, c.service or "", c.stage or "", c.status.words, c.due_on, c.owner or "",
+         c.tasks_done, c.tasks_total, c.waiting_items, c.at_risk_because]
+        for c in every_job(_filter(), seen_by=me(), sort=arg("sort", "due"))
+    ))

@@ -1,0 +1,1 @@
+"""My work: the first screen of the day."""

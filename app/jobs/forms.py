@@ -1,0 +1,199 @@
+"""The forms of jobs and steps."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+import sqlalchemy as sa
+import wtforms
+from wtforms.validators import DataRequired, Length, Optional
+
+from app.catalogue.models import Service, StepKind, WorkRole
+from app.clients.models import Client, Engagement, EngagementStatus
+from app.clients.queries import engagements_of, find_client, get_engagement
+from app.core.actors import Actor
+from app.core.db import db
+from app.core.errors import Refused
+from app.core.fields import DurationField, EnumField, IdSelectField, NumberField, PickField, VersionField
+from app.core.web import Form, form_id
+from app.jobs.commands.jobs import JobChange, NewJob
+from app.jobs.commands.steps import NewTask, TaskChange
+from app.jobs.models import Job, Task
+from app.people.models import Person, PersonState
+
+PRIORITIES = [("0", "Normal"), ("1", "High"), ("2", "Urgent")]
+MOST = dt.timedelta(hours=10_000)
+
+
+def find_person(text: str) -> UUID | None:
+    """The one active colleague of exactly this name."""
+    ids = db.session.scalars(
+        sa.select(Person.id)
+        .where(sa.func.lower(Person.name) == text.lower(), Person.state == PersonState.ACTIVE).limit(2)
+    ).all()
+    return ids[0] if len(ids) == 1 else None
+
+
+def person_of(field: PickField) -> Person | None:
+    return db.session.get(Person, field.data) if field.data else None
+
+
+def show_person(field: PickField, person: Person | None) -> None:
+    field.data, field.text = (person.id, person.name) if person else (None, "")
+
+
+def _day(label: str) -> wtforms.DateField:
+    return wtforms.DateField(label, validators=[Optional()])
+
+
+class JobForm(Form):
+    """A job by hand. The engagement is picked with the client: the client's only one, or the one chosen."""
+
+    id = wtforms.HiddenField()
+    client = PickField("Client", find=lambda text: None, required="Say which client the job is for.")
+    engagement = IdSelectField("Engagement")
+    title = wtforms.StringField("Title", validators=[DataRequired("Give the job a title."), Length(max=300)])
+    service = IdSelectField("Service")
+    starts_on = _day("Starts")
+    due_on = _day("Due")
+    owner = PickField("In charge", find=find_person)
+    budget = DurationField("Budget, hours", most=MOST)
+    notes = wtforms.TextAreaField("Notes")
+
+    def offer(self, actor: Actor) -> None:
+        """Fill the short lists; the client's engagements once the client is known."""
+        self.client.find = lambda text: _client_id(text, actor)
+        services = db.session.execute(
+            sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
+        ).all()
+        self.service.offer([(row.id, row.name) for row in services], empty="None")
+        engagements = engagements_of(self.client.data, seen_by=actor, open_only=True) if self.client.data else []
+        self.engagement.offer([(e.id, f"{e.number} {e.name}") for e in engagements], empty="The client's only one")
+
+    def values(self, actor: Actor) -> NewJob:
+        return NewJob(
+            id=form_id(self), engagement=self._engagement(actor), title=self.title.data or "", service_id=self.service.data,
+            starts_on=self.starts_on.data, due_on=self.due_on.data, owner=person_of(self.owner), budget=self.budget.data,
+            notes=self.notes.data or "",
+        )
+
+    def _engagement(self, actor: Actor) -> Engagement:
+        if self.engagement.data:
+            chosen = get_engagement(self.engagement.data, seen_by=actor)
+            if chosen.client_id == self.client.data:
+                return chosen
+        found = [e for e in engagements_of(self.client.data, seen_by=actor, open_only=True)
+                 if e.status is EngagementStatus.OPEN]
+        if len(found) != 1:
+            what = "several open engagements: choose one" if found else "no open engagement: make one first"
+            raise Refused(f"This client has {what}.", field="engagement")
+        return found[0]
+
+
+def _client_id(text: str, actor: Actor) -> UUID | None:
+    client: Client | None = find_client(text, seen_by=actor)
+    return client.id if client else None
+
+
+class JobEditForm(Form):
+    version = VersionField()
+    title = wtforms.StringField("Title", validators=[DataRequired("Give the job a title."), Length(max=300)])
+    starts_on = wtforms.DateField("Starts", validators=[DataRequired("Say when the job starts.")])
+    due_on = _day("Due")
+    owner = PickField("In charge", find=find_person)
+    priority = wtforms.SelectField("Priority", choices=PRIORITIES)
+    budget = DurationField("Budget, hours", most=MOST)
+    notes = wtforms.TextAreaField("Notes")
+
+    @classmethod
+    def of(cls, job: Job) -> JobEditForm:
+        form = cls(data={
+            "version": job.version, "title": job.title, "starts_on": job.starts_on, "due_on": job.due_on,
+            "priority": str(job.priority), "budget": job.budget, "notes": job.notes,
+            "owner": job.owner_id,
+        })
+        if not form.owner.text:
+            form.owner.text = job.owner.name if job.owner else ""
+        return form
+
+    def values(self) -> JobChange:
+        return JobChange(
+            title=self.title.data or "", starts_on=self.starts_on.data, due_on=self.due_on.data,
+            owner=person_of(self.owner), priority=int(self.priority.data), budget=self.budget.data,
+            notes=self.notes.data or "",
+        )
+
+
+class TaskForm(Form):
+    """A step beside the template's."""
+
+    id = wtforms.HiddenField()
+    name = wtforms.StringField("Step", validators=[DataRequired("Give the step a name."), Length(max=300)])
+    kind = EnumField("Kind", StepKind, {StepKind.WORK: "Work", StepKind.REVIEW: "Review"}, default=StepKind.WORK)
+    stage = IdSelectField("Stage")
+    person = PickField("Who", find=find_person)
+    estimate = DurationField("Estimate, hours", most=MOST)
+    due_on = _day("Due")
+    after = wtforms.SelectMultipleField("Comes after", validate_choice=False)
+    checklist = wtforms.TextAreaField("Checklist", description="One line each.")
+    instructions = wtforms.TextAreaField("Instructions")
+
+    def values(self) -> NewTask:
+        ids = [UUID(text) for text in self.after.data or [] if len(text) == 36]
+        return NewTask(
+            id=form_id(self), name=self.name.data or "", kind=self.kind.data, stage_id=self.stage.data,
+            assignee=person_of(self.person), estimate=self.estimate.data, due_on=self.due_on.data, after=ids,
+            instructions=self.instructions.data or "", checklist=(self.checklist.data or "").splitlines(),
+        )
+
+
+class TaskEditForm(Form):
+    version = VersionField()
+    name = wtforms.StringField("Step", validators=[DataRequired("Give the step a name."), Length(max=300)])
+    estimate = DurationField("Estimate, hours", most=MOST)
+    due_on = _day("Due")
+    priority = wtforms.SelectField("Priority", choices=PRIORITIES)
+    instructions = wtforms.TextAreaField("Instructions")
+
+    @classmethod
+    def of(cls, task: Task) -> TaskEditForm:
+        return cls(data={
+            "version": task.version, "name": task.name, "estimate": task.estimate, "due_on": task.due_on,
+            "priority": str(task.priority), "instructions": task.instructions,
+        })
+
+    def values(self) -> TaskChange:
+        return TaskChange(
+            name=self.name.data or "", instructions=self.instructions.data or "", estimate=self.estimate.data,
+            due_on=self.due_on.data, priority=int(self.priority.data),
+        )
+
+
+class AssignForm(Form):
+    person = PickField("Who", find=find_person)
+
+
+class SnoozeForm(Form):
+    until = wtforms.DateField("Put off to", validators=[Optional()])
+
+
+class NoteForm(Form):
+    note = wtforms.TextAreaField("What is to be changed")
+
+
+class ReasonForm(Form):
+    because = wtforms.StringField("Why")
+
+
+class AfterForm(Form):
+    """Which other step of the same job comes first."""
+
+    after = IdSelectField("Comes after")
+    lag_days = NumberField("Lag, working days", most=366, default=0)
+    soft = wtforms.BooleanField("Only re-dates, does not block")
+
+
+class RoleForm(Form):
+    role = EnumField("Role", WorkRole)
+    person = PickField("Who", find=find_person)

@@ -1,0 +1,274 @@
+"""The board: active jobs in columns, each column cut at its first cards, or as one table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.catalogue.models import Service, Stage
+from app.clients.models import Client
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.db import db
+from app.jobs.models import Job, JobStatus
+from app.people.models import Person
+
+CARDS, CARDS_A_PAGE, PER_PAGE, MOST_COLUMNS = 20, 60, 50, 12
+
+
+class View(enum.StrEnum):
+    STAGE = "stage"
+    WEEK = "week"
+    OWNER = "owner"
+    TABLE = "table"
+
+
+class Mark(enum.StrEnum):
+    """What a figure of the dashboard opens."""
+
+    ON_TRACK = "on_track"
+    AT_RISK = "at_risk"
+    OVERDUE = "overdue"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class BoardFilter:
+    """What is shown, as the address says it."""
+
+    service_id: UUID | None = None
+    owner_id: UUID | None = None
+    partner_id: UUID | None = None
+    office_id: UUID | None = None
+    client_id: UUID | None = None
+    text: str = ""
+    mark: Mark | None = None
+    status: JobStatus = JobStatus.ACTIVE
+
+    @property
+    def is_narrow(self) -> bool:
+        return any((self.owner_id, self.partner_id, self.office_id, self.client_id, self.text, self.mark))
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card carries, and nothing else."""
+
+    id: UUID
+    title: str
+    client: str
+    client_id: UUID
+    due_on: dt.date | None
+    owner: str | None
+    tasks_done: int
+    tasks_total: int
+    waiting_items: int
+    waiting_total: int
+    at_risk_because: str
+    priority: int
+    stage_id: UUID | None
+    number: str
+    stage: str | None
+    service: str | None
+    status: JobStatus
+
+    @property
+    def is_late(self) -> bool:
+        return self.status is JobStatus.ACTIVE and self.due_on is not None and self.due_on < today()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the board; `topic` is told when a job enters or leaves it."""
+
+    key: str
+    title: str
+    topic: str = ""
+    condition: Any = field(default=None, repr=False, compare=False)
+    cards: Sequence[Card] = ()
+    total: int = 0
+
+    @property
+    def more(self) -> int:
+        return max(self.total - len(self.cards), 0)
+
+
+_COLUMNS = (
+    Job.id, Job.title, Client.name, Job.client_id, Job.due_on, Person.name, Job.tasks_done, Job.tasks_total,
+    Job.waiting_items, Job.waiting_total, Job.at_risk_because, Job.priority, Job.stage_id, Job.number,
+    Stage.name, Service.name, Job.status,
+)
+
+
+def conditions(found: BoardFilter, seen_by: Actor) -> list[Any]:
+    """The filter as conditions on job (and client, which is joined when it is asked for)."""
+    wanted: list[Any] = [Job.status == found.status, *within_sight(seen_by, Job.client_id, Job.engagement_id)]
+    if found.service_id:
+        wanted.append(Job.service_id == found.service_id)
+    if found.owner_id:
+        wanted.append(Job.owner_id == found.owner_id)
+    if found.client_id:
+        wanted.append(Job.client_id == found.client_id)
+    of_client = []
+    if found.partner_id:
+        of_client.append(Client.partner_id == found.partner_id)
+    if found.office_id:
+        of_client.append(Client.office_id == found.office_id)
+    if of_client:
+        wanted.append(Job.client_id.in_(sa.select(Client.id).where(*of_client)))
+    if found.text:
+        pattern = f"%{_escaped(found.text.lower())}%"
+        named = sa.select(Client.id).where(sa.func.lower(Client.name).like(pattern))
+        wanted.append(sa.or_(sa.func.lower(Job.title).like(pattern), Job.client_id.in_(named)))
+    if found.mark:
+        wanted.append(mark_condition(found.mark))
+    return wanted
+
+
+def mark_condition(mark: Mark) -> Any:
+    """The one definition of each mark, for the figures and for the rows that they open."""
+    late = sa.and_(Job.due_on.is_not(None), Job.due_on < today())
+    if mark is Mark.OVERDUE:
+        return late
+    if mark is Mark.AT_RISK:
+        return sa.and_(~late, Job.at_risk_because != "")
+    if mark is Mark.ON_TRACK:
+        return sa.and_(~late, Job.at_risk_because == "")
+    return Job.waiting_items > 0
+
+
+def columns_of(view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column]:
+    """The columns of a view in order, without their cards."""
+    if view is View.STAGE:
+        stages = db.session.execute(
+            sa.select(Stage.id, Stage.name).where(Stage.service_id == found.service_id).order_by(Stage.position)
+        ).all()
+        columns = [Column(str(s.id), s.name, f"stage:{s.id}", Job.stage_id == s.id) for s in stages]
+        return columns or [Column("none", "Without a service", "", Job.service_id.is_(None))]
+    if view is View.WEEK:
+        return _weeks()
+    owners = db.session.execute(
+        sa.select(Person.id, Person.name).where(
+            Person.id.in_(sa.select(Job.owner_id).where(*conditions(found, seen_by)).distinct())
+        ).order_by(Person.sort_key).limit(MOST_COLUMNS)
+    ).all()
+    columns = [Column(str(o.id), o.name, f"person:{o.id}", Job.owner_id == o.id) for o in owners]
+    return [*columns, Column("nobody", "Nobody yet", "", Job.owner_id.is_(None))]
+
+
+def fill(columns: Sequence[Column], view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column]:
+    """The first cards of every column (20, fewer when there are many columns) in one statement, the totals in another."""
+    wanted = conditions(found, seen_by)
+    limit = max(min(CARDS, CARDS_A_PAGE // max(len(columns), 1)), 5)
+    parts = [
+        _cards().add_columns(sa.literal(column.key).label("column")).where(*wanted, column.condition)
+        .order_by(Job.due_on, Job.id).limit(limit).subquery().select()
+        for column in columns
+    ]
+    cards: dict[str, list[Card]] = {column.key: [] for column in columns}
+    for row in db.session.execute(sa.union_all(*parts)) if parts else ():
+        cards[row[-1]].append(Card(*row[:-1]))
+    totals = _totals(columns, view, wanted)
+    return [
+        Column(c.key, c.title, c.topic, c.condition, _sorted(cards[c.key]), totals.get(c.key, 0)) for c in columns
+    ]
+
+
+def list_cards(
+    column: Column, found: BoardFilter, *, seen_by: Actor, offset: int = 0
+) -> tuple[list[Card], bool]:
+    """More cards of one column."""
+    rows = db.session.execute(
+        _cards().where(*conditions(found, seen_by), column.condition).order_by(Job.due_on, Job.id)
+        .offset(offset).limit(CARDS + 1)
+    ).all()
+    return [Card(*row) for row in rows[:CARDS]], len(rows) > CARDS
+
+
+SORTS: dict[str, Any] = {
+    "due": Job.due_on, "client": Client.sort_key, "job": Job.title, "stage": Stage.position, "owner": Person.sort_key,
+    "progress": Job.tasks_done, "number": Job.number,
+}
+
+
+def list_table(
+    found: BoardFilter, *, seen_by: Actor, sort: str = "due", page: int = 1
+) -> tuple[list[Card], int]:
+    """One page of the table and how many there are in all."""
+    wanted = conditions(found, seen_by)
+    rows = db.session.execute(
+        _cards().where(*wanted).order_by(*_sorting(sort)).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
+    )
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(Job).where(*wanted)) or 0
+    return [Card(*row) for row in rows], total
+
+
+def every_job(found: BoardFilter, *, seen_by: Actor, sort: str = "due") -> Iterator[Card]:
+    """All of them, streamed, for the file."""
+    rows = db.session.execute(
+        _cards().where(*conditions(found, seen_by)).order_by(*_sorting(sort)).execution_options(yield_per=1000)
+    )
+    return (Card(*row) for row in rows)
+
+
+def get_card(job_id: UUID, *, seen_by: Actor) -> Card | None:
+    row = db.session.execute(
+        _cards().where(Job.id == job_id, *within_sight(seen_by, Job.client_id, Job.engagement_id))
+    ).one_or_none()
+    return Card(*row) if row else None
+
+
+def _sorting(sort: str) -> list[Any]:
+    key = SORTS.get(sort.removeprefix("-"), Job.due_on)
+    return [key.desc().nulls_last() if sort.startswith("-") else key.asc().nulls_last(), Job.id]
+
+
+def _cards() -> sa.Select[Any]:
+    return (
+        sa.select(*_labelled()).select_from(Job).join(Client, Client.id == Job.client_id)
+        .outerjoin(Person, Person.id == Job.owner_id).outerjoin(Stage, Stage.id == Job.stage_id)
+        .outerjoin(Service, Service.id == Job.service_id)
+    )
+
+
+def _labelled() -> list[Any]:
+    return [column.label(f"c{place}") for place, column in enumerate(_COLUMNS)]
+
+
+def _sorted(cards: list[Card]) -> list[Card]:
+    return sorted(cards, key=lambda card: (card.due_on or dt.date.max, card.id))
+
+
+def _totals(columns: Sequence[Column], view: View, wanted: list[Any]) -> dict[str, int]:
+    if view is View.WEEK or not columns or columns[0].key == "none":
+        key: Any = sa.case(*((column.condition, column.key) for column in columns), else_="")
+    else:
+        key = sa.cast(Job.stage_id if view is View.STAGE else Job.owner_id, sa.Text)
+    rows = db.session.execute(
+        sa.select(key, sa.func.count()).select_from(Job).where(*wanted).group_by(sa.text("1"))
+    )
+    return {row[0] if row[0] is not None else "nobody": row[1] for row in rows}
+
+
+def _weeks(count: int = 5) -> list[Column]:
+    monday = today() - dt.timedelta(days=today().weekday())
+    columns = [Column("overdue", "Overdue", "", Job.due_on < today())]
+    for number in range(count):
+        start = max(monday + dt.timedelta(weeks=number), today())
+        end = monday + dt.timedelta(weeks=number + 1)
+        title = ("This week", "Next week")[number] if number < 2 else f"From {start.day} {start:%b}"
+        columns.append(Column(f"w{number}", title, "", sa.and_(Job.due_on >= start, Job.due_on < end)))
+    last = monday + dt.timedelta(weeks=count)
+    columns.append(Column("later", "Later", "", Job.due_on >= last))
+    return [*columns, Column("none_due", "No date", "", Job.due_on.is_(None))]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,9 @@
+"""The screens of jobs and steps."""
+
+from __future__ import annotations
+
+from app.jobs.views.jobs import blueprint as jobs
+from app.jobs.views.task_edits import blueprint as task_edits
+from app.jobs.views.tasks import blueprint as tasks
+
+blueprints = (jobs, tasks, task_edits)

@@ -1,0 +1,200 @@
+"""The job page, and making and changing jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from app.catalogue.models import WorkRole
+from app.clients.queries import get_client
+from app.core.ids import new_id
+from app.core.web import Answer, arg, id_arg, is_htmx, me, redirect_to, submit, unprocessable
+from app.desk.guard import guard
+from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
+from app.jobs.commands.jobs import (
+    cancel_job,
+    complete_job,
+    create_job,
+    edit_job,
+    hold_job,
+    resume_job,
+    set_job_role,
+)
+from app.jobs.commands.steps import add_task
+from app.jobs.drawing import draw
+from app.jobs.forms import JobEditForm, JobForm, ReasonForm, RoleForm, TaskForm, person_of
+from app.jobs.models import Job
+from app.jobs.policy import can_edit_job
+from app.jobs.queries.jobs import JobSheet, find_jobs, get_job, get_sheet, list_jobs_of
+from app.jobs.queries.tasks import get_deadline
+from app.jobs.views.sections import job_sections
+
+blueprint = guard(Blueprint("jobs", __name__))
+
+
+def _job(job_id: UUID) -> Job:
+    return get_job(job_id, seen_by=me())
+
+
+@blueprint.get("/jobs/<uuid:job_id>")
+def show(job_id: UUID) -> Answer:
+    """The job page; for a live refresh only its body."""
+    sheet = get_sheet(job_id, seen_by=me())
+    template = "jobs/_job.html" if is_htmx() else "jobs/show.html"
+    return render_template(template, **_context(sheet))
+
+
+def _context(sheet: JobSheet) -> dict[str, Any]:
+    return {
+        "sheet": sheet, "job": sheet.job, "drawing": draw(sheet.tasks, sheet.edges, sheet.critical),
+        "sections": job_sections(), "may_edit": can_edit_job(me(), sheet.job), "work_roles": list(WorkRole),
+    }
+
+
+@blueprint.get("/clients/<uuid:client_id>/jobs")
+def client_section(client_id: UUID) -> Answer:
+    client, closed = get_client(client_id, seen_by=me()), arg("closed") == "1"
+    return render_template(
+        "jobs/_of_client.html", client=client, closed=closed, jobs=list_jobs_of(client.id, seen_by=me(), closed=closed)
+    )
+
+
+@blueprint.get("/lookup/jobs")
+def lookup() -> Answer:
+    return render_template("jobs/_lookup.html", jobs=find_jobs(arg("q"), seen_by=me()))
+
+
+@blueprint.get("/jobs/new")
+def new() -> Answer:
+    form = JobForm(data={"id": new_id(), "client": id_arg("client"), "owner": me().person_id})
+    form.owner.text = me().name
+    if form.client.data:
+        client = get_client(form.client.data, seen_by=me())
+        form.client.text = client.name
+    form.offer(me())
+    return render_template("jobs/new.html", form=form)
+
+
+@blueprint.post("/jobs/new")
+def create() -> Answer:
+    form = JobForm()
+    form.offer(me())
+    if submit(form, lambda: create_job(form.values(me()), by=me())):
+        return redirect_to(url_for("jobs.show", job_id=UUID(form.id.data)), "The job was made. Add its steps.")
+    form.offer(me())
+    return unprocessable("jobs/new.html", form=form)
+
+
+@blueprint.get("/jobs/<uuid:job_id>/edit")
+def edit(job_id: UUID) -> Answer:
+    job = _job(job_id)
+    return render_template("jobs/edit.html", job=job, form=JobEditForm.of(job))
+
+
+@blueprint.post("/jobs/<uuid:job_id>/edit")
+def update(job_id: UUID) -> Answer:
+    job, form = _job(job_id), JobEditForm()
+    if submit(form, lambda: edit_job(job, form.values(), version=form.version.number, by=me())):
+        return redirect_to(url_for("jobs.show", job_id=job.id), "Saved")
+    return unprocessable("jobs/edit.html", job=job, form=form)
+
+
+@blueprint.get("/jobs/<uuid:job_id>/tasks/new")
+def new_task(job_id: UUID) -> Answer:
+    sheet = get_sheet(job_id, seen_by=me())
+    form = TaskForm(data={"id": new_id(), "stage": sheet.job.stage_id})
+    return render_template("jobs/task_new.html", job=sheet.job, form=_offered(form, sheet))
+
+
+@blueprint.post("/jobs/<uuid:job_id>/tasks/new")
+def create_task(job_id: UUID) -> Answer:
+    sheet = get_sheet(job_id, seen_by=me())
+    form = _offered(TaskForm(), sheet)
+    if submit(form, lambda: add_task(sheet.job, form.values(), by=me())):
+        return redirect_to(url_for("jobs.show", job_id=sheet.job.id), "Step added")
+    return unprocessable("jobs/task_new.html", job=sheet.job, form=form)
+
+
+def _offered(form: TaskForm, sheet: JobSheet) -> TaskForm:
+    form.stage.offer([(stage.id, stage.name) for stage in sheet.stages], empty="The job's stage")
+    form.after.choices = [(str(task.id), task.name) for task in sheet.tasks if task.is_open]
+    return form
+
+
+@blueprint.post("/jobs/<uuid:job_id>/roles")
+def create_role(job_id: UUID) -> Answer:
+    job, form = _job(job_id), RoleForm()
+    if submit(form, lambda: set_job_role(job, form.role.data, person=person_of(form.person), by=me())):
+        return redirect_to(url_for("jobs.show", job_id=job.id), "The open steps of this role changed hands")
+    return unprocessable("jobs/question.html", question="jobs/_role.html", job=job, form=form)
+
+
+@blueprint.get("/jobs/<uuid:job_id>/roles/new")
+def new_role(job_id: UUID) -> Answer:
+    job = _job(job_id)
+    chosen = arg("role")
+    form = RoleForm(data={"role": WorkRole(chosen) if chosen in set(WorkRole) else WorkRole.PREPARER})
+    return _dialog("jobs/_role.html", job=job, form=form)
+
+
+@blueprint.post("/jobs/<uuid:job_id>/completion")
+def create_completion(job_id: UUID) -> Answer:
+    job = _job(job_id)
+    complete_job(job, by=me())
+    return redirect_to(url_for("jobs.show", job_id=job.id), "The job is complete")
+
+
+@blueprint.post("/jobs/<uuid:job_id>/resumption")
+def create_resumption(job_id: UUID) -> Answer:
+    job = _job(job_id)
+    resume_job(job, by=me())
+    return redirect_to(url_for("jobs.show", job_id=job.id), "The job is active again")
+
+
+@blueprint.route("/jobs/<uuid:job_id>/hold", methods=["GET", "POST"])
+def hold(job_id: UUID) -> Answer:
+    job, form = _job(job_id), ReasonForm()
+    if request.method == "POST" and submit(form, lambda: hold_job(job, because=form.because.data or "", by=me())):
+        return redirect_to(url_for("jobs.show", job_id=job.id), "The job is on hold")
+    return _dialog("jobs/_reason.html", job=job, form=form, verb="Put on hold", at=url_for("jobs.hold", job_id=job.id))
+
+
+@blueprint.route("/jobs/<uuid:job_id>/cancellation", methods=["GET", "POST"])
+def cancellation(job_id: UUID) -> Answer:
+    job, form = _job(job_id), ReasonForm()
+    if request.method == "POST" and submit(form, lambda: cancel_job(job, because=form.because.data or "", by=me())):
+        return redirect_to(url_for("jobs.show", job_id=job.id), "The job is cancelled")
+    at = url_for("jobs.cancellation", job_id=job.id)
+    return _dialog("jobs/_reason.html", job=job, form=form, verb="Cancel the job", at=at)
+
+
+@blueprint.post("/deadlines/<uuid:deadline_id>/satisfaction")
+def create_satisfaction(deadline_id: UUID) -> Answer:
+    deadline = get_deadline(deadline_id, seen_by=me())
+    satisfy_deadline(deadline, by=me())
+    return redirect_to(url_for("jobs.show", job_id=deadline.job_id), f"{deadline.name}: met")
+
+
+@blueprint.post("/deadlines/<uuid:deadline_id>/reopening")
+def create_deadline_reopening(deadline_id: UUID) -> Answer:
+    deadline = get_deadline(deadline_id, seen_by=me())
+    reopen_deadline(deadline, by=me())
+    return redirect_to(url_for("jobs.show", job_id=deadline.job_id), f"{deadline.name}: open again")
+
+
+@blueprint.route("/deadlines/<uuid:deadline_id>/waiver", methods=["GET", "POST"])
+def waiver(deadline_id: UUID) -> Answer:
+    deadline, form = get_deadline(deadline_id, seen_by=me()), ReasonForm()
+    if request.method == "POST" and submit(form, lambda: waive_deadline(deadline, because=form.because.data, by=me())):
+        return redirect_to(url_for("jobs.show", job_id=deadline.job_id), f"{deadline.name}: waived")
+    at = url_for("jobs.waiver", deadline_id=deadline.id)
+    return _dialog("jobs/_reason.html", job=_job(deadline.job_id), form=form, verb="Waive the deadline", at=at)
+
+
+def _dialog(template: str, **context: Any) -> Answer:
+    status = 422 if request.method == "POST" else 200
+    if not is_htmx():
+        return render_template("jobs/question.html", question=template, **context), status
+    return Response(render_template(template, **context), status=status)

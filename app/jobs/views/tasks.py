@@ -1,0 +1,126 @@
+"""Doing a step: its panel, start, done, reopen, return, hand over, put off, tick."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from app.catalogue.models import StepKind
+from app.core.web import Answer, is_htmx, me, redirect_to, submit
+from app.desk.guard import guard
+from app.jobs.commands.reviews import return_task
+from app.jobs.commands.tasks import (
+    Later,
+    assign_task,
+    complete_task,
+    reopen_task,
+    snooze_task,
+    start_task,
+    tick_item,
+)
+from app.jobs.forms import AssignForm, NoteForm, SnoozeForm, person_of, show_person
+from app.jobs.models import Task
+from app.jobs.queries.tasks import get_item, get_task, started_after
+from app.jobs.views.answers import answer, came_from, panel_of
+
+blueprint = guard(Blueprint("tasks", __name__, url_prefix="/tasks/<uuid:task_id>"))
+
+
+def _task(task_id: UUID) -> Task:
+    return get_task(task_id, seen_by=me())
+
+
+@blueprint.get("")
+def show(task_id: UUID) -> Answer:
+    """The side panel, or a page of its own when opened directly."""
+    task = _task(task_id)
+    body = panel_of(task, me())
+    return body if is_htmx() else render_template("jobs/task.html", task=task, panel=body)
+
+
+@blueprint.post("/start")
+def create_start(task_id: UUID) -> Answer:
+    task = _task(task_id)
+    start_task(task, by=me())
+    return answer(task, f"Started “{task.name}”")
+
+
+@blueprint.post("/completion")
+def create_completion(task_id: UUID) -> Answer:
+    task = _task(task_id)
+    finished = complete_task(task, by=me())
+    opened = [f"“{moved.name}”" for moved in finished.moved if moved.is_ready]
+    done = "Approved" if task.kind is StepKind.REVIEW else "Done"
+    return answer(task, f"{done}. Now ready: {', '.join(opened)}" if opened else f"{done}: “{task.name}”")
+
+
+@blueprint.route("/reopening", methods=["GET", "POST"])
+def reopening(task_id: UUID) -> Answer:
+    """Open again at once; when later steps were started, ask first what becomes of them."""
+    task, chosen = _task(task_id), request.form.get("later", "")
+    started = started_after(task)
+    if request.method == "GET" or (started and chosen not in set(Later)):
+        return _asked("jobs/_reopen.html", task=task, started=started)
+    reopen_task(task, by=me(), later=Later(chosen) if chosen in set(Later) else None)
+    return answer(task, f"“{task.name}” is open again")
+
+
+@blueprint.route("/return", methods=["GET", "POST"])
+def returning(task_id: UUID) -> Answer:
+    """Send the work before a review back, with a note."""
+    task, form = _task(task_id), NoteForm()
+    if request.method == "POST":
+        if submit(form, lambda: return_task(task, note=form.note.data or "", by=me())):
+            return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)), "Sent back")
+        return _asked("jobs/_return.html", 422, task=task, form=form)
+    return _asked("jobs/_return.html", task=task, form=form)
+
+
+@blueprint.route("/assignment", methods=["GET", "POST"])
+def assignment(task_id: UUID) -> Answer:
+    """Give the step to somebody else; the same dialog puts it off."""
+    task, form = _task(task_id), AssignForm()
+    if request.method == "POST":
+        if submit(form, lambda: assign_task(task, to=person_of(form.person), by=me())):
+            person = person_of(form.person)
+            return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)),
+                               f"Given to {person.name}" if person else "Put into the unassigned queue")
+        return _asked("jobs/_assign.html", 422, task=task, form=form, snooze=SnoozeForm(formdata=None))
+    show_person(form.person, task.assignee)
+    return _asked("jobs/_assign.html", task=task, form=form, snooze=SnoozeForm(formdata=None))
+
+
+@blueprint.post("/snooze")
+def create_snooze(task_id: UUID) -> Answer:
+    task, form = _task(task_id), SnoozeForm()
+    if submit(form, lambda: snooze_task(task, until=form.until.data, by=me())):
+        done = "Put off" if task.snoozed_until else "Back in My work"
+        return redirect_to(came_from(url_for("work.index")), done)
+    assign = AssignForm(formdata=None)
+    show_person(assign.person, task.assignee)
+    return _asked("jobs/_assign.html", 422, task=task, form=assign, snooze=form)
+
+
+@blueprint.post("/checklist/<uuid:item_id>")
+def update_item(task_id: UUID, item_id: UUID) -> Answer:
+    """Tick when `done` is sent, untick when not."""
+    task = _task(task_id)
+    tick_item(get_item(item_id, task), task, done=request.form.get("done") == "1", by=me())
+    if is_htmx():
+        return panel_of(task, me())
+    return redirect_to(url_for("tasks.show", task_id=task.id))
+
+
+def _asked(template: str, status: int = 200, **context: Any) -> Answer:
+    """A question in the dialog; a page of its own without script."""
+    if not is_htmx():
+        return render_template("jobs/question.html", question=template, **context), status
+    response = Response(render_template(template, **context), status=status)
+    response.headers["HX-Retarget"] = "#dialog"
+    response.headers["HX-Reswap"] = "innerHTML"
+    response.headers["HX-Push-Url"] = "false"
+    return response
+
+

@@ -1,0 +1,169 @@
+"""My work, the board, the job page and the panel of a step, as a browser asks for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.catalogue.models import StepKind
+from app.core.clock import today
+from app.core.db import db
+from app.jobs.models import TaskState
+from app.jobs.queries.work import Tab, count_work, list_work
+from tests.jobs.make_jobs import make_chain, make_job, make_service, make_task, settle
+from tests.make import sign_in
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def sam(client: FlaskClient, cast: Any) -> FlaskClient:
+    return sign_in(client, cast.sam)
+
+
+def day(offset: int) -> dt.date:
+    return today() + dt.timedelta(days=offset)
+
+
+def test_my_work_is_in_the_order_that_it_prints(cast: Any) -> None:
+    job = make_job(cast.acme_work)
+    mine = {"assignee_id": cast.sam.id}
+    make_task(job, "Far", due_on=day(9), **mine)
+    make_task(job, "Urgent", due_on=day(9), priority=2, **mine)
+    make_task(job, "Late", due_on=day(-2), **mine)
+    make_task(job, "Start now", due_on=day(20), latest_start_on=today(), **mine)
+    held_up = make_task(job, "Others wait", due_on=day(9), **mine)
+    make_task(job, "Waits", after=(held_up,))
+    make_task(job, "Some day", due_on=None, **mine)
+    settle(job)
+    rows, more = list_work(Tab.TODAY, of=cast.sam.id, seen_by=cast.actor(cast.sam))
+    assert [row.name for row in rows] == ["Late", "Start now", "Urgent", "Others wait", "Far", "Some day"]
+    assert [row.group for row in rows] == ["late", "today", "next", "next", "next", "next"]
+    assert not more
+    for group in ("late", "today", "next"):
+        own = [row.order for row in rows if row.group == group]
+        assert own == sorted(own)
+    assert rows[0].why.startswith("was due 2 days ago")
+    assert rows[3].why.endswith("1 step waits for it")
+
+
+def test_what_is_blocked_asked_or_put_off_stands_under_waiting(cast: Any) -> None:
+    job = make_job(cast.acme_work)
+    mine = {"assignee_id": cast.sam.id}
+    first = make_task(job, "Mel's", assignee_id=cast.mel.id)
+    make_task(job, "After Mel's", after=(first,), **mine)
+    make_task(job, "Put off", snoozed_until=day(3), **mine)
+    make_task(job, "Asked", waits_for_client=True, **mine)
+    settle(job)
+    seen_by = cast.actor(cast.sam)
+    rows, _ = list_work(Tab.WAITING, of=cast.sam.id, seen_by=seen_by)
+    assert [(row.name, row.group) for row in rows] == [
+        ("Asked", "client"), ("After Mel's", "colleagues"), ("Put off", "put_off"),
+    ]
+    assert rows[1].waits_for == "“Mel's” (Mel)"
+    assert count_work(of=cast.sam.id, seen_by=seen_by) == {Tab.TODAY: 0, Tab.WEEK: 0, Tab.WAITING: 3}
+
+
+def test_my_work_hides_what_a_wall_hides(cast: Any) -> None:
+    make_chain(make_job(cast.rival_work), "Secret", assignee_id=cast.wes.id)
+    assert list_work(Tab.TODAY, of=cast.wes.id, seen_by=cast.actor(cast.wes)) == ([], False)
+
+
+def test_a_row_is_finished_in_place(sam: FlaskClient, cast: Any) -> None:
+    job = make_job(cast.acme_work)
+    bank, vat = make_chain(job, "Reconcile bank", "Prepare VAT", assignee_id=cast.sam.id)
+    page = sam.get("/work")
+    assert page.status_code == 200 and "Reconcile bank" in page.text and "Prepare VAT" not in page.text
+    done = sam.post(f"/tasks/{bank.id}/completion", data={"view": "work"}, headers=HTMX)
+    assert done.status_code == 200 and f"#task-{bank.id}" == done.headers["HX-Retarget"]
+    assert "Now ready: “Prepare VAT”" in done.headers["HX-Trigger"].encode().decode("unicode_escape")
+    db.session.refresh(vat)
+    assert vat.state is TaskState.READY
+    assert "Prepare VAT" in sam.get("/work").text
+    plain = sam.post(f"/tasks/{vat.id}/completion")
+    assert plain.status_code == 303 and plain.location.endswith(f"/jobs/{job.id}")
+
+
+def test_my_work_asks_a_fixed_number_of_questions(sam: FlaskClient, cast: Any, max_queries: Any) -> None:
+    job = make_job(cast.acme_work)
+    for number in range(60):
+        make_task(job, f"Step {number}", assignee_id=cast.sam.id)
+    settle(job)
+    sam.get("/work")
+    with max_queries(9):
+        page = sam.get("/work")
+    assert page.text.count("data-row") == 50 and "page=2" in page.text
+    assert len(page.data) < 60_000
+
+
+def test_the_job_page_shows_steps_by_stage_and_draws_their_order(sam: FlaskClient, cast: Any, max_queries: Any) -> None:
+    service = make_service()
+    db.session.refresh(service, ["stages"])
+    job = make_job(cast.acme_work, service_id=service.id, stage_id=service.stages[0].id)
+    names = [f"Step number {number}" for number in range(50)]
+    make_chain(job, *names, stage_id=service.stages[0].id, estimate=dt.timedelta(hours=1))
+    sam.get(f"/jobs/{job.id}")
+    with max_queries(16):
+        page = sam.get(f"/jobs/{job.id}")
+    assert page.status_code == 200
+    assert page.text.count('class="node ') + page.text.count('<g class="node') >= 50
+    assert "critical path" in page.text and f'data-live="job:{job.id}"' in page.text
+
+
+def test_another_persons_wall_answers_like_an_unknown_job(client: FlaskClient, cast: Any) -> None:
+    job = make_job(cast.rival_work)
+    (task,) = make_chain(job, "Secret")
+    wes = sign_in(client, cast.wes)
+    for url in (f"/jobs/{job.id}", f"/tasks/{task.id}", f"/jobs/{job.id}/card", f"/tasks/{task.id}/edit"):
+        assert wes.get(url).status_code == 404
+    assert wes.post(f"/tasks/{task.id}/completion").status_code == 404
+    for view in ("stage", "week", "owner", "table"):
+        assert "Secret" not in wes.get(f"/board?view={view}").text
+        assert job.title not in wes.get(f"/board?view={view}").text
+
+
+def test_the_panel_answers_alone_or_as_a_page(sam: FlaskClient, cast: Any) -> None:
+    (task,) = make_chain(make_job(cast.acme_work), "Reconcile bank", instructions="Use the November file.")
+    alone = sam.get(f"/tasks/{task.id}", headers=HTMX).text
+    assert "Use the November file." in alone and "<html" not in alone
+    assert "<html" in sam.get(f"/tasks/{task.id}").text
+
+
+def test_a_review_is_sent_back_from_the_screen(sam: FlaskClient, cast: Any) -> None:
+    job = make_job(cast.acme_work)
+    work = make_task(job, "Prepare", assignee_id=cast.mel.id)
+    review = make_task(job, "Review", after=(work,), kind=StepKind.REVIEW, assignee_id=cast.sam.id)
+    settle(job)
+    sam.post(f"/tasks/{work.id}/completion")
+    assert sam.post(f"/tasks/{review.id}/return", data={"note": ""}).status_code == 422
+    assert sam.post(f"/tasks/{review.id}/return", data={"note": "Off by ten"}).status_code == 303
+    db.session.refresh(work)
+    assert (work.state, work.return_note) == (TaskState.READY, "Off by ten")
+
+
+def test_reopening_asks_first_when_later_steps_were_started(sam: FlaskClient, cast: Any) -> None:
+    first, second = make_chain(make_job(cast.acme_work), "First", "Second")
+    sam.post(f"/tasks/{first.id}/completion")
+    sam.post(f"/tasks/{second.id}/start")
+    asked = sam.post(f"/tasks/{first.id}/reopening", headers=HTMX)
+    assert "What becomes of them?" in asked.text and asked.headers["HX-Retarget"] == "#dialog"
+    sam.post(f"/tasks/{first.id}/reopening", data={"later": "reset"})
+    db.session.refresh(second)
+    assert second.state is TaskState.BLOCKED
+
+
+def test_a_new_job_made_twice_is_one(sam: FlaskClient, cast: Any) -> None:
+    page = sam.get(f"/jobs/new?client={cast.acme.id}")
+    assert "Acme Ltd" in page.text
+    form = {"id": "0197a000-0000-7000-8000-000000000001", "client": str(cast.acme.id), "title": "Tax advice", "engagement": ""}
+    for _ in range(2):
+        assert sam.post("/jobs/new", data=form).status_code == 303
+    refused = sam.post("/jobs/new", data={**form, "id": "0197a000-0000-7000-8000-000000000002", "title": ""})
+    assert refused.status_code == 422 and "Give the job a title." in refused.text
+    step = {"id": "0197a000-0000-7000-8000-000000000003", "name": "Call them", "kind": "work", "stage": ""}
+    for _ in range(2):
+        assert sam.post(f"/jobs/{form['id']}/tasks/new", data=step).status_code == 303
+    assert sam.get(f"/jobs/{form['id']}").text.count(">Call them</a>") == 1
