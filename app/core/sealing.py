@@ -21,7 +21,7 @@ def unseal(sealed: str, *, purpose: str) -> str:
     try:
         return _box(purpose).decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise Refused("A stored secret cannot be read with the present SECRET_KEY; set PREVIOUS_SECRET_KEYS too.") from None
+        raise Refused("A stored secret needs the SECRET_KEY it was made with; see PREVIOUS_SECRET_KEYS.") from None
 
 
 def _box(purpose: str) -> MultiFernet:
@@ -30,5 +30,5 @@ def _box(purpose: str) -> MultiFernet:
 
 
 def _key(secret: str, purpose: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"firmament {purpose}".encode()).derive(secret.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
+    derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"firmament {purpose}".encode()).derive
+    return Fernet(base64.urlsafe_b64encode(derive(secret.encode())))

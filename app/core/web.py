@@ -140,6 +140,12 @@ def form_id(form: Any) -> UUID:
     return parse_id(form.id.data) or new_id()
 
 
+def version_of(form: Any) -> int | None:
+    """The version that an edit's form carries; None where it carries none that can be read."""
+    text = form.version.data or ""
+    return int(text) if str(text).isdigit() and len(str(text)) < 10 else None
+
+
 TITLES = {
     400: "That could not be read",
     401: "Please sign in",

@@ -12,7 +12,7 @@ from flask import current_app
 from app.activity.commands import record
 from app.core.actors import SYSTEM
 from app.core.clock import now
-from app.core.db import db, transaction
+from app.core.db import transaction
 from app.core.errors import FirmamentError
 from app.core.queue import background, enqueue
 from app.core.storage import storage
@@ -78,7 +78,7 @@ def _finish(delivery_id: UUID, state: DeliveryState, error: str) -> None:
         delivery.state, delivery.next_try_at, delivery.error = state, None, error
         delivery.sent_at = now() if state is DeliveryState.SENT else None
         record(
-            f"delivery.mail.{'sent' if state is DeliveryState.SENT else 'failed'}", delivery, by=SYSTEM,
+            f"delivery.mail.{'send' if state is DeliveryState.SENT else 'fail'}", delivery, by=SYSTEM,
             client_id=delivery.client_id, mail=delivery.kind, about=delivery.about_kind, about_id=delivery.about_id,
         )
     if error:

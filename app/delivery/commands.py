@@ -57,7 +57,7 @@ def send_mail(
         "created_at": now(), "state": DeliveryState.QUEUED if sendable else DeliveryState.KEPT,
         "next_try_at": now() if sendable else None, **words,
     }
-    made = db.session.scalar(
+    made: Delivery | None = db.session.scalar(
         sa.dialects.postgresql.insert(Delivery).values(values).on_conflict_do_nothing(index_elements=["key"])
         .returning(Delivery)
     )

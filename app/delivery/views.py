@@ -21,7 +21,7 @@ def in_development_only() -> None:
 
 @blueprint.get("")
 def index() -> Answer:
-    return render_template("delivery/index.html", deliveries=list_deliveries(seen_by=SYSTEM, to=arg("to")), to=arg("to"))
+    return render_template("delivery/index.html", deliveries=list_deliveries(seen_by=SYSTEM, to=arg("to")))
 
 
 @blueprint.get("/<uuid:delivery_id>")

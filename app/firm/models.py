@@ -132,3 +132,8 @@ class TaxRate(HasId, HasVersion, Base):
         sa.CheckConstraint("treatment = 'standard' OR percent = 0", name="only_standard_has_a_percent"),
         sa.Index("uq_tax_rate_default", "is_default", unique=True, postgresql_where=sa.text("is_default")),
     )
+
+
+def percent_words(percent: Decimal) -> str:
+    """`20`, `5.5`: no more decimals than it has."""
+    return f"{percent.normalize():f}" if percent else "0"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.core.db import db
-from app.firm.models import Entity, Firm, Office, TaxRate
+from app.core.clock import today
+from app.core.db import db, get_or_404
+from app.core.errors import NotFound
+from app.firm.models import Closure, Entity, Firm, NumberSeries, Office, TaxRate
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class FirmFacts:
     logo_key: str | None
     require_totp: bool
     version: int
+
+    @property
+    def logo_url(self) -> str:
+        """Where the logo is served, or nothing; the address changes with the picture."""
+        return f"/logo/{self.logo_key.removeprefix('kept/logo-')}" if self.logo_key else ""
 
 
 def get_firm_facts() -> FirmFacts | None:
@@ -47,6 +55,67 @@ def list_offices() -> Sequence[Office]:
 
 
 def list_tax_rates() -> Sequence[TaxRate]:
+    """The rates to choose from today."""
     return db.session.scalars(
-        sa.select(TaxRate).where(TaxRate.archived_at.is_(None)).order_by(TaxRate.percent.desc(), TaxRate.name)
+        sa.select(TaxRate)
+        .where(TaxRate.archived_at.is_(None), TaxRate.from_on <= today(),
+               sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > today()))
+        .order_by(TaxRate.percent.desc(), TaxRate.name)
     ).all()
+
+
+def the_firm() -> Firm:
+    """The firm's row, for changing it."""
+    firm = get_firm()
+    if firm is None:
+        raise NotFound()
+    return firm
+
+
+def get_entity(entity_id: UUID) -> Entity:
+    return get_or_404(sa.select(Entity).where(Entity.id == entity_id))
+
+
+def get_office(office_id: UUID) -> Office:
+    return get_or_404(sa.select(Office).where(Office.id == office_id))
+
+
+def get_tax_rate(rate_id: UUID) -> TaxRate:
+    return get_or_404(sa.select(TaxRate).where(TaxRate.id == rate_id))
+
+
+def get_closure(closure_id: UUID) -> Closure:
+    return get_or_404(sa.select(Closure).where(Closure.id == closure_id))
+
+
+def tax_rate_on(rate: TaxRate, day: dt.date) -> TaxRate:
+    """The row of the same code that holds on a day; the given one when none does."""
+    found = db.session.scalar(
+        sa.select(TaxRate)
+        .where(TaxRate.code == rate.code, TaxRate.from_on <= day, sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > day))
+        .order_by(TaxRate.archived_at.is_not(None), TaxRate.from_on.desc()).limit(1)
+    )
+    return found or rate
+
+
+def list_all_tax_rates() -> Sequence[TaxRate]:
+    """Every rate there ever was: by code, the newest first."""
+    return db.session.scalars(
+        sa.select(TaxRate).order_by(TaxRate.archived_at.is_not(None), TaxRate.code, TaxRate.from_on.desc())
+    ).all()
+
+
+def list_closures() -> Sequence[Closure]:
+    return db.session.scalars(sa.select(Closure).order_by(Closure.closed_on.desc())).all()
+
+
+def closures_of(office_id: UUID | None) -> list[dt.date]:
+    """The days on which an office is closed beside the public holidays: its own and the whole firm's."""
+    statement = sa.select(Closure.closed_on).where(
+        sa.or_(Closure.office_id.is_(None), Closure.office_id == office_id)
+    )
+    return list(db.session.scalars(statement))
+
+
+def list_number_series() -> Sequence[NumberSeries]:
+    return db.session.scalars(sa.select(NumberSeries)).all()

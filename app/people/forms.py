@@ -11,6 +11,8 @@ from wtforms.validators import DataRequired, Length
 
 from app.core.durations import BadDuration, format_duration, parse_duration
 from app.core.errors import Refused
+from app.core.fields import offers
+from app.core.ids import parse_id
 from app.core.permissions import Role
 from app.core.web import Form
 from app.people.commands.people import PersonDetails
@@ -82,14 +84,16 @@ class PasswordForm(PresentPassword):
 
 class EnrolForm(PresentPassword):
     secret = wtforms.HiddenField()
-    code = wtforms.StringField("Code from the app", validators=[DataRequired("Type the code of six digits."), Length(max=20)])
+    code = wtforms.StringField(
+        "Code from the app", validators=[DataRequired("Type the code of six digits."), Length(max=20)]
+    )
 
 
 class PersonForm(PresentPassword):
     id = wtforms.HiddenField()
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=200)])
     email = wtforms.EmailField("E-mail", validators=[DataRequired("Give an e-mail address."), Length(max=254)])
-    role = wtforms.RadioField("Role", choices=[(r.value, w[0]) for r, w in ROLE_WORDS.items()],
+    role = wtforms.RadioField("Role", choices=offers((r.value, w[0]) for r, w in ROLE_WORDS.items()),
                               validators=[DataRequired("Choose a role.")], default=Role.STAFF.value)
     grade = wtforms.StringField("Grade", validators=[Length(max=60)], description="Decides the rate, such as “Senior”.")
     office_id = wtforms.SelectField("Office", coerce=UUID)
@@ -122,5 +126,9 @@ def hours_as_typed(minutes: list[int]) -> list[str]:
     return [format_duration(dt.timedelta(minutes=m)) for m in minutes]
 
 
+def _id_or_none(value: Any) -> UUID | None:
+    return value if value is None or isinstance(value, UUID) else parse_id(str(value))
+
+
 class LeavingForm(PresentPassword):
-    to = wtforms.SelectField("Hand open work over to", coerce=lambda v: UUID(v) if v and not isinstance(v, UUID) else v or None)
+    to = wtforms.SelectField("Hand open work over to", coerce=_id_or_none)

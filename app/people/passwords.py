@@ -21,11 +21,11 @@ _AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 def check_password(password: str, *, about: tuple[str, ...] = ()) -> None:
     """Raise Refused unless it may be used; `about` are words that must not be all of it (name, e-mail, firm)."""
     if len(password) < SHORTEST:
-        raise Refused(f"A password has at least {SHORTEST} characters. Three or four random words do well.", field="password")
+        raise Refused(f"Take at least {SHORTEST} characters. Three or four random words do well.", field="password")
     if len(password) > LONGEST:
         raise Refused(f"A password has at most {LONGEST:,} characters.", field="password")
     if is_common(password):
-        raise Refused("This password is one of the most used of all, so it is the first to be tried. Take another.", field="password")
+        raise Refused("This is one of the most used passwords, so it is among the first to be tried.", field="password")
     plain = password.casefold()
     if any(plain in (word.casefold(), word.casefold().replace(" ", "")) for word in about if word):
         raise Refused("This password is your own name or address. Take another.", field="password")

@@ -49,7 +49,10 @@ def qr_svg(uri: str) -> str:
 
 def new_recovery_codes() -> list[str]:
     """Ten codes of about 78 bits each, four groups of four letters."""
-    return ["-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4)) for _ in range(RECOVERY_CODES)]
+    def group() -> str:
+        return "".join(secrets.choice(_LETTERS) for _ in range(4))
+
+    return ["-".join(group() for _ in range(4)) for _ in range(RECOVERY_CODES)]
 
 
 def recovery_hash(code: str) -> str:

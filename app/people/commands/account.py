@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
+from app.activity.changes import apply_values
 from app.activity.commands import record
 from app.core.actors import SYSTEM, Actor
 from app.core.clock import now
@@ -44,7 +45,7 @@ def confirm(row: PersonSession, password: str, *, by: Actor) -> None:
     attempt = begin_try(CONFIRMATION, str(row.person_id), by.address)
     if not verify_password(row.person.password_hash, password):
         with transaction():
-            record("people.confirmation.failed", row.person, by=by)
+            record("people.confirmation.fail", row.person, by=by)
         raise Refused("This is not your password.", field="current_password")
     with transaction():
         end_try(attempt.id)
@@ -55,12 +56,11 @@ def edit_profile(person: Person, *, by: Actor, name: str, initials: str, version
     authorize(by, can_edit_self, person)
     with transaction():
         check_version(person, version)
-        before = {"name": person.name, "initials": person.initials}
-        person.name = clean_name(name)
-        person.sort_key = sort_key(person.name)
-        person.initials = initials.strip().upper()[:4] or initials_of(person.name)
-        record("people.person.edited", person, by=by, before=before,
-               after={"name": person.name, "initials": person.initials})
+        clean = clean_name(name)
+        changes = apply_values(person, name=clean, initials=initials.strip().upper()[:4] or initials_of(clean))
+        person.sort_key = sort_key(clean)
+        if changes:
+            record("people.person.update", person, by=by, name=clean, changes=changes)
 
 
 def change_email(person: Person, email: str, *, by: Actor) -> None:
@@ -74,8 +74,8 @@ def change_email(person: Person, email: str, *, by: Actor) -> None:
     with transaction():
         person.email = address
         end_links(LinkPurpose.RESET, person.id)
-        record("people.email.changed", person, by=by, before=before, after=address)
-        send_mail(key=f"email-changed:{new_id()}", kind="people.email_changed", to=before, name=person.name,
+        record("people.email.change", person, by=by, changes={"email": [before, address]})
+        send_mail(key=f"email-changed:{new_id()}", kind="people.email.change", to=before, name=person.name,
                   subject=_("Your sign-in address was changed"), template="email_changed",
                   context={"name": person.name, "email": address}, person_id=person.id)
 
@@ -90,8 +90,8 @@ def change_password(
         _set_password(person, password)
         if end_others:
             revoke_sessions(person, by=by, keep=keep)
-        record("people.password.changed", person, by=by)
-        send_mail(key=f"password-changed:{new_id()}", kind="people.password_changed", to=person.email,
+        record("people.password.change", person, by=by)
+        send_mail(key=f"password-changed:{new_id()}", kind="people.password.change", to=person.email,
                   name=person.name, subject=_("Your password was changed"), template="password_changed",
                   context={"name": person.name}, person_id=person.id)
 
@@ -112,7 +112,7 @@ def send_reset(email: str, *, by: Actor = SYSTEM) -> None:
         return
     with transaction():
         link = make_link(LinkPurpose.RESET, person)
-        record("people.password.reset_asked", person, by=by)
+        record("people.password.ask_reset", person, by=by)
         send_mail(key=f"reset:{new_id()}", kind="people.reset", to=person.email, name=person.name,
                   subject=_("Choose a new password"), template="reset", context={"name": person.name, "link": link},
                   person_id=person.id)
@@ -144,7 +144,7 @@ def accept_invitation(token: str, *, by: Actor, name: str, password: str, agent:
         person.state = PersonState.ACTIVE
         _set_password(person, password)
         itself = as_actor(person, address=by.address)
-        record("people.person.joined", person, by=itself)
+        record("people.person.join", person, by=itself)
         return open_session(person, by=itself, agent=agent)
 
 

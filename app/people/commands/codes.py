@@ -17,6 +17,8 @@ from app.people.policy import can_edit_self
 from app.people.second_factor import PURPOSE
 from app.people.totp import matching_step, new_recovery_codes, recovery_hash
 
+MISFIT = "This code does not fit. Check that the clock of your phone is right, and type the next one."
+
 
 def enrol(row: PersonSession, *, by: Actor, secret: str, code: str, agent: str) -> tuple[str, list[str]]:
     """Switch the app on after its first right code. Returns a new session's token and the recovery codes, shown once.
@@ -29,13 +31,13 @@ def enrol(row: PersonSession, *, by: Actor, secret: str, code: str, agent: str) 
         raise Refused("An authenticator app is set up already. Remove it first.")
     step = matching_step(secret, code, now())
     if step is None:
-        raise Refused("This code does not fit. Check that the clock of your phone is right, and type the next one.", field="code")
+        raise Refused(MISFIT, field="code")
     codes = new_recovery_codes()
     with transaction():
         person.totp_secret, person.totp_counter = seal(secret, purpose=PURPOSE), step
         person.recovery_hashes = [recovery_hash(code) for code in codes]
         revoke_sessions(person, by=by)
-        record("people.second_factor.added", person, by=by)
+        record("people.second_factor.add", person, by=by)
         token = open_session(person, by=by, agent=agent, second_factor=True, confirmed=row.confirmed_at is not None)
     return token, codes
 
@@ -48,7 +50,7 @@ def renew_recovery_codes(person: Person, *, by: Actor) -> list[str]:
     codes = new_recovery_codes()
     with transaction():
         person.recovery_hashes = [recovery_hash(code) for code in codes]
-        record("people.recovery_codes.renewed", person, by=by)
+        record("people.recovery_codes.renew", person, by=by)
     return codes
 
 
@@ -60,7 +62,7 @@ def remove_second_factor(person: Person, *, by: Actor, keep: UUID | None, requir
     with transaction():
         clear_second_factor(person)
         revoke_sessions(person, by=by, keep=keep)
-        record("people.second_factor.removed", person, by=by)
+        record("people.second_factor.remove", person, by=by)
 
 
 def clear_second_factor(person: Person) -> None:

@@ -32,7 +32,7 @@ GONE = "This link no longer works: it was used, replaced or has expired. Ask for
 
 
 def make_link(purpose: LinkPurpose, person: Person | None = None) -> str:
-    """A new link's whole address, the former ones of its kind ended. Its host is the configured one, never a request's."""
+    """A new link's address, the former ones of its kind ended; the host is the configured one, never a request's."""
     token = new_token()
     with transaction() as session:
         end_links(purpose, person.id if person else None)

@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
+from app.activity.changes import apply_values
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now, today
@@ -70,7 +71,7 @@ def invite_person(
         session.add(person)
         session.flush()
         session.add(WorkingPattern(person_id=person.id, from_on=today(), minutes=_week(minutes)))
-        record("people.person.invited", person, by=by, name=name, email=email, role=details.role, grade=person.grade)
+        record("people.person.invite", person, by=by, name=name, email=email, role=details.role, grade=person.grade)
         if invite:
             _mail_invitation(person, by)
     return person
@@ -82,7 +83,7 @@ def resend_invitation(person: Person, *, by: Actor) -> None:
         raise Refused(f"{person.name} has joined already.")
     with transaction():
         _mail_invitation(person, by)
-        record("people.invitation.sent", person, by=by)
+        record("people.invitation.send", person, by=by, person=person.name)
 
 
 def edit_person(person: Person, details: PersonDetails, *, by: Actor, version: int | None = None) -> None:
@@ -97,14 +98,15 @@ def edit_person(person: Person, details: PersonDetails, *, by: Actor, version: i
     with transaction():
         check_version(person, version)
         _check_office(details.office_id)
-        before = _told(person)
-        moved = person.email.casefold() != email.casefold()
-        person.name = clean_name(details.name)
-        person.sort_key, person.email, person.role = sort_key(person.name), email, details.role
-        person.grade, person.office_id = details.grade.strip()[:60], details.office_id
-        if moved:
+        changes = apply_values(
+            person, name=clean_name(details.name), email=email, role=details.role, grade=details.grade.strip()[:60],
+            office_id=details.office_id,
+        )
+        person.sort_key = sort_key(person.name)
+        if "email" in changes:
             end_links(LinkPurpose.RESET, person.id)
-        record("people.person.edited", person, by=by, before=before, after=_told(person))
+        if changes:
+            record("people.person.update", person, by=by, name=person.name, changes=changes)
 
 
 def set_hours(person: Person, from_on: dt.date, minutes: Sequence[int], *, by: Actor) -> None:
@@ -120,7 +122,8 @@ def set_hours(person: Person, from_on: dt.date, minutes: Sequence[int], *, by: A
             session.add(WorkingPattern(person_id=person.id, from_on=from_on, minutes=week))
         else:
             pattern.minutes = week
-        record("people.hours.set", person, by=by, from_on=from_on, before=before, after=week)
+        record("people.hours.set", person, by=by, name=person.name, from_on=from_on,
+               changes={"hours": [before, week]})
 
 
 def deactivate_person(person: Person, *, by: Actor, to: Person | None = None) -> None:
@@ -140,7 +143,7 @@ def deactivate_person(person: Person, *, by: Actor, to: Person | None = None) ->
             end_links(purpose, person.id)
         for hook in _on_deactivate:
             hook(person, to, by)
-        record("people.person.deactivated", person, by=by, to=to.id if to else None)
+        record("people.person.deactivate", person, by=by, name=person.name, to=to.id if to else None)
 
 
 def reactivate_person(person: Person, *, by: Actor) -> None:
@@ -151,7 +154,7 @@ def reactivate_person(person: Person, *, by: Actor) -> None:
     with transaction():
         person.state = PersonState.ACTIVE if person.password_hash else PersonState.INVITED
         person.deactivated_at = None
-        record("people.person.reactivated", person, by=by)
+        record("people.person.reactivate", person, by=by, name=person.name)
         if person.state is PersonState.INVITED:
             _mail_invitation(person, by)
 
@@ -164,7 +167,7 @@ def reset_second_factor(person: Person, *, by: Actor) -> None:
     with transaction():
         clear_second_factor(person)
         revoke_sessions(person, by=by)
-        record("people.second_factor.reset", person, by=by)
+        record("people.second_factor.reset", person, by=by, person=person.name)
 
 
 def _mail_invitation(person: Person, by: Actor) -> None:
@@ -188,7 +191,7 @@ def _keep_somebody(person: Person, role: Role | None) -> None:
         Person.id != person.id, Person.role.in_(able), Person.state == PersonState.ACTIVE
     ))
     if not others:
-        raise Refused(f"{person.name} is the last who can change people and settings. Give somebody else that role first.")
+        raise Refused(f"{person.name} is the last who can change people and settings. Give somebody that role first.")
 
 
 def _free_address(email: str, person: Person | None) -> str:
@@ -209,9 +212,3 @@ def _week(minutes: Sequence[int]) -> list[int]:
         raise Refused("A week has seven days of at most 24 hours each.", field="hours")
     return list(minutes)
 
-
-def _told(person: Person) -> dict[str, str]:
-    return {
-        "name": person.name, "email": person.email, "role": person.role.value, "grade": person.grade,
-        "office": str(person.office_id),
-    }

@@ -38,7 +38,7 @@ def open_session(
         if not pending:
             person.signed_in_at = now()
             session.flush()
-            record("people.session.opened", person, by=by, session=row.id, second_factor=second_factor)
+            record("people.session.open", person, by=by, session=row.id, second_factor=second_factor)
     return token
 
 
@@ -48,7 +48,7 @@ def end_session(row: PersonSession, *, by: Actor) -> None:
     with transaction():
         if row.revoked_at is None:
             row.revoked_at = now()
-            record("people.session.ended", row.person, by=by, session=row.id)
+            record("people.session.end", row.person, by=by, session=row.id)
 
 
 def end_other_sessions(person: Person, *, by: Actor, keep: UUID | None = None) -> int:
@@ -68,7 +68,7 @@ def revoke_sessions(person: Person, *, by: Actor, keep: UUID | None = None) -> i
         .returning(PersonSession.id)
     ).all()
     if ended:
-        record("people.session.ended", person, by=by, count=len(ended))
+        record("people.session.end", person, by=by, count=len(ended))
     return len(ended)
 
 

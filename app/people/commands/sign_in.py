@@ -86,6 +86,6 @@ def _person_at(email: str) -> Person | None:
 
 def _note_failure(door: Door, attempt: SignInAttempt, person: Person | None, *, by: Actor) -> None:
     with transaction():
-        record("people.sign_in.failed", person or attempt, by=by, door=door.name, known=person is not None)
+        record("people.sign_in.fail", person or attempt, by=by, door=door.name, known=person is not None)
         if is_now_locked(door, attempt):
-            record("people.sign_in.locked", person or attempt, by=by, door=door.name)
+            record("people.sign_in.lock", person or attempt, by=by, door=door.name)

@@ -9,7 +9,7 @@ from flask import Blueprint, g, render_template, request, session, url_for
 from markupsafe import Markup
 
 from app.core.sealing import seal, unseal
-from app.core.web import Answer, me, redirect_to, submit, unprocessable
+from app.core.web import Answer, me, redirect_to, submit, unprocessable, version_of
 from app.desk.guard import confirm_with, enter, guard, needs_confirmation
 from app.people import totp as codes_of
 from app.people.commands import account, codes, sessions
@@ -30,18 +30,17 @@ def _again(template: str, **context: Any) -> Answer:
 
 @blueprint.get("")
 def show() -> Answer:
-    return _page("show", form=ProfileForm(obj=g.person), sessions=list_own_sessions(seen_by=me()), current=g.session_row)
+    return _page("show", form=ProfileForm(obj=g.person), **_signed_in())
 
 
 @blueprint.post("")
 def update() -> Answer:
     form = ProfileForm()
-    version = int(form.version.data) if (form.version.data or "").isdigit() else None
     if submit(form, lambda: account.edit_profile(
-        g.person, by=me(), name=form.name.data or "", initials=form.initials.data or "", version=version
+        g.person, by=me(), name=form.name.data or "", initials=form.initials.data or "", version=version_of(form)
     )):
         return redirect_to(url_for("account.show"), "Saved")
-    return _again("show", form=form, sessions=list_own_sessions(seen_by=me()), current=g.session_row)
+    return _again("show", form=form, **_signed_in())
 
 
 @blueprint.get("/email")
@@ -147,7 +146,11 @@ def end_session(session_id: UUID) -> Answer:
 @blueprint.post("/sessions/end-others")
 def end_other_sessions() -> Answer:
     count = sessions.end_other_sessions(g.person, by=me(), keep=g.session_row.id)
-    return redirect_to(url_for("account.show"), f"Signed out in {count} other places" if count != 1 else "Signed out in one other place")
+    return redirect_to(url_for("account.show"), f"Signed out in {count} other {'place' if count == 1 else 'places'}")
+
+
+def _signed_in() -> dict[str, Any]:
+    return {"sessions": list_own_sessions(seen_by=me()), "current": g.session_row}
 
 
 def _enrolment(form: EnrolForm) -> dict[str, Any]:

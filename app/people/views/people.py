@@ -10,8 +10,9 @@ from flask import Blueprint, g, render_template, request, url_for
 
 from app.core.clock import today
 from app.core.errors import NotAllowed
+from app.core.fields import offers
 from app.core.ids import new_id
-from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable
+from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable, version_of
 from app.desk.guard import confirm_with, guard, needs_confirmation
 from app.firm.queries import list_offices
 from app.people.commands import people
@@ -73,12 +74,10 @@ def edit(person_id: UUID) -> Answer:
 def update(person_id: UUID) -> Answer:
     person = _editable(person_id)
     form = _with_offices(PersonForm())
-    version = int(form.version.data) if (form.version.data or "").isdigit() else None
-
     def change() -> None:
         if form.role.data != person.role.value or (form.email.data or "").casefold() != person.email.casefold():
             confirm_with(form)
-        people.edit_person(person, form.details(), by=me(), version=version)
+        people.edit_person(person, form.details(), by=me(), version=version_of(form))
 
     if submit(form, change):
         return redirect_to(url_for("people.show", person_id=person.id), "Saved")
@@ -89,7 +88,7 @@ def update(person_id: UUID) -> Answer:
 def update_hours(person_id: UUID) -> Answer:
     person = _editable(person_id)
     form = HoursForm()
-    if submit(form, lambda: people.set_hours(person, form.from_on.data, form.minutes(), by=me())):
+    if submit(form, lambda: people.set_hours(person, form.from_on.data or today(), form.minutes(), by=me())):
         return redirect_to(url_for("people.show", person_id=person.id), "Hours saved")
     return unprocessable("people/show.html", **_shown(person, hours_form=form))
 
@@ -150,18 +149,21 @@ def _editable(person_id: UUID) -> Person:
 
 
 def _with_offices(form: PersonForm) -> PersonForm:
-    form.office_id.choices = [(office.id, office.name) for office in list_offices()]
+    form.office_id.choices = offers((office.id, office.name) for office in list_offices())
     return form
 
 
 def _with_colleagues(form: LeavingForm, person: Person) -> LeavingForm:
     others = [(p.id, p.name) for p in list_people(seen_by=me()) if p.id != person.id]
-    form.to.choices = [("", "Nobody: it stays unassigned"), *others]
+    form.to.choices = offers([("", "Nobody: it stays unassigned"), *others])
     return form
 
 
 def _around(form: Form) -> dict[str, Any]:
-    return {"form": form, "grades": list_grades(seen_by=me()), "role_words": ROLE_WORDS, "ask_password": needs_confirmation()}
+    return {
+        "form": form, "grades": list_grades(seen_by=me()), "role_words": ROLE_WORDS,
+        "ask_password": needs_confirmation(),
+    }
 
 
 def _shown(person: Person, hours_form: HoursForm | None = None) -> dict[str, Any]:
