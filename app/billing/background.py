@@ -1,35 +1,45 @@
-"""Keeping the PDF of what was issued, and sending it."""
+"""Keeping the PDF of what was issued, and sending it when that was asked for."""
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from app.billing.commands.send import send_invoice
-from app.billing.models import ISSUED, Invoice, InvoiceState
+from app.billing.models import Invoice
 from app.billing.pdf import invoice_pdf
 from app.clients.access import actor_for
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
+from app.core.errors import Refused
 from app.core.queue import background, send
 from app.core.storage import storage
 from app.firm.queries import get_firm
 from app.people.models import Person
 
+SLACK = dt.timedelta(seconds=30)
+
 
 @background("billing.keep_pdf")
-def keep_pdf(invoice_id: str, send_by: str = "") -> None:
-    """Render, store and remember the PDF once; then send the bill if that was asked for."""
+def keep_pdf(invoice_id: str) -> None:
+    """Render, store and remember the PDF once; then mail the bill if whoever approved it wanted that."""
     invoice = db.session.get(Invoice, UUID(invoice_id))
     if invoice is None or invoice.facts is None:
         return
     ensure_pdf(invoice)
-    if send_by and invoice.state is InvoiceState.APPROVED:
-        person = db.session.get(Person, UUID(send_by))
+    if invoice.send_wanted_by is None:
+        return
+    person = db.session.get(Person, invoice.send_wanted_by)
+    try:
         send_invoice(invoice, by=actor_for(person) if person else SYSTEM)
+    except Refused:
+        # The address went away between approving and sending: the bill stays approved, to be sent by hand.
+        with transaction():
+            invoice.send_wanted_by = None
 
 
 def ensure_pdf(invoice: Invoice) -> bytes:
@@ -52,9 +62,17 @@ def ensure_pdf(invoice: Invoice) -> bytes:
 
 @background("billing.pdf_sweep", every=60)
 def sweep() -> None:
-    """Issued bills whose PDF was lost to a crash between commit and queue."""
-    missing = db.session.scalars(
-        sa.select(Invoice.id).where(Invoice.state.in_(ISSUED), Invoice.pdf_key.is_(None)).limit(50)
+    """Issued bills whose PDF, or whose sending, was lost to a crash between commit and queue."""
+    waiting = db.session.scalars(
+        sa.select(Invoice.id)
+        .where(
+            sa.or_(
+                sa.and_(Invoice.number.is_not(None), Invoice.pdf_key.is_(None)),
+                Invoice.send_wanted_by.is_not(None),
+            ),
+            Invoice.updated_at < clock.now() - SLACK,
+        )
+        .limit(50)
     ).all()
-    for invoice_id in missing:
+    for invoice_id in waiting:
         send("billing.keep_pdf", invoice_id=str(invoice_id))

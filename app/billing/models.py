@@ -73,6 +73,7 @@ class Invoice(HasId, HasVersion, Base):
     approved_by: Mapped[UUID | None]
     approved_at: Mapped[dt.datetime | None]
     sent_at: Mapped[dt.datetime | None]
+    send_wanted_by: Mapped[UUID | None]
     viewed_at: Mapped[dt.datetime | None]
     run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("run.id"))
 
@@ -90,6 +91,10 @@ class Invoice(HasId, HasVersion, Base):
         sa.CheckConstraint("(state IN ('draft', 'awaiting_approval')) = (number IS NULL)", name="number_when_approved"),
         sa.CheckConstraint("(kind = 'credit_note') = (credits_id IS NOT NULL)", name="credit_note_credits"),
         sa.CheckConstraint("open_amount >= 0", name="open_amount"),
+        sa.Index("ix_invoice_issued", "entity_id", "kind", "issued_on", postgresql_where=sa.text("number IS NOT NULL")),
+        sa.Index("ix_invoice_payer_id", "payer_id", "issued_on"),
+        sa.Index("ix_invoice_unkept", "id", postgresql_where=sa.text("number IS NOT NULL AND pdf_key IS NULL")),
+        sa.Index("ix_invoice_unsent", "id", postgresql_where=sa.text("send_wanted_by IS NOT NULL")),
         sa.Index("ix_invoice_open", "client_id", "due_on", postgresql_where=sa.text("open_amount > 0")),
         sa.Index("uq_invoice_credits", "credits_id", unique=True, postgresql_where=sa.text("state <> 'draft'")),
     )

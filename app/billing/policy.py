@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.billing.models import Invoice
+from app.billing.models import Invoice, Payment
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.permissions import Permission
@@ -26,5 +26,10 @@ def can_approve(by: Actor, invoice: Invoice) -> bool:
     return by.may(Permission.INVOICE_APPROVE) and can_see(by, invoice.client_id)
 
 
-def can_record_payment(by: Actor, *_things: Any) -> bool:
-    return by.may(Permission.PAYMENT_RECORD)
+def can_record_payment(by: Actor, payment: Payment | None = None) -> bool:
+    return by.may(Permission.PAYMENT_RECORD) and (payment is None or can_see(by, payment.client_id))
+
+
+def can_see_invoices(by: Actor, *_things: Any) -> bool:
+    """Who works with WIP or money sees bills; the rest of the firm has no need to."""
+    return by.may(Permission.WIP_SEE) or by.may(Permission.PAYMENT_RECORD)

@@ -93,11 +93,13 @@ def post(
     happened_on: dt.date,
     reason: str = "",
     reverses: int | None = None,
+    rate: Decimal | None = None,
 ) -> int | None:
     """Append one balanced transaction and move the kept balances with it. Zero legs are left out.
 
     `base` is the entity's own currency. It is posted on `happened_on`, or, when that month is closed, on the first
-    day that is still open. Returns its id, None when nothing was left to post. Raises Refused without a rate.
+    day that is still open. `rate` is the exchange rate of what is being taken back; else the day's own is looked up.
+    Returns its id, None when nothing was left to post. Raises Refused without a rate.
     """
     authorize(by, can_post)
     legs = [leg for leg in legs if leg.amount]
@@ -105,7 +107,7 @@ def post(
         return None
     if sum(leg.amount for leg in legs) != 0:
         raise ValueError(f"{kind}: the legs do not sum to zero.")
-    rate = rate_on(currency, base, happened_on)
+    rate = rate if rate is not None else rate_on(currency, base, happened_on)
     base_amounts = _in_base([leg.amount for leg in legs], rate, base)
     columns: dict[str, list[Any]] = defaultdict(list)
     for leg, base_amount in zip(legs, base_amounts, strict=True):
@@ -148,7 +150,10 @@ def _in_base(amounts: Sequence[Decimal], rate: Decimal, base: str) -> list[Decim
 def reverse(
     transaction_id: int, *, by: Actor, base: str, source: Any, reason: str, on: dt.date | None = None
 ) -> int | None:
-    """Append the opposite of a transaction, dated in the open period; the database refuses a second reversal."""
+    """Append the opposite of a transaction at the rate it had, dated in the open period.
+
+    The database refuses a second reversal of the same one.
+    """
     authorize(by, can_post)
     original = db.session.get_one(LedgerTransaction, transaction_id)
     rows = db.session.scalars(
@@ -177,6 +182,7 @@ def reverse(
         happened_on=on or today(),
         reason=reason,
         reverses=transaction_id,
+        rate=rows[0].base_rate,
     )
 
 

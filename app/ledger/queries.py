@@ -133,7 +133,7 @@ def sum_on(account: Account, day: dt.date, *, seen_by: Actor, client_id: UUID | 
     )
     if client_id:
         statement = statement.where(Posting.client_id == client_id)
-    return dict(db.session.execute(statement).tuples().all())
+    return dict(db.session.execute(statement).all())
 
 
 def list_postings(

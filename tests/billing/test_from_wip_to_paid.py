@@ -9,9 +9,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.billing.amounts import Spread
-from app.billing.commands.drafts import adjust_total, discard_draft, lines_of
-from app.billing.commands.issue import approve_invoice, credit_invoice, mark_sent
-from app.billing.commands.payments import PaymentFacts, credit_left, record_payment, reverse_payment
+from app.billing.commands.adjust import adjust_total
+from app.billing.commands.drafts import discard_draft
+from app.billing.commands.totals import lines_of
+from app.billing.commands.credit import credit_invoice
+from app.billing.commands.issue import approve_invoice
+from app.billing.commands.send import mark_sent
+from app.billing.commands.payments import PaymentFacts, credit_left, record_payment
+from app.billing.commands.settling import reverse_payment
 from app.billing.commands.wip import hold_items, write_off_items
 from app.billing.models import Invoice, InvoiceState
 from app.core import clock

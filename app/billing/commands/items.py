@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,53 +16,71 @@ from app.core.db import db
 from app.timekeeping.commands.wip import Item
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
-TABLES: tuple[type[TimeEntry] | type[Expense], ...] = (TimeEntry, Expense)
+Table = type[TimeEntry] | type[Expense]
+TABLES: tuple[Table, ...] = (TimeEntry, Expense)
 
 
-def kind_of(item: Item) -> str:
-    return item.__tablename__
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An entry or expense as a draft takes it: no more than its lines are made from."""
+
+    id: UUID
+    engagement_id: UUID
+    job_id: UUID | None
+    worked_on: dt.date
+    open_value: Decimal
+    narrative: str
+    kind: str
+
+    @property
+    def is_expense(self) -> bool:
+        return self.kind == Expense.__tablename__
 
 
-def open_items(
-    engagement_ids: Iterable[UUID],
-    until: dt.date,
-    *,
-    seen_by: Actor,
-    states: Sequence[ItemState] = (ItemState.OPEN,),
-    lock: bool = False,
-) -> list[Item]:
-    """Billable, unbilled entries and expenses worked up to and including a day, oldest first."""
-    found: list[Item] = []
-    ids = list(engagement_ids)
+def unbilled(table: Table, engagement_ids: Iterable[UUID], until: dt.date) -> list[sa.ColumnElement[bool]]:
+    """Billable and open, worked up to and including a day."""
+    return [
+        table.engagement_id.in_(list(engagement_ids)),
+        table.worked_on <= until,
+        table.state == ItemState.OPEN,
+        table.billable,
+        table.deleted_at.is_(None),
+    ]
+
+
+def take_items(
+    engagement_ids: Sequence[UUID], until: dt.date, *, seen_by: Actor, leaving: Sequence[UUID] = ()
+) -> list[Taken]:
+    """Lock open WIP and mark it drafted in one statement per table; whoever comes second finds nothing to take."""
+    taken: list[Taken] = []
     for table in TABLES:
-        statement = (
-            sa.select(table)
+        rows = db.session.execute(
+            sa.update(table)
             .where(
-                table.engagement_id.in_(ids),
-                table.worked_on <= until,
-                table.state.in_(states),
-                table.billable,
-                table.deleted_at.is_(None),
+                *unbilled(table, engagement_ids, until),
+                *([table.id.not_in(leaving)] if leaving else []),
                 *within_sight(seen_by, table.client_id, table.engagement_id),
             )
-            .order_by(table.worked_on, table.id)
-        )
-        if lock:
-            statement = statement.with_for_update().execution_options(populate_existing=True)
-        found += db.session.scalars(statement).all()
-    return found
+            .values(state=ItemState.DRAFTED, version=table.version + 1)
+            .returning(table.id, table.engagement_id, table.job_id, table.worked_on, table.open_value, table.narrative)
+            .execution_options(synchronize_session=False)
+        ).all()
+        taken += [Taken(*row, table.__tablename__) for row in rows]
+    _forget([item.id for item in taken])
+    return sorted(taken, key=lambda item: (item.worked_on, item.id))
 
 
 def items_by_id(ids: Iterable[UUID], *, seen_by: Actor, lock: bool = False) -> dict[UUID, Item]:
     """The items with these ids that may be seen, locked in the order of their ids when asked."""
     wanted = sorted(set(ids))
     found: dict[UUID, Item] = {}
-    if not wanted:
-        return found
     for table in TABLES:
+        missing = [item_id for item_id in wanted if item_id not in found]
+        if not missing:
+            break
         statement = (
             sa.select(table)
-            .where(table.id.in_(wanted), *within_sight(seen_by, table.client_id, table.engagement_id))
+            .where(table.id.in_(missing), *within_sight(seen_by, table.client_id, table.engagement_id))
             .order_by(table.id)
         )
         if lock:
@@ -70,14 +90,27 @@ def items_by_id(ids: Iterable[UUID], *, seen_by: Actor, lock: bool = False) -> d
 
 
 def set_items(ids: Iterable[UUID], **values: object) -> None:
-    """Set columns on many items in one statement per table."""
+    """Set columns on many items in at most one statement per table."""
     wanted = list(ids)
-    if not wanted:
-        return
+    left = len(wanted)
     for table in TABLES:
-        db.session.execute(
+        if left <= 0:
+            break
+        result = db.session.execute(
             sa.update(table)
             .where(table.id.in_(wanted))
             .values(**values, version=table.version + 1)
-            .execution_options(synchronize_session="fetch")
+            .execution_options(synchronize_session=False)
         )
+        left -= result.rowcount  # type: ignore[attr-defined]
+    _forget(wanted)
+
+
+def _forget(ids: Iterable[UUID]) -> None:
+    """What was changed behind the session's back is read again when it is next looked at."""
+    session = db.session()
+    for item_id in ids:
+        for table in TABLES:
+            row = session.identity_map.get(sa.orm.util.identity_key(table, item_id))
+            if row is not None:
+                session.expire(row)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-import sqlalchemy as sa
 from flask import current_app
+from flask_babel import lazy_gettext as _l
 
-from app.billing.commands.issue import mark_sent
-from app.billing.models import Invoice
+from app.activity.commands import record
+from app.billing.commands.recipients import bill_recipients, refuse_unreachable
+from app.billing.models import Invoice, InvoiceKind, InvoiceState
 from app.billing.policy import can_approve
-from app.clients.models import AddressKind, ClientContact, Contact, ContactAddress
 from app.core.actors import Actor
+from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.money import Money
@@ -20,42 +21,40 @@ from app.core.permissions import authorize
 from app.delivery.commands import send_mail
 
 
-def bill_recipients(client_id: UUID) -> Sequence[sa.Row[tuple[UUID, str, str, str]]]:
-    """(contact, name, language, address) of the primary contact, else of everybody with portal access."""
-    rows = db.session.execute(
-        sa.select(
-            Contact.id,
-            Contact.name,
-            Contact.language,
-            sa.func.min(ContactAddress.value).label("address"),
-            ClientContact.is_primary,
-        )
-        .join(ClientContact, ClientContact.contact_id == Contact.id)
-        .join(ContactAddress, ContactAddress.contact_id == Contact.id)
-        .where(
-            ClientContact.client_id == client_id,
-            ContactAddress.kind == AddressKind.EMAIL,
-            Contact.archived_at.is_(None),
-            sa.or_(ClientContact.is_primary, ClientContact.portal_access),
-        )
-        .group_by(Contact.id, ClientContact.is_primary)
-        .order_by(Contact.sort_key)
-    ).all()
-    return [row for row in rows if row.is_primary] or rows
+def mark_sent(invoice: Invoice, *, by: Actor, to: Sequence[str] = ()) -> None:
+    """The bill has left the house: from now on the portal shows it."""
+    authorize(by, can_approve, invoice)
+    with transaction() as session:
+        session.refresh(invoice, with_for_update=True)
+        if invoice.number is None:
+            raise Refused("Approve the bill first.")
+        if invoice.state is InvoiceState.VOID:
+            raise Refused("This bill is void.")
+        invoice.state = InvoiceState.SENT
+        invoice.sent_at, invoice.send_wanted_by = invoice.sent_at or now(), None
+        session.flush()
+        record("billing.invoice.send", invoice, by=by, number=invoice.number, to=list(to), topics=("invoices",))
 
 
-def send_invoice(invoice: Invoice, *, by: Actor) -> None:
-    """Mail the bill with its PDF and mark it sent. Sending again mails again only after another day's key."""
+def send_invoice(invoice: Invoice, *, by: Actor, send_id: UUID | None = None) -> Sequence[str]:
+    """Mail the bill with its PDF and mark it sent; returns the addresses.
+
+    `send_id` names this sending: the same one mails once, another one mails again. Without it: the first sending.
+    """
     authorize(by, can_approve, invoice)
     with transaction():
+        db.session.refresh(invoice, with_for_update=True)
+        if send_id is None and invoice.sent_at is not None:
+            return []
         recipients = bill_recipients(invoice.payer_id)
-        if not recipients:
-            raise Refused("This client has no contact with an e-mail address; add one, or hand the PDF over yourself.")
-        mark_sent(invoice, by=by, to=[row.address for row in recipients])
+        refuse_unreachable(recipients)
+        addresses = [row.address for row in recipients]
+        mark_sent(invoice, by=by, to=addresses)
         public_url = current_app.config["SETTINGS"].public_url
+        is_credit = invoice.kind is InvoiceKind.CREDIT_NOTE
         for row in recipients:
             send_mail(
-                key=f"invoice:{invoice.id}:{row.id}:{invoice.version}",
+                key=f"invoice:{invoice.id}:{row.id}:{send_id or 'first'}",
                 kind="invoice",
                 to=row.address,
                 name=row.name,
@@ -63,18 +62,22 @@ def send_invoice(invoice: Invoice, *, by: Actor) -> None:
                 contact_id=row.id,
                 client_id=invoice.client_id,
                 about=invoice,
-                subject=f"{invoice.number}",
+                subject=_l("Credit note %(number)s", number=invoice.number)
+                if is_credit
+                else _l("Invoice %(number)s", number=invoice.number),
                 template="invoice",
                 context={
                     "name": row.name,
                     "number": invoice.number,
+                    "is_credit": is_credit,
                     "due_on": invoice.due_on,
                     "total": Money(invoice.gross, invoice.currency),
                     "link": f"{public_url}/portal/invoices/{invoice.id}",
                 },
                 attachments=[
-                    {"name": f"{invoice.number}.pdf", "key": invoice.pdf_key or "", "content_type": "application/pdf"}
+                    {"name": f"{invoice.number}.pdf", "key": invoice.pdf_key, "content_type": "application/pdf"}
                 ]
                 if invoice.pdf_key
                 else [],
             )
+        return addresses

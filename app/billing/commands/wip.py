@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -43,15 +43,14 @@ def _reason(reason: str) -> str:
     return reason.strip()
 
 
-def base_currency(engagement_id: UUID) -> str:
-    """The base currency of the entity that an engagement belongs to."""
-    return str(
-        db.session.scalar(
-            sa.select(Entity.currency)
-            .join(Engagement, Engagement.entity_id == Entity.id)
-            .where(Engagement.id == engagement_id)
-        )
+def base_currencies(engagement_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The base currency of the entity that each engagement belongs to."""
+    rows = db.session.execute(
+        sa.select(Engagement.id, Entity.currency)
+        .join(Entity, Entity.id == Engagement.entity_id)
+        .where(Engagement.id.in_(set(engagement_ids)))
     )
+    return {engagement_id: currency for engagement_id, currency in rows}
 
 
 def hold_items(ids: Sequence[UUID], reason: str, *, by: Actor) -> int:
@@ -63,19 +62,27 @@ def hold_items(ids: Sequence[UUID], reason: str, *, by: Actor) -> int:
         for item in items:
             item.state, item.hold_reason = ItemState.HELD, reason
             item.version += 1
-            record("billing.wip.hold", item, by=by, reason=reason, topics=("wip",))
+            record(
+                "billing.wip.hold",
+                item,
+                by=by,
+                reason=reason,
+                amount=item.open_value,
+                currency=item.currency,
+                topics=("wip",),
+            )
         return len(items)
 
 
 def release_items(ids: Sequence[UUID], *, by: Actor) -> int:
     authorize(by, can_draft)
     with transaction():
-        items = _fetch(ids, by=by)
-        for item in items:
+        held = [item for item in _fetch(ids, by=by) if item.state is ItemState.HELD]
+        for item in held:
             item.state, item.hold_reason = ItemState.OPEN, ""
             item.version += 1
-            record("billing.wip.release", item, by=by, topics=("wip",))
-        return len(items)
+            record("billing.wip.release", item, by=by, amount=item.open_value, currency=item.currency, topics=("wip",))
+        return len(held)
 
 
 def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by: Actor) -> int:
@@ -89,6 +96,7 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
         if target.status is EngagementStatus.CLOSED:
             raise Refused(f"“{target.name}” is closed.", field="engagement_id")
         items = _fetch(ids, by=by)
+        bases = base_currencies([target.id, *(item.engagement_id for item in items)])
         for item in items:
             if item.currency != target.currency:
                 raise Refused(
@@ -96,13 +104,23 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
                     field="engagement_id",
                 )
             before = place_of(item)
-            base = base_currency(item.engagement_id)
+            if before.engagement_id == target.id:
+                continue
             item.client_id, item.engagement_id = target.client_id, target.id
             if isinstance(item, TimeEntry):
                 add_to_task(item.task_id, -item.recorded)
             item.job_id = item.task_id = None
             item.version += 1
-            move_wip(TransactionKind.TRANSFERRED, item, before, place_of(item), by=by, base=base, reason=reason)
+            move_wip(
+                TransactionKind.TRANSFERRED,
+                item,
+                before,
+                place_of(item),
+                by=by,
+                base=bases[target.id],
+                base_before=bases[before.engagement_id],
+                reason=reason,
+            )
             record(
                 "billing.wip.transfer",
                 item,
@@ -110,6 +128,7 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
                 reason=reason,
                 from_engagement=str(before.engagement_id),
                 amount=item.open_value,
+                currency=item.currency,
                 topics=("wip",),
             )
         return len(items)
@@ -137,6 +156,7 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
     with transaction():
         items = _fetch(ids, by=by)
         authorize(by, can_write_off, *items)
+        bases = base_currencies(item.engagement_id for item in items)
         for item in items:
             change = round_amount(item.open_value * percent / 100, item.currency)
             place = Place(item.client_id, item.engagement_id, item.id, item.worked_on, change, item.currency)
@@ -146,7 +166,7 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
                 wip_legs(place),
                 by=by,
                 currency=item.currency,
-                base=base_currency(item.engagement_id),
+                base=bases[item.engagement_id],
                 source=item,
                 happened_on=clock.today(),
                 reason=reason,

@@ -1,0 +1,155 @@
+"""Changing the total of a draft: the same plan is shown before and carried out after."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from app.activity.commands import record
+from app.billing.amounts import HUNDRED, Spread, spread_total
+from app.billing.commands.items import items_by_id
+from app.billing.commands.totals import billed_items, lines_of, open_draft, recompute
+from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind
+from app.billing.policy import can_draft
+from app.core.actors import SYSTEM, Actor
+from app.core.db import transaction
+from app.core.errors import Refused
+from app.core.money import parse_amount, round_amount
+from app.core.permissions import authorize
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a new total does: the net of each line, what is billed of each entry, and what that says.
+
+    `worth` is the value recorded on the entries billed; realisation is fees billed ÷ worth, in percent.
+    """
+
+    net: Decimal
+    before: Decimal
+    lines: dict[UUID, Decimal]
+    items: dict[UUID, Decimal]
+    worth: Decimal
+    billed: Decimal
+
+    @property
+    def change(self) -> Decimal:
+        return self.net - self.before
+
+    @property
+    def realisation(self) -> Decimal | None:
+        return round(self.billed * HUNDRED / self.worth, 1) if self.worth else None
+
+
+def wanted_net(invoice: Invoice, text: str) -> Decimal:
+    """A new net total as people say it: `1,234.50`, `-10 %` or `90%` of the present one. Raises Refused."""
+    typed = text.strip().replace("−", "-")
+    if not typed.endswith("%"):
+        return parse_amount(typed, invoice.currency, field="total")
+    number = typed[:-1].strip().replace(",", ".").replace(" ", "")
+    try:
+        percent = Decimal(number)
+    except ArithmeticError:
+        raise Refused(f"“{text[:40]}” is not a percentage; write it like -10 %.", field="total") from None
+    if not percent.is_finite() or not -100 <= percent <= 1000:
+        raise Refused("A percentage lies between -100 and 1000.", field="total")
+    factor = 1 + percent / HUNDRED if number[:1] in "+-" else percent / HUNDRED
+    return round_amount(invoice.net * factor, invoice.currency)
+
+
+def plan_total(invoice: Invoice, net: Decimal, spread: Spread) -> Plan:
+    """Where a new net total falls. Disbursements keep their amount; so do fixed fees unless it goes pro rata."""
+    lines, rows = lines_of(invoice), billed_items(invoice)
+    net = round_amount(net, invoice.currency)
+    moving = [line for line in lines if line.kind is not LineKind.EXPENSE] or lines
+    if spread is not Spread.PRO_RATA:
+        moving = [line for line in moving if line.kind is LineKind.FEE and any(r.line_id == line.id for r in rows)]
+    staying = sum((line.net for line in lines if line not in moving), ZERO)
+    if net < 0 or not moving or net < staying:
+        said = f"What stays as it is on this bill comes to {staying:,.2f}; a total below that needs its lines changed."
+        raise Refused(said if net >= 0 and lines else "The total of a bill cannot be below zero.", field="total")
+    found = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
+    worked = {item_id: item.worked_on for item_id, item in found.items()}
+    if spread is Spread.PRO_RATA:
+        nets, parts = _by_line(moving, rows, worked, net - staying, invoice.currency)
+    else:
+        nets, parts = _by_entry(moving, rows, worked, net - staying, spread, invoice.currency)
+    items = {row.item_id: row.billed for row in rows} | parts
+    return Plan(
+        net,
+        invoice.net,
+        {line.id: line.net for line in lines} | nets,
+        items,
+        sum((item.value for item in found.values()), ZERO),
+        sum(items.values(), ZERO),
+    )
+
+
+def _by_line(
+    lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem], worked: dict[UUID, dt.date], net: Decimal, currency: str
+) -> tuple[dict[UUID, Decimal], dict[UUID, Decimal]]:
+    parts = spread_total(net, [(dt.date.min, line.net) for line in lines], Spread.PRO_RATA, currency)
+    nets = {line.id: part for line, part in zip(lines, parts, strict=True)}
+    billed: dict[UUID, Decimal] = {}
+    for line in lines:
+        mine = [row for row in rows if row.line_id == line.id]
+        if mine:
+            worth = [(worked[row.item_id], row.value) for row in mine]
+            shares = spread_total(nets[line.id], worth, Spread.PRO_RATA, currency)
+            billed |= {row.item_id: share for row, share in zip(mine, shares, strict=True)}
+    return nets, billed
+
+
+def _by_entry(
+    lines: Sequence[InvoiceLine],
+    rows: Sequence[InvoiceItem],
+    worked: dict[UUID, dt.date],
+    net: Decimal,
+    spread: Spread,
+    currency: str,
+) -> tuple[dict[UUID, Decimal], dict[UUID, Decimal]]:
+    ids = {line.id for line in lines}
+    mine = [row for row in rows if row.line_id in ids]
+    worth = [(worked[row.item_id], row.value) for row in mine]
+    billed = dict(zip([row.item_id for row in mine], spread_total(net, worth, spread, currency), strict=True))
+    nets = {line.id: sum((billed[row.item_id] for row in mine if row.line_id == line.id), ZERO) for line in lines}
+    return nets, billed
+
+
+def adjust_total(
+    invoice: Invoice,
+    net: Decimal,
+    *,
+    by: Actor,
+    spread: Spread = Spread.PRO_RATA,
+    reason: str = "",
+    version: int | None = None,
+) -> None:
+    """Set the net total; the difference falls on the lines, and from them on the entries, to the last minor unit."""
+    authorize(by, can_draft, invoice)
+    with transaction():
+        open_draft(invoice, version)
+        plan = plan_total(invoice, net, spread)
+        for line in lines_of(invoice):
+            line.net = line.unit_price = plan.lines[line.id]
+            line.quantity = Decimal(1)
+        for row in billed_items(invoice):
+            row.billed = plan.items[row.item_id]
+        invoice.reason = reason.strip() or invoice.reason
+        recompute(invoice)
+        record(
+            "billing.invoice.adjust",
+            invoice,
+            by=by,
+            before=plan.before,
+            after=invoice.net,
+            currency=invoice.currency,
+            reason=reason,
+            spread=spread,
+            topics=("invoices",),
+        )

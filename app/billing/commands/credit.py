@@ -1,0 +1,147 @@
+"""Voiding an issued bill by a credit note over all of it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.billing.commands.items import items_by_id
+from app.billing.commands.numbering import give_number
+from app.billing.commands.settling import release_allocations, settle_invoice
+from app.billing.commands.totals import lines_of
+from app.billing.facts import facts_of
+from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState
+from app.billing.policy import can_approve
+from app.clients.models import Client
+from app.core import clock
+from app.core.actors import SYSTEM, Actor
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.core.errors import Refused
+from app.core.permissions import authorize
+from app.core.queue import enqueue
+from app.firm.models import Entity
+from app.ledger.commands import reverse
+from app.ledger.models import LedgerTransaction
+from app.timekeeping.models import ItemState
+
+
+def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor) -> Invoice:
+    """Void an issued bill by a credit note over all of it: the WIP stands again, payments become credit.
+
+    Returns the credit note. The same id again gives the note that is there.
+    """
+    authorize(by, can_approve, invoice)
+    if not reason.strip():
+        raise Refused("Say why the bill is credited; the credit note prints it.", field="reason")
+    with transaction() as session:
+        existing = session.get(Invoice, credit_id)
+        if existing is not None and existing.credits_id == invoice.id:
+            return existing
+        session.refresh(invoice, with_for_update=True)
+        if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
+            raise Refused("Only an issued bill can be credited, and only once.")
+        entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)
+        release_allocations(invoice, by=by, base=entity.currency, reason=reason)
+        note = _note_for(invoice, credit_id, reason, by=by)
+        session.add(note)
+        session.flush()
+        lines = _copy_lines(invoice, note)
+        note.number = give_number(note, clock.today())
+        note.state = InvoiceState.SENT if invoice.sent_at else InvoiceState.APPROVED
+        note.facts = facts_of(note, lines, payer, entity) | {"credits": invoice.number, "reason": reason}
+        for transaction_id in session.scalars(
+            sa.select(LedgerTransaction.id)
+            .where(
+                LedgerTransaction.source_kind == "invoice",
+                LedgerTransaction.source_id == invoice.id,
+                LedgerTransaction.reverses_id.is_(None),
+            )
+            .order_by(LedgerTransaction.id.desc())
+        ).all():
+            reverse(transaction_id, by=by, base=entity.currency, source=note, reason=reason)
+        _reopen_items(invoice)
+        invoice.state, invoice.send_wanted_by = InvoiceState.VOID, None
+        session.flush()
+        settle_invoice(invoice.id)
+        record(
+            "billing.invoice.credit",
+            invoice,
+            by=by,
+            number=invoice.number,
+            note=note.number,
+            reason=reason,
+            gross=invoice.gross,
+            currency=invoice.currency,
+            topics=("wip", "invoices"),
+        )
+        enqueue("billing.keep_pdf", invoice_id=str(note.id))
+        return note
+
+
+def _note_for(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor) -> Invoice:
+    moment = now()
+    return Invoice(
+        id=credit_id,
+        kind=InvoiceKind.CREDIT_NOTE,
+        state=InvoiceState.DRAFT,
+        entity_id=invoice.entity_id,
+        client_id=invoice.client_id,
+        payer_id=invoice.payer_id,
+        credits_id=invoice.id,
+        currency=invoice.currency,
+        tax_mode=invoice.tax_mode,
+        issued_on=clock.today(),
+        due_on=clock.today(),
+        terms_days=0,
+        net=invoice.net,
+        tax=invoice.tax,
+        gross=invoice.gross,
+        note=invoice.note,
+        reason=reason,
+        drafted_by=by.person_id,
+        approved_by=by.person_id,
+        approved_at=moment,
+        sent_at=moment if invoice.sent_at else None,
+    )
+
+
+def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
+    copies = [
+        InvoiceLine(
+            invoice_id=note.id,
+            client_id=line.client_id,
+            engagement_id=line.engagement_id,
+            position=line.position,
+            kind=line.kind,
+            description=line.description,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            net=line.net,
+            tax_rate_id=line.tax_rate_id,
+            tax_treatment=line.tax_treatment,
+            tax_percent=line.tax_percent,
+            tax_legend=line.tax_legend,
+            tax=line.tax,
+        )
+        for line in lines_of(invoice)
+    ]
+    db.session.add_all(copies)
+    db.session.flush()
+    return copies
+
+
+def _reopen_items(invoice: Invoice) -> None:
+    """Entries of a credited bill are WIP again, worth what they were worth before it."""
+    rows = list(
+        db.session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id, InvoiceItem.live))
+    )
+    items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM, lock=True)
+    for row in rows:
+        row.live = False
+        item = items[row.item_id]
+        item.state, item.open_value = ItemState.OPEN, row.value
+        item.version += 1
+    db.session.flush()

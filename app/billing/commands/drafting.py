@@ -1,0 +1,162 @@
+"""How open WIP becomes the lines of a bill: pure arithmetic and words, no writing."""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.billing.amounts import Spread, TaxedLine, spread_total, tax_lines
+from app.billing.commands.items import Taken
+from app.billing.models import Invoice, LineKind, Treatment
+from app.clients.models import Arrangement, Engagement
+from app.core.ids import new_id
+from app.core.money import round_amount
+from app.firm.models import TaxRate
+
+ZERO = Decimal(0)
+Row = dict[str, Any]
+
+
+class Grouping(enum.StrEnum):
+    """How entries become lines."""
+
+    ENGAGEMENT = "engagement"
+    JOB = "job"
+    ENTRY = "entry"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything that lines are made from. `fees` is what is left to bill of each fixed fee."""
+
+    engagements: Sequence[Engagement]
+    items: Sequence[Taken]
+    grouping: Grouping
+    rates: Mapping[UUID, TaxRate]
+    fees: Mapping[UUID, Decimal]
+    job_titles: Mapping[UUID, str]
+
+
+def is_fixed(engagement: Engagement) -> bool:
+    return engagement.arrangement is Arrangement.FIXED and bool(engagement.fixed_fee)
+
+
+def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
+    """The rows of the lines, taxed, and of the items behind them; the invoice's totals follow them."""
+    engagements = {engagement.id: engagement for engagement in material.engagements}
+    groups: dict[tuple[Any, ...], list[Taken]] = defaultdict(list)
+    for item in material.items:
+        groups[_group_key(item, engagements[item.engagement_id], material.grouping)].append(item)
+    for engagement_id, fee in material.fees.items():
+        if fee > 0:
+            groups.setdefault((engagement_id, LineKind.FIXED), [])
+    lines: list[Row] = []
+    items: list[Row] = []
+    for key, members in sorted(groups.items(), key=lambda group: _order(group[0], material)):
+        engagement, kind = engagements[key[0]], LineKind(key[1])
+        worth = [(item.worked_on, item.open_value) for item in members]
+        net = round_amount(sum((value for _, value in worth), ZERO), invoice.currency)
+        billed = [value for _, value in worth]
+        if kind is LineKind.FIXED:
+            net = material.fees[engagement.id]
+            billed = spread_total(net, worth, Spread.PRO_RATA, invoice.currency) if worth else []
+        words = _describe(engagement, kind, members, key, material.job_titles)
+        line = line_row(invoice, engagement, kind, len(lines), words, net, material.rates[engagement.id])
+        lines.append(line)
+        items += [item_row(invoice, item, line["id"], part) for item, part in zip(members, billed, strict=True)]
+    _tax(invoice, lines)
+    return lines, items
+
+
+def _order(key: tuple[Any, ...], material: Material) -> tuple[int, int]:
+    """Engagements in their order; in each, fees before what was laid out."""
+    position = next(i for i, engagement in enumerate(material.engagements) if engagement.id == key[0])
+    return position, 1 if key[1] is LineKind.EXPENSE else 0
+
+
+def _tax(invoice: Invoice, lines: list[Row]) -> None:
+    taxed = [TaxedLine(line["net"], line["tax_treatment"], line["tax_percent"]) for line in lines]
+    for line, tax in zip(lines, tax_lines(taxed, invoice.tax_mode, invoice.currency), strict=True):
+        line["tax"] = tax
+    invoice.net = sum((line["net"] for line in lines), ZERO)
+    invoice.tax = sum((line["tax"] for line in lines), ZERO)
+    invoice.gross = invoice.net + invoice.tax
+
+
+def _group_key(item: Taken, engagement: Engagement, grouping: Grouping) -> tuple[Any, ...]:
+    if item.is_expense:
+        return (item.engagement_id, LineKind.EXPENSE, item.id)
+    if is_fixed(engagement):
+        return (item.engagement_id, LineKind.FIXED)
+    if grouping is Grouping.JOB:
+        return (item.engagement_id, LineKind.FEE, item.job_id)
+    if grouping is Grouping.ENTRY:
+        return (item.engagement_id, LineKind.FEE, item.id)
+    return (item.engagement_id, LineKind.FEE)
+
+
+def _describe(
+    engagement: Engagement,
+    kind: LineKind,
+    members: Sequence[Taken],
+    key: tuple[Any, ...],
+    job_titles: Mapping[UUID, str],
+) -> str:
+    """What the client reads on the line; changeable until the bill is approved."""
+    if kind is LineKind.EXPENSE:
+        return members[0].narrative or "Disbursement"
+    if kind is LineKind.FIXED:
+        return engagement.name
+    if len(key) == 3 and key[2] in job_titles:
+        return job_titles[key[2]]
+    if len(key) == 3 and len(members) == 1 and members[0].narrative:
+        return members[0].narrative
+    first, last = min(m.worked_on for m in members), max(m.worked_on for m in members)
+    span = f"{first:%-d %B %Y}" if first == last else f"{first:%-d %B %Y} to {last:%-d %B %Y}"
+    return f"{engagement.name}: professional services, {span}"
+
+
+def line_row(
+    invoice: Invoice,
+    engagement: Engagement,
+    kind: LineKind,
+    position: int,
+    description: str,
+    net: Decimal,
+    rate: TaxRate,
+) -> Row:
+    return {
+        "id": new_id(),
+        "invoice_id": invoice.id,
+        "client_id": invoice.client_id,
+        "engagement_id": engagement.id,
+        "position": position,
+        "kind": kind,
+        "description": description,
+        "quantity": Decimal(1),
+        "unit_price": net,
+        "net": net,
+        "tax_rate_id": rate.id,
+        "tax_treatment": rate.treatment,
+        "tax_percent": rate.percent,
+        "tax_legend": rate.legend,
+        "tax": ZERO,
+    }
+
+
+def item_row(invoice: Invoice, item: Taken, line_id: UUID, billed: Decimal) -> Row:
+    return {
+        "invoice_id": invoice.id,
+        "item_id": item.id,
+        "item_kind": item.kind,
+        "line_id": line_id,
+        "treatment": Treatment.BILL,
+        "value": item.open_value,
+        "billed": billed,
+        "live": True,
+    }

@@ -1,0 +1,199 @@
+"""Changing a draft line by line: words, amounts, tax, what happens to each entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.billing.amounts import Spread, spread_total
+from app.billing.commands.drafting import line_row
+from app.billing.commands.drafts import tax_rates_of
+from app.billing.commands.items import items_by_id, set_items
+from app.billing.commands.totals import billed_items, line_of, lines_of, open_draft, recompute
+from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, TaxMode, Treatment
+from app.billing.policy import can_draft
+from app.clients.models import Engagement
+from app.core.actors import SYSTEM, Actor
+from app.core.db import db, transaction
+from app.core.errors import NotFound, Refused
+from app.core.money import round_amount
+from app.core.permissions import authorize
+from app.firm.models import TaxRate
+from app.timekeeping.models import ItemState
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineChange:
+    """A line as the person wants it; None leaves a value as it is."""
+
+    description: str | None = None
+    net: Decimal | None = None
+    tax_rate_id: UUID | None = None
+    spread: Spread = Spread.PRO_RATA
+
+
+def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Actor, version: int | None = None) -> None:
+    """Reword a line, change its amount (spread back over its entries) or its tax."""
+    authorize(by, can_draft, invoice)
+    with transaction():
+        open_draft(invoice, version)
+        line = line_of(invoice, line_id)
+        before = {"description": line.description, "net": line.net}
+        if change.description is not None:
+            if not change.description.strip():
+                raise Refused("Say what the line is for; the client reads it.", field="description")
+            line.description = change.description.strip()
+        if change.tax_rate_id is not None:
+            rate = _tax_rate(change.tax_rate_id)
+            line.tax_rate_id, line.tax_treatment = rate.id, rate.treatment
+            line.tax_percent, line.tax_legend = rate.percent, rate.legend
+        if change.net is not None and change.net != line.net:
+            set_net(invoice, line, change.net, change.spread)
+        recompute(invoice)
+        record(
+            "billing.invoice.change_line",
+            invoice,
+            by=by,
+            before=before,
+            after={"description": line.description, "net": line.net},
+            currency=invoice.currency,
+            topics=("invoices",),
+        )
+
+
+def _tax_rate(tax_rate_id: UUID) -> TaxRate:
+    rate = db.session.get(TaxRate, tax_rate_id)
+    if rate is None or rate.archived_at is not None:
+        raise Refused("That tax rate is not in use.", field="tax_rate_id")
+    return rate
+
+
+def set_net(invoice: Invoice, line: InvoiceLine, net: Decimal, spread: Spread) -> None:
+    """Give a line another amount and its entries their part of it."""
+    if net < 0:
+        raise Refused("An amount on a bill cannot be below zero; make a credit note.", field="net")
+    line.net = line.unit_price = round_amount(net, invoice.currency)
+    line.quantity = Decimal(1)
+    rows = billed_items(invoice, line.id)
+    if not rows:
+        return
+    items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
+    worth = [(items[row.item_id].worked_on, row.value) for row in rows]
+    for row, part in zip(rows, spread_total(line.net, worth, spread, invoice.currency), strict=True):
+        row.billed = part
+
+
+def add_line(
+    invoice: Invoice, line_id: UUID, description: str, net: Decimal, *, by: Actor, tax_rate_id: UUID | None = None
+) -> None:
+    """Add a line that stands for no entry (a fee agreed otherwise). The same id again changes nothing."""
+    authorize(by, can_draft, invoice)
+    with transaction() as session:
+        if session.get(InvoiceLine, line_id) is not None:
+            return
+        open_draft(invoice, None)
+        if not description.strip():
+            raise Refused("Say what the line is for; the client reads it.", field="description")
+        if net < 0:
+            raise Refused("An amount on a bill cannot be below zero; lower another line instead.", field="net")
+        lines = lines_of(invoice)
+        first = next((line.engagement_id for line in lines if line.engagement_id), None)
+        if first is None:
+            raise Refused("A bill starts from an engagement.", field="description")
+        engagement = session.get_one(Engagement, first)
+        rate = _tax_rate(tax_rate_id) if tax_rate_id else tax_rates_of([engagement])[engagement.id]
+        amount, position = round_amount(net, invoice.currency), lines[-1].position + 1
+        values = line_row(invoice, engagement, LineKind.TEXT, position, description.strip(), amount, rate)
+        session.add(InvoiceLine(**values | {"id": line_id}))
+        recompute(invoice)
+        record("billing.invoice.add_line", invoice, by=by, net=amount, currency=invoice.currency, topics=("invoices",))
+
+
+def remove_line(invoice: Invoice, line_id: UUID, *, by: Actor) -> None:
+    """Take a line off; its entries go back to WIP."""
+    authorize(by, can_draft, invoice)
+    with transaction() as session:
+        open_draft(invoice, None)
+        line = session.get(InvoiceLine, line_id, populate_existing=True)
+        if line is None or line.invoice_id != invoice.id:
+            return
+        rows = session.execute(
+            sa.delete(InvoiceItem)
+            .where(InvoiceItem.invoice_id == invoice.id, InvoiceItem.line_id == line_id)
+            .returning(InvoiceItem.item_id, InvoiceItem.treatment)
+        ).all()
+        session.delete(line)
+        session.flush()
+        set_items([item_id for item_id, treatment in rows if treatment is not Treatment.LATER], state=ItemState.OPEN)
+        recompute(invoice)
+        record("billing.invoice.remove_line", invoice, by=by, items=len(rows), topics=("wip", "invoices"))
+
+
+def treat_item(invoice: Invoice, item_id: UUID, treatment: Treatment, *, by: Actor) -> None:
+    """Bill an entry, write it off with the bill, or leave it for later; the line follows.
+
+    A fixed fee stays what it is: what is billed of it falls on the entries that remain.
+    """
+    authorize(by, can_draft, invoice)
+    with transaction() as session:
+        open_draft(invoice, None)
+        row = session.get(InvoiceItem, (invoice.id, item_id), populate_existing=True, with_for_update=True)
+        if row is None:
+            raise NotFound()
+        if row.treatment is treatment:
+            return
+        if row.treatment is Treatment.LATER:
+            item = items_by_id([item_id], seen_by=by, lock=True).get(item_id)
+            if item is None or item.state is not ItemState.OPEN or item.deleted_at is not None:
+                raise Refused("That entry is on another bill, held or gone by now.")
+            row.value = item.open_value
+        line = session.get(InvoiceLine, row.line_id) if row.line_id else None
+        bills = treatment is Treatment.BILL
+        change, row.billed = (row.value, row.value) if bills else (-row.billed, ZERO)
+        row.treatment = treatment
+        session.flush()
+        if line is not None and line.kind is LineKind.FIXED:
+            set_net(invoice, line, line.net, Spread.PRO_RATA)
+        elif line is not None:
+            line.net = line.unit_price = line.net + change
+        session.flush()
+        set_items([item_id], state=ItemState.OPEN if treatment is Treatment.LATER else ItemState.DRAFTED)
+        recompute(invoice)
+        record(
+            "billing.invoice.treat_item",
+            invoice,
+            by=by,
+            item=str(item_id),
+            treatment=treatment,
+            value=row.value,
+            currency=invoice.currency,
+            topics=("wip", "invoices"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftTerms:
+    """The head of a draft."""
+
+    terms_days: int
+    note: str
+    tax_mode: TaxMode
+    reason: str = ""
+
+
+def change_terms(invoice: Invoice, terms: DraftTerms, *, by: Actor, version: int | None = None) -> None:
+    authorize(by, can_draft, invoice)
+    with transaction():
+        open_draft(invoice, version)
+        if not 0 <= terms.terms_days <= 365:
+            raise Refused("Terms are between 0 and 365 days.", field="terms_days")
+        invoice.terms_days, invoice.note = terms.terms_days, terms.note.strip()
+        invoice.tax_mode, invoice.reason = terms.tax_mode, terms.reason.strip()
+        recompute(invoice)
+        record("billing.invoice.change_terms", invoice, by=by, terms_days=terms.terms_days, topics=("invoices",))

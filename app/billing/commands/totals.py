@@ -1,0 +1,68 @@
+"""What every change of a draft shares: the lock, the lines, the totals."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.billing.amounts import TaxedLine, tax_lines
+from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
+from app.core.db import check_version, db
+from app.core.errors import NotFound, Refused
+
+ZERO = Decimal(0)
+
+
+def open_draft(invoice: Invoice, version: int | None) -> None:
+    """Lock a draft for a change; one that was submitted is a draft again. Raises Refused, Stale, NotFound."""
+    try:
+        db.session.refresh(invoice, with_for_update=True)
+    except sa.exc.InvalidRequestError:
+        raise NotFound() from None
+    if invoice.number is not None or invoice.kind is InvoiceKind.CREDIT_NOTE:
+        raise Refused(f"{invoice.number} is issued and never changes; credit it instead.")
+    check_version(invoice, version)
+    invoice.state = InvoiceState.DRAFT
+
+
+def lines_of(invoice: Invoice) -> list[InvoiceLine]:
+    return list(
+        db.session.scalars(
+            sa.select(InvoiceLine)
+            .where(InvoiceLine.invoice_id == invoice.id)
+            .order_by(InvoiceLine.position, InvoiceLine.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def line_of(invoice: Invoice, line_id: UUID) -> InvoiceLine:
+    line = db.session.get(InvoiceLine, line_id, populate_existing=True)
+    if line is None or line.invoice_id != invoice.id:
+        raise NotFound()
+    return line
+
+
+def billed_items(invoice: Invoice, line_id: UUID | None = None) -> list[InvoiceItem]:
+    """The items that a draft bills, of one line or of all."""
+    statement = sa.select(InvoiceItem).where(
+        InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment == Treatment.BILL
+    )
+    if line_id:
+        statement = statement.where(InvoiceItem.line_id == line_id)
+    return list(db.session.scalars(statement.order_by(InvoiceItem.item_id).execution_options(populate_existing=True)))
+
+
+def recompute(invoice: Invoice) -> None:
+    """Tax and totals of a draft from its lines."""
+    db.session.flush()
+    lines = lines_of(invoice)
+    taxed = [TaxedLine(line.net, line.tax_treatment, line.tax_percent) for line in lines]
+    for line, tax in zip(lines, tax_lines(taxed, invoice.tax_mode, invoice.currency), strict=True):
+        line.tax = tax
+    invoice.net = sum((line.net for line in lines), ZERO)
+    invoice.tax = sum((line.tax for line in lines), ZERO)
+    invoice.gross = invoice.net + invoice.tax
+    db.session.flush()
