@@ -34,6 +34,9 @@ SCREENS = (
     "app.desk.activity.views",
     "app.search.views",
     "app.delivery.views",
+    "app.catalogue.views",
+    "app.planning.views",
+    "app.runs.views",
     "portal",
     "app.jobs.views",
     "app.desk.work.views",
@@ -75,9 +78,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     _configure(flask, settings)
     db.init_app(flask)
     flask.session_interface = TwoDoorSessions()
+    logs.init_app(flask)
     CSRFProtect(flask)
     Babel(flask, default_locale="en_GB", locale_selector=_locale)
-    logs.init_app(flask)
     web.init_app(flask)
     queue.init_app(flask)
     storage.init_app(flask)

@@ -134,10 +134,10 @@ def _bind_portal(session: Session, _transaction: Any, connection: sa.Connection)
     role = session_role()
     if role:
         connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"')
-    for name, value in (_binding.get() or {}).items():
-        connection.execute(
-            sa.text("SELECT set_config(:name, :value, true)"), {"name": f"firmament.{name}", "value": value}
-        )
+    binding = _binding.get() or {}
+    if binding:
+        calls = ", ".join(f"set_config('firmament.{name}', :{name}, true)" for name in binding)
+        connection.execute(sa.text(f"SELECT {calls}"), binding)
 
 
 def session_role() -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 import wtforms
-from flask import Blueprint, Flask, Response, abort, current_app, flash, g, redirect, render_template, request
+from flask import Blueprint, Flask, Response, abort, current_app, flash, g, jsonify, redirect, render_template, request
 from flask_wtf import FlaskForm
 from htmx_flask.requests import HtmxAwareRequest
 from werkzeug.datastructures import ImmutableMultiDict
@@ -161,9 +161,17 @@ TITLES = {
 }
 
 
+def asks_for_json() -> bool:
+    """Whether a script asked that wants data back, not a page."""
+    return request.accept_mimetypes.best == "application/json"
+
+
 def error_page(status: int, message: str, **headers: str) -> Response:
-    """One shape for every error: a page, or for htmx a toast that leaves what was typed alone."""
-    if is_htmx():
+    """One shape for every error: a page, data for a script, or for htmx a toast that leaves what was typed alone."""
+    if asks_for_json():
+        response = jsonify(status=status, message=message, reference=g.get("request_id", ""))
+        response.status_code = status
+    elif is_htmx():
         response = toasted(Response(status=status), message, "late" if status >= 500 else "risk")
         response.headers["HX-Reswap"] = "none"
     else:

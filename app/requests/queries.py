@@ -59,7 +59,10 @@ class RequestFilters:
 
 def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
     """A request with its client, items and files."""
-    return get_or_404(_whole(requests_seen_by(seen_by)).where(ClientRequest.id == request_id))
+    request = get_or_404(_whole(requests_seen_by(seen_by)).where(ClientRequest.id == request_id))
+    for item in request.items:
+        set_committed_value(item, "request", request)
+    return request
 
 
 def _whole(statement: sa.Select[ClientRequest]) -> sa.Select[ClientRequest]:
@@ -222,3 +225,12 @@ def earlier_answers(request: ClientRequest, *, seen_by: Actor) -> dict[str, Requ
 def last_reminded_on(request: ClientRequest, *, seen_by: Actor) -> dt.date | None:
     visible = requests_seen_by(seen_by).where(ClientRequest.id == request.id).with_only_columns(ClientRequest.id)
     return db.session.scalar(sa.select(sa.func.max(Reminder.sent_on)).where(Reminder.request_id.in_(visible)))
+
+
+def item_of_document(document_id: UUID, *, seen_by: Actor) -> RequestItem:
+    """The item that a file was given for."""
+    visible = requests_seen_by(seen_by).with_only_columns(ClientRequest.id)
+    return get_or_404(
+        sa.select(RequestItem).join(ItemDocument, ItemDocument.item_id == RequestItem.id)
+        .where(ItemDocument.document_id == document_id, RequestItem.request_id.in_(visible)).limit(1)
+    )

@@ -1,0 +1,34 @@
+"""What a client gave and what the firm shares."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template
+
+from app.core.web import Answer, arg, me, page_number
+from app.documents.commands.serving import open_document
+from app.documents.queries import DocumentFilters, get_document, list_documents
+from portal.door import chosen_clients, signed_in_only
+from portal.readings import names_of_clients
+
+blueprint = Blueprint("documents", __name__, url_prefix="/documents")
+
+
+@blueprint.get("/")
+@signed_in_only
+def index() -> Answer:
+    clients = chosen_clients()
+    filters = DocumentFilters(client_id=next(iter(clients)) if len(clients) == 1 else None, words=arg("q"))
+    documents, has_next = list_documents(filters, seen_by=me(), page=page_number())
+    names = names_of_clients(seen_by=me()) if len(me().client_ids) > 1 else {}
+    return render_template("portal/documents/index.html", documents=documents, has_next=has_next, page=page_number(),
+                           names=names, words=arg("q"), can_add=len(clients) == 1)
+
+
+@blueprint.get("/<uuid:document_id>/file")
+@signed_in_only
+def show(document_id: UUID) -> Answer:
+    """To storage, by a link that works for two minutes."""
+    document = get_document(document_id, seen_by=me())
+    return redirect(open_document(document, by=me(), inline=arg("inline") == "1"), 303)

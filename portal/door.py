@@ -1,0 +1,127 @@
+"""The guard at the clients' door: a contact's session, then the portal's own connection for the rest of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from babel import Locale, UnknownLocaleError
+from flask import flash, g, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from app.activity.commands import request_mark
+from app.clients.commands.contact_access import SEEN_EVERY, PortalVisit, find_visit, touch_session
+from app.core import clock
+from app.core.actors import SYSTEM, Actor, ActorKind
+from app.core.db import db, enter_portal_door
+from app.core.errors import NotFound
+from app.core.web import Answer, error_page, is_htmx
+from app.firm.queries import get_firm_facts
+from app.requests.commands.links import open_request_client
+
+OPEN = "portal.sign_in"
+
+
+def enter() -> Answer | None:
+    """Let in whoever has a session. Everything after this sees what the contact may see, whatever a query forgets."""
+    request_mark.set((g.get("request_id", ""), request.remote_addr or ""))
+    firm = get_firm_facts()
+    if firm is None:
+        raise NotFound()
+    clock.set_zone(firm.zone)
+    g.firm = firm
+    visit = find_visit(session.get("contact", "")) if session.get("contact") else None
+    g.visit = visit
+    g.language = _language(visit.language if visit else "")
+    if request.blueprint == OPEN:
+        return None
+    client_ids = _reach(visit) if visit else ()
+    if visit is None or not client_ids:
+        return _outside(visit)
+    if visit.last_seen_at < clock.now() - SEEN_EVERY:
+        touch_session(visit.session_id, by=SYSTEM)
+    g.actor = Actor(
+        kind=ActorKind.CONTACT, id=visit.contact_id, name=visit.name, client_ids=frozenset(client_ids),
+        request_id=visit.request_id, signed_in=visit.request_id is None, address=request.remote_addr or "",
+    )
+    db.session.remove()
+    g.leave_portal = enter_portal_door({
+        "contact": str(visit.contact_id), "assurance": "request" if visit.request_id else "signed_in",
+        "request": str(visit.request_id or ""),
+    })
+    return None
+
+
+def leave(_error: BaseException | None = None) -> None:
+    """End the portal's transaction, then give the connection's door back."""
+    leave_portal = g.pop("leave_portal", None)
+    if leave_portal:
+        db.session.remove()
+        leave_portal()
+
+
+def _reach(visit: PortalVisit) -> tuple[UUID, ...]:
+    if visit.request_id is None:
+        return visit.client_ids
+    client_id = open_request_client(visit.request_id, visit.contact_id)
+    return (client_id,) if client_id else ()
+
+
+def _outside(visit: PortalVisit | None) -> Response:
+    """No session, or one that reaches nothing any more: the way in, never a dead end."""
+    if is_htmx() or request.is_json:
+        return error_page(401, _("You have been signed out. Open your link again; what you typed is still here."))
+    if visit is not None and visit.request_id is not None:
+        flash(_("That request is finished. Thank you. Sign in to look at it again."))
+    return redirect(url_for("portal.sign_in.show"), 303)
+
+
+def _language(code: str) -> str:
+    if code in ("", "en"):
+        return "en_GB"
+    try:
+        return str(Locale.parse(code, sep="-" if "-" in code else "_"))
+    except (UnknownLocaleError, ValueError):
+        return "en_GB"
+
+
+View = Callable[..., Answer]
+
+
+def signed_in_only(view: View) -> View:
+    """A request's link does not reach this: offer the sign-in link instead, whatever was asked for."""
+
+    @wraps(view)
+    def checked(*args: Any, **values: Any) -> Answer:
+        if not g.actor.signed_in:
+            return render_template("portal/sign_in/step_up.html"), 403
+        return view(*args, **values)
+
+    return checked
+
+
+def chosen_clients() -> frozenset[UUID]:
+    """The clients whose things are shown: the one chosen in the switch, else all that this contact stands for."""
+    ids: frozenset[UUID] = g.actor.client_ids
+    chosen = next((c for c in ids if str(c) == session.get("client")), None)
+    return frozenset({chosen}) if chosen else ids
+
+
+def around() -> dict[str, Any]:
+    """What every page of the portal shows."""
+    visit: PortalVisit | None = g.get("visit")
+    actor: Actor | None = g.get("actor")
+    locale = Locale.parse(g.get("language") or "en_GB")
+    shown = {"firm": g.get("firm"), "lang": locale.language, "text_direction": locale.text_direction, "portal_nav": []}
+    if actor is None:
+        return shown | {"contact": None}
+    nav = [
+        {"key": "home", "label": _("Start"), "url": url_for("portal.home.show")},
+        {"key": "documents", "label": _("Documents"), "url": url_for("portal.documents.index")},
+        {"key": "jobs", "label": _("Our work"), "url": url_for("portal.jobs.index")},
+        {"key": "invoices", "label": _("Invoices"), "url": url_for("portal.invoices.index")},
+    ] if actor.signed_in else []
+    return shown | {"contact": visit, "portal_nav": nav, "me": actor}

@@ -1,0 +1,222 @@
+"""What the portal's pages read of the firm's work and bills, narrowed to what a contact may see of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from app.catalogue.models import Service, Stage
+from app.clients.models import Client
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.money import Money
+from app.jobs.models import Job, JobStatus
+from app.ledger.models import Account, Posting
+from app.requests.models import (
+    STILL_TO_COME,
+    WITH_CLIENT,
+    ClientRequest,
+    RequestItem,
+    RequestState,
+)
+from app.requests.policy import requests_seen_by
+
+PAGE = 50
+SHOWN_INVOICES = (InvoiceState.SENT, InvoiceState.VOID)
+
+
+def _mine(seen_by: Actor, clients: Collection[UUID]) -> Collection[UUID]:
+    return seen_by.client_ids & frozenset(clients)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as the home page lists it."""
+
+    id: UUID
+    name: str
+    client_id: UUID
+    state: RequestState
+    due_on: dt.date | None
+    total: int
+    to_come: int
+
+    @property
+    def done(self) -> int:
+        return self.total - self.to_come
+
+    @property
+    def is_with_us(self) -> bool:
+        return self.state is RequestState.SUBMITTED
+
+    @property
+    def is_late(self) -> bool:
+        return self.due_on is not None and self.due_on < today() and not self.is_with_us
+
+
+def list_asked(clients: Collection[UUID], *, seen_by: Actor, closed: bool = False, limit: int = 100) -> Sequence[Asked]:
+    """Open requests, what is still with the client first; or the closed ones, newest first."""
+    statement = (
+        requests_seen_by(seen_by).join(RequestItem, RequestItem.request_id == ClientRequest.id)
+        .where(ClientRequest.client_id.in_(_mine(seen_by, clients)))
+        .where(ClientRequest.closed_at.is_not(None) if closed else ClientRequest.closed_at.is_(None))
+        .with_only_columns(
+            ClientRequest.id, ClientRequest.name, ClientRequest.client_id, ClientRequest.state, ClientRequest.due_on,
+            sa.func.count(RequestItem.id), sa.func.count(RequestItem.id).filter(RequestItem.state.in_(STILL_TO_COME)),
+        )
+        .group_by(ClientRequest.id).limit(limit)
+    )
+    pressing = statement.order_by(
+        ClientRequest.state.in_(WITH_CLIENT).desc(), ClientRequest.due_on.nulls_last(), ClientRequest.id
+    )
+    rows = db.session.execute(statement.order_by(ClientRequest.id.desc()) if closed else pressing).all()
+    return [Asked(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job in plain words: no numbers, no staff's names for things."""
+
+    id: UUID
+    client_id: UUID
+    title: str
+    words: str
+    due_on: dt.date | None
+    completed_at: dt.datetime | None
+    tasks_total: int
+    tasks_done: int
+
+
+def list_work(clients: Collection[UUID], *, seen_by: Actor, done: bool = False, limit: int = 100) -> Sequence[Work]:
+    """What we are doing for these clients, or what we have finished."""
+    status = Job.status == JobStatus.COMPLETED if done else Job.status.in_((JobStatus.ACTIVE, JobStatus.ON_HOLD))
+    order = (Job.completed_at.desc(), Job.id) if done else (Job.due_on.nulls_last(), Job.id)
+    title = sa.func.coalesce(sa.func.concat_ws(" ", Service.name, sa.func.nullif(Job.period_name, "")), Job.title)
+    rows = db.session.execute(
+        sa.select(
+            Job.id, Job.client_id, sa.case((Service.id.is_(None), Job.title), else_=title),
+            sa.func.coalesce(Stage.client_words, ""), Job.due_on, Job.completed_at, Job.tasks_total, Job.tasks_done,
+        )
+        .outerjoin(Service, Service.id == Job.service_id).outerjoin(Stage, Stage.id == Job.stage_id)
+        .where(Job.client_id.in_(_mine(seen_by, clients)), status).order_by(*order).limit(limit)
+    ).all()
+    return [Work(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Bill:
+    """An invoice or credit note with what is still owed on it."""
+
+    id: UUID
+    client_id: UUID
+    kind: InvoiceKind
+    state: InvoiceState
+    number: str
+    currency: str
+    issued_on: dt.date
+    due_on: dt.date | None
+    gross_amount: Decimal
+    open_amount: Decimal
+    pdf_key: str | None
+    viewed_at: dt.datetime | None
+    note: str
+    net_amount: Decimal
+    tax_amount: Decimal
+    entity_id: UUID
+
+    @property
+    def gross(self) -> Money:
+        return Money(self.gross_amount, self.currency)
+
+    @property
+    def open(self) -> Money:
+        return Money(self.open_amount, self.currency)
+
+    @property
+    def is_credit(self) -> bool:
+        return self.kind is InvoiceKind.CREDIT_NOTE
+
+    @property
+    def is_void(self) -> bool:
+        return self.state is InvoiceState.VOID
+
+    @property
+    def is_owed(self) -> bool:
+        return self.open_amount > 0
+
+    @property
+    def is_late(self) -> bool:
+        return self.is_owed and self.due_on is not None and self.due_on < today()
+
+
+def _bills(seen_by: Actor, clients: Collection[UUID]) -> sa.Select[*tuple[Any, ...]]:
+    owed = (
+        sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))
+        .where(Posting.invoice_id == Invoice.id, Posting.account == Account.RECEIVABLE)
+        .correlate(Invoice).scalar_subquery()
+    )
+    return sa.select(
+        Invoice.id, Invoice.client_id, Invoice.kind, Invoice.state, Invoice.number, Invoice.currency, Invoice.issued_on,
+        Invoice.due_on, Invoice.gross, owed.label("owed"), Invoice.pdf_key, Invoice.viewed_at, Invoice.note,
+        Invoice.net, Invoice.tax, Invoice.entity_id,
+    ).where(
+        Invoice.client_id.in_(_mine(seen_by, clients)), Invoice.state.in_(SHOWN_INVOICES), Invoice.sent_at.is_not(None)
+    )
+
+
+def list_bills(
+    clients: Collection[UUID], *, seen_by: Actor, page: int = 1, per_page: int = PAGE
+) -> tuple[Sequence[Bill], bool]:
+    rows = db.session.execute(
+        _bills(seen_by, clients).order_by(Invoice.issued_on.desc(), Invoice.id.desc())
+        .limit(per_page + 1).offset((page - 1) * per_page)
+    ).all()
+    return [Bill(*row) for row in rows[:per_page]], len(rows) > per_page
+
+
+def list_owed(clients: Collection[UUID], *, seen_by: Actor) -> Sequence[Bill]:
+    """Bills with something still to pay, the oldest first."""
+    owed = (
+        sa.select(Posting.invoice_id)
+        .where(Posting.account == Account.RECEIVABLE, Posting.client_id.in_(_mine(seen_by, clients)),
+               Posting.invoice_id.is_not(None))
+        .group_by(Posting.invoice_id).having(sa.func.sum(Posting.amount) > 0)
+    )
+    rows = db.session.execute(
+        _bills(seen_by, clients).where(Invoice.id.in_(owed)).order_by(Invoice.due_on, Invoice.id).limit(20)
+    ).all()
+    return [Bill(*row) for row in rows]
+
+
+def get_bill(invoice_id: UUID, *, seen_by: Actor) -> Bill:
+    row = db.session.execute(
+        _bills(seen_by, seen_by.client_ids).where(Invoice.id == invoice_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound()
+    return Bill(*row)
+
+
+def lines_of(bill: Bill, *, seen_by: Actor) -> Sequence[InvoiceLine]:
+    return db.session.scalars(
+        sa.select(InvoiceLine).where(
+            InvoiceLine.invoice_id == bill.id, InvoiceLine.client_id.in_(seen_by.client_ids)
+        ).order_by(InvoiceLine.position)
+    ).all()
+
+
+def names_of_clients(*, seen_by: Actor) -> dict[UUID, str]:
+    """The clients that this contact stands for, by name."""
+    rows = db.session.execute(
+        sa.select(Client.id, Client.name).where(Client.id.in_(seen_by.client_ids)).order_by(Client.sort_key)
+    )
+    return {row.id: row.name for row in rows}

@@ -1,0 +1,160 @@
+"""Answering a request: one page of things, each saved by itself, handed over in parts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from uuid import UUID
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask_babel import gettext as _
+
+from app.core.errors import NotFound, Refused
+from app.core.web import Answer, is_htmx, me, redirect_to
+from app.core.wording import moment
+from app.requests.answers import chosen, in_words, typed_again
+from app.requests.commands.answering import (
+    change_answer,
+    clear_answer,
+    mark_viewed,
+    remove_file,
+    save_answer,
+    set_not_applicable,
+    submit_answers,
+)
+from app.requests.models import ClientRequest, ItemState, RequestItem
+from app.requests.queries import earlier_answers, get_item, get_item_to_answer, get_request
+from portal.door import chosen_clients, signed_in_only
+from portal.readings import list_asked, names_of_clients
+
+blueprint = Blueprint("requests", __name__, url_prefix="/requests")
+
+
+@blueprint.context_processor
+def words() -> dict[str, object]:
+    return {"typed_again": typed_again, "chosen_options": chosen, "in_words": in_words}
+
+
+@blueprint.get("/")
+@signed_in_only
+def index() -> Answer:
+    clients = chosen_clients()
+    return render_template(
+        "portal/requests/index.html", asked=list_asked(clients, seen_by=me()),
+        closed=list_asked(clients, seen_by=me(), closed=True), names=names_of_clients(seen_by=me()),
+    )
+
+
+@blueprint.get("/<uuid:request_id>")
+def show(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    mark_viewed(asked, by=me())
+    return render_template("portal/requests/show.html", **_page(asked))
+
+
+def _page(asked: ClientRequest) -> dict[str, object]:
+    order = {ItemState.RETURNED: 0, ItemState.OPEN: 1}
+    items = sorted(asked.items, key=lambda item: (order.get(item.state, 2), item.position))
+    return {
+        "asked": asked, "items": items, "earlier": earlier_answers(asked, seen_by=me()), **_progress(asked),
+    }
+
+
+def _progress(asked: ClientRequest) -> dict[str, object]:
+    ready = [item for item in asked.items if item.is_to_come and item.has_something]
+    done = [item for item in asked.items if not item.is_to_come]
+    missing = [item for item in asked.items if item.required and item.is_to_come and not item.has_something]
+    return {"ready": ready, "done": done, "missing": missing}
+
+
+@blueprint.get("/<uuid:request_id>/progress")
+def show_progress(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    return render_template("portal/requests/_progress.html", asked=asked, **_progress(asked))
+
+
+@blueprint.get("/<uuid:request_id>/items/<uuid:item_id>/files")
+def show_files(request_id: UUID, item_id: UUID) -> Answer:
+    return render_template("portal/requests/_files.html", item=_same(get_item(item_id, seen_by=me()), request_id))
+
+
+def _same(item: RequestItem, request_id: UUID) -> RequestItem:
+    """An item under another request's address is not there."""
+    if item.request_id != request_id:
+        raise NotFound()
+    return item
+
+
+@blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/answer")
+def create_answer(request_id: UUID, item_id: UUID) -> Answer:
+    item = _same(get_item_to_answer(item_id, seen_by=me()), request_id)
+    return _saved(item, lambda: save_answer(item, request.form.getlist("value"), by=me()))
+
+
+@blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/exception")
+def create_exception(request_id: UUID, item_id: UUID) -> Answer:
+    item = _same(get_item_to_answer(item_id, seen_by=me()), request_id)
+    return _saved(item, lambda: set_not_applicable(item, request.form.get("because", ""), by=me()))
+
+
+def _saved(item: RequestItem, command: Callable[[], dt.datetime]) -> Answer:
+    """`Saved 10:42` for what saves itself; for a plain form the page again, with the refusal and what was typed."""
+    try:
+        saved_at = command()
+    except Refused as refusal:
+        if is_htmx():
+            return Response(refusal.message, status=422, mimetype="text/plain")
+        asked = get_request(item.request_id, seen_by=me())
+        refused = {"item": item.id, "message": refusal.message, "typed": request.form.getlist("value"),
+                   "because": request.form.get("because", "")}
+        return render_template("portal/requests/show.html", refused=refused, **_page(asked)), 422
+    said = _("Saved %(time)s", time=moment(saved_at))
+    if is_htmx():
+        return Response(said, mimetype="text/plain")
+    return _back(item, said)
+
+
+@blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/clearing")
+def create_clearing(request_id: UUID, item_id: UUID) -> Answer:
+    item = _same(get_item_to_answer(item_id, seen_by=me()), request_id)
+    clear_answer(item, by=me())
+    return _item(item_id, _("Cleared"))
+
+
+@blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/change")
+def create_change(request_id: UUID, item_id: UUID) -> Answer:
+    change_answer(_same(get_item(item_id, seen_by=me()), request_id), by=me())
+    return _item(item_id)
+
+
+@blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/files/<uuid:document_id>/removal")
+def create_removal(request_id: UUID, item_id: UUID, document_id: UUID) -> Answer:
+    remove_file(_same(get_item(item_id, seen_by=me()), request_id), document_id, by=me())
+    return _item(item_id)
+
+
+def _item(item_id: UUID, message: str = "") -> Answer:
+    item = get_item(item_id, seen_by=me())
+    if not is_htmx():
+        return _back(item, message)
+    return render_template("portal/requests/_item.html", item=item, earlier={}, asked=item.request)
+
+
+def _back(item: RequestItem, message: str) -> Answer:
+    return redirect_to(url_for("portal.requests.show", request_id=item.request_id) + f"#item-{item.id}", message)
+
+
+@blueprint.post("/<uuid:request_id>/submission")
+def create_submission(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    try:
+        handed_over = submit_answers(asked, by=me())
+    except Refused as refusal:
+        return render_template("portal/requests/show.html", said=refusal.message, **_page(asked)), 422
+    missing = [item for item in asked.items if item.required and item.is_to_come]
+    thanks = _("Thank you, %(n)s sent. Still missing: %(m)s.", n=len(handed_over), m=len(missing)) if missing else _(
+        "Thank you, that was everything. We will look at it and write if something is unclear."
+    )
+    return redirect_to(url_for("portal.requests.show", request_id=request_id), thanks)
+
+

@@ -1,0 +1,123 @@
+"""Sending files: the browser asks here and sends to storage; a plain form does the same in one piece."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, current_app, jsonify, render_template, request, url_for
+from flask_babel import gettext as _
+
+from app.core.errors import NotFound, Refused
+from app.core.ids import new_id, parse_id
+from app.core.web import Answer, me, redirect_to
+from app.documents.commands.uploads import (
+    NewFile,
+    abandon_upload,
+    complete_upload,
+    plain_form,
+    plan_upload,
+    start_upload,
+)
+from app.documents.models import Document
+from app.documents.queries import get_document
+from app.requests.commands.answering import start_item_upload, start_plain_item_upload
+from app.requests.models import RequestItem
+from app.requests.queries import get_item, item_of_document
+from portal.door import chosen_clients, signed_in_only
+
+blueprint = Blueprint("uploads", __name__)
+
+
+@blueprint.post("/requests/<uuid:request_id>/items/<uuid:item_id>/uploads")
+def create(request_id: UUID, item_id: UUID) -> Answer:
+    """A file for an item. Asked again with the same id: what is still missing of it."""
+    return _plan(start_item_upload(_item(request_id, item_id), new_file(), by=me()))
+
+
+def _item(request_id: UUID, item_id: UUID) -> RequestItem:
+    item = get_item(item_id, seen_by=me())
+    if item.request_id != request_id:
+        raise NotFound()
+    return item
+
+
+@blueprint.post("/documents/uploads")
+@signed_in_only
+def create_document() -> Answer:
+    """A file that nobody asked for."""
+    client_id = next(iter(sorted(chosen_clients())))
+    return _plan(start_upload(new_file(), client_id=client_id, client_sees=True, by=me()))
+
+
+def new_file() -> NewFile:
+    """The body of the browser's question; anything else is refused."""
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict) or not isinstance(body.get("name"), str) or type(body.get("size")) is not int:
+        raise Refused(_("The file could not be read. Choose it again."))
+    file_id = parse_id(body.get("id") if isinstance(body.get("id"), str) else None)
+    return NewFile(file_id or new_id(), body["name"].replace("\x00", "")[:500], body["size"])
+
+
+def _plan(document: Document) -> Answer:
+    addresses = {
+        "plan": url_for("portal.uploads.show", document_id=document.id),
+        "completion": url_for("portal.uploads.create_completion", document_id=document.id),
+        "abandonment": url_for("portal.uploads.create_abandonment", document_id=document.id),
+    }
+    return jsonify(plan_upload(document, by=me()).to_json() | {"urls": addresses})
+
+
+@blueprint.get("/uploads/<uuid:document_id>")
+def show(document_id: UUID) -> Answer:
+    """What is still to be sent: asked after a lost connection."""
+    return _plan(get_document(document_id, seen_by=me()))
+
+
+@blueprint.post("/uploads/<uuid:document_id>/completion")
+def create_completion(document_id: UUID) -> Answer:
+    get_document(document_id, seen_by=me())
+    body = request.get_json(silent=True) if request.is_json else {}
+    digests = body.get("digests", []) if isinstance(body, dict) else []
+    whole = isinstance(digests, list) and all(isinstance(digest, str) for digest in digests)
+    document = complete_upload(document_id, by=me(), digests=digests if whole else ())
+    if request.is_json:
+        return jsonify({"id": str(document.id), "state": document.state.value})
+    return redirect_to(_page_of(document.id), _("Your file has arrived. We are checking it."))
+
+
+@blueprint.post("/uploads/<uuid:document_id>/abandonment")
+def create_abandonment(document_id: UUID) -> Answer:
+    get_document(document_id, seen_by=me())
+    abandon_upload(document_id, by=me())
+    return jsonify({"id": str(document_id)})
+
+
+@blueprint.post("/requests/<uuid:request_id>/items/<uuid:item_id>/plain-uploads")
+def create_plain(request_id: UUID, item_id: UUID) -> Answer:
+    """Without script: a row for the file first, then a page whose form goes straight to storage."""
+    item = _item(request_id, item_id)
+    document = start_plain_item_upload(item, parse_id(request.form.get("id")) or new_id(), by=me())
+    return redirect_to(url_for("portal.uploads.show_form", document_id=document.id))
+
+
+@blueprint.get("/uploads/<uuid:document_id>/form")
+def show_form(document_id: UUID) -> Answer:
+    document = get_document(document_id, seen_by=me())
+    back = current_app.config["SETTINGS"].public_url + url_for("portal.uploads.show_arrival", document_id=document_id)
+    form = plain_form(document, redirect=back, by=me())
+    return render_template("portal/requests/upload_form.html", form=form, document=document, back=_page_of(document_id))
+
+
+@blueprint.get("/uploads/<uuid:document_id>/arrival")
+def show_arrival(document_id: UUID) -> Answer:
+    """Where storage sends the browser after a plain upload. Pressing the button hands the file over."""
+    document = get_document(document_id, seen_by=me())
+    return render_template("portal/requests/arrival.html", document=document, back=_page_of(document_id))
+
+
+def _page_of(document_id: UUID) -> str:
+    try:
+        item = item_of_document(document_id, seen_by=me())
+    except NotFound:
+        return url_for("portal.documents.index")
+    return url_for("portal.requests.show", request_id=item.request_id) + f"#item-{item.id}"

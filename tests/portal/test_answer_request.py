@@ -1,0 +1,122 @@
+"""The clients' way through a request: link, answers, files, submission, and what the firm then sees."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from app.core.ids import new_id
+from app.requests.commands.reviewing import accept_all
+from app.requests.models import ItemState, RequestState
+from tests.portal.make_portal import PortalClient, at_portal
+from tests.requests.make_requests import FILES, fresh, give_file, item_of, link_in, mails, make_request
+
+
+def test_the_link_in_the_mail_opens_the_request_by_a_button_and_as_often_as_wanted(client: FlaskClient, cast: Any) -> None:
+    make_request(cast)
+    path = link_in(mails("requests.request")[0])
+    browser = PortalClient(client)
+    for _ in range(2):
+        assert b"Show what is needed" in browser.get(path).data
+        answer = browser.post(path)
+        assert answer.status_code == 303
+        page = browser.get(answer.location)
+        assert page.status_code == 200
+        assert b"Bank statements October" in page.data
+
+
+def test_an_answer_saves_itself_and_is_counted_at_submit(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    item = item_of(request, "turnover")
+    path = f"/portal/requests/{request.id}"
+    answer = browser.post(f"{path}/items/{item.id}/answer", data={"value": "1.234,50"}, headers={"HX-Request": "true"})
+    assert answer.status_code == 200 and answer.text.startswith("Saved ")
+    request = fresh(request)
+    assert item_of(request, "turnover").answer == {"value": str(Decimal("1234.50"))}
+    assert item_of(request, "turnover").state is ItemState.OPEN
+    assert request.state is RequestState.IN_PROGRESS
+    assert browser.post(f"{path}/submission").status_code == 303
+    request = fresh(request)
+    assert item_of(request, "turnover").state is ItemState.ANSWERED
+    assert request.state is RequestState.IN_PROGRESS, "the statements are still missing"
+
+
+def test_a_wrong_answer_is_refused_beside_its_field_with_what_was_typed(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    path = f"/portal/requests/{request.id}/items/{item_of(request, 'turnover').id}/answer"
+    page = browser.post(path, data={"value": "a lot"})
+    assert page.status_code == 422
+    assert b'value="a lot"' in page.data
+    assert browser.post(path, data={"value": "a lot"}, headers={"HX-Request": "true"}).status_code == 422
+
+
+def test_a_file_goes_to_storage_in_parts_and_the_whole_request_is_submitted(client: FlaskClient, cast: Any) -> None:
+    import urllib.request
+
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    path = f"/portal/requests/{request.id}"
+    item = item_of(request, "statements")
+    body = (FILES / "good" / "basicapi.pdf").read_bytes()
+    file_id = str(new_id())
+    plan = browser.post(f"{path}/items/{item.id}/uploads",
+                        json={"id": file_id, "name": "October.pdf", "size": len(body)}).json
+    assert plan["parts"] == 1
+    put = urllib.request.Request(plan["addresses"]["1"], data=body, method="PUT")
+    with urllib.request.urlopen(put) as sent:
+        assert sent.status == 200
+    assert browser.get(plan["urls"]["plan"]).json["arrived"] == [1]
+    for _ in range(2):
+        done = browser.post(plan["urls"]["completion"], json={"digests": []})
+        assert done.json == {"id": file_id, "state": "received"}
+    browser.post(f"{path}/items/{item_of(request, 'turnover').id}/answer", data={"value": "12"})
+    assert browser.post(f"{path}/submission").status_code == 303
+    assert fresh(request).state is RequestState.SUBMITTED
+
+
+def test_what_was_sent_back_stands_first_with_its_reason_and_can_be_answered_again(client: FlaskClient, cast: Any) -> None:
+    from app.requests.commands.answering import save_answer, submit_answers
+    from app.requests.commands.reviewing import return_item
+
+    request = make_request(cast)
+    cleo = cast.contact(cast.cleo)
+    save_answer(item_of(request, "turnover"), ["10"], by=cleo)
+    submit_answers(request, by=cleo)
+    return_item(item_of(fresh(request), "turnover"), "This is last year's figure.", by=cast.actor(cast.mel))
+    browser = at_portal(client, cast.cleo, request)
+    page = browser.get(f"/portal/requests/{request.id}").text
+    assert page.index("last year&#39;s figure") < page.index("Bank statements October")
+    path = f"/portal/requests/{request.id}/items/{item_of(request, 'turnover').id}/answer"
+    assert browser.post(path, data={"value": "99"}, headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_a_finished_request_kills_its_link_and_stays_readable_for_who_signs_in(client: FlaskClient, cast: Any) -> None:
+    from app.requests.commands.answering import save_answer, submit_answers
+
+    request = make_request(cast)
+    path = link_in(mails("requests.request")[0])
+    cleo = cast.contact(cast.cleo)
+    give_file(item_of(request, "statements"), "a.pdf", (FILES / "good" / "basicapi.pdf").read_bytes(), by=cleo)
+    request = fresh(request)
+    save_answer(item_of(request, "turnover"), ["10"], by=cleo)
+    submit_answers(request, by=cleo)
+    by_link = at_portal(client, cast.cleo, request)
+    accept_all(fresh(request), by=cast.actor(cast.mel))
+    assert fresh(request).state is RequestState.ACCEPTED
+    gone = by_link.get(f"/portal/requests/{request.id}")
+    assert gone.status_code == 303 and gone.location.endswith("/portal/sign-in")
+    browser = PortalClient(client)
+    assert b"This is finished" in browser.get(path).data
+    assert browser.post(path).status_code == 410
+    page = at_portal(client, cast.cleo).get(f"/portal/requests/{request.id}")
+    assert page.status_code == 200 and b"Accepted" in page.data
+
+
+def test_looking_at_a_request_is_known_to_the_firm(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    at_portal(client, cast.cleo, request).get(f"/portal/requests/{request.id}")
+    assert fresh(request).state is RequestState.VIEWED
