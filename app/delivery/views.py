@@ -10,7 +10,7 @@ from app.core.actors import SYSTEM
 from app.core.web import Answer, arg, not_found
 from app.delivery.queries import get_delivery, list_deliveries
 
-blueprint = Blueprint("dev_mail", __name__, url_prefix="/dev/mail")
+blueprint = Blueprint("dev_mail", __name__, url_prefix="/dev")
 
 
 @blueprint.before_request
@@ -19,17 +19,17 @@ def in_development_only() -> None:
         not_found()
 
 
-@blueprint.get("")
+@blueprint.get("/mail")
 def index() -> Answer:
     return render_template("delivery/index.html", deliveries=list_deliveries(seen_by=SYSTEM, to=arg("to")))
 
 
-@blueprint.get("/<uuid:delivery_id>")
+@blueprint.get("/mail/<uuid:delivery_id>")
 def show(delivery_id: UUID) -> Answer:
     return render_template("delivery/show.html", delivery=get_delivery(delivery_id, seen_by=SYSTEM))
 
 
-@blueprint.get("/<uuid:delivery_id>/letter")
+@blueprint.get("/mail/<uuid:delivery_id>/letter")
 def letter(delivery_id: UUID) -> Answer:
     """The letter itself, as a mail program shows it: nothing in it runs and nothing is fetched."""
     response = Response(get_delivery(delivery_id, seen_by=SYSTEM).html, mimetype="text/html")
@@ -40,7 +40,7 @@ def letter(delivery_id: UUID) -> Answer:
     return response
 
 
-@blueprint.get(".json")
+@blueprint.get("/mail.json")
 def listing() -> Answer:
     """The same for scripts and tests, newest first."""
     return jsonify([

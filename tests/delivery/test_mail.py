@@ -1,0 +1,171 @@
+"""Mail: asked for in a transaction, kept as rendered, sent once, tried again, never with a header of somebody else's."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aiosmtpd.controller import Controller
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.activity.models import Event
+from app.core.clock import now, travel_to
+from app.core.db import db, transaction
+from app.core.errors import Refused
+from app.delivery.background import send_delivery, sweep
+from app.delivery.commands import send_mail
+from app.delivery.models import Delivery, DeliveryState
+from tests.make import Cast, count
+
+
+class Postbox:
+    """A mail server that keeps what it gets and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.taken: list[EmailMessage] = []
+        self.raw: list[bytes] = []
+        self.answer = "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if self.answer.startswith("250"):
+            self.raw.append(envelope.content)
+            self.taken.append(message_from_bytes(envelope.content))  # type: ignore[arg-type]
+        return self.answer
+
+
+@pytest.fixture
+def postbox(app: Flask) -> Iterator[Postbox]:
+    box = Postbox()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    before = app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(before, smtp_url=f"smtp://127.0.0.1:{port}")
+    yield box
+    app.config["SETTINGS"] = before
+    controller.stop()
+
+
+def ask(key: str = "one", **changed: Any) -> Delivery:
+    values: dict[str, Any] = {
+        "key": key, "kind": "people.password_changed", "to": "sam@firm.example", "name": "Sam",
+        "subject": "Your password was changed", "template": "password_changed", "context": {"name": "Sam"}, **changed,
+    }
+    with transaction():
+        return send_mail(**values)
+
+
+def fresh(delivery: Delivery) -> Delivery:
+    db.session.refresh(delivery)
+    return delivery
+
+
+def test_without_a_server_mail_is_kept_and_shown(client: FlaskClient, cast: Cast) -> None:
+    delivery = ask(context={"name": "<b>Sam</b>"})
+    assert delivery.state is DeliveryState.KEPT
+    assert "Your password was changed" in client.get("/dev/mail").text
+    assert "Hello &lt;b&gt;Sam&lt;/b&gt;" in client.get(f"/dev/mail/{delivery.id}").text
+    letter = client.get(f"/dev/mail/{delivery.id}/letter")
+    assert "&lt;b&gt;Sam" in letter.text and "Hartwell &amp; Co" in letter.text
+    assert "sandbox" in letter.headers["Content-Security-Policy"]
+    assert client.get("/dev/mail.json").get_json()[0]["subject"] == "Your password was changed"
+
+
+def test_in_production_the_page_does_not_exist(client: FlaskClient, cast: Cast, app: Flask) -> None:
+    delivery, before = ask(), app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(before, env="production")
+    try:
+        for path in ("/dev/mail", "/dev/mail.json", f"/dev/mail/{delivery.id}", f"/dev/mail/{delivery.id}/letter"):
+            assert client.get(path).status_code == 404
+    finally:
+        app.config["SETTINGS"] = before
+
+
+def test_asking_twice_with_one_key_sends_once(cast: Cast, postbox: Postbox) -> None:
+    first, second = ask(), ask(to="other@firm.example")
+    assert first.id == second.id and count(Delivery) == 1
+    for _ in range(3):
+        send_delivery(str(first.id))
+    assert [m["To"] for m in postbox.taken] == ["Sam <sam@firm.example>"]
+    assert fresh(first).state is DeliveryState.SENT
+    assert db.session.scalar(sa.select(sa.func.count()).where(Event.kind == "delivery.mail.send")) == 1
+
+
+def test_a_mail_carries_text_and_html_and_its_own_id(cast: Cast, postbox: Postbox) -> None:
+    delivery = ask(subject="Grüße, ÄÖÜ")
+    send_delivery(str(delivery.id))
+    message = postbox.taken[0]
+    assert [part.get_content_type() for part in message.walk()][1:] == ["text/plain", "text/html"]
+    assert str(delivery.id) in message["Message-ID"] and message["From"].endswith("<office@firm.example>")
+
+
+def test_line_ends_in_names_and_subjects_add_no_header(cast: Cast, postbox: Postbox) -> None:
+    delivery = ask(name="Sam\r\nBcc: spy@evil.test", subject="Hello\nBcc: spy@evil.test\r\n\r\n<script>")
+    send_delivery(str(delivery.id))
+    message = postbox.taken[0]
+    assert message["Bcc"] is None
+    assert b"\nBcc:" not in postbox.raw[0]
+
+
+@pytest.mark.parametrize("address", [
+    "sam@firm.example\r\nRCPT TO:<spy@evil.test>", "a@b.example, c@d.example", "sam@firm.example>", "nobody", "",
+    "a@b@c", "sam@firm.example\x00",
+])
+def test_what_is_not_one_address_is_refused(cast: Cast, address: str) -> None:
+    with pytest.raises(Refused):
+        ask(to=address)
+    assert count(Delivery) == 0
+
+
+def test_a_server_out_of_reach_is_tried_again_later_and_later(cast: Cast, app: Flask, queued: list[Any]) -> None:
+    before = app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(before, smtp_url="smtp://127.0.0.1:9")
+    try:
+        delivery = ask()
+        send_delivery(str(delivery.id))
+        assert fresh(delivery).state is DeliveryState.QUEUED and delivery.error
+        first = delivery.next_try_at
+        assert first is not None and first - now() > dt.timedelta(seconds=50)
+        queued.clear()
+        sweep()
+        assert queued == []
+        with travel_to(first + dt.timedelta(seconds=1)):
+            sweep()
+            assert queued == [("delivery.send", {"id": str(delivery.id)})]
+            send_delivery(str(delivery.id))
+        assert fresh(delivery).next_try_at is not None and delivery.next_try_at > first + dt.timedelta(minutes=4)
+        for day in range(1, 9):
+            with travel_to(now() + dt.timedelta(days=2 * day)):
+                send_delivery(str(delivery.id))
+        assert fresh(delivery).state is DeliveryState.FAILED
+    finally:
+        app.config["SETTINGS"] = before
+
+
+def test_a_final_no_is_not_tried_again(cast: Cast, postbox: Postbox) -> None:
+    postbox.answer = "554 no such letter"
+    delivery = ask()
+    send_delivery(str(delivery.id))
+    assert fresh(delivery).state is DeliveryState.FAILED and "554" in delivery.error
+
+
+def test_a_temporary_no_waits(cast: Cast, postbox: Postbox) -> None:
+    postbox.answer = "451 later"
+    delivery = ask()
+    send_delivery(str(delivery.id))
+    assert fresh(delivery).state is DeliveryState.QUEUED and delivery.tries == 1
+
+
+def test_the_reader_gets_their_own_direction(cast: Cast) -> None:
+    assert 'lang="he" dir="rtl"' in ask("he", language="he").html
+    assert 'lang="en"' in ask("odd", language="klingon").html
