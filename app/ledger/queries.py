@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -49,9 +50,7 @@ def rate_on(currency: str, base: str, day: dt.date) -> Decimal:
     return rate
 
 
-def age_columns(
-    on: dt.date, month: sa.ColumnElement[dt.date], amount: sa.ColumnElement[Decimal]
-) -> list[sa.Label[Decimal]]:
+def age_columns(on: dt.date, month: Any, amount: Any) -> list[sa.Label[Decimal]]:
     """The five sums of an ageing, to put into any grouped select."""
     starts = bucket_starts(on)
     conditions = [month >= starts[0]]
@@ -63,11 +62,9 @@ def age_columns(
     ]
 
 
-def aged_balances(
-    account: Account, on: dt.date, *, seen_by: Actor, by_engagement: bool = False
-) -> sa.Select[tuple[UUID, ...]]:
+def aged_balances(account: Account, on: dt.date, *, seen_by: Actor, by_engagement: bool = False) -> sa.Select[Any]:
     """A grouped select over the kept balances: client (and engagement), currency, five ages, total; not yet ordered."""
-    keys = [Balance.client_id] + ([Balance.engagement_id] if by_engagement else [])
+    keys: list[Any] = [Balance.client_id] + ([Balance.engagement_id] if by_engagement else [])
     return (
         sa.select(
             *keys,
@@ -144,7 +141,7 @@ def list_postings(
     invoice_id: UUID | None = None,
     item_id: UUID | None = None,
     limit: int = 200,
-) -> Sequence[sa.Row[tuple[Posting, LedgerTransaction]]]:
+) -> Sequence[sa.Row[Posting, LedgerTransaction]]:
     """The rows behind a figure, newest first."""
     statement = (
         sa.select(Posting, LedgerTransaction)

@@ -6,18 +6,17 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.billing.open import TABLES, unbilled
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db
 from app.timekeeping.commands.wip import Item
-from app.timekeeping.models import Expense, ItemState, TimeEntry
-
-Table = type[TimeEntry] | type[Expense]
-TABLES: tuple[Table, ...] = (TimeEntry, Expense)
+from app.timekeeping.models import Expense, ItemState
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +34,6 @@ class Taken:
     @property
     def is_expense(self) -> bool:
         return self.kind == Expense.__tablename__
-
-
-def unbilled(table: Table, engagement_ids: Iterable[UUID], until: dt.date) -> list[sa.ColumnElement[bool]]:
-    """Billable and open, worked up to and including a day."""
-    return [
-        table.engagement_id.in_(list(engagement_ids)),
-        table.worked_on <= until,
-        table.state == ItemState.OPEN,
-        table.billable,
-        table.deleted_at.is_(None),
-    ]
 
 
 def take_items(
@@ -85,7 +73,8 @@ def items_by_id(ids: Iterable[UUID], *, seen_by: Actor, lock: bool = False) -> d
         )
         if lock:
             statement = statement.with_for_update().execution_options(populate_existing=True)
-        found |= {item.id: item for item in db.session.scalars(statement)}
+        rows: list[Any] = list(db.session.scalars(statement))
+        found |= {item.id: item for item in rows}
     return found
 
 

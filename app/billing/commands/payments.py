@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.commands.settling import allocation_legs, lock_invoices, payment_legs, settle_invoice
-from app.billing.models import Allocation, Invoice, InvoiceKind, InvoiceState, Payment, PaymentMethod
+from app.billing.models import Allocation, Invoice, InvoiceState, Payment, PaymentMethod
+from app.billing.open import owed
 from app.billing.policy import can_record_payment
 from app.clients.models import Client
 from app.clients.policy import can_see
@@ -103,27 +104,9 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
         return payment
 
 
-def _open(client_id: UUID, currency: str, entity_id: UUID | None = None) -> list[sa.ColumnElement[bool]]:
-    conditions = [
-        Invoice.payer_id == client_id,
-        Invoice.currency == currency,
-        Invoice.open_amount > 0,
-        Invoice.kind == InvoiceKind.INVOICE,
-        Invoice.state.in_((InvoiceState.APPROVED, InvoiceState.SENT)),
-    ]
-    return conditions + ([Invoice.entity_id == entity_id] if entity_id else [])
-
-
-def open_invoices_of(client_id: UUID, currency: str, entity_id: UUID | None = None) -> Sequence[Invoice]:
-    """What a client still owes, oldest due first."""
-    return db.session.scalars(
-        sa.select(Invoice).where(*_open(client_id, currency, entity_id)).order_by(Invoice.due_on, Invoice.number)
-    ).all()
-
-
 def _oldest_first(payment: Payment) -> tuple[list[Invoice], Parts]:
     """The payer's open invoices, locked, and how much of the payment each one gets."""
-    open_ids = sa.select(Invoice.id).where(*_open(payment.client_id, payment.currency, payment.entity_id))
+    open_ids = sa.select(Invoice.id).where(*owed(payment.client_id, payment.currency, payment.entity_id))
     invoices = lock_invoices(open_ids)
     left, parts = payment.amount, []
     for invoice in sorted(invoices, key=lambda i: (i.due_on or dt.date.max, i.number or "")):

@@ -1,0 +1,37 @@
+"""What counts as open, for commands and queries alike: WIP that a bill may take, bills that a payment may settle."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from app.billing.models import Invoice, InvoiceKind, InvoiceState
+from app.timekeeping.models import Expense, ItemState, TimeEntry
+
+Table = type[TimeEntry] | type[Expense]
+TABLES: tuple[Table, ...] = (TimeEntry, Expense)
+
+
+def unbilled(table: Table, engagement_ids: Iterable[UUID], until: dt.date) -> list[Any]:
+    """Billable and open, worked up to and including a day."""
+    return [
+        table.engagement_id.in_(list(engagement_ids)),
+        table.worked_on <= until,
+        table.state == ItemState.OPEN,
+        table.billable,
+        table.deleted_at.is_(None),
+    ]
+
+
+def owed(payer_id: UUID, currency: str, entity_id: UUID | None = None) -> list[Any]:
+    """Issued, standing and not settled yet."""
+    conditions: list[Any] = [
+        Invoice.payer_id == payer_id,
+        Invoice.currency == currency,
+        Invoice.open_amount > 0,
+        Invoice.kind == InvoiceKind.INVOICE,
+        Invoice.state.in_((InvoiceState.APPROVED, InvoiceState.SENT)),
+    ]
+    return conditions + ([Invoice.entity_id == entity_id] if entity_id else [])

@@ -1,0 +1,1 @@
+"""Reading WIP, invoices, payments and statements, as whoever asks may see them."""

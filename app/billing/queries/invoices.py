@@ -1,0 +1,318 @@
+"""Invoices: the list, one bill, what stands behind its lines, and the words for where it stands."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload, selectinload
+
+from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
+from app.billing.open import TABLES, unbilled
+from app.billing.policy import can_see_invoices
+from app.clients.models import Client
+from app.clients.names import sort_key
+from app.clients.policy import within_sight
+from app.core import clock
+from app.core.actors import Actor
+from app.core.db import db, get_or_404
+from app.core.errors import NotFound
+from app.people.models import Person
+from app.timekeeping.models import Expense, TimeEntry
+
+PER_PAGE = 50
+PENDING = (InvoiceState.DRAFT, InvoiceState.AWAITING)
+STANDING = (InvoiceState.APPROVED, InvoiceState.SENT)
+
+
+class Standing(enum.StrEnum):
+    """Where a bill stands, in the words that people use; derived, never stored."""
+
+    DRAFT = "draft"
+    AWAITING = "awaiting approval"
+    APPROVED = "approved"
+    SENT = "sent"
+    PART_PAID = "part paid"
+    PAID = "paid"
+    OVERDUE = "overdue"
+    VOID = "void"
+    CREDIT_NOTE = "credit note"
+
+    @property
+    def meaning(self) -> str:
+        """One of the four meanings of colour, or none."""
+        return {"overdue": "late", "paid": "done", "awaiting approval": "risk", "void": "quiet"}.get(self.value, "")
+
+
+def standing_of(invoice: Invoice, on: dt.date | None = None) -> Standing:
+    """Paid and part paid come from what its postings leave open; overdue from the day."""
+    if invoice.kind is InvoiceKind.CREDIT_NOTE:
+        return Standing.CREDIT_NOTE
+    if invoice.state not in STANDING:
+        return {
+            InvoiceState.DRAFT: Standing.DRAFT,
+            InvoiceState.AWAITING: Standing.AWAITING,
+            InvoiceState.VOID: Standing.VOID,
+        }[invoice.state]
+    if invoice.open_amount == 0:
+        return Standing.PAID
+    if invoice.due_on is not None and invoice.due_on < (on or clock.today()):
+        return Standing.OVERDUE
+    if invoice.open_amount < invoice.gross:
+        return Standing.PART_PAID
+    return Standing.SENT if invoice.state is InvoiceState.SENT else Standing.APPROVED
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceFilter:
+    """What the list is narrowed to. `standing` is one of STANDINGS, or nothing for every issued bill."""
+
+    standing: str = ""
+    text: str = ""
+    client_id: UUID | None = None
+    run_id: UUID | None = None
+
+
+STANDINGS = ("pending", "draft", "awaiting", "open", "overdue", "paid", "void", "credit")
+
+
+def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[bool]]:
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    bills, standing = Invoice.kind == InvoiceKind.INVOICE, Invoice.state.in_(STANDING)
+    narrow: dict[str, list[sa.ColumnElement[bool]]] = {
+        "pending": [bills, Invoice.state.in_(PENDING)],
+        "draft": [bills, Invoice.state == InvoiceState.DRAFT],
+        "awaiting": [bills, Invoice.state == InvoiceState.AWAITING],
+        "open": [bills, standing, Invoice.open_amount > 0],
+        "overdue": [bills, standing, Invoice.open_amount > 0, Invoice.due_on < clock.today()],
+        "paid": [bills, standing, Invoice.open_amount == 0],
+        "void": [bills, Invoice.state == InvoiceState.VOID],
+        "credit": [Invoice.kind == InvoiceKind.CREDIT_NOTE],
+    }
+    conditions = narrow.get(found.standing, [Invoice.number.is_not(None)])
+    conditions += within_sight(seen_by, Invoice.client_id)
+    conditions += unwalled(seen_by)
+    if found.text:
+        like = found.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        name = sort_key(found.text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        conditions.append(sa.or_(Invoice.number.ilike(f"%{like}%"), Client.sort_key.like(f"%{name}%")))
+    if found.client_id:
+        conditions.append(sa.or_(Invoice.client_id == found.client_id, Invoice.payer_id == found.client_id))
+    if found.run_id:
+        conditions.append(Invoice.run_id == found.run_id)
+    return conditions
+
+
+def unwalled(seen_by: Actor) -> list[sa.ColumnElement[bool]]:
+    """A bill with a line of an engagement behind a wall is hidden as a whole."""
+    if not seen_by.walled_engagements:
+        return []
+    hidden = sa.exists().where(
+        InvoiceLine.invoice_id == Invoice.id, InvoiceLine.engagement_id.in_(seen_by.walled_engagements)
+    )
+    return [~hidden]
+
+
+@dataclass(frozen=True)
+class InvoicePage:
+    """Rows with their client; totals per currency of what is listed: (currency, gross, open)."""
+
+    rows: Sequence[Invoice]
+    totals: Sequence[sa.Row[str, Decimal, Decimal, int]]
+    page: int
+
+    @property
+    def total(self) -> int:
+        return sum(int(row[3]) for row in self.totals)
+
+    @property
+    def has_next(self) -> bool:
+        return self.page * PER_PAGE < self.total
+
+
+SORTS = {
+    "number": (Invoice.issued_on, Invoice.number, Invoice.id),
+    "due": (Invoice.due_on, Invoice.id),
+    "client": (Client.sort_key, Invoice.issued_on, Invoice.id),
+    "amount": (Invoice.gross, Invoice.id),
+    "open": (Invoice.open_amount, Invoice.id),
+    "created": (Invoice.created_at, Invoice.id),
+}
+
+
+def list_invoices(
+    found: InvoiceFilter = InvoiceFilter(), *, seen_by: Actor, sort: str = "-number", page: int = 1
+) -> InvoicePage:
+    """One page of bills with client and entity: two queries whatever it holds."""
+    conditions = _narrowed(found, seen_by)
+    totals = db.session.execute(
+        sa.select(Invoice.currency, sa.func.sum(Invoice.gross), sa.func.sum(Invoice.open_amount), sa.func.count())
+        .join(Client, Client.id == Invoice.client_id)
+        .where(*conditions)
+        .group_by(Invoice.currency)
+        .order_by(Invoice.currency)
+    ).all()
+    rows = db.session.scalars(_ordered(conditions, sort).limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
+    return InvoicePage(rows, totals, page)
+
+
+def _ordered(conditions: list[sa.ColumnElement[bool]], sort: str) -> sa.Select[Invoice]:
+    columns = SORTS.get(sort.lstrip("-"), SORTS["number"])
+    order = [column.desc() if sort.startswith("-") else column.asc() for column in columns]
+    return (
+        sa.select(Invoice)
+        .join(Client, Client.id == Invoice.client_id)
+        .where(*conditions)
+        .order_by(*order)
+        .options(sa.orm.contains_eager(Invoice.client))
+    )
+
+
+def every_invoice(found: InvoiceFilter, *, seen_by: Actor) -> sa.ScalarResult[Invoice]:
+    """All rows of the list, streamed, for an export."""
+    statement = _ordered(_narrowed(found, seen_by), "number").execution_options(yield_per=500)
+    return db.session.scalars(statement)
+
+
+def get_invoice(invoice_id: UUID, *, seen_by: Actor) -> Invoice:
+    """With its client, payer, entity and lines."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    return get_or_404(
+        sa.select(Invoice)
+        .where(Invoice.id == invoice_id, *within_sight(seen_by, Invoice.client_id), *unwalled(seen_by))
+        .options(
+            joinedload(Invoice.client),
+            joinedload(Invoice.payer),
+            joinedload(Invoice.entity),
+            selectinload(Invoice.lines),
+        )
+        .execution_options(populate_existing=True)
+    )
+
+
+@dataclass(frozen=True)
+class BilledItem:
+    """An entry on a draft or a bill: what it was worth, what is billed for it, and how it is treated."""
+
+    id: UUID
+    line_id: UUID | None
+    kind: str
+    worked_on: dt.date
+    person: str
+    narrative: str
+    charged: dt.timedelta | None
+    value: Decimal
+    billed: Decimal
+    treatment: Treatment
+
+
+def items_behind(invoice: Invoice, *, seen_by: Actor) -> list[BilledItem]:
+    """Every entry and expense of a bill, by date."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    charged: dict[Any, Any] = {TimeEntry: TimeEntry.charged, Expense: sa.cast(sa.null(), TimeEntry.charged.type)}
+    parts: list[Any] = [
+        sa.select(
+            table.id,
+            InvoiceItem.line_id,
+            InvoiceItem.item_kind,
+            table.worked_on,
+            Person.name,
+            table.narrative,
+            charged[table].label("charged"),
+            InvoiceItem.value,
+            InvoiceItem.billed,
+            InvoiceItem.treatment,
+        )
+        .join(InvoiceItem, sa.and_(InvoiceItem.item_id == table.id, InvoiceItem.item_kind == table.__tablename__))
+        .join(Person, Person.id == table.person_id)
+        .where(InvoiceItem.invoice_id == invoice.id, *within_sight(seen_by, table.client_id, table.engagement_id))
+        for table in TABLES
+    ]
+    both = sa.union_all(*parts).subquery()
+    rows = db.session.execute(sa.select(both).order_by(both.c.worked_on, both.c.id)).all()
+    return [BilledItem(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class NewItems:
+    """Time recorded since on the engagements of a draft: asked about, never added by itself."""
+
+    count: int
+    amount: Decimal
+
+
+def new_items(invoice: Invoice, *, seen_by: Actor) -> NewItems:
+    """Open entries on a draft's engagements that it neither bills nor has left for later."""
+    engagements = {line.engagement_id for line in invoice.lines if line.engagement_id}
+    if not engagements:
+        return NewItems(0, Decimal(0))
+    left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice.id)
+    parts = [
+        sa.select(table.open_value).where(
+            *unbilled(table, engagements, clock.today()),
+            table.id.not_in(left),
+            *within_sight(seen_by, table.client_id, table.engagement_id),
+        )
+        for table in TABLES
+    ]
+    both = sa.union_all(*parts).subquery()
+    count, amount = db.session.execute(sa.select(sa.func.count(), sa.func.sum(both.c.open_value))).one()
+    return NewItems(count, amount or Decimal(0))
+
+
+def next_to_approve(*, seen_by: Actor, after: UUID | None = None) -> tuple[UUID | None, int]:
+    """The next draft of the sitting (those that were submitted first, then the rest), and how many there are."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    rows = db.session.scalars(
+        sa.select(Invoice.id)
+        .where(
+            Invoice.kind == InvoiceKind.INVOICE,
+            Invoice.state.in_(PENDING),
+            *within_sight(seen_by, Invoice.client_id),
+            *unwalled(seen_by),
+        )
+        .order_by(sa.case((Invoice.state == InvoiceState.AWAITING, 0), else_=1), Invoice.created_at, Invoice.id)
+    ).all()
+    if after in rows:
+        rows = rows[rows.index(after) + 1 :]
+    return (rows[0] if rows else None), len(rows)
+
+
+def credit_note_of(invoice: Invoice, *, seen_by: Actor) -> Invoice | None:
+    """The note that voided a bill."""
+    return db.session.scalar(
+        sa.select(Invoice).where(Invoice.credits_id == invoice.id, *within_sight(seen_by, Invoice.client_id))
+    )
+
+
+def counts_of_pending(*, seen_by: Actor) -> int:
+    """How many drafts wait, for the tab."""
+    return int(
+        db.session.scalar(
+            sa.select(sa.func.count())
+            .select_from(Invoice)
+            .where(
+                Invoice.state.in_(PENDING),
+                Invoice.kind == InvoiceKind.INVOICE,
+                *within_sight(seen_by, Invoice.client_id),
+                *unwalled(seen_by),
+            )
+        )
+        or 0
+    )
+
+
+def realisation(items: Sequence[BilledItem]) -> tuple[Decimal, Decimal]:
+    """(value, billed) of the time and expenses that a draft deals with now."""
+    dealt = [item for item in items if item.treatment is not Treatment.LATER]
+    return sum((i.value for i in dealt), Decimal(0)), sum((i.billed for i in dealt), Decimal(0))

@@ -1,0 +1,199 @@
+"""The entries and expenses behind a figure of WIP."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.billing.models import InvoiceItem
+from app.billing.policy import can_see_wip
+from app.billing.queries.wip import UNBILLED
+from app.clients.models import Client, Engagement
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.jobs.models import Job, JobStatus
+from app.people.models import Person
+from app.timekeeping.models import Expense, ItemState, TimeEntry
+
+PER_PAGE = 100
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    """An entry or expense as a row shows it. `charged` is None for an expense."""
+
+    id: UUID
+    kind: str
+    engagement_id: UUID
+    engagement: str
+    job_id: UUID | None
+    job: str
+    worked_on: dt.date
+    person: str
+    narrative: str
+    charged: dt.timedelta | None
+    value: Decimal
+    open_value: Decimal
+    currency: str
+    state: ItemState
+    hold_reason: str
+    invoice_id: UUID | None
+
+    @property
+    def is_expense(self) -> bool:
+        return self.kind == Expense.__tablename__
+
+
+@dataclass(frozen=True)
+class ItemPage:
+    rows: Sequence[ItemRow]
+    total: int
+    page: int
+
+    @property
+    def has_next(self) -> bool:
+        return self.page * PER_PAGE < self.total
+
+
+def _columns(table: Any) -> list[Any]:
+    charged = TimeEntry.charged if table is TimeEntry else sa.cast(sa.null(), TimeEntry.charged.type)
+    return [
+        table.id,
+        sa.literal(table.__tablename__).label("kind"),
+        table.client_id,
+        table.engagement_id,
+        table.job_id,
+        table.worked_on,
+        table.person_id,
+        table.narrative,
+        charged.label("charged"),
+        table.value,
+        table.open_value,
+        table.currency,
+        table.state,
+        table.hold_reason,
+    ]
+
+
+def _unbilled(conditions: Any, seen_by: Actor) -> sa.Subquery:
+    """Entries and expenses that are WIP, narrowed by `conditions(table)`."""
+    parts = [
+        sa.select(*_columns(table)).where(
+            table.state.in_(UNBILLED),
+            table.billable,
+            table.deleted_at.is_(None),
+            *conditions(table),
+            *within_sight(seen_by, table.client_id, table.engagement_id),
+        )
+        for table in (TimeEntry, Expense)
+    ]
+    return sa.union_all(*parts).subquery()
+
+
+def list_wip_items(
+    client_id: UUID | None = None,
+    *,
+    seen_by: Actor,
+    engagement_id: UUID | None = None,
+    job_id: UUID | None = None,
+    person_id: UUID | None = None,
+    page: int = 1,
+) -> ItemPage:
+    """The unbilled items of a client, an engagement or a job, by engagement and date."""
+    if not can_see_wip(seen_by):
+        raise NotFound()
+    wanted = {"client_id": client_id, "engagement_id": engagement_id, "job_id": job_id, "person_id": person_id}
+    named = {name: value for name, value in wanted.items() if value}
+    source = _unbilled(lambda table: [getattr(table, name) == value for name, value in named.items()], seen_by)
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(source)) or 0
+    return ItemPage(_rows(source, page), total, page)
+
+
+def _rows(source: sa.Subquery, page: int) -> list[ItemRow]:
+    rows = db.session.execute(
+        sa.select(
+            source,
+            Engagement.name.label("engagement"),
+            sa.func.coalesce(Job.title, "").label("job"),
+            Person.name.label("person"),
+            InvoiceItem.invoice_id,
+        )
+        .join(Engagement, Engagement.id == source.c.engagement_id)
+        .join(Person, Person.id == source.c.person_id)
+        .outerjoin(Job, Job.id == source.c.job_id)
+        .outerjoin(
+            InvoiceItem,
+            sa.and_(InvoiceItem.item_id == source.c.id, InvoiceItem.live, InvoiceItem.treatment != "later"),
+        )
+        .order_by(Engagement.number, source.c.worked_on, source.c.id)
+        .limit(PER_PAGE)
+        .offset((page - 1) * PER_PAGE)
+    ).all()
+    return [
+        ItemRow(
+            r.id,
+            r.kind,
+            r.engagement_id,
+            r.engagement,
+            r.job_id,
+            r.job,
+            r.worked_on,
+            r.person,
+            r.narrative,
+            r.charged,
+            r.value,
+            r.open_value,
+            r.currency,
+            r.state,
+            r.hold_reason,
+            r.invoice_id,
+        )
+        for r in rows
+    ]
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """A job that is done while some of its time is not billed."""
+
+    id: UUID
+    title: str
+    client_id: UUID
+    client: str
+    completed_at: dt.datetime
+    currency: str
+    amount: Decimal
+
+
+def unbilled_though_finished(*, seen_by: Actor, page: int = 1) -> tuple[list[FinishedJob], bool]:
+    """Finished jobs with open WIP, the longest finished first; and whether there are more."""
+    if not can_see_wip(seen_by):
+        raise NotFound()
+    source = _unbilled(lambda table: [table.job_id.is_not(None), table.open_value != 0], seen_by)
+    rows = db.session.execute(
+        sa.select(
+            Job.id,
+            Job.title,
+            Client.id,
+            Client.name,
+            Job.completed_at,
+            source.c.currency,
+            sa.func.sum(source.c.open_value),
+        )
+        .join(Job, Job.id == source.c.job_id)
+        .join(Client, Client.id == Job.client_id)
+        .where(Job.status == JobStatus.COMPLETED)
+        .group_by(Job.id, Client.id, source.c.currency)
+        .order_by(Job.completed_at, Job.id)
+        .limit(PER_PAGE + 1)
+        .offset((page - 1) * PER_PAGE)
+    ).all()
+    return [FinishedJob(*row) for row in rows[:PER_PAGE]], len(rows) > PER_PAGE

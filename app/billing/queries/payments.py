@@ -1,0 +1,139 @@
+"""Payments, where they went, and what clients owe by age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import contains_eager, joinedload
+
+from app.billing.models import Allocation, Invoice, Payment
+from app.billing.open import owed
+from app.billing.policy import can_see_invoices
+from app.billing.queries.wip import AgedPage, WipFilter, aged_page, client_conditions, kept
+from app.clients.models import Client
+from app.clients.names import sort_key
+from app.clients.policy import can_see, within_sight
+from app.core import clock
+from app.core.actors import Actor
+from app.core.db import db, get_or_404
+from app.core.errors import NotFound
+from app.ledger.models import Account, Posting
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentFilter:
+    text: str = ""
+    client_id: UUID | None = None
+    with_credit: bool = False
+
+
+@dataclass(frozen=True)
+class PaymentPage:
+    """Payments with what is left of each as credit."""
+
+    rows: Sequence[sa.Row[Payment, Decimal]]
+    total: int
+    page: int
+
+    @property
+    def has_next(self) -> bool:
+        return self.page * PER_PAGE < self.total
+
+
+def _credit() -> sa.ScalarSelect[Decimal]:
+    return (
+        sa.select(-sa.func.coalesce(sa.func.sum(Posting.amount), 0))
+        .where(Posting.payment_id == Payment.id, Posting.account == Account.CREDIT)
+        .correlate(Payment)
+        .scalar_subquery()
+    )
+
+
+def list_payments(found: PaymentFilter = PaymentFilter(), *, seen_by: Actor, page: int = 1) -> PaymentPage:
+    """One page of payments, the latest first: two queries whatever it holds."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    conditions = list(within_sight(seen_by, Payment.client_id))
+    if found.client_id:
+        conditions.append(Payment.client_id == found.client_id)
+    if found.with_credit:
+        conditions += [Payment.reversed_at.is_(None), _credit() > 0]
+    if found.text:
+        name = sort_key(found.text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        conditions.append(sa.or_(Client.sort_key.like(f"%{name}%"), Payment.reference.ilike(f"%{name}%")))
+    joined = sa.select(Payment, _credit()).join(Client, Client.id == Payment.client_id).where(*conditions)
+    total = db.session.scalar(
+        sa.select(sa.func.count()).select_from(Payment).join(Client, Client.id == Payment.client_id).where(*conditions)
+    )
+    rows = db.session.execute(
+        joined.options(contains_eager(Payment.client))
+        .order_by(Payment.received_on.desc(), Payment.id.desc())
+        .limit(PER_PAGE)
+        .offset((page - 1) * PER_PAGE)
+    ).all()
+    return PaymentPage(rows, total or 0, page)
+
+
+def get_payment(payment_id: UUID, *, seen_by: Actor) -> Payment:
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    return get_or_404(
+        sa.select(Payment)
+        .where(Payment.id == payment_id, *within_sight(seen_by, Payment.client_id))
+        .options(joinedload(Payment.client))
+    )
+
+
+def allocations_of(
+    *, seen_by: Actor, payment_id: UUID | None = None, invoice_id: UUID | None = None
+) -> Sequence[sa.Row[Allocation, Invoice, Payment]]:
+    """What went where: of a payment, or onto an invoice; taken back ones too."""
+    statement = (
+        sa.select(Allocation, Invoice, Payment)
+        .join(Invoice, Invoice.id == Allocation.invoice_id)
+        .join(Payment, Payment.id == Allocation.payment_id)
+        .where(*within_sight(seen_by, Invoice.client_id))
+        .order_by(Allocation.allocated_on, Allocation.id)
+    )
+    if payment_id:
+        statement = statement.where(Allocation.payment_id == payment_id)
+    if invoice_id:
+        statement = statement.where(Allocation.invoice_id == invoice_id)
+    return db.session.execute(statement).all()
+
+
+def open_invoices(client_id: UUID, currency: str, *, seen_by: Actor) -> Sequence[Invoice]:
+    """What a client owes in a currency, oldest due first."""
+    if not can_see_invoices(seen_by) or not can_see(seen_by, client_id):
+        raise NotFound()
+    return db.session.scalars(
+        sa.select(Invoice).where(*owed(client_id, currency)).order_by(Invoice.due_on, Invoice.number)
+    ).all()
+
+
+def open_currencies(client_id: UUID, *, seen_by: Actor) -> list[str]:
+    """The currencies in which a client owes something."""
+    return list(
+        db.session.scalars(
+            sa.select(Invoice.currency)
+            .where(Invoice.payer_id == client_id, Invoice.open_amount > 0, *within_sight(seen_by, Invoice.client_id))
+            .distinct()
+            .order_by(Invoice.currency)
+        )
+    )
+
+
+def receivables_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) -> AgedPage:
+    """What clients owe by the month it fell due, largest first."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    source = kept(Account.RECEIVABLE, seen_by=seen_by)
+    return aged_page(
+        source, clock.today(), client_conditions(found), seen_by=seen_by, page=page, key=("receivable", found)
+    )
