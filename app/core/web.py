@@ -195,8 +195,14 @@ def _refused(error: FirmamentError) -> Response:
     if isinstance(error, Throttled):
         return error_page(429, error.message, Retry_After=str(error.retry_after))
     if status in (403, 404):
-        log.info("access.refused", status=status, path=request.path, actor=str(getattr(g.get("actor"), "id", "")))
+        log.info("access.refused", status=status, path=_told_path(), actor=str(getattr(g.get("actor"), "id", "")))
     return error_page(status, error.message)
+
+
+def _told_path() -> str:
+    """The address for the log, without the secret that a link carries."""
+    head, link, _secret = request.path.partition("/link/")
+    return head + link + ("…" if link else "")
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -216,7 +222,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _broken(error: Exception) -> Response:
-    log.exception("request.broken", path=request.path)
+    log.exception("request.broken", path=_told_path())
     return error_page(
         500, "An unexpected error happened; nothing was half done. Try again, and tell us the reference if it stays."
     )
