@@ -59,6 +59,7 @@ WORKS = (
     "app.timekeeping.proofs",
     "app.timekeeping.sentences",
     "app.jobs.background",
+    "app.live.page",
 )
 NAVIGATION = ()
 

@@ -153,7 +153,8 @@ class Supervisor:
         if has_live():
             parts.append(Part("live", gunicorn(
                 "app.live.server:app", "--bind", f"{self.settings.host}:{self.settings.live_port}",
-                "--workers", "1", "--threads", str(self.settings.live_threads), "--graceful-timeout", "1",
+                "--workers", "1", "--threads", str(self.settings.live_threads),
+                "--worker-connections", str(self.settings.live_threads + 800), "--graceful-timeout", "1",
             )))
         return parts
 

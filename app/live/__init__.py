@@ -1,1 +1,1 @@
-"""What changed, told to open pages."""
+"""What changed, told to open pages: topics over one stream a browser, never content."""

@@ -1,9 +1,15 @@
 // What others change shows here: one stream per browser, shared among its tabs; messages carry topics, never content.
 // <div data-live="job:1 board" hx-get="/…" hx-trigger="live"> is fetched again when one of its topics is told.
+// The tab that holds the stream asks for the topics of all tabs; a topic that comes later opens a wider stream first.
 const address = document.querySelector("meta[name=live-url]")?.content;
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("live") : null;
+const loaded = performance.now();
 const stale = new Set();
+const wanted = new Set();
 let timer = 0;
+let stream = null;
+let leads = false;
+let broken = false;
 
 function busy(element) {
   const typing = document.activeElement;
@@ -24,29 +30,70 @@ function soon() {
   if (stale.size && !timer) timer = setTimeout(refresh, 30 + Math.random() * 170);
 }
 
+const topicsOf = (element) => element.dataset.live.split(/\s+/).filter(Boolean);
+
 function told(topics) {
   for (const element of document.querySelectorAll("[data-live]")) {
-    const wanted = element.dataset.live.split(/\s+/);
-    if (topics === "all" || wanted.some((topic) => topics.includes(topic))) stale.add(element);
+    if (topics === "all" || topicsOf(element).some((topic) => topics.includes(topic))) stale.add(element);
   }
   soon();
 }
 
-function listen() {
-  const stream = new EventSource(address, { withCredentials: true });
-  let broken = false;
-  const pass = (topics) => { told(topics); channel?.postMessage(topics); };
-  stream.addEventListener("message", (event) => pass(JSON.parse(event.data)));
-  stream.addEventListener("error", () => { broken = true; });
-  stream.addEventListener("open", () => { if (broken) pass("all"); broken = false; });
-  addEventListener("pagehide", () => stream.close(), { once: true });
+function pass(topics) {
+  told(topics);
+  channel?.postMessage({ told: topics });
+}
+
+function connect() {
+  const query = wanted.size ? `?topics=${encodeURIComponent([...wanted].join(" "))}` : "?topics=none";
+  const before = stream;
+  const next = new EventSource(query.length < 7000 ? address + query : address, { withCredentials: true });
+  stream = next;
+  next.addEventListener("message", (event) => pass(JSON.parse(event.data)));
+  next.addEventListener("error", () => { if (next === stream) broken = true; });
+  next.addEventListener("open", () => {
+    before?.close();
+    if (broken) pass("all");
+    broken = false;
+  });
+}
+
+function want(topics) {
+  const before = wanted.size;
+  topics.forEach((topic) => wanted.add(topic));
+  if (wanted.size === before) return;
+  if (leads) connect();
+}
+
+function look() {
+  const topics = [...document.querySelectorAll("[data-live]")].flatMap(topicsOf);
+  if (!leads && topics.some((topic) => !wanted.has(topic))) channel?.postMessage({ want: topics });
+  want(topics);
+}
+
+function lead() {
+  leads = true;
+  connect();
+  channel?.postMessage({ who: true });
+  if (performance.now() - loaded > 2000) pass("all");
   return new Promise(() => {});
 }
 
 if (address) {
-  channel?.addEventListener("message", (event) => told(event.data));
-  if (navigator.locks && channel) navigator.locks.request("live", listen);
-  else listen();
+  channel?.addEventListener("message", ({ data }) => {
+    if (data.told) told(data.told);
+    if (data.want && leads) want(data.want);
+    if (data.who) channel.postMessage({ want: [...document.querySelectorAll("[data-live]")].flatMap(topicsOf) });
+  });
+  look();
+  if (navigator.locks && channel) navigator.locks.request("live", lead);
+  else lead();
+  let looking = 0;
+  document.addEventListener("htmx:after:swap", () => {
+    clearTimeout(looking);
+    looking = setTimeout(look, 50);
+  });
+  addEventListener("pagehide", () => stream?.close(), { once: true });
   document.addEventListener("visibilitychange", soon);
   document.addEventListener("focusout", () => setTimeout(soon));
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

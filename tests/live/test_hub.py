@@ -1,0 +1,67 @@
+"""Who is told what: topics that they want, and that no wall or door keeps from them."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+from app.live.hub import Hub, Stream, own_topics
+
+ACME, RIVAL, WES, CLEO, JOB, REQUEST = (uuid4() for _ in range(6))
+
+
+def told(stream: Stream) -> list[str]:
+    found: list[str] = []
+    while not stream.box.empty():
+        data = stream.box.get()
+        assert data is not None
+        found += json.loads(data.removeprefix(b"data: "))
+    return found
+
+
+def hub_with(*streams: Stream) -> Hub:
+    hub = Hub("redis://127.0.0.1:1/0")
+    for stream in streams:
+        hub.join(stream)
+    return hub
+
+
+def test_a_page_is_told_only_what_it_asks_for() -> None:
+    wide, narrow = Stream(b"1", frozenset()), Stream(b"2", frozenset(), wanted=frozenset({f"job:{JOB}"}))
+    hub = hub_with(wide, narrow)
+    hub.tell([(f"job:{JOB}", f"client:{ACME}"), ("stage:1",)])
+    assert told(wide) == [f"job:{JOB}", f"client:{ACME}", "stage:1"]
+    assert told(narrow) == [f"job:{JOB}"]
+    hub.tell([("stage:1",)])
+    assert told(narrow) == []
+
+
+def test_wes_hears_nothing_of_the_client_behind_his_wall() -> None:
+    own = own_topics("person", WES)
+    wes = Stream(b"1", own, hidden=frozenset({f"client:{RIVAL}"}))
+    hub = hub_with(wes)
+    hub.tell([(f"job:{JOB}", f"client:{RIVAL}", f"person:{WES}"), (f"client:{ACME}",)])
+    assert told(wes) == [f"person:{WES}", f"client:{ACME}"]
+
+
+def test_a_contact_hears_of_their_own_client_only() -> None:
+    cleo = Stream(b"1", own_topics("contact", CLEO, [ACME]), is_contact=True)
+    hub = hub_with(cleo)
+    hub.tell([(f"client:{RIVAL}", f"client_request:{REQUEST}"), (f"job:{JOB}", "stage:1", "board")])
+    assert told(cleo) == []
+    hub.tell([(f"client:{ACME}", f"client_request:{REQUEST}", f"job:{JOB}")])
+    assert told(cleo) == [f"client:{ACME}", f"client_request:{REQUEST}"]
+
+
+def test_a_request_link_hears_of_its_request_only() -> None:
+    link = Stream(b"1", own_topics("contact", CLEO, [ACME], REQUEST), is_contact=True, request_only=True)
+    hub = hub_with(link)
+    hub.tell([(f"client:{ACME}", f"client_request:{uuid4()}"), (f"client:{ACME}", f"client_request:{REQUEST}")])
+    assert told(link) == [f"client_request:{REQUEST}"]
+
+
+def test_who_has_left_is_forgotten() -> None:
+    stream = Stream(b"1", frozenset(), wanted=frozenset({"stage:1"}))
+    hub = hub_with(stream)
+    hub.leave(stream)
+    assert not hub.by_topic and not hub.streams and not hub.wide

@@ -1,0 +1,213 @@
+"""Streams over a real server: signed in by cookie, told after a commit, ended with their session."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.clients.access import actor_for
+from app.config import Settings
+from app.core.backing.processes import LOOPBACK, free_ports
+from app.core.clock import now
+from app.core.db import db, transaction
+from app.jobs.commands.tasks import complete_task, start_task
+from app.people.models import PersonSession
+from tests.jobs.make_jobs import make_chain, make_job
+from tests.make import Cast, make_cast, sign_in
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.real]
+
+
+@pytest.fixture
+def firm(real_app: Flask) -> Iterator[Cast]:
+    with real_app.app_context():
+        with transaction():
+            cast = make_cast()
+        yield cast
+
+
+@pytest.fixture
+def port(real_app: Flask, real_database: Settings) -> Iterator[int]:
+    """The live process itself, under gunicorn as the supervisor starts it."""
+    (number,) = free_ports(1)
+    environment = {**os.environ, **real_database.to_environment(), "PORT": str(number - 1), "FIRMAMENT_ENV": "test"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app.live.server:app", "--bind",
+         f"{LOOPBACK}:{number}", "--workers", "1", "--threads", "1200", "--worker-connections", "2000", "--graceful-timeout", "1"],
+        cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )
+    try:
+        yield number
+    finally:
+        child.terminate()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        assert child.stderr is not None
+        child.stderr.close()
+
+
+class Page:
+    """An open page: notes when each topic was told."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.told: list[tuple[float, list[str]]] = []
+        self.ended = False
+
+    async def open(self, port: int, cookie: str, query: str, opened: asyncio.Event | None = None) -> None:
+        for _ in range(100):
+            try:
+                reader, writer = await asyncio.open_connection(LOOPBACK, port)
+                break
+            except OSError:
+                await asyncio.sleep(0.1)
+        request = f"GET /live{query} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:8000\r\nCookie: {cookie}\r\n\r\n"
+        writer.write(request.encode())
+        try:
+            self.status = int((await reader.readline()).split()[1])
+            if opened:
+                opened.set()
+            while line := await reader.readline():
+                if line.startswith(b"data: "):
+                    self.told.append((time.monotonic(), json.loads(line[6:])))
+                elif line == b"0\r\n":
+                    break
+            self.ended = True
+        except asyncio.CancelledError:
+            pass
+        finally:
+            writer.close()
+
+
+def cookie_of(app: Flask, person: Any) -> str:
+    client = app.test_client()
+    with transaction():
+        sign_in(client, person)
+    cookie = client.get_cookie("firm")
+    assert cookie is not None
+    return f"firm={cookie.value}"
+
+
+async def settled(pages: list[Page], status: int = 200) -> None:
+    for _ in range(600):
+        if all(page.status for page in pages):
+            break
+        await asyncio.sleep(0.1)
+    assert {page.status for page in pages} == {status}
+    await asyncio.sleep(0.3)
+
+
+async def closing(running: list[asyncio.Task[None]]) -> None:
+    for each in running:
+        each.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def test_a_change_is_told_after_the_commit_and_a_stranger_is_refused(real_app: Flask, firm: Cast, port: int) -> None:
+    with transaction():
+        job = make_job(firm.acme_work)
+    (task,) = make_chain(job, "Reconcile bank")
+    cookie = cookie_of(real_app, firm.mel)
+
+    async def run() -> tuple[Page, Page]:
+        mine, stranger = Page(), Page()
+        running = [asyncio.create_task(mine.open(port, cookie, f"?topics=job:{job.id}")),
+                   asyncio.create_task(stranger.open(port, "firm=forged", ""))]
+        await settled([mine])
+        start_task(task, by=actor_for(firm.sam))
+        for _ in range(30):
+            if mine.told:
+                break
+            await asyncio.sleep(0.1)
+        await closing(running)
+        return mine, stranger
+
+    mine, stranger = asyncio.run(run())
+    assert mine.told[0][1] == [f"job:{job.id}"]
+    assert stranger.status == 401 and not stranger.told
+
+
+def test_signing_out_elsewhere_ends_the_stream(real_app: Flask, firm: Cast, port: int) -> None:
+    cookie = cookie_of(real_app, firm.sam)
+
+    async def run() -> Page:
+        page = Page()
+        running = [asyncio.create_task(page.open(port, cookie, ""))]
+        await settled([page])
+        from app.core import live
+
+        with transaction() as session:
+            session.query(PersonSession).update({"revoked_at": now()})
+            live.publish(f"person:{firm.sam.id}")
+        for _ in range(40):
+            if page.ended:
+                break
+            await asyncio.sleep(0.1)
+        await closing(running)
+        return page
+
+    assert asyncio.run(run()).ended
+
+
+@pytest.mark.slow
+def test_a_thousand_pages_are_told_within_a_second_also_during_a_bulk_job(
+    real_app: Flask, firm: Cast, port: int
+) -> None:
+    with transaction():
+        job = make_job(firm.acme_work)
+    names = [f"Step {number}" for number in range(40)]
+    tasks = make_chain(job, *names)
+    cookie = cookie_of(real_app, firm.mel)
+    by = actor_for(firm.sam)
+
+    async def run() -> list[float]:
+        pages = [Page() for _ in range(1000)]
+        running = []
+        for number, page in enumerate(pages):
+            running.append(asyncio.create_task(page.open(port, cookie, f"?topics=job:{job.id}%20person:{number}")))
+            if number % 50 == 49:
+                await asyncio.sleep(0.2)
+        await settled(pages)
+        waits: list[float] = []
+        for number, task in enumerate(tasks[:12]):
+            burst = asyncio.create_task(asyncio.to_thread(bulk, real_app)) if number >= 4 else None
+            before = {id(page): len(page.told) for page in pages}
+            db.session.expire_all()
+            complete_task(task, by=by)
+            committed = time.monotonic()
+            await asyncio.sleep(1.5)
+            if burst:
+                await burst
+            for page in pages:
+                heard = [at for at, topics in page.told[before[id(page)]:] if f"job:{job.id}" in topics]
+                waits.append(heard[0] - committed if heard else 99.0)
+        await closing(running)
+        return waits
+
+    waits = sorted(asyncio.run(run()))
+    p95 = waits[int(len(waits) * 0.95)]
+    print(f"p50 {waits[len(waits) // 2] * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms, last {waits[-1] * 1000:.0f} ms")
+    assert p95 < 1.0
+
+
+def bulk(app: Flask) -> None:
+    """What a bulk job of a thousand clients tells, in a burst."""
+    from uuid import uuid4
+
+    store = app.extensions["redis"]
+    for _ in range(250):
+        store.publish("live", json.dumps([f"{kind}:{uuid4()}" for kind in ("job", "client", "stage", "person") * 2]))
