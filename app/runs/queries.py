@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
@@ -58,8 +59,13 @@ def progress(run: Run) -> Progress:
     )
 
 
-def items_of(run: Run, *states: ItemState, limit: int = 100) -> Sequence[RunItem]:
-    statement = sa.select(RunItem).where(RunItem.run_id == run.id).order_by(RunItem.position).limit(limit)
+def items_of(run: Run, *states: ItemState, seen_by: Actor, limit: int = 100) -> Sequence[RunItem]:
+    """What failed comes first. An item about a client is shown to whom that client may be seen by."""
+    client_id = sa.cast(RunItem.payload["client_id"].astext, sa.Uuid)
+    statement = (
+        sa.select(RunItem).where(RunItem.run_id == run.id, *within_sight(seen_by, client_id))
+        .order_by(RunItem.state != ItemState.FAILED, RunItem.position).limit(limit)
+    )
     return db.session.scalars(statement.where(RunItem.state.in_(states)) if states else statement).all()
 
 

@@ -22,6 +22,8 @@ from app.core.errors import NotFound, Refused
 from app.core.permissions import authorize
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person
+from app.planning.cadences import pattern_of
+from app.planning.facts import client_facts
 from app.planning.models import Application, ApplicationClient
 from app.planning.plans import OWNER
 from app.planning.policy import can_apply
@@ -49,7 +51,10 @@ class ApplicationValues:
 def prepare_application(
     application_id: UUID, template: JobTemplate, values: ApplicationValues, client_ids: Collection[UUID], *, by: Actor
 ) -> Application:
-    """Write down what is to be applied to whom; nothing is made yet. The same id again changes nothing."""
+    """Write down what is to be applied to whom; nothing is made yet. The same id again changes nothing.
+
+    A client that has a job of this service and period already is put in as passed over.
+    """
     authorize(by, can_apply)
     with transaction() as session:
         existing = session.get(Application, application_id)
@@ -66,6 +71,12 @@ def prepare_application(
         session.add(application)
         session.flush()
         add_clients(application, client_ids, by=by)
+        session.execute(
+            sa.update(ApplicationClient).where(
+                ApplicationClient.application_id == application.id,
+                ApplicationClient.client_id.in_(same_jobs(application, seen_by=by)),
+            ).values(skip=True).execution_options(synchronize_session=False)
+        )
         return application
 
 
@@ -136,17 +147,24 @@ def run_application(application: Application, *, by: Actor) -> Run:
         return run
 
 
-def same_jobs(
-    application: Application, periods: Mapping[UUID, tuple[dt.date | None, dt.date | None]]
-) -> dict[UUID, UUID]:
-    """By client: a job of this service about the same period that exists already."""
+def same_jobs(application: Application, *, seen_by: Actor) -> dict[UUID, UUID]:
+    """By client: the job of this service about the same period that is there already."""
+    client_ids = db.session.scalars(
+        sa.select(ApplicationClient.client_id).where(ApplicationClient.application_id == application.id)
+    ).all()
+    facts = client_facts(client_ids, application.service_id, seen_by=seen_by)
+    cadence = Cadence(application.period["cadence"])
+    starts = {
+        client_id: pattern.containing(application.period_on).start
+        for client_id, client in facts.items() if (pattern := pattern_of(cadence, client))
+    }
     rows = db.session.execute(
         sa.select(Job.client_id, Job.period_start, Job.id).where(
-            Job.service_id == application.service_id, Job.client_id.in_(periods), Job.status != JobStatus.CANCELLED,
-            Job.period_start.is_not(None),
+            Job.service_id == application.service_id, Job.client_id.in_(starts), Job.status != JobStatus.CANCELLED,
+            Job.period_start.in_(set(starts.values())), *within_sight(seen_by, Job.client_id, Job.engagement_id),
         )
     ).all()
-    return {row.client_id: row.id for row in rows if periods[row.client_id][0] == row.period_start}
+    return {row.client_id: row.id for row in rows if starts[row.client_id] == row.period_start}
 
 
 def _not_started(application: Application) -> None:

@@ -9,42 +9,22 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.catalogue.models import Cadence, Service
-from app.catalogue.queries import get_blueprint
 from app.clients.commands import engagement_for_service
 from app.clients.models import Client
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound
 from app.core.permissions import authorize
-from app.planning.cadences import RULES, pattern_of
+from app.planning.cadences import RULES
 from app.planning.commands.create import create_planned_job
 from app.planning.commands.occurrences import mark_created, origin_of
 from app.planning.commands.series import SeriesValues, begin_series
-from app.planning.facts import ClientFacts, Staffing, client_facts, staffing
+from app.planning.chosen import plan_for, wish_of
+from app.planning.facts import client_facts, staffing
 from app.planning.models import Application, ApplicationClient, Occurrence, OccurrenceState, Series
 from app.planning.periods import PeriodPattern
-from app.planning.plans import JobPlan, Wish, owner_of, plan_job, roles_of
+from app.planning.plans import JobPlan
 from app.planning.policy import can_apply
-
-
-def plan_for(
-    application: Application, row: ApplicationClient, client: ClientFacts, service_name: str, staff: Staffing,
-    *, origin: str = "",
-) -> JobPlan:
-    """The plan of one client's job; the preview shows it and the run carries it out."""
-    return plan_job(
-        client, get_blueprint(application.template_id), service_name, wish_of(application, row, client), staff,
-        origin=origin or f"apply:{application.id}:{client.id}",
-    )
-
-
-def wish_of(application: Application, row: ApplicationClient, client: ClientFacts) -> Wish:
-    return Wish(
-        pattern_of(Cadence(application.period["cadence"]), client), application.period_on,
-        starts_on=row.starts_on or application.starts_on, due_on=row.due_on,
-        owner_id=row.owner_id or owner_of(application.roles), roles=roles_of(application.roles),
-        offset_days=int(application.period.get("offset_days", 0)),
-    )
 
 
 def apply_to_client(application: Application, client_id: UUID, *, by: Actor) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The forms of services, stages, templates and their parts."""

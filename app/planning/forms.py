@@ -1,0 +1,94 @@
+"""Forms: applying a service, changing one client's job, how a series runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+import wtforms
+from wtforms.validators import DataRequired, Optional
+
+from app.catalogue.models import Cadence, WorkRole
+from app.clients.forms import find_person, name_of
+from app.core.clock import today
+from app.core.fields import EnumField, NumberField, PickField, VersionField
+from app.core.web import Form
+from app.planning.cadences import WORDS
+from app.planning.commands.applications import ApplicationValues
+from app.planning.commands.series import SeriesValues
+from app.planning.models import Series, VersionPolicy
+from app.planning.plans import OWNER
+
+ROLES = (OWNER, *(role.value for role in WorkRole))
+
+
+class TeamForm(Form):
+    """Who answers for the jobs and who holds which work role; empty: as the client's team says."""
+
+    owner = PickField("Answers for it", find=find_person)
+    preparer = PickField("Preparer", find=find_person)
+    reviewer = PickField("Reviewer", find=find_person)
+    partner = PickField("Partner", find=find_person)
+    administrator = PickField("Administrator", find=find_person)
+
+    def team(self) -> dict[str, str]:
+        return {name: str(self[name].data) for name in ROLES if self[name].data}
+
+    def show_team(self, roles: dict[str, Any]) -> None:
+        for name in ROLES:
+            if roles.get(name):
+                self[name].data = UUID(str(roles[name]))
+                self[name].text = name_of(self[name].data)
+
+
+class ApplyForm(TeamForm):
+    id = wtforms.HiddenField()
+    cadence = EnumField("How often", Cadence, WORDS)
+    period_on = wtforms.DateField("For the period around", validators=[DataRequired("Choose a day in the period.")])
+    starts_on = wtforms.DateField("Starts on", validators=[Optional()])
+    repeat = wtforms.BooleanField("Repeat it for every period from then on")
+    ahead_days = NumberField("Create each job, days ahead", most=400, default=14)
+    offset_days = NumberField("Start, days after the period's end", least=-400, most=400, default=0)
+    send_requests = wtforms.BooleanField("Send the client requests at once", default=True)
+
+    def suggest(self, cadence: Cadence) -> None:
+        """The period that ended last; work done once starts today."""
+        self.cadence.data = cadence
+        self.period_on.data = today() if cadence is Cadence.ONCE else today().replace(day=1) - dt.timedelta(days=1)
+
+    def values(self) -> ApplicationValues:
+        return ApplicationValues(
+            self.cadence.data, self.period_on.data, self.starts_on.data, self.team(), bool(self.repeat.data),
+            14 if self.ahead_days.data is None else self.ahead_days.data, self.offset_days.data or 0,
+            bool(self.send_requests.data),
+        )
+
+
+class ClientChangeForm(Form):
+    skip = wtforms.BooleanField("Pass this client over")
+    owner = PickField("Answers for it", find=find_person)
+    starts_on = wtforms.DateField("Starts on", validators=[Optional()])
+    due_on = wtforms.DateField("Due on", validators=[Optional()])
+
+
+class SeriesForm(TeamForm):
+    version = VersionField()
+    ahead_days = NumberField("Create each job, days ahead", most=400)
+    offset_days = NumberField("Start, days after the period's end", least=-400, most=400)
+    ends_on = wtforms.DateField("Last period begins by", validators=[Optional()])
+    version_policy = EnumField("Made from", VersionPolicy, {
+        VersionPolicy.LATEST: "the latest published version", VersionPolicy.PIN: "the version of now, always",
+    })
+
+    def show(self, series: Series) -> None:
+        for name in ("ahead_days", "offset_days", "ends_on", "version_policy"):
+            self[name].data = getattr(series, name)
+        self.version.data = str(series.version)
+        self.show_team(series.roles)
+
+    def values(self) -> SeriesValues:
+        return SeriesValues(
+            self.ahead_days.data or 0, self.offset_days.data or 0, self.ends_on.data, self.team(),
+            self.version_policy.data,
+        )

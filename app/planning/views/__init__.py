@@ -1,0 +1,5 @@
+"""The screens of planning."""
+
+from app.planning.views import applications, series
+
+blueprints = (applications.blueprint, series.blueprint)

@@ -1,0 +1,126 @@
+"""Series: what recurs for whom, what comes next, pausing and skipping."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, render_template, request, url_for
+
+from app.clients.queries import get_client
+from app.core.ids import parse_id
+from app.core.web import Answer, arg, me, page_number, redirect_to, submit
+from app.desk.guard import guard
+from app.people.queries import list_people
+from app.planning.commands.occurrences import create_now, restore_occurrence, skip_occurrence
+from app.planning.commands.series import edit_series, end_series, pause_series, resume_series
+from app.planning.forecast import pattern_of_series
+from app.planning.forms import SeriesForm
+from app.planning.models import OccurrenceState, Series, SeriesState
+from app.planning.policy import can_edit_series
+from app.planning.queries import (
+    get_occurrence,
+    get_series,
+    list_occurrences,
+    list_series,
+    services_with_series,
+)
+from app.planning.recurrence import describe_recurrence
+
+blueprint = guard(Blueprint("series", __name__))
+
+
+@blueprint.get("/series")
+def index() -> Answer:
+    service_id, ended = parse_id(arg("service")), arg("show") == "ended"
+    rows, more = list_series(seen_by=me(), service_id=service_id, ended=ended, page=page_number())
+    return render_template(
+        "planning/series_index.html", rows=rows, more=more, page=page_number(), service_id=service_id, ended=ended,
+        services=services_with_series(seen_by=me()), told=_told,
+    )
+
+
+@blueprint.get("/clients/<uuid:client_id>/series")
+def client_section(client_id: UUID) -> Answer:
+    client = get_client(client_id, seen_by=me())
+    rows, _more = list_series(seen_by=me(), client_id=client.id)
+    return render_template("planning/_client_series.html", client=client, rows=rows, told=_told)
+
+
+def _told(series: Series) -> str:
+    words = describe_recurrence(series.rrule)
+    return words[0].upper() + words[1:]
+
+
+@blueprint.get("/series/<uuid:series_id>")
+def show(series_id: UUID) -> Answer:
+    return _page(get_series(series_id, seen_by=me()))
+
+
+def _page(series: Series, form: SeriesForm | None = None, status: int = 200) -> Answer:
+    if form is None and arg("edit"):
+        form = SeriesForm(formdata=None)
+        form.show(series)
+    pattern = pattern_of_series(series)
+    html = render_template(
+        "planning/series.html", series=series, form=form, told=_told(series), State=OccurrenceState,
+        occurrences=list_occurrences(series, seen_by=me()), may_edit=can_edit_series(me(), series),
+        paused=series.state is SeriesState.PAUSED, ended=series.state is SeriesState.ENDED,
+        period_name=lambda occurrence: pattern.name(pattern.containing(occurrence.period_start)),
+        names={str(person.id): person.name for person in list_people(seen_by=me(), everyone=True)},
+    )
+    return html, status
+
+
+@blueprint.post("/series/<uuid:series_id>")
+def update(series_id: UUID) -> Answer:
+    series = get_series(series_id, seen_by=me())
+    form = SeriesForm()
+    if submit(form, lambda: edit_series(series, form.values(), by=me(), version=form.version.number)):
+        return _back(series_id, "Series saved; what is not created yet follows")
+    series = get_series(series_id, seen_by=me())
+    form.version.data = str(series.version)
+    return _page(series, form, 422)
+
+
+@blueprint.post("/series/<uuid:series_id>/pause")
+def pause(series_id: UUID) -> Answer:
+    pause_series(get_series(series_id, seen_by=me()), by=me())
+    return _back(series_id, "Paused: no job is created until you resume it")
+
+
+@blueprint.post("/series/<uuid:series_id>/resumption")
+def resume(series_id: UUID) -> Answer:
+    catch_up = bool(request.form.get("catch_up"))
+    resume_series(get_series(series_id, seen_by=me()), by=me(), catch_up=catch_up)
+    return _back(series_id, "Resumed")
+
+
+@blueprint.post("/series/<uuid:series_id>/end")
+def end(series_id: UUID) -> Answer:
+    end_series(get_series(series_id, seen_by=me()), by=me())
+    return _back(series_id, "Ended; its jobs stay")
+
+
+@blueprint.post("/occurrences/<uuid:occurrence_id>/job")
+def create(occurrence_id: UUID) -> Answer:
+    occurrence = get_occurrence(occurrence_id, seen_by=me())
+    create_now(occurrence, by=me())
+    return _back(occurrence.series_id, f"{occurrence.title} created")
+
+
+@blueprint.post("/occurrences/<uuid:occurrence_id>/skip")
+def skip(occurrence_id: UUID) -> Answer:
+    occurrence = get_occurrence(occurrence_id, seen_by=me())
+    skip_occurrence(occurrence, by=me())
+    return _back(occurrence.series_id, f"{occurrence.title} is skipped")
+
+
+@blueprint.post("/occurrences/<uuid:occurrence_id>/restoration")
+def restore(occurrence_id: UUID) -> Answer:
+    occurrence = get_occurrence(occurrence_id, seen_by=me())
+    restore_occurrence(occurrence, by=me())
+    return _back(occurrence.series_id, f"{occurrence.title} is back")
+
+
+def _back(series_id: UUID, message: str) -> Answer:
+    return redirect_to(url_for("series.show", series_id=series_id), message)
