@@ -1,0 +1,1 @@
+"""Filling a database with the rows that the product itself would have written."""
