@@ -49,9 +49,11 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         session.add(note)
         session.flush()
         lines = _copy_lines(invoice, note)
-        note.number = give_number(note, clock.today())
-        note.state = InvoiceState.SENT if invoice.sent_at else InvoiceState.APPROVED
-        note.facts = facts_of(note, lines, payer, entity) | {"credits": invoice.number, "reason": reason}
+        number = give_number(note, clock.today())
+        with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
+            note.number = number
+            note.state = InvoiceState.SENT if invoice.sent_at else InvoiceState.APPROVED
+            note.facts = facts_of(note, lines, payer, entity) | {"credits": invoice.number, "reason": reason}
         for transaction_id in session.scalars(
             sa.select(LedgerTransaction.id)
             .where(

@@ -69,9 +69,11 @@ def approve_invoice(
         _post_receivable(invoice, lines, entity.currency, by=by)
         _settle_items(rows)
         # Last, so that the series is locked for as short a time as can be.
-        invoice.number = give_number(invoice, day)
-        invoice.state = InvoiceState.APPROVED
-        invoice.facts = facts_of(invoice, lines, client, entity)
+        number = give_number(invoice, day)
+        with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
+            invoice.number = number
+            invoice.state = InvoiceState.APPROVED
+            invoice.facts = facts_of(invoice, lines, client, entity)
         settle_invoice(invoice.id)
         record(
             "billing.invoice.approve",
