@@ -127,6 +127,16 @@ def sign_in_link(app: Flask, role: str) -> None:
 
 
 @main.command()
+@with_app
+def demo(app: Flask) -> None:
+    """Make the demo firm, with a year of history, in an empty database."""
+    from app.demo.seed import seed_if_empty
+
+    if not seed_if_empty(click.echo):
+        click.echo("There is a firm here already.")
+
+
+@main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @with_app
 def backup(app: Flask, file: Path) -> None:
@@ -158,6 +168,40 @@ def welcome(app: Flask, wait: float) -> None:
 
     for line in lines(wait):
         click.echo(line)
+
+
+@main.group("import")
+def import_group() -> None:
+    """Bring data in from other systems."""
+
+
+@import_group.command("clients")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (docs/import.md).")
+@click.option("--link-matches", "matches", flag_value="link", help="Link rows that look like a client you have.")
+@click.option("--create-matches", "matches", flag_value="new", help="Make new clients of them all the same.")
+@click.option("--skip-errors", is_flag=True, help="Bring in the good rows of a file that has bad ones.")
+@click.option("--source", type=click.Choice(["xero", "quickbooks", "clio", "taxdome", "other"]), help="If not seen.")
+@click.option("--office", help="The office that new clients belong to; the first one if not given.")
+@click.option("--column", "columns", multiple=True, metavar="COLUMN=TARGET", help="If not guessed.")
+@click.option("--portal-access", is_flag=True, help="Let imported contacts with an e-mail address into the portal.")
+@with_app
+def import_clients(app: Flask, file: Path, matches: str | None, **words: Any) -> None:
+    """Bring clients in from Xero, QuickBooks Online, Clio, TaxDome, or any CSV or XLSX."""
+    from app.exchange.import_cli import run
+
+    sys.exit(run(file, matches=matches or "", **words))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@with_app
+def verify(app: Flask, as_json: bool) -> None:
+    """Prove that the event log, the ledger and every kept copy are what they must be."""
+    from app.exchange.verify_cli import run
+
+    sys.exit(run(as_json=as_json, say=click.echo))
 
 
 @main.command()

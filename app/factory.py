@@ -33,14 +33,21 @@ SCREENS = (
     "app.desk.client.views",
     "app.desk.activity.views",
     "app.search.views",
+    "app.exchange.views",
+    "app.desk.comment_views",
     "app.delivery.views",
+    "app.timekeeping.views",
+    "app.desk.time.views",
     "app.catalogue.views",
     "app.planning.views",
     "app.runs.views",
+    "app.documents.views",
+    "app.requests.views",
     "portal",
     "app.jobs.views",
     "app.desk.work.views",
     "app.desk.board.views",
+    "app.notifications.views",
 )
 # Every module that registers background work, run workers, event readers or sentences.
 WORKS = (
@@ -48,11 +55,17 @@ WORKS = (
     "app.activity.background",
     "app.runs.background",
     "app.clients.sentences",
+    "app.activity.proofs",
+    "app.exchange.clients.commands",
+    "app.exchange.sentences",
+    "app.marks.sentences",
     "app.catalogue.sentences",
     "app.planning.background",
     "app.delivery.background",
     "app.firm.letterhead",
     "app.people.background",
+    "app.people.sentences",
+    "app.firm.sentences",
     "app.documents.background",
     "app.requests.background",
     "app.timekeeping.background",
@@ -60,6 +73,7 @@ WORKS = (
     "app.timekeeping.sentences",
     "app.jobs.background",
     "app.live.page",
+    "app.notifications.background",
 )
 NAVIGATION = ()
 

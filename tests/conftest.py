@@ -42,6 +42,7 @@ class FreshClient(FlaskClient):
 
     def _open_apart(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _cv_app.set(None)  # type: ignore[arg-type]
+        kwargs.setdefault("buffered", True)
         return super().open(*args, **kwargs)
 
 

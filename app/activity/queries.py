@@ -94,8 +94,9 @@ def _kind(kind: str) -> sa.ColumnElement[bool]:
 
 
 def _entry(row: Any) -> Entry:
-    *facts, data, erased_at = row
-    return Entry(*facts, data or {}, erased_at is not None)
+    values = dict(row._mapping)
+    erased = values.pop("erased_at") is not None
+    return Entry(**{**values, "data": row.data or {}}, erased=erased)
 
 
 @dataclass(frozen=True)

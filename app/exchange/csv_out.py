@@ -1,65 +1,6 @@
-"""Lists as CSV: streamed, in UTF-8 with a mark that spreadsheets know, cells that cannot act as formulas."""
+"""Lists as CSV: the writing lies in the core, the trace in the firm's room."""
 
-from __future__ import annotations
+from app.core.csv_out import cell, csv_lines, stream_csv
+from app.firm.exports import can_export, record_export
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
-
-from flask import Response, stream_with_context
-
-from app.activity.commands import record
-from app.core.actors import Actor
-from app.core.db import transaction
-from app.core.permissions import Permission, authorize
-from app.firm.queries import get_firm
-
-ACTING = ("=", "+", "-", "@", "\t", "\r", "\n")
-FLUSH_AT = 32_000
-
-
-def can_export(by: Actor) -> bool:
-    return by.may(Permission.EXPORT)
-
-
-def cell(value: Any) -> str:
-    """A value as text; what a spreadsheet would run as a formula gets an apostrophe before it. Numbers stay numbers."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(ACTING) else value
-    return str(getattr(value, "value", value))
-
-
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """The file in pieces of about 32 kB."""
-    buffer = io.StringIO("\ufeff")
-    buffer.seek(0, io.SEEK_END)
-    writer = csv.writer(buffer)
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([cell(value) for value in row])
-        if buffer.tell() > FLUSH_AT:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
-
-
-def stream_csv(filename: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """A download of any length. `rows` is drawn while it is sent, after the view has returned: give a list, or a
-    generator that asks the database only when it is drawn."""
-    return Response(
-        stream_with_context(csv_lines(header, rows)), mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
-    )
-
-
-def record_export(name: str, *, by: Actor) -> None:
-    """Who took a list out of the house. Refuses who may not."""
-    authorize(by, can_export)
-    with transaction():
-        firm = get_firm()
-        if firm is not None:
-            record("exchange.list.export", firm, by=by, name=name)
+__all__ = ["can_export", "cell", "csv_lines", "record_export", "stream_csv"]

@@ -1,17 +1,24 @@
-"""What an imported client is called where it came from."""
+"""Files of clients brought in, and what each client is called where it came from."""
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, HasId
 
 
 class ImportKey(HasId, Base):
-    """A client's key in the system it was imported from; importing it again finds it."""
+    """A client's key in the system it was imported from; importing it again finds it.
+
+    `values` is what that system said last: a field that still holds it may be overwritten by the next import,
+    a field that somebody edited since may not.
+    """
 
     __tablename__ = "import_key"
 
@@ -19,5 +26,27 @@ class ImportKey(HasId, Base):
     key: Mapped[str]
     client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
     run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("run.id"))
+    values: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
     __table_args__ = (sa.UniqueConstraint("source", "key"), sa.Index("ix_import_key_client_id", "client_id"))
+
+
+class ClientImport(HasId, Base):
+    """An uploaded file of clients, as read, with the mapping of its columns and, once started, its run."""
+
+    __tablename__ = "client_import"
+
+    file_name: Mapped[str]
+    source: Mapped[str]
+    header: Mapped[list[str]]
+    rows: Mapped[list[list[str]]] = mapped_column(JSONB)
+    mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    office_id: Mapped[UUID] = mapped_column(sa.ForeignKey("office.id"))
+    portal_access: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[dt.datetime]
+    created_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("run.id"))
+    undo_run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("run.id"))
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    __table_args__ = (sa.Index("ix_client_import_created_at", "created_at"),)

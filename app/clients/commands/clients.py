@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -60,6 +60,11 @@ class ClientFacts:
     terms_days: int | None = None
     tags: Sequence[str] = ()
     notes: str = ""
+
+
+def facts_of(client: Client) -> ClientFacts:
+    """What is known of a client, as facts that can be replaced in part."""
+    return ClientFacts(**{each.name: getattr(client, each.name) for each in fields(ClientFacts)})
 
 
 def create_client(client_id: UUID, facts: ClientFacts, *, by: Actor) -> Client:

@@ -81,7 +81,7 @@ def _names(ids: set[UUID]) -> dict[UUID, str]:
         return {}
     people = sa.select(Person.id, Person.name).where(Person.id.in_(ids))
     contacts = sa.select(Contact.id, Contact.name).where(Contact.id.in_(ids))
-    return dict(db.session.execute(people.union_all(contacts)).tuples().all())
+    return {row.id: row.name for row in db.session.execute(people.union_all(contacts))}
 
 
 def changes_of(data: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -14,13 +14,14 @@ from werkzeug.wrappers import Response
 from app.activity.queries import Entry, EventFilter, every_event
 from app.clients.queries import get_client, get_engagement
 from app.core import clock
+from app.core.csv_out import stream_csv
 from app.core.errors import NotAllowed, NotFound
 from app.core.ids import parse_id
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, me
 from app.desk.activity.tell import Line, lines_of, sight_of, tell
 from app.desk.guard import guard
-from app.exchange.csv_out import record_export, stream_csv
+from app.firm.exports import record_export
 from app.people.queries import list_people
 
 PER_PAGE = 50

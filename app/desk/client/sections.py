@@ -21,7 +21,7 @@ class Section:
 
 SECTIONS = (
     Section("jobs", "Jobs", "jobs.client_section"),
-    Section("requests", "Requests", "requests.client_section"),
+    Section("requests", "Requests", "request_fragments.of_client"),
     Section("documents", "Documents", "documents.client_section"),
     Section("time", "Time", "time.client_section"),
     Section("wip", "WIP", "wip.client_section"),

@@ -12,6 +12,7 @@ from app.activity.queries import EventFilter
 from app.clients.models import Client, ClientStatus
 from app.clients.policy import can_edit_client, can_edit_walls, can_import
 from app.clients.queries import PER_PAGE, ClientFilter, contacts_of, every_client, get_client, list_clients, list_tags
+from app.core.csv_out import stream_csv
 from app.core.errors import NotFound
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number
@@ -19,7 +20,7 @@ from app.desk.activity.tell import tell
 from app.desk.client.queries import open_jobs_of, overview_of
 from app.desk.client.sections import Section, sections_for
 from app.desk.guard import guard
-from app.exchange.csv_out import record_export, stream_csv
+from app.firm.exports import record_export
 from app.firm.queries import list_offices
 from app.people.queries import list_people
 

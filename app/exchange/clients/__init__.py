@@ -1,0 +1,1 @@
+"""Bringing clients over from other systems: read, map, compare, import, undo."""

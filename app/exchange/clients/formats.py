@@ -1,0 +1,140 @@
+"""Which system an export comes from, and what its columns mean. Nothing here reads the database."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class Source(enum.StrEnum):
+    """Where a file comes from; a client's key is unique within it."""
+
+    XERO = "xero"
+    QUICKBOOKS = "quickbooks"
+    CLIO = "clio"
+    TAXDOME = "taxdome"
+    OTHER = "other"
+
+
+SOURCE_NAMES = {
+    Source.XERO: "Xero", Source.QUICKBOOKS: "QuickBooks Online", Source.CLIO: "Clio", Source.TAXDOME: "TaxDome",
+    Source.OTHER: "another system",
+}
+
+# What a column can be. Those with a number in them may stand several times: a second person, a second address line.
+TARGETS = {
+    "name": "Client’s name", "company": "Company", "code": "Client’s code", "kind": "Person or business",
+    "legal_name": "Legal name", "tax_number": "Tax number", "registration_number": "Company number",
+    "email": "E-mail", "phone": "Telephone", "mobile": "Mobile", "website": "Website",
+    "address1": "Address, line 1", "address2": "Address, line 2", "address3": "Address, line 3",
+    "address4": "Address, line 4", "city": "City", "region": "County or state", "postcode": "Postcode",
+    "country": "Country", "terms_days": "Payment terms, days", "terms_kind": "Kind of payment terms",
+    "title": "Contact’s title", "first_name": "Contact’s first name", "last_name": "Contact’s last name",
+    "full_name": "Contact’s name", "role": "Contact’s role", "tags": "Tags", "notes": "Notes",
+    "balance": "Opening balance (noted, not posted)",
+    **{f"person{n}_{part}": f"Person {n}, {words}" for n in range(1, 6)
+       for part, words in (("first_name", "first name"), ("last_name", "last name"), ("email", "e-mail"))},
+}
+
+_XERO = {
+    "*ContactName": "name", "AccountNumber": "code", "EmailAddress": "email", "FirstName": "first_name",
+    "LastName": "last_name", "POAddressLine1": "address1", "POAddressLine2": "address2",
+    "POAddressLine3": "address3", "POAddressLine4": "address4", "POCity": "city", "PORegion": "region",
+    "POPostalCode": "postcode", "POCountry": "country", "PhoneNumber": "phone", "MobileNumber": "mobile",
+    "TaxNumber": "tax_number", "Website": "website", "LegalName": "legal_name",
+    "CompanyNumber": "registration_number", "DueDateSalesDay": "terms_days", "DueDateSalesTerm": "terms_kind",
+    **{f"Person{n}{part}": f"person{n}_{target}" for n in range(1, 6)
+       for part, target in (("FirstName", "first_name"), ("LastName", "last_name"), ("Email", "email"))},
+}
+_QUICKBOOKS = {
+    "Full Name": "name", "Company": "company", "Email": "email", "Phone": "phone", "Mobile": "mobile",
+    "Website": "website", "Street": "address1", "City": "city", "State": "region", "ZIP": "postcode",
+    "Country": "country", "Opening Balance": "balance",
+}
+_CLIO = {
+    "title": "title", "job_title": "role", "first_name": "first_name", "last_name": "last_name", "company": "company",
+    "business_street": "address1", "business_city": "city", "business_state": "region",
+    "business_postal_code": "postcode", "business_country": "country", "email_address": "email",
+    "primary_phone": "phone",
+}
+_TAXDOME = {
+    "Account name": "name", "Account type": "kind", "First name": "first_name", "Last name": "last_name",
+    "Email": "email", "Phone": "phone", "Company name": "legal_name", "Tags": "tags",
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    source: Source
+    must_have: frozenset[str]
+    columns: Mapping[str, str]
+
+
+FORMATS = (
+    Format(Source.XERO, frozenset({"*ContactName", "AccountNumber", "POAddressLine1"}), _XERO),
+    Format(Source.QUICKBOOKS, frozenset({"Full Name", "Opening Balance", "ZIP"}), _QUICKBOOKS),
+    Format(Source.CLIO, frozenset({"first_name", "last_name", "email_address"}), _CLIO),
+    Format(Source.TAXDOME, frozenset({"Account name", "Account type"}), _TAXDOME),
+)
+
+SYNONYMS = {
+    "name": ("name", "client", "client name", "customer", "customer name", "account name", "contact name",
+             "display name", "organisation", "organization", "kunde", "nom", "cliente"),
+    "company": ("company", "company name", "business name", "firma", "entreprise"),
+    "code": ("code", "client code", "client id", "client number", "client no", "account number", "account code",
+             "customer id", "customer number", "reference", "ref"),
+    "kind": ("type", "kind", "account type", "client type", "entity type"),
+    "legal_name": ("legal name", "registered name"),
+    "tax_number": ("tax number", "tax id", "vat number", "vat no", "vat", "vat registration number", "ein", "utr",
+                   "ust idnr", "siret", "gst number", "abn"),
+    "registration_number": ("company number", "registration number", "companies house number", "cro number"),
+    "email": ("email", "e mail", "email address", "mail", "primary email"),
+    "phone": ("phone", "telephone", "phone number", "tel", "primary phone", "work phone", "telefon"),
+    "mobile": ("mobile", "cell", "mobile number", "mobile phone", "cell phone"),
+    "website": ("website", "web", "url", "web site"),
+    "address1": ("address", "street", "address line 1", "address 1", "street address", "billing street"),
+    "address2": ("address line 2", "address 2"), "address3": ("address line 3", "address 3"),
+    "city": ("city", "town", "billing city", "ort", "ville"),
+    "region": ("state", "county", "region", "province", "billing state"),
+    "postcode": ("postcode", "post code", "postal code", "zip", "zip code", "plz"),
+    "country": ("country", "billing country", "land", "pays"),
+    "terms_days": ("terms", "payment terms", "terms days", "credit days"),
+    "first_name": ("first name", "firstname", "given name", "contact first name", "vorname"),
+    "last_name": ("last name", "lastname", "surname", "family name", "contact last name", "nachname"),
+    "full_name": ("contact", "contact person", "primary contact", "main contact"),
+    "role": ("role", "job title", "position"), "title": ("title", "salutation"),
+    "tags": ("tags", "labels", "groups"), "notes": ("notes", "comments", "remarks"),
+    "balance": ("opening balance", "balance", "amount due", "outstanding"),
+}
+_BY_WORDS = {words: target for target, spellings in SYNONYMS.items() for words in spellings}
+
+
+def recognise(header: Sequence[str]) -> Source:
+    """The system whose export has this header."""
+    columns = set(header)
+    return next((f.source for f in FORMATS if f.must_have <= columns), Source.OTHER)
+
+
+def guess_mapping(header: Sequence[str], source: Source) -> dict[str, str]:
+    """{column: target}: what the known format says, else what the column's name suggests, each target once."""
+    known = next((f.columns for f in FORMATS if f.source is source), None)
+    if known is not None:
+        return {column: known[column] for column in header if column in known}
+    found: dict[str, str] = {}
+    for column in header:
+        target = _BY_WORDS.get(" ".join(re.sub(r"[^\w]+|_", " ", column.casefold()).split()))
+        if target and target not in found.values():
+            found[column] = target
+    return found
+
+
+def checked_mapping(header: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Only known targets, each at most once; the first column wins."""
+    found: dict[str, str] = {}
+    for column in header:
+        target = wanted.get(column, "")
+        if target in TARGETS and target not in found.values():
+            found[column] = target
+    return found

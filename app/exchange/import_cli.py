@@ -1,0 +1,149 @@
+"""`firmament import clients FILE`: the same import as on the screen, for scripts."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from app.core import clock
+from app.core.actors import SYSTEM
+from app.core.db import db
+from app.core.errors import Refused
+from app.core.ids import new_id
+from app.exchange.clients.commands import (
+    Tally,
+    errors_of,
+    keep_import,
+    plan_import,
+    read_import,
+    start_import,
+)
+from app.exchange.clients.compare import Action, Planned
+from app.exchange.clients.formats import SOURCE_NAMES, Source, checked_mapping
+from app.exchange.models import ClientImport
+from app.firm.models import Firm, Office
+from app.runs.commands import work_run
+from app.runs.models import ItemState, Run, RunItem, RunState
+
+PATIENCE = 600
+
+
+def import_clients(
+    path: Path, *, dry_run: bool, matches: str, skip_errors: bool, source: str | None, office: str | None,
+    columns: tuple[str, ...], portal_access: bool,
+) -> dict[str, Any]:
+    """Import a file and wait until it is done. Returns the report that `--json` prints."""
+    zone = db.session.scalar(sa.select(Firm.zone))
+    if zone is None:
+        raise Refused("There is no firm yet. Set one up first: open the address that `make run` prints.")
+    clock.set_zone(zone)
+    found = read_import(
+        new_id(), path.name, path.read_bytes(), _office(office).id, by=SYSTEM,
+        source=Source(source) if source else None, portal_access=portal_access,
+    )
+    if columns:
+        wanted = dict(pair.split("=", 1) for pair in columns if "=" in pair)
+        found.mapping = checked_mapping(found.header, {**found.mapping, **wanted})
+    planned = plan_import(found, seen_by=SYSTEM)
+    report = _report(found, planned, dry_run)
+    refused = bool(report["refused"]) and not skip_errors
+    if dry_run or refused:
+        report["imported"] = False
+        return report
+    found = keep_import(found, by=SYSTEM)
+    run = start_import(found, by=SYSTEM, decide=lambda _: matches, skip_errors=skip_errors)
+    _wait_for(run)
+    return {**report, **_outcome(run, matches), "imported": True}
+
+
+def _office(name: str | None) -> Office:
+    offices = db.session.scalars(sa.select(Office).where(Office.archived_at.is_(None)).order_by(Office.id)).all()
+    chosen = [office for office in offices if name is None or office.name.casefold() == name.casefold()]
+    if not chosen:
+        raise Refused(f"There is no office called {name}. There are: {', '.join(o.name for o in offices)}.")
+    return chosen[0]
+
+
+def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[str, Any]:
+    tally = Tally.of(planned)
+    return {
+        "source": found.source, "rows": tally.rows, "created": tally.created, "updated": tally.updated,
+        "unchanged": tally.unchanged, "matched": tally.matched, "refused": tally.rows_refused,
+        "errors": errors_of(planned), "dry_run": dry_run, "clients": len(planned), "linked": 0, "waiting": tally.matched,
+        "matches": [
+            {"rows": one.prospect.rows, "name": one.prospect.name, "client": one.client.code,
+             "client_name": one.client.name}
+            for one in planned if one.action is Action.MATCH and one.client
+        ],
+        "opening_balances": {"count": tally.balances, "total": tally.balance_total},
+    }
+
+
+def _wait_for(run: Run) -> None:
+    """Work it off here; a worker that runs beside takes its part."""
+    until = time.monotonic() + PATIENCE
+    work_run(run.id, lambda _: SYSTEM)
+    while time.monotonic() < until:
+        db.session.rollback()
+        state = db.session.scalar(sa.select(Run.state).where(Run.id == run.id))
+        if state is not RunState.RUNNING:
+            return
+        time.sleep(0.2)
+        work_run(run.id, lambda _: SYSTEM)
+    raise Refused("The import is still running; it goes on by itself and is found under Runs.")
+
+
+def _outcome(run: Run, matches: str) -> dict[str, Any]:
+    """What really happened, counted from the run; created, updated and linked are told apart by what each item did."""
+    rows = db.session.execute(
+        sa.select(RunItem.state, RunItem.payload["action"].astext, RunItem.result, RunItem.message, RunItem.label)
+        .where(RunItem.run_id == run.id).order_by(RunItem.position)
+    ).all()
+    done = [row for row in rows if row[0] is ItemState.DONE]
+    failed = [row for row in rows if row[0] is ItemState.FAILED]
+    asked = [row for row in done if row[1] == "update" and row[2]]
+    return {
+        "created": sum(row[2]["action"] == "create" for row in done), "updated": len(asked),
+        "linked": sum(row[2]["action"] == "link" for row in done), "waiting": sum(row[1] == "leave" for row in rows),
+        "failed": [{"client": row[4], "message": row[3]} for row in failed],
+    }
+
+
+def run(file: Path, *, as_json: bool, matches: str, **words: Any) -> int:
+    """Import and print the report; the exit code is 1 when a row was refused or failed."""
+    report = import_clients(file, matches=matches, **words)
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        _print(report)
+    failed = report.get("failed") or (report["refused"] and not report["imported"] and not report["dry_run"])
+    return 1 if failed else 0
+
+
+def _print(report: dict[str, Any]) -> None:
+    click.echo(f"{SOURCE_NAMES[Source(report['source'])]}: {report['rows']} rows, {report['clients']} clients")
+    would = "would be " if not report["imported"] else ""
+    for name in ("created", "updated", "unchanged"):
+        click.echo(f"  {report[name]:>6} {would}{name}")
+    if report["matched"]:
+        told = f"{report['linked']} linked, {report['waiting']} left"
+        click.echo(f"  {report['matched']:>6} look like clients you have: {told}")
+        for match in report["matches"][:10]:
+            click.echo(f"         {match['name']} looks like {match['client']} {match['client_name']}")
+        if report["waiting"]:
+            click.echo("         Say --link-matches to link them, or --create-matches to make new clients.")
+    if report["opening_balances"]["count"]:
+        balances = report["opening_balances"]
+        click.echo(f"  {balances['count']:>6} opening balances, {balances['total']} in all: noted, not posted")
+    for error in report["errors"][:50]:
+        click.echo(f"  row {error['row']}, {error['column']}: {error['message']}", err=True)
+    if report["refused"]:
+        end = "left out" if report["imported"] else "refused; nothing was imported. Mend them, or say --skip-errors"
+        click.echo(f"  {report['refused']:>6} rows {end}.", err=True)
+    for failure in report.get("failed", []):
+        click.echo(f"  {failure['client']}: {failure['message']}", err=True)

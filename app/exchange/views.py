@@ -1,0 +1,178 @@
+"""The screen on which clients are brought in: upload, look, decide, import, take back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+import wtforms
+from flask import Blueprint, render_template, request, url_for
+from flask_wtf.file import FileField
+
+from app.clients.policy import can_import
+from app.core.db import db, get_or_404
+from app.core.errors import Refused
+from app.core.fields import IdSelectField
+from app.core.ids import parse_id
+from app.core.permissions import authorize
+from app.core.web import Answer, Form, form_id, me, redirect_to, submit
+from app.desk.guard import guard
+from app.exchange.clients.commands import (
+    Tally,
+    errors_of,
+    keep_import,
+    map_columns,
+    plan_import,
+    read_import,
+    start_import,
+    undo_import,
+)
+from app.exchange.clients.compare import Action, Planned
+from app.exchange.clients.formats import SOURCE_NAMES, TARGETS, Source
+from app.exchange.models import ClientImport
+from app.firm.queries import list_offices
+from app.people.models import Person
+from app.runs.models import ItemState, Run, RunItem
+
+blueprint = guard(Blueprint("imports", __name__, url_prefix="/clients/import"))
+SHOWN = 200
+
+
+class UploadForm(Form):
+    id = wtforms.HiddenField()
+    file = FileField("File")
+    office_id = IdSelectField("Office of new clients")
+
+    def prepare(self) -> None:
+        offices = list_offices()
+        self.office_id.offer([(office.id, office.name) for office in offices])
+        if not self.is_submitted():
+            self.office_id.data = me().office_id or offices[0].id
+
+
+def _import(import_id: UUID) -> ClientImport:
+    authorize(me(), can_import)
+    return get_or_404(sa.select(ClientImport).where(ClientImport.id == import_id))
+
+
+def _start_page(form: UploadForm) -> str:
+    past = db.session.execute(
+        sa.select(ClientImport.id, ClientImport.file_name, ClientImport.source, ClientImport.created_at,
+                  ClientImport.run_id, ClientImport.undo_run_id, Person.name)
+        .outerjoin(Person, Person.id == ClientImport.created_by).order_by(ClientImport.created_at.desc()).limit(30)
+    ).all()
+    form.id.data = str(form_id(form))
+    return render_template("exchange/index.html", form=form, past=past, sources=SOURCE_NAMES)
+
+
+@blueprint.get("")
+def index() -> Answer:
+    authorize(me(), can_import)
+    form = UploadForm()
+    form.prepare()
+    return _start_page(form)
+
+
+@blueprint.post("")
+def create() -> Answer:
+    authorize(me(), can_import)
+    form = UploadForm()
+    form.prepare()
+    import_id = form_id(form)
+
+    def keep() -> None:
+        upload = form.file.data
+        if not upload or not upload.filename:
+            raise Refused("Choose a file.", field="file")
+        found = read_import(import_id, upload.filename, upload.read(), form.office_id.data, by=me())
+        keep_import(found, by=me())
+
+    if submit(form, keep):
+        return redirect_to(url_for("imports.show", import_id=import_id))
+    return _start_page(form), 422
+
+
+@blueprint.get("/<uuid:import_id>")
+def show(import_id: UUID) -> Answer:
+    found = _import(import_id)
+    return _done_page(found) if found.run_id else _plan_page(found)
+
+
+def _plan_page(found: ClientImport, problem: str = "") -> str:
+    planned: list[Planned] = []
+    try:
+        planned = plan_import(found, seen_by=me())
+    except Refused as refusal:
+        problem = problem or refusal.message
+    examples = {
+        column: next((row[at] for row in found.rows if row[at]), "") for at, column in enumerate(found.header)
+    }
+    used = [column for column in found.header if examples[column] or column in found.mapping]
+    return render_template(
+        "exchange/plan.html", found=found, source=SOURCE_NAMES[Source(found.source)], problem=problem,
+        tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], examples=examples, used=used,
+        empty=[column for column in found.header if column not in used], targets=TARGETS, offices=list_offices(),
+        matches=[one for one in planned if one.action is Action.MATCH],
+        fresh=[one for one in planned if one.action is Action.CREATE][:20],
+        updates=[one for one in planned if one.action is Action.UPDATE][:20],
+    )
+
+
+def _done_page(found: ClientImport) -> str:
+    run = db.session.get_one(Run, found.undo_run_id or found.run_id)
+    did = sa.select(RunItem.state, RunItem.payload["action"].astext, RunItem.result["action"].astext, sa.func.count())
+    counts = db.session.execute(
+        did.where(RunItem.run_id == found.run_id).group_by(sa.text("1, 2, 3"))
+    ).all()
+    return render_template(
+        "exchange/done.html", found=found, run=run, source=SOURCE_NAMES[Source(found.source)],
+        outcome=_outcome(counts), report=found.report,
+    )
+
+
+def _outcome(counts: object) -> dict[str, int]:
+    """What became of the clients: one count for each."""
+    said = dict.fromkeys(("created", "linked", "updated", "unchanged", "left", "failed", "waiting"), 0)
+    for state, asked, did, number in counts:  # type: ignore[attr-defined]
+        if state is ItemState.DONE:
+            rest = "unchanged" if asked == "unchanged" else "updated"
+            said[{"create": "created", "link": "linked"}.get(did, rest)] += number
+        else:
+            said[{ItemState.SKIPPED: "left", ItemState.FAILED: "failed"}.get(state, "waiting")] += number
+    return said
+
+
+@blueprint.post("/<uuid:import_id>/mapping")
+def update(import_id: UUID) -> Answer:
+    """Say anew what the columns mean; the page then shows what that would do."""
+    found = _import(import_id)
+    names = {f"column-{at}": column for at, column in enumerate(found.header)}
+    mapping = {names[name]: target for name, target in request.form.items() if name in names}
+    office_id = parse_id(request.form.get("office_id"))
+    if office_id not in {office.id for office in list_offices()}:
+        office_id = found.office_id
+    map_columns(found, mapping, office_id or found.office_id, by=me(), portal_access="portal_access" in request.form)
+    return redirect_to(url_for("imports.show", import_id=found.id))
+
+
+@blueprint.post("/<uuid:import_id>/start")
+def start(import_id: UUID) -> Answer:
+    found = _import(import_id)
+
+    def decide(one: Planned) -> str:
+        said = request.form.get(f"match-{one.prospect.rows[0]}", "")
+        # What was decided on is this client; if meanwhile another one looks alike, it waits.
+        return said if said in ("new", "") else ("link" if one.client and said == str(one.client.id) else "")
+
+    try:
+        start_import(found, by=me(), decide=decide, skip_errors="skip_errors" in request.form)
+    except Refused as refusal:
+        return _plan_page(found, refusal.message), 422
+    return redirect_to(url_for("imports.show", import_id=found.id), "The import has started")
+
+
+@blueprint.post("/<uuid:import_id>/undo")
+def undo(import_id: UUID) -> Answer:
+    found = _import(import_id)
+    undo_import(found, by=me())
+    return redirect_to(url_for("imports.show", import_id=found.id), "The import is being taken back")

@@ -1,0 +1,35 @@
+"""Reading comments. What may be seen of their subject is decided above, and handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.core.actors import Actor
+from app.core.db import db, get_or_404
+from app.core.errors import NotFound
+from app.marks.models import Comment
+
+Sight = Sequence[sa.ColumnElement[bool]]
+
+
+def list_comments(
+    subject_kind: str, subject_id: UUID, sight: Sight, *, seen_by: Actor, limit: int = 200
+) -> list[Comment]:
+    """A thing's comments, oldest first, deleted ones left out; clients see none."""
+    if not seen_by.is_person:
+        return []
+    rows = db.session.scalars(
+        sa.select(Comment).where(
+            Comment.subject_kind == subject_kind, Comment.subject_id == subject_id, Comment.deleted_at.is_(None), *sight
+        ).order_by(Comment.created_at.desc(), Comment.id.desc()).limit(limit)
+    ).all()
+    return list(reversed(rows))
+
+
+def get_comment(comment_id: UUID, sight: Sight, *, seen_by: Actor) -> Comment:
+    if not seen_by.is_person:
+        raise NotFound()
+    return get_or_404(sa.select(Comment).where(Comment.id == comment_id, *sight))
