@@ -79,7 +79,8 @@ def _finish(delivery_id: UUID, state: DeliveryState, error: str) -> None:
         delivery.sent_at = now() if state is DeliveryState.SENT else None
         record(
             f"delivery.mail.{'send' if state is DeliveryState.SENT else 'fail'}", delivery, by=SYSTEM,
-            client_id=delivery.client_id, mail=delivery.kind, about=delivery.about_kind, about_id=delivery.about_id,
+            client_id=delivery.client_id, mail=delivery.kind, title=delivery.subject, about=delivery.about_kind,
+            about_id=delivery.about_id,
         )
     if error:
         log.warning("mail.failed", delivery=str(delivery_id), error=error)

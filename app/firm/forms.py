@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 from zoneinfo import available_timezones
 
 import wtforms
@@ -14,8 +13,7 @@ from babel.dates import get_month_names
 from flask_wtf.file import FileField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
-from app.core.fields import offers
-from app.core.ids import parse_id
+from app.core.fields import IdSelectField, offers
 from app.core.rounding import INCREMENTS, RoundingRule, RoundMode, RoundPer
 from app.core.web import Form
 from app.firm.calendars import list_calendar_ids
@@ -44,10 +42,6 @@ def currencies() -> list[tuple[str, str]]:
     names = {str(code): str(name) for code, name in Locale("en", "GB").currencies.items()}
     rest = sorted(code for code, name in names.items() if code not in first and len(code) == 3 and "(" not in name)
     return [(code, f"{code} {names.get(code, '')}") for code in (*first, *rest)]
-
-
-def optional_id(value: Any) -> UUID | None:
-    return value if value is None or isinstance(value, UUID) else parse_id(str(value))
 
 
 class ConfirmedForm(Form):
@@ -107,7 +101,7 @@ class EntityForm(ConfirmedForm):
 class OfficeForm(Form):
     id = wtforms.HiddenField()
     name = wtforms.StringField("Name", validators=[DataRequired("Give the office a name."), Length(max=200)])
-    entity_id = wtforms.SelectField("Entity", coerce=optional_id)
+    entity_id = IdSelectField("Entity")
     zone = wtforms.StringField("Time zone", validators=[DataRequired("Choose a time zone.")])
     calendar = wtforms.SelectField("Holiday calendar")
     version = wtforms.HiddenField()
@@ -125,7 +119,7 @@ class ClosureForm(Form):
     id = wtforms.HiddenField()
     closed_on = wtforms.DateField("Day", validators=[DataRequired("Choose a day.")])
     name = wtforms.StringField("Name", validators=[DataRequired("Give it a name."), Length(max=200)])
-    office_id = wtforms.SelectField("Where", coerce=optional_id)
+    office_id = IdSelectField("Where")
 
 
 class RateForm(Form):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
-from uuid import UUID
 
 import wtforms
 from wtforms.validators import DataRequired, Length
 
 from app.core.durations import BadDuration, format_duration, parse_duration
 from app.core.errors import Refused
-from app.core.fields import offers
-from app.core.ids import parse_id
+from app.core.fields import IdSelectField, offers
 from app.core.permissions import Role
 from app.core.web import Form
 from app.people.commands.people import PersonDetails
@@ -96,7 +94,7 @@ class PersonForm(PresentPassword):
     role = wtforms.RadioField("Role", choices=offers((r.value, w[0]) for r, w in ROLE_WORDS.items()),
                               validators=[DataRequired("Choose a role.")], default=Role.STAFF.value)
     grade = wtforms.StringField("Grade", validators=[Length(max=60)], description="Decides the rate, such as “Senior”.")
-    office_id = wtforms.SelectField("Office", coerce=UUID)
+    office_id = IdSelectField("Office")
     version = wtforms.HiddenField()
 
     def details(self) -> PersonDetails:
@@ -126,9 +124,5 @@ def hours_as_typed(minutes: list[int]) -> list[str]:
     return [format_duration(dt.timedelta(minutes=m)) for m in minutes]
 
 
-def _id_or_none(value: Any) -> UUID | None:
-    return value if value is None or isinstance(value, UUID) else parse_id(str(value))
-
-
 class LeavingForm(PresentPassword):
-    to = wtforms.SelectField("Hand open work over to", coerce=_id_or_none)
+    to = IdSelectField("Hand open work over to")

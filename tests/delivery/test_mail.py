@@ -1,4 +1,4 @@
-"""Mail: asked for in a transaction, kept as rendered, sent once, tried again, never with a header of somebody else's."""
+"""Mail: asked for in a transaction, kept as rendered, sent once, tried again, never with a stray header."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Postbox:
         self.raw: list[bytes] = []
         self.answer = "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.answer.startswith("250"):
             self.raw.append(envelope.content)
             self.taken.append(message_from_bytes(envelope.content))  # type: ignore[arg-type]

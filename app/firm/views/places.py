@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import Blueprint, render_template, url_for
 
 from app.core.clock import today
-from app.core.fields import offers
 from app.core.ids import new_id
 from app.core.web import Answer, form_id, me, redirect_to, submit, unprocessable, version_of
 from app.desk.guard import confirm_with, guard, needs_confirmation
@@ -146,13 +145,12 @@ def remove_closure(closure_id: UUID) -> Answer:
 
 
 def _with_entities(form: OfficeForm) -> OfficeForm:
-    form.entity_id.choices = offers((entity.id, entity.name) for entity in list_entities())
+    form.entity_id.offer((entity.id, entity.name) for entity in list_entities())
     return form
 
 
 def _with_offices(form: ClosureForm) -> None:
-    offices = ((office.id, office.name) for office in list_offices())
-    form.office_id.choices = offers([("", "The whole firm"), *offices])
+    form.office_id.offer(((office.id, office.name) for office in list_offices()), empty="The whole firm")
 
 
 def _office(form: OfficeForm, row: Office | None = None) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from flask import Blueprint, g, render_template, request, url_for
 
 from app.core.clock import today
 from app.core.errors import NotAllowed
-from app.core.fields import offers
 from app.core.ids import new_id
 from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable, version_of
 from app.desk.guard import confirm_with, guard, needs_confirmation
@@ -149,13 +148,13 @@ def _editable(person_id: UUID) -> Person:
 
 
 def _with_offices(form: PersonForm) -> PersonForm:
-    form.office_id.choices = offers((office.id, office.name) for office in list_offices())
+    form.office_id.offer((office.id, office.name) for office in list_offices())
     return form
 
 
 def _with_colleagues(form: LeavingForm, person: Person) -> LeavingForm:
     others = [(p.id, p.name) for p in list_people(seen_by=me()) if p.id != person.id]
-    form.to.choices = offers([("", "Nobody: it stays unassigned"), *others])
+    form.to.offer(others, empty="Nobody: it stays unassigned")
     return form
 
 
