@@ -46,7 +46,7 @@ def _matching(which: ClientFilter, seen_by: Actor) -> list[sa.ColumnElement[bool
         words = f"%{_escaped(which.q.lower())}%"
         conditions.append(sa.or_(sa.func.lower(Client.name).like(words), sa.func.lower(Client.code).like(words)))
     if which.tag:
-        conditions.append(Client.tags.any(which.tag))  # type: ignore[arg-type]
+        conditions.append(sa.literal(which.tag) == sa.any_(Client.tags))
     if which.status in set(ClientStatus):
         conditions.append(Client.status == which.status)
     if which.office_id:

@@ -75,7 +75,8 @@ def form_values(page: str) -> dict[str, object]:
     """What a browser would send of the open part, its texts and chosen options."""
     part = page[page.index('id="part"'):]
     part = part[: part.index("</form>")]
-    values: dict[str, object] = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', part))
+    ticks = re.compile(r'<input type="checkbox"(?![^>]* checked)[^>]*>')
+    values: dict[str, object] = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', ticks.sub("", part)))
     for name, body in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', part, re.S):
         chosen = re.search(r'<option[^>]*selected[^>]* value="([^"]*)"|<option value="([^"]*)" selected', body)
         values[name] = (chosen[1] or chosen[2]) if chosen else ""
