@@ -74,7 +74,8 @@ def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[
     return {
         "source": found.source, "rows": tally.rows, "created": tally.created, "updated": tally.updated,
         "unchanged": tally.unchanged, "matched": tally.matched, "refused": tally.rows_refused,
-        "errors": errors_of(planned), "dry_run": dry_run, "clients": len(planned), "linked": 0, "waiting": tally.matched,
+        "errors": errors_of(planned), "dry_run": dry_run, "clients": len(planned), "linked": 0,
+        "waiting": tally.matched,
         "matches": [
             {"rows": one.prospect.rows, "name": one.prospect.name, "client": one.client.code,
              "client_name": one.client.name}

@@ -1,0 +1,201 @@
+"""Bringing clients in: the four exports of one firm, bad files, doing it again, taking it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.clients.commands import ClientFacts, update_client
+from app.clients.commands.clients import facts_of
+from app.clients.models import Client, ClientContact, Contact, ContactAddress
+from app.core.actors import SYSTEM
+from app.core.db import db
+from app.core.errors import NotAllowed, Refused
+from app.core.ids import new_id
+from app.exchange.clients.commands import keep_import, plan_import, read_import, start_import, undo_import
+from app.exchange.clients.compare import Action
+from app.exchange.clients.formats import guess_mapping, recognise
+from app.exchange.files import read_table
+from app.exchange.import_cli import import_clients
+from app.exchange.models import ClientImport, ImportKey
+from app.runs.commands import work_run
+from app.runs.models import RunItem
+from tests.make import Cast, count, make_engagement
+
+DATA = Path(__file__).parents[1] / "data" / "import"
+XERO, QUICKBOOKS = DATA / "xero_contacts.csv", DATA / "quickbooks_online_customers.csv"
+CLIO, TAXDOME = DATA / "clio_contacts.csv", DATA / "taxdome_accounts.csv"
+
+
+def bring(path: Path, **words: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "dry_run": False, "matches": "", "skip_errors": False, "source": None, "office": None, "columns": (),
+        "portal_access": False, **words,
+    }
+    return import_clients(path, **given)
+
+
+def file_of(tmp_path: Path, text: str, name: str = "list.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def named(name: str) -> list[Client]:
+    db.session.expire_all()
+    return list(db.session.scalars(sa.select(Client).where(Client.name == name).order_by(Client.code)))
+
+
+def test_all_four_exports_end_as_one_set_of_clients(cast: Cast) -> None:
+    before = count(Client)
+    reports = [bring(path, matches="link") for path in (XERO, QUICKBOOKS, CLIO, TAXDOME)]
+    assert [r["source"] for r in reports] == ["xero", "quickbooks", "clio", "taxdome"]
+    assert [r["rows"] for r in reports] == [60, 60, 60, 40]
+    assert [r["created"] for r in reports] == [60, 0, 0, 0]
+    assert [r["linked"] for r in reports] == [0, 60, 60, 30]
+    assert [r["refused"] for r in reports] == [0, 0, 0, 0]
+    assert count(Client) == before + 60
+    alder = named("Alder & Finch Ltd")[0]
+    assert (alder.code, alder.country, alder.terms_days) == ("C0001", "GB", 14)
+    people = db.session.scalars(
+        sa.select(Contact.name).join(ClientContact, ClientContact.contact_id == Contact.id)
+        .where(ClientContact.client_id == alder.id).order_by(Contact.sort_key)
+    ).all()
+    assert people == ["Amara Abbott", "Fionnuala Patel", "Jakub D'Souza"]
+
+
+def test_people_who_share_a_name_stay_apart(cast: Cast) -> None:
+    for path in (XERO, QUICKBOOKS, CLIO):
+        bring(path, matches="link")
+    assert [(c.code, c.email) for c in named("Liam Rossi")] == [
+        ("C0032", "liam.rossi31@example.com"), ("C0052", "liam.rossi51@example.com"),
+    ]
+    assert [(c.code, c.email) for c in named("Søren Gallagher")] == [
+        ("C0039", "sren.gallagher38@example.com"), ("C0059", "sren.gallagher58@example.com"),
+    ]
+
+
+def test_nothing_is_merged_unless_somebody_says_so(cast: Cast) -> None:
+    bring(XERO)
+    held = bring(QUICKBOOKS)
+    assert (held["created"], held["matched"], held["linked"], held["waiting"]) == (0, 60, 0, 60)
+    assert held["matches"][0] == {
+        "rows": [2], "name": "Alder & Finch Ltd", "client": "C0001", "client_name": "Alder & Finch Ltd",
+    }
+    assert held["opening_balances"]["count"] > 0
+    assert named("Alder & Finch Ltd")[0].phone == "+44 113 496 0000"
+    assert bring(QUICKBOOKS, matches="new")["created"] == 60
+
+
+@pytest.mark.parametrize("path", [XERO, QUICKBOOKS, CLIO, TAXDOME])
+def test_doing_it_again_changes_nothing(cast: Cast, path: Path) -> None:
+    first = bring(path)
+    tables = (Client, Contact, ContactAddress, ClientContact, ImportKey)
+    before = [count(table) for table in tables]
+    again = bring(path)
+    assert again["unchanged"] == first["created"] > 0
+    assert (again["created"], again["updated"], again["matched"]) == (0, 0, 0)
+    assert [count(table) for table in tables] == before
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(cast: Cast) -> None:
+    before = [count(table) for table in (Client, Contact, ClientImport, ImportKey)]
+    dry = bring(XERO, dry_run=True)
+    assert [count(table) for table in (Client, Contact, ClientImport, ImportKey)] == before
+    real = bring(XERO)
+    for name in ("rows", "created", "updated", "unchanged", "matched", "refused", "errors"):
+        assert dry[name] == real[name], name
+    assert dry["dry_run"] and not real["dry_run"]
+
+
+def test_the_next_import_updates_what_nobody_edited_here(cast: Cast, tmp_path: Path) -> None:
+    head = "Client code,Name,Email,Phone\n"
+    bring(file_of(tmp_path, head + "A1,Alpha Ltd,one@alpha.example,0113 496 0001\n"))
+    alpha = named("Alpha Ltd")[0]
+    update_client(alpha, ClientFacts(**{**facts_of(alpha).__dict__, "phone": "0113 496 9999"}), by=SYSTEM)
+    report = bring(file_of(tmp_path, head + "A1,Alpha Ltd,two@alpha.example,0113 496 0002\n"))
+    alpha = named("Alpha Ltd")[0]
+    assert report["updated"] == 1
+    assert (alpha.email, alpha.phone) == ("two@alpha.example", "+44 113 496 9999")
+
+
+def test_errors_are_told_by_row_and_column_and_nothing_comes_in(cast: Cast, tmp_path: Path) -> None:
+    path = file_of(tmp_path, "Name,Email,Terms\nGood Ltd,a@b.example,14\n,c@d.example,14\nBad Ltd,nobody,soon\n")
+    before = count(Client)
+    report = bring(path)
+    assert [(e["row"], e["column"]) for e in report["errors"]] == [(3, "Name"), (4, "Email"), (4, "Terms")]
+    assert (report["refused"], report["imported"], count(Client)) == (2, False, before)
+    report = bring(path, skip_errors=True)
+    assert (report["created"], report["refused"], count(Client)) == (1, 2, before + 1)
+
+
+def test_every_row_is_in_exactly_one_count(cast: Cast, tmp_path: Path) -> None:
+    bring(XERO)
+    report = bring(TAXDOME, dry_run=True)
+    assert report["rows"] == 40
+    assert report["clients"] == report["created"] + report["updated"] + report["unchanged"] + report["matched"] == 30
+
+
+@pytest.mark.parametrize(("content", "names"), [
+    ("Name;Ort\nMüller & Söhne KG;Köln\n".encode("cp1252"), ["Müller & Söhne KG"]),
+    ("Name\tCity\nZażółć\tŁódź\n".encode("utf-16"), ["Zażółć"]),
+    ("\ufeffName,Note\r\n\"Line\r\nbreak, Ltd\",x\r\n".encode(), ["Line break, Ltd"]),
+])
+def test_a_csv_is_read_in_whatever_spelling(content: bytes, names: list[str]) -> None:
+    from app.exchange.clients.prospects import gather
+
+    table = read_table(content)
+    source = recognise(table.header)
+    found = gather(table.header, table.rows, guess_mapping(table.header, source), source, "GB")
+    assert [prospect.name for prospect in found] == names
+
+
+@pytest.mark.parametrize("content", [b"", b"only a header\n", b"PK\x03\x04 not a workbook", b"a,b\n" * 60_000, b"x" * (11 << 20)])
+def test_what_is_no_list_is_refused_in_words(content: bytes) -> None:
+    with pytest.raises(Refused):
+        read_table(content)
+
+
+def test_taking_an_import_back_removes_what_nothing_refers_to(cast: Cast) -> None:
+    before = count(Client), count(Contact), count(ContactAddress)
+    found = keep_import(read_import(new_id(), "x.csv", XERO.read_bytes(), cast.office.id, by=SYSTEM), by=SYSTEM)
+    work_run(start_import(found, by=SYSTEM, decide=lambda _: "").id, lambda _: SYSTEM)
+    used = named("Cobalt Freight GmbH")[0]
+    make_engagement(used, cast.entity)
+    run = undo_import(found, by=SYSTEM)
+    work_run(run.id, lambda _: SYSTEM)
+    db.session.expire_all()
+    told = {item.label: (item.result or {}).get("told", item.message)
+            for item in db.session.scalars(sa.select(RunItem).where(RunItem.run_id == run.id))}
+    assert told["Alder & Finch Ltd"] == "removed"
+    assert "archived" in told["Cobalt Freight GmbH"]
+    assert db.session.get_one(Client, used.id).archived_at is not None
+    assert (count(Client), count(Contact), count(ContactAddress)) == (before[0] + 1, before[1], before[2])
+
+
+def test_taking_a_link_back_empties_what_it_filled(cast: Cast) -> None:
+    bring(XERO)
+    ferris = named("Ferris Joinery")[0]
+    assert ferris.email == ""
+    found = keep_import(read_import(new_id(), "q.csv", QUICKBOOKS.read_bytes(), cast.office.id, by=SYSTEM), by=SYSTEM)
+    work_run(start_import(found, by=SYSTEM, decide=lambda _: "link").id, lambda _: SYSTEM)
+    assert named("Ferris Joinery")[0].email == "fionnuala.patel5@example.com"
+    work_run(undo_import(found, by=SYSTEM).id, lambda _: SYSTEM)
+    assert named("Ferris Joinery")[0].email == ""
+
+
+def test_a_hidden_client_is_neither_offered_nor_named(cast: Cast, tmp_path: Path) -> None:
+    path = file_of(tmp_path, "Name,Email\nRival plc,otto@client.example\n")
+    found = read_import(new_id(), "r.csv", path.read_bytes(), cast.office.id, by=SYSTEM)
+    assert plan_import(found, seen_by=cast.actor(cast.mel))[0].action is Action.MATCH
+    wes = cast.actor(cast.wes)
+    with pytest.raises(NotAllowed):
+        plan_import(found, seen_by=wes)
+    walled = type(wes)(kind=wes.kind, id=wes.id, permissions=cast.actor(cast.mel).permissions,
+                       walled_clients=wes.walled_clients)
+    assert plan_import(found, seen_by=walled)[0].client is None
+    with pytest.raises(NotAllowed):
+        plan_import(found, seen_by=cast.contact(cast.otto))
