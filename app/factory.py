@@ -47,6 +47,7 @@ SCREENS = (
     "app.jobs.views",
     "app.desk.work.views",
     "app.desk.board.views",
+    "app.desk.dashboard.views",
     "app.notifications.views",
 )
 # Every module that registers background work, run workers, event readers or sentences.

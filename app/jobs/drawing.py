@@ -53,9 +53,8 @@ def draw(tasks: Sequence[TaskRow], edges: Sequence[Edge[UUID]], critical: Collec
     nodes = []
     for task in shown:
         place = plan.positions[task.id]
-        nodes.append(Node(
-            task, place.x + left - WIDTH / 2, place.y + top - HEIGHT / 2, _lines(task.name), _note(task), task.id in critical
-        ))
+        x, y = place.x + left - WIDTH / 2, place.y + top - HEIGHT / 2
+        nodes.append(Node(task, x, y, _lines(task.name), _note(task), task.id in critical))
     lines = [
         _line(
             [(x + left, y + top) for x, y in route.points],
@@ -83,7 +82,8 @@ def _lines(name: str) -> tuple[str, ...]:
     """At most two lines; what does not fit ends in an ellipsis, the whole name is the box's title."""
     lines = textwrap.wrap(name, LINE) or [""]
     if len(lines) > 2:
-        lines = [lines[0], textwrap.shorten(" ".join(lines[1:]), LINE - 1, placeholder="…") or lines[1][: LINE - 1] + "…"]
+        rest = textwrap.shorten(" ".join(lines[1:]), LINE - 1, placeholder="…")
+        lines = [lines[0], rest or lines[1][: LINE - 1] + "…"]
     return tuple(line[:LINE] for line in lines[:2])
 
 

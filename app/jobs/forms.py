@@ -13,6 +13,7 @@ from app.catalogue.models import Service, StepKind, WorkRole
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.queries import engagements_of, find_client, get_engagement
 from app.core.actors import Actor
+from app.core.clock import today
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.fields import DurationField, EnumField, IdSelectField, NumberField, PickField, VersionField
@@ -73,9 +74,9 @@ class JobForm(Form):
 
     def values(self, actor: Actor) -> NewJob:
         return NewJob(
-            id=form_id(self), engagement=self._engagement(actor), title=self.title.data or "", service_id=self.service.data,
-            starts_on=self.starts_on.data, due_on=self.due_on.data, owner=person_of(self.owner), budget=self.budget.data,
-            notes=self.notes.data or "",
+            id=form_id(self), engagement=self._engagement(actor), title=self.title.data or "",
+            service_id=self.service.data, starts_on=self.starts_on.data, due_on=self.due_on.data,
+            owner=person_of(self.owner), budget=self.budget.data, notes=self.notes.data or "",
         )
 
     def _engagement(self, actor: Actor) -> Engagement:
@@ -119,7 +120,7 @@ class JobEditForm(Form):
 
     def values(self) -> JobChange:
         return JobChange(
-            title=self.title.data or "", starts_on=self.starts_on.data, due_on=self.due_on.data,
+            title=self.title.data or "", starts_on=self.starts_on.data or today(), due_on=self.due_on.data,
             owner=person_of(self.owner), priority=int(self.priority.data), budget=self.budget.data,
             notes=self.notes.data or "",
         )

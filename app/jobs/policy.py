@@ -12,11 +12,11 @@ from app.core.permissions import Permission
 from app.jobs.models import Deadline, Job, Task
 
 
-def jobs_seen_by(actor: Actor) -> sa.Select[tuple[Job]]:
+def jobs_seen_by(actor: Actor) -> sa.Select[Job]:
     return sa.select(Job).where(*within_sight(actor, Job.client_id, Job.engagement_id))
 
 
-def tasks_seen_by(actor: Actor) -> sa.Select[tuple[Task]]:
+def tasks_seen_by(actor: Actor) -> sa.Select[Task]:
     """Tasks are the firm's own: a contact sees none of them."""
     if actor.is_contact:
         return sa.select(Task).where(sa.false())

@@ -63,7 +63,8 @@ def _prove(jobs: dict[UUID, UUID]) -> Iterator[Finding]:
                 continue
             wanted = ("waiting" if task.waits_for_client else "ready") if task.id in ready else "blocked"
             if task.state != wanted:
-                yield Finding(f"task {task.id}", f"“{task.name}” is kept as {task.state.value}, the graph says {wanted}")
+                said = f"“{task.name}” is kept as {task.state.value}, the graph says {wanted}"
+                yield Finding(f"task {task.id}", said)
 
 
 @proof("jobs.counts")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
-
-from flask import url_for
 
 from app.activity.sentences import place, sentence
 from app.core.wording import day
 
-Data = dict[str, Any]
+Data = Mapping[str, Any]
+
+
+PRIORITIES = ("normal", "high", "urgent")
 
 
 def _name(data: Data) -> str:
@@ -28,7 +29,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.task.completed": lambda d: f"finished “{_name(d)}”",
     "jobs.task.approved": lambda d: f"approved “{_name(d)}”",
     "jobs.task.reopened": lambda d: f"opened “{_name(d)}” again",
-    "jobs.task.returned": lambda d: f"sent “{d.get('work_name', 'the work')}” back from “{_name(d)}”: {d.get('note', '')}",
+    "jobs.task.returned": lambda d: f"sent “{d.get('work_name', 'work')}” back from “{_name(d)}”: {d.get('note', '')}",
     "jobs.task.cancelled": lambda d: f"took “{_name(d)}” out",
     "jobs.task.assigned": lambda d: f"gave “{_name(d)}” to {'somebody else' if d.get('to') else 'nobody yet'}",
     "jobs.task.snoozed": lambda d: f"put “{_name(d)}” off to {_date(d.get('until'))}"
@@ -49,7 +50,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.job.resumed": lambda d: "took the job up again",
     "jobs.job.completed": lambda d: "completed the job",
     "jobs.job.cancelled": lambda d: "cancelled the job" + _because(d),
-    "jobs.job.prioritised": lambda d: f"set the job's priority to {('normal', 'high', 'urgent')[int(d.get('priority', 0))]}",
+    "jobs.job.prioritised": lambda d: f"set the job's priority to {PRIORITIES[int(d.get('priority', 0))]}",
     "jobs.job.handed_over": lambda d: f"took over {d.get('tasks', 0)} tasks and {d.get('jobs', 0)} jobs",
     "jobs.role.set": lambda d: f"made {d.get('person') or 'nobody'} the job's {d.get('role', 'team member')}",
     "jobs.deadline.satisfied": lambda d: f"met the deadline “{_name(d)}”",
@@ -73,9 +74,9 @@ for _kind, _words in WORDS.items():
 
 @place("job")
 def _job_place(subject_id: UUID) -> str:
-    return url_for("jobs.show", job_id=subject_id)
+    return f"/jobs/{subject_id}"
 
 
 @place("task")
 def _task_place(subject_id: UUID) -> str:
-    return url_for("tasks.show", task_id=subject_id)
+    return f"/tasks/{subject_id}"

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -121,7 +122,7 @@ class Hub:
         while True:
             try:
                 store = redis.Redis.from_url(self.url, socket_timeout=None, socket_connect_timeout=2)
-                channel = store.pubsub(ignore_subscribe_messages=True)
+                channel: Any = store.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                 channel.subscribe(CHANNEL)
                 if lost:
                     self._tell_all()
@@ -131,7 +132,7 @@ class Hub:
                 lost = True
                 time.sleep(1)
 
-    def _pump(self, channel: redis.client.PubSub) -> None:
+    def _pump(self, channel: Any) -> None:
         window = WINDOW
         while True:
             first = channel.get_message(timeout=30)

@@ -1,1 +1,1 @@
-"""Figures for whoever steers the firm."""
+"""Figures over all rooms, each of which opens into its rows."""

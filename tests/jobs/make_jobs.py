@@ -30,7 +30,9 @@ def make_job(engagement: Engagement, title: str = "Nov bookkeeping", **values: A
     return keep(Job(client_id=engagement.client_id, engagement_id=engagement.id, title=title, **values))
 
 
-def make_task(job: Job, name: str = "Reconcile bank", *, after: tuple[Task, ...] = (), lag: int = 0, **values: Any) -> Task:
+def make_task(
+    job: Job, name: str = "Reconcile bank", *, after: tuple[Task, ...] = (), lag: int = 0, **values: Any
+) -> Task:
     """A task after others; settle the job when all of them are made."""
     values.setdefault("position", next(_numbers))
     values.setdefault("due_on", job.due_on)

@@ -158,7 +158,7 @@ def test_reopening_asks_first_when_later_steps_were_started(sam: FlaskClient, ca
 def test_a_new_job_made_twice_is_one(sam: FlaskClient, cast: Any) -> None:
     page = sam.get(f"/jobs/new?client={cast.acme.id}")
     assert "Acme Ltd" in page.text
-    form = {"id": "0197a000-0000-7000-8000-000000000001", "client": str(cast.acme.id), "title": "Tax advice", "engagement": ""}
+    form = {"id": "0197a000-0000-7000-8000-000000000001", "client": str(cast.acme.id), "title": "Tax advice"}
     for _ in range(2):
         assert sam.post("/jobs/new", data=form).status_code == 303
     refused = sam.post("/jobs/new", data={**form, "id": "0197a000-0000-7000-8000-000000000002", "title": ""})

@@ -44,7 +44,8 @@ def port(real_app: Flask, real_database: Settings) -> Iterator[int]:
     environment = {**os.environ, **real_database.to_environment(), "PORT": str(number - 1), "FIRMAMENT_ENV": "test"}
     child = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app.live.server:app", "--bind",
-         f"{LOOPBACK}:{number}", "--workers", "1", "--threads", "1200", "--worker-connections", "2000", "--graceful-timeout", "1"],
+         f"{LOOPBACK}:{number}", "--workers", "1", "--threads", "1200", "--worker-connections", "2000",
+         "--graceful-timeout", "1"],
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )
     try:
@@ -75,8 +76,8 @@ class Page:
                 break
             except OSError:
                 await asyncio.sleep(0.1)
-        request = f"GET /live{query} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:8000\r\nCookie: {cookie}\r\n\r\n"
-        writer.write(request.encode())
+        lines = [f"GET /live{query} HTTP/1.1", "Host: localhost", "Origin: http://localhost:8000", f"Cookie: {cookie}"]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
         try:
             self.status = int((await reader.readline()).split()[1])
             if opened:

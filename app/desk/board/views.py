@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request, url_for
 
 from app.catalogue.models import Service, Stage
+from app.core.csv_out import stream_csv
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
 from app.core.ids import parse_id
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to
 from app.desk.guard import guard
-from app.exchange.csv_out import record_export, stream_csv
+from app.firm.exports import record_export
 from app.firm.queries import list_offices
 from app.jobs.commands.jobs import set_priority
 from app.jobs.commands.stages import move_to_stage
@@ -38,7 +39,9 @@ from app.jobs.queries.jobs import get_job
 from app.people.models import Person
 
 blueprint = guard(Blueprint("board", __name__))
-MARKS = {Mark.ON_TRACK: "On track", Mark.AT_RISK: "At risk", Mark.OVERDUE: "Overdue", Mark.WAITING: "Waiting for clients"}
+MARKS = {
+    Mark.ON_TRACK: "On track", Mark.AT_RISK: "At risk", Mark.OVERDUE: "Overdue", Mark.WAITING: "Waiting for clients",
+}
 
 
 def _filter(service_id: UUID | None = None) -> BoardFilter:

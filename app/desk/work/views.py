@@ -12,7 +12,8 @@ from app.jobs.queries.work import ORDER, Tab, count_work, list_work
 
 blueprint = guard(Blueprint("work", __name__))
 GROUPS = {
-    "late": ("Late", "late"), "today": ("Today", ""), "next": ("Next", ""), "client": ("Waiting for the client", "waiting"),
+    "late": ("Late", "late"), "today": ("Today", ""), "next": ("Next", ""),
+    "client": ("Waiting for the client", "waiting"),
     "colleagues": ("After a step that is not done", ""), "put_off": ("Put off", ""),
 }
 

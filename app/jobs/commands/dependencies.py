@@ -51,7 +51,7 @@ def add_dependency(
         db.session.add(dependency)
         settle({task.job_id})
         record("jobs.dependency.added", task, by=by, name=task.name, after=after.id, after_name=after.name,
-               kind=kind, lag_days=lag_days)
+               hard=kind is DependencyKind.HARD, lag_days=lag_days)
     return dependency
 
 
@@ -72,7 +72,7 @@ def _lag_end(after: Task, lag_days: int) -> dt.date | None:
     return calendar_of(after.client_id).add_working_days(local(after.done_at).date(), lag_days)
 
 
-def _reachable(task: Task, after: Task) -> list[Edge]:
+def _reachable(task: Task, after: Task) -> list[Edge[UUID]]:
     """The edges that can lead from the task back to what it shall come after: those of both jobs and what hangs on."""
     rows = db.session.execute(sa.text("""
         WITH RECURSIVE later(id) AS (

@@ -51,7 +51,7 @@ def hand_over(person: Person, to: Person | None, by: Actor) -> None:
         )
         session.expire_all()
         record("jobs.job.handed_over", to or person, by=by, topics=(f"person:{to.id}",) if to else (),
-               to=to.id if to else None, left=person.id, **given)
+               to=to.id if to else None, left=person.id, tasks=given["tasks"], jobs=given["jobs"])
 
 
 def _update(table: Any) -> Any:

@@ -48,7 +48,7 @@ class Hours:
     promised: Mapping[UUID, Sequence[tuple[dt.date, dt.timedelta]]] = field(default_factory=dict)
 
     def free(self, person: UUID, until: dt.date, own: dt.timedelta, calendar: WorkingCalendar) -> dt.timedelta:
-        """Their hours from today to the day, less what else they have promised by then. `own` is part of the promises."""
+        """Their hours from today to the day, less what else they have promised by then; `own` is not else."""
         patterns = self.patterns.get(person, ())
         minutes = 0
         on = today()
@@ -105,7 +105,8 @@ def plan(job_ids: Sequence[UUID]) -> None:
 
 
 def plan_job(
-    tasks: Sequence[OpenTask], edges: Sequence[Edge], due_on: dt.date | None, calendar: WorkingCalendar, hours: Hours
+    tasks: Sequence[OpenTask], edges: Sequence[Edge[UUID]], due_on: dt.date | None, calendar: WorkingCalendar,
+    hours: Hours,
 ) -> tuple[dict[UUID, dt.date], str]:
     """The latest starts of a job's open tasks, and in words why it is at risk: a task of the critical path is past its
     latest start, or more is left to do than its owner has hours free until the due date."""
@@ -145,7 +146,8 @@ def hours_of(people: Iterable[UUID]) -> Hours:
     ids = set(people)
     if not ids:
         return Hours()
-    names = {row.id: row.name for row in db.session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))}
+    named = db.session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))
+    names = {row.id: row.name for row in named}
     patterns: dict[UUID, list[tuple[dt.date, list[int]]]] = defaultdict(list)
     for row in db.session.execute(
         sa.select(WorkingPattern.person_id, WorkingPattern.from_on, WorkingPattern.minutes)
@@ -166,7 +168,9 @@ def hours_of(people: Iterable[UUID]) -> Hours:
 
 def _open_tasks(job_ids: Sequence[UUID]) -> dict[UUID, list[OpenTask]]:
     rows = db.session.execute(
-        sa.select(Task.id, Task.job_id, Task.name, Task.assignee_id, Task.due_on, Task.open_after, Task.estimate, Task.spent)
+        sa.select(
+            Task.id, Task.job_id, Task.name, Task.assignee_id, Task.due_on, Task.open_after, Task.estimate, Task.spent
+        )
         .where(Task.job_id.in_(job_ids), Task.state.in_(OPEN_STATES))
     )
     found: dict[UUID, list[OpenTask]] = defaultdict(list)
@@ -178,7 +182,7 @@ def _open_tasks(job_ids: Sequence[UUID]) -> dict[UUID, list[OpenTask]]:
     return found
 
 
-def _edges(job_ids: Sequence[UUID]) -> dict[UUID, list[Edge]]:
+def _edges(job_ids: Sequence[UUID]) -> dict[UUID, list[Edge[UUID]]]:
     """Between open tasks of the same job: what is done holds nothing up any more."""
     before, after = sa.orm.aliased(Task), sa.orm.aliased(Task)
     rows = db.session.execute(
@@ -187,7 +191,7 @@ def _edges(job_ids: Sequence[UUID]) -> dict[UUID, list[Edge]]:
         .where(after.job_id.in_(job_ids), before.job_id == after.job_id, after.state.in_(OPEN_STATES),
                before.state.in_(OPEN_STATES))
     )
-    found: dict[UUID, list[Edge]] = defaultdict(list)
+    found: dict[UUID, list[Edge[UUID]]] = defaultdict(list)
     for row in rows:
         found[row.job_id].append(Edge(row.on_id, row.task_id, row.kind == "hard", row.lag_days))
     return found

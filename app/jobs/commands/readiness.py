@@ -14,7 +14,7 @@ from sqlalchemy.orm.util import identity_key
 from app.core import live
 from app.core.clock import now, today
 from app.core.db import db
-from app.jobs.models import Task, TaskState
+from app.jobs.models import Job, Task, TaskState
 
 # What the state of an open task is. A started one is never blocked again; `:finished` counts as done already.
 _STATE = """
@@ -222,7 +222,7 @@ def _forget(jobs: Sequence[UUID]) -> None:
     for row in list(db.session.identity_map.values()):
         if isinstance(row, Task) and row.job_id in wanted:
             db.session.expire(row, ["state", "open_after", "ready_at", "waited_on_by", "updated_at"])
-        elif row.__class__.__name__ == "Job" and row.id in wanted:
+        elif isinstance(row, Job) and row.id in wanted:
             db.session.expire(row, ["tasks_done", "tasks_total", "plan_stale"])
 
 

@@ -164,7 +164,7 @@ def columns_of(view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column
 
 
 def fill(columns: Sequence[Column], view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column]:
-    """The first cards of every column (20, fewer when there are many columns) in one statement, the totals in another."""
+    """The first cards of every column in one statement, fewer the more columns; the totals in another."""
     wanted = conditions(found, seen_by)
     limit = max(min(CARDS, CARDS_A_PAGE // max(len(columns), 1)), 5)
     parts = [

@@ -111,9 +111,8 @@ def get_sheet(job_id: UUID, *, seen_by: Actor) -> JobSheet:
     deadlines = db.session.scalars(
         sa.select(Deadline).where(Deadline.job_id == job.id).order_by(Deadline.effective_on, Deadline.code)
     ).all()
-    team = db.session.execute(
-        sa.select(JobRole.work_role, Person).join(Person, Person.id == JobRole.person_id).where(JobRole.job_id == job.id)
-    ).all()
+    holders = sa.select(JobRole.work_role, Person).join(Person, Person.id == JobRole.person_id)
+    team = db.session.execute(holders.where(JobRole.job_id == job.id)).all()
     return JobSheet(job, tasks, edges, stages, deadlines, {row[0]: row[1] for row in team}, critical(job, tasks, edges))
 
 
@@ -127,9 +126,9 @@ def list_tasks(job: Job, *, task_id: UUID | None = None) -> list[TaskRow]:
     )
     statement = (
         sa.select(
-            Task.id, Task.name, Task.state, Task.kind, Task.stage_id, Task.due_on, Task.latest_start_on, Task.open_after,
-            Task.estimate, Task.spent, Task.required, Task.priority, Task.returns, Task.return_note, Task.version,
-            Task.assignee_id, Person.name.label("assignee"), sa.func.coalesce(ticks.c.ticked, 0),
+            Task.id, Task.name, Task.state, Task.kind, Task.stage_id, Task.due_on, Task.latest_start_on,
+            Task.open_after, Task.estimate, Task.spent, Task.required, Task.priority, Task.returns, Task.return_note,
+            Task.version, Task.assignee_id, Person.name.label("assignee"), sa.func.coalesce(ticks.c.ticked, 0),
             sa.func.coalesce(ticks.c.ticks, 0),
         )
         .outerjoin(Person, Person.id == Task.assignee_id).outerjoin(ticks, ticks.c.task_id == Task.id)
@@ -137,7 +136,7 @@ def list_tasks(job: Job, *, task_id: UUID | None = None) -> list[TaskRow]:
     )
     if task_id is not None:
         statement = statement.where(Task.id == task_id)
-    return [TaskRow(*row) for row in db.session.execute(statement)]
+    return [TaskRow(*tuple(row)) for row in db.session.execute(statement)]
 
 
 def list_edges(job: Job) -> list[Edge[UUID]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -83,7 +84,7 @@ def last_preparer(review: Task) -> UUID | None:
         .order_by(Task.done_at.desc()).limit(1)
     ).one_or_none()
     if before is not None:
-        return before.done_by
+        return cast(UUID | None, before.done_by)
     return db.session.scalar(
         sa.select(Task.done_by)
         .where(Task.job_id == review.job_id, Task.kind == StepKind.WORK, Task.state == TaskState.DONE)

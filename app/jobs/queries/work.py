@@ -118,7 +118,7 @@ def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[lis
         .where(*_mine(of, seen_by), *_in_tab(tab)).order_by(*_order(tab), Task.id)
         .limit(PER_PAGE + 1).offset((page - 1) * PER_PAGE)
     )
-    rows = [WorkRow(*row) for row in db.session.execute(statement)]
+    rows = [WorkRow(*tuple(row)) for row in db.session.execute(statement)]
     more, rows = len(rows) > PER_PAGE, rows[:PER_PAGE]
     return (_with_causes(rows) if tab is Tab.WAITING else rows), more
 
@@ -138,7 +138,7 @@ def get_work_row(task_id: UUID, *, seen_by: Actor) -> WorkRow | None:
         sa.select(*_COLUMNS).join(Job, Job.id == Task.job_id).join(Client, Client.id == Task.client_id)
         .where(Task.id == task_id, *within_sight(seen_by, Task.client_id, Task.engagement_id))
     ).one_or_none()
-    return WorkRow(*row) if row else None
+    return WorkRow(*tuple(row)) if row else None
 
 
 def _mine(person: UUID, seen_by: Actor) -> list[Any]:

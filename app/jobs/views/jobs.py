@@ -156,7 +156,7 @@ def create_resumption(job_id: UUID) -> Answer:
 @blueprint.route("/jobs/<uuid:job_id>/hold", methods=["GET", "POST"])
 def hold(job_id: UUID) -> Answer:
     job, form = _job(job_id), ReasonForm()
-    if request.method == "POST" and submit(form, lambda: hold_job(job, because=form.because.data or "", by=me())):
+    if request.method == "POST" and submit(form, lambda: hold_job(job, because=_said(form), by=me())):
         return redirect_to(url_for("jobs.show", job_id=job.id), "The job is on hold")
     return _dialog("jobs/_reason.html", job=job, form=form, verb="Put on hold", at=url_for("jobs.hold", job_id=job.id))
 
@@ -164,7 +164,7 @@ def hold(job_id: UUID) -> Answer:
 @blueprint.route("/jobs/<uuid:job_id>/cancellation", methods=["GET", "POST"])
 def cancellation(job_id: UUID) -> Answer:
     job, form = _job(job_id), ReasonForm()
-    if request.method == "POST" and submit(form, lambda: cancel_job(job, because=form.because.data or "", by=me())):
+    if request.method == "POST" and submit(form, lambda: cancel_job(job, because=_said(form), by=me())):
         return redirect_to(url_for("jobs.show", job_id=job.id), "The job is cancelled")
     at = url_for("jobs.cancellation", job_id=job.id)
     return _dialog("jobs/_reason.html", job=job, form=form, verb="Cancel the job", at=at)
@@ -187,10 +187,14 @@ def create_deadline_reopening(deadline_id: UUID) -> Answer:
 @blueprint.route("/deadlines/<uuid:deadline_id>/waiver", methods=["GET", "POST"])
 def waiver(deadline_id: UUID) -> Answer:
     deadline, form = get_deadline(deadline_id, seen_by=me()), ReasonForm()
-    if request.method == "POST" and submit(form, lambda: waive_deadline(deadline, because=form.because.data, by=me())):
+    if request.method == "POST" and submit(form, lambda: waive_deadline(deadline, because=_said(form), by=me())):
         return redirect_to(url_for("jobs.show", job_id=deadline.job_id), f"{deadline.name}: waived")
     at = url_for("jobs.waiver", deadline_id=deadline.id)
     return _dialog("jobs/_reason.html", job=_job(deadline.job_id), form=form, verb="Waive the deadline", at=at)
+
+
+def _said(form: ReasonForm) -> str:
+    return form.because.data or ""
 
 
 def _dialog(template: str, **context: Any) -> Answer:

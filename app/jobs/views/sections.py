@@ -17,8 +17,8 @@ class JobSection:
 
 
 SECTIONS = (
-    JobSection("requests", "Asked of the client", "requests.job_section"),
-    JobSection("documents", "Documents", "documents.job_section"),
+    JobSection("requests", "Asked of the client", "request_fragments.of_job"),
+    JobSection("documents", "Documents", "request_fragments.documents_of_job"),
     JobSection("time", "Time", "time.job_section"),
     JobSection("wip", "WIP", "wip.job_section"),
 )

@@ -74,7 +74,8 @@ def _after_form(task: Task) -> AfterForm:
     form = AfterForm()
     others = db.session.execute(
         sa.select(Task.id, Task.name)
-        .where(Task.job_id == task.job_id, Task.id != task.id, Task.state != TaskState.CANCELLED).order_by(Task.position)
+        .where(Task.job_id == task.job_id, Task.id != task.id, Task.state != TaskState.CANCELLED)
+        .order_by(Task.position)
     ).all()
     form.after.offer([(row.id, row.name) for row in others], empty="Choose a step")
     return form

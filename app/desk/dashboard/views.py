@@ -1,0 +1,43 @@
+"""The dashboard: how jobs stand, what clients owe us, hours against capacity, unbilled WIP."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from flask import Blueprint, render_template
+
+from app.core.permissions import Permission, authorize
+from app.core.web import Answer, is_htmx, me
+from app.desk.guard import guard
+from app.exchange.csv_out import record_export, stream_csv
+from app.jobs.policy import can_see_dashboard
+from app.reports.dashboard import hours_of_week, standing, this_week, unbilled
+
+blueprint = guard(Blueprint("dashboard", __name__))
+
+
+@blueprint.get("/dashboard")
+def index() -> Answer:
+    actor = me()
+    authorize(actor, can_see_dashboard)
+    return render_template(
+        "desk/dashboard/_figures.html" if is_htmx() else "desk/dashboard/index.html",
+        standing=standing(seen_by=actor), weeks=hours_of_week(seen_by=actor), week=this_week(),
+        wip=unbilled(seen_by=actor) if actor.may(Permission.WIP_SEE) else None,
+        zero=dt.timedelta(), has_wall=bool(actor.walled_clients or actor.walled_engagements),
+        may_export=actor.may(Permission.EXPORT),
+    )
+
+
+@blueprint.get("/dashboard/hours.csv")
+def export() -> Answer:
+    """The week's hours by person as a file."""
+    actor = me()
+    authorize(actor, can_see_dashboard)
+    record_export("hours of the week", by=actor)
+    rows = hours_of_week(seen_by=actor)
+    return stream_csv("hours.csv", ["Person", "Recorded, hours", "Charged, hours", "Capacity, hours", "Share, %"], (
+        [row.name, *(round(each.total_seconds() / 3600, 2) for each in (row.recorded, row.charged, row.capacity)),
+         row.share]
+        for row in rows
+    ))

@@ -1,0 +1,110 @@
+"""Reading the event log for whom it concerns: one notice an event and person, across no wall, never of own acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from app.activity.commands import reads
+from app.activity.models import Event
+from app.clients.models import Client, Wall
+from app.core import live
+from app.core.db import db
+from app.core.ids import new_id, parse_id
+from app.jobs.models import Job, Task
+from app.notifications.models import Notice
+from app.people.models import Person, PersonState
+from app.requests.models import ClientRequest
+from app.runs.models import Run
+
+Data = dict[str, Any]
+Whom = Callable[[Event, Data], Iterable[UUID | None]]
+
+
+def _named(key: str) -> Whom:
+    return lambda _event, data: [parse_id(str(data.get(key) or ""))]
+
+
+def _listed(key: str) -> Whom:
+    return lambda _event, data: [parse_id(str(each)) for each in data.get(key) or ()]
+
+
+def _owners_of_readied(_event: Event, data: Data) -> Iterable[UUID | None]:
+    ids = [each for each in map(parse_id, map(str, data.get("readied") or ())) if each]
+    return db.session.scalars(sa.select(Task.assignee_id).where(Task.id.in_(ids))).all() if ids else []
+
+
+def _of_request(event: Event, _data: Data) -> Iterable[UUID | None]:
+    """Whoever has the step that waits for it, and is in charge of its job; else whoever sent it."""
+    row = db.session.execute(
+        sa.select(Task.assignee_id, Job.owner_id, ClientRequest.sent_by)
+        .select_from(ClientRequest).outerjoin(Task, Task.id == ClientRequest.task_id)
+        .outerjoin(Job, Job.id == ClientRequest.job_id).where(ClientRequest.id == event.subject_id)
+    ).one_or_none()
+    if row is None:
+        return []
+    concerned = [each for each in row[:2] if each]
+    return concerned or [row.sent_by]
+
+
+def _starter(event: Event, _data: Data) -> Iterable[UUID | None]:
+    return db.session.scalars(sa.select(Run.started_by).where(Run.id == event.subject_id)).all()
+
+
+def _in_charge_of_client(event: Event, _data: Data) -> Iterable[UUID | None]:
+    row = db.session.execute(
+        sa.select(Client.partner_id, Client.manager_id).where(Client.id == event.client_id)
+    ).one_or_none()
+    return row or []
+
+
+CONCERNED: dict[str, Whom] = {
+    "jobs.task.assigned": _named("to"),
+    "jobs.task.added": _named("to"),
+    "jobs.task.returned": _named("to"),
+    "jobs.role.set": _named("to"),
+    "jobs.job.handed_over": _named("to"),
+    "jobs.task.completed": _owners_of_readied,
+    "jobs.task.approved": _owners_of_readied,
+    "jobs.task.cancelled": _owners_of_readied,
+    "jobs.task.opened": _owners_of_readied,
+    "jobs.task.answered": _owners_of_readied,
+    "requests.request.submitted": _of_request,
+    "marks.comment.add": _listed("mentions"),
+    "runs.run.finish": _starter,
+    "billing.invoice.submit": _in_charge_of_client,
+    "billing.invoice.approve": _in_charge_of_client,
+}
+
+
+@reads("notifications.inbox", *CONCERNED)
+def tell_concerned(event: Event, data: Data) -> None:
+    """Put a notice into the inbox of everyone whom the event concerns. Once each, however often it is read."""
+    people = {each for each in CONCERNED[event.kind](event, data) if each and each != event.actor_id}
+    told = _allowed(people, event) if people else set()
+    if not told:
+        return
+    job = str(event.job_id) if event.job_id else ""
+    kept = {**data, "job": job, "actor": str(event.actor_id) if event.actor_id else ""}
+    rows = [
+        {"id": new_id(), "person_id": person, "event_id": event.id, "kind": event.kind,
+         "subject_kind": event.subject_kind, "subject_id": event.subject_id, "client_id": event.client_id,
+         "engagement_id": event.engagement_id, "data": kept, "created_at": event.at}
+        for person in sorted(told)
+    ]
+    db.session.execute(insert(Notice).values(rows).on_conflict_do_nothing())
+    live.publish(*(f"person:{person}" for person in sorted(told)))
+
+
+def _allowed(people: Collection[UUID], event: Event) -> set[UUID]:
+    """Those who work here and whom no wall keeps from it."""
+    walled = sa.select(Wall.person_id).where(
+        sa.or_(Wall.client_id == event.client_id, Wall.engagement_id == event.engagement_id)
+    )
+    return set(db.session.scalars(
+        sa.select(Person.id).where(Person.id.in_(people), Person.state == PersonState.ACTIVE, Person.id.not_in(walled))
+    ))

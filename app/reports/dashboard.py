@@ -1,0 +1,158 @@
+"""The manager's dashboard: grouped queries only, computed for whoever looks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.db import db
+from app.firm.calendars import WorkingCalendar, calendar_for
+from app.firm.models import Closure, Office
+from app.jobs.models import Job, JobStatus
+from app.jobs.queries.board import Mark, mark_condition
+from app.ledger.models import Account
+from app.ledger.queries import Aged, aged_total
+from app.people.models import Person, PersonState, WorkingPattern
+from app.requests.models import WITH_CLIENT, ClientRequest, RequestState
+from app.timekeeping.models import TimeEntry
+
+WEEK = dt.timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the firm's active jobs stand, and what it waits for."""
+
+    on_track: int
+    at_risk: int
+    overdue: int
+    waiting_jobs: int
+    requests_out: int
+    requests_late: int
+    to_review: int
+
+    @property
+    def jobs(self) -> int:
+        return self.on_track + self.at_risk + self.overdue
+
+
+@dataclass(frozen=True)
+class PersonWeek:
+    """One person's week: recorded and charged against the hours that they work."""
+
+    id: UUID
+    name: str
+    recorded: dt.timedelta
+    charged: dt.timedelta
+    capacity: dt.timedelta
+
+    @property
+    def share(self) -> int:
+        return round(self.recorded / self.capacity * 100) if self.capacity else 0
+
+
+def standing(*, seen_by: Actor) -> Standing:
+    """Two grouped queries: jobs by mark, requests by state."""
+    jobs = db.session.execute(
+        sa.select(*(sa.func.count().filter(mark_condition(mark)) for mark in Mark)).select_from(Job).where(
+            Job.status == JobStatus.ACTIVE, *within_sight(seen_by, Job.client_id, Job.engagement_id)
+        )
+    ).one()
+    marks = dict(zip(Mark, jobs, strict=True))
+    with_client = ClientRequest.state.in_(WITH_CLIENT)
+    out, late, submitted = db.session.execute(
+        sa.select(
+            sa.func.count().filter(with_client), sa.func.count().filter(with_client, ClientRequest.due_on < today()),
+            sa.func.count().filter(ClientRequest.state == RequestState.SUBMITTED),
+        ).select_from(ClientRequest).where(
+            ClientRequest.closed_at.is_(None),
+            *within_sight(seen_by, ClientRequest.client_id, ClientRequest.engagement_id),
+        )
+    ).one()
+    return Standing(
+        marks[Mark.ON_TRACK], marks[Mark.AT_RISK], marks[Mark.OVERDUE], marks[Mark.WAITING], out, late, submitted
+    )
+
+
+def this_week() -> tuple[dt.date, dt.date]:
+    """Monday, and the Monday after."""
+    monday = today() - dt.timedelta(days=today().weekday())
+    return monday, monday + WEEK
+
+
+def hours_of_week(*, seen_by: Actor, start: dt.date | None = None) -> list[PersonWeek]:
+    """Everyone's week, most loaded first; time on clients behind a wall counts, it has no name here."""
+    monday = start or this_week()[0]
+    people = db.session.execute(
+        sa.select(Person.id, Person.name, Person.office_id)
+        .where(Person.state == PersonState.ACTIVE, sa.literal(not seen_by.is_contact)).order_by(Person.sort_key)
+    ).all()
+    worked = {
+        row.person_id: row for row in db.session.execute(
+            sa.select(
+                TimeEntry.person_id, sa.func.sum(TimeEntry.recorded).label("recorded"),
+                sa.func.coalesce(sa.func.sum(TimeEntry.charged).filter(TimeEntry.billable), 0).label("charged"),
+            ).where(
+                TimeEntry.person_id.in_([person.id for person in people]), TimeEntry.worked_on >= monday,
+                TimeEntry.worked_on < monday + WEEK, TimeEntry.deleted_at.is_(None),
+                *within_sight(seen_by, TimeEntry.client_id, TimeEntry.engagement_id),
+            ).group_by(TimeEntry.person_id)
+        )
+    }
+    patterns, calendars = _patterns(), _calendars()
+    weeks = []
+    for person in people:
+        row = worked.get(person.id)
+        minutes = _capacity(patterns.get(person.id, ()), calendars[person.office_id], monday)
+        weeks.append(PersonWeek(
+            person.id, person.name, _seconds(row.recorded) if row else dt.timedelta(),
+            _seconds(row.charged) if row else dt.timedelta(), dt.timedelta(minutes=minutes),
+        ))
+    return weeks
+
+
+def unbilled(*, seen_by: Actor) -> list[Aged]:
+    """Unbilled WIP by currency and age, from the kept balances."""
+    return [aged for aged in aged_total(Account.WIP, today(), seen_by=seen_by) if any(aged.columns)]
+
+
+def _seconds(value: object) -> dt.timedelta:
+    return value if isinstance(value, dt.timedelta) else dt.timedelta(seconds=int(str(value)))
+
+
+def _patterns() -> Mapping[UUID, Sequence[tuple[dt.date, list[int]]]]:
+    found: dict[UUID, list[tuple[dt.date, list[int]]]] = defaultdict(list)
+    for row in db.session.execute(
+        sa.select(WorkingPattern.person_id, WorkingPattern.from_on, WorkingPattern.minutes)
+        .order_by(WorkingPattern.from_on)
+    ):
+        found[row.person_id].append((row.from_on, row.minutes))
+    return found
+
+
+def _calendars() -> dict[UUID, WorkingCalendar]:
+    closures = db.session.execute(sa.select(Closure.office_id, Closure.closed_on)).all()
+    return {
+        row.id: calendar_for(
+            row.calendar, closures=[c.closed_on for c in closures if c.office_id in (None, row.id)]
+        )
+        for row in db.session.execute(sa.select(Office.id, Office.calendar))
+    }
+
+
+def _capacity(patterns: Sequence[tuple[dt.date, list[int]]], calendar: WorkingCalendar, monday: dt.date) -> int:
+    minutes = 0
+    for offset in range(7):
+        day = monday + dt.timedelta(days=offset)
+        week = next((week for from_on, week in reversed(patterns) if from_on <= day), None)
+        if week and calendar.is_working_day(day):
+            minutes += week[offset]
+    return minutes
