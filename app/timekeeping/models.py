@@ -138,6 +138,7 @@ class Expense(WipItem, Base):
     client: Mapped[Client] = relationship(lazy="raise")
     engagement: Mapped[Engagement] = relationship(lazy="raise")
     job: Mapped[Job | None] = relationship(lazy="raise")
+    task: Mapped[Task | None] = relationship(lazy="raise")
     person: Mapped[Person] = relationship(lazy="raise")
 
     __table_args__ = (

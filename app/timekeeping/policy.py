@@ -8,7 +8,7 @@ from uuid import UUID
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.permissions import Permission
-from app.timekeeping.models import WipItem
+from app.timekeeping.models import ItemState, WipItem
 
 
 def can_record_time(by: Actor, person_id: UUID | None = None) -> bool:
@@ -28,3 +28,13 @@ def can_see_rates(by: Actor, *_things: Any) -> bool:
 
 def can_edit_rates(by: Actor, *_things: Any) -> bool:
     return by.may(Permission.RATE_EDIT)
+
+
+def can_see_time_of(by: Actor, person_id: UUID | None) -> bool:
+    """Whose time sheet one may open: one's own; those of colleagues take a permission."""
+    return by.is_system or (by.is_person and (person_id in (None, by.id) or by.may(Permission.TIME_EDIT_OTHERS)))
+
+
+def can_change_item(by: Actor, item: WipItem) -> bool:
+    """Whether it still changes, and by this person: for showing or hiding what would be refused."""
+    return item.state in (ItemState.OPEN, ItemState.HELD) and item.deleted_at is None and can_edit_item(by, item)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,8 +14,11 @@ from sqlalchemy.orm import joinedload
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight
 from app.core.actors import Actor
+from app.core.clock import today
 from app.core.db import db, get_or_404
+from app.core.errors import NotFound
 from app.jobs.models import Job, Task
+from app.people.models import Person
 from app.timekeeping.models import Expense, Rate, TimeEntry, Timer
 from app.timekeeping.policy import can_see_rates
 
@@ -22,7 +26,7 @@ PAGE = 50
 
 
 def entries_seen_by(actor: Actor) -> sa.Select[tuple[TimeEntry]]:
-    """A person's own time always; that of colleagues where clients may be seen. Contacts see none."""
+    """Time on the clients that one may see, one's own and the colleagues'. Contacts see none."""
     if actor.is_contact:
         return sa.select(TimeEntry).where(sa.false())
     return sa.select(TimeEntry).where(
@@ -36,7 +40,7 @@ def _with_names(statement: sa.Select[tuple[TimeEntry]]) -> sa.Select[tuple[TimeE
         joinedload(TimeEntry.engagement).load_only(Engagement.id, Engagement.name, Engagement.number),
         joinedload(TimeEntry.job).load_only(Job.id, Job.title, Job.number),
         joinedload(TimeEntry.task).load_only(Task.id, Task.name),
-        joinedload(TimeEntry.person),
+        joinedload(TimeEntry.person).load_only(Person.id, Person.name),
     )
 
 
@@ -45,7 +49,8 @@ def get_entry(entry_id: UUID, *, seen_by: Actor, deleted: bool = False) -> TimeE
         base = sa.select(TimeEntry).where(*within_sight(seen_by, TimeEntry.client_id, TimeEntry.engagement_id))
     else:
         base = entries_seen_by(seen_by)
-    return get_or_404(_with_names(base.where(TimeEntry.id == entry_id)))
+    statement = _with_names(base.where(TimeEntry.id == entry_id))
+    return get_or_404(statement.execution_options(populate_existing=True))
 
 
 def list_entries(
@@ -113,15 +118,14 @@ def sum_by_day(person_id: UUID, first: dt.date, last: dt.date, *, seen_by: Actor
     ]
 
 
-def running_timer(*, seen_by: Actor) -> Timer | None:
-    """The one that runs, with what it is for."""
-    return db.session.scalar(_timers(seen_by).where(Timer.running_since.is_not(None)))
-
-
 def _timers(seen_by: Actor) -> sa.Select[tuple[Timer]]:
     return (
         sa.select(Timer)
-        .where(Timer.person_id == seen_by.id if seen_by.is_person else sa.false())
+        .where(
+            Timer.person_id == seen_by.id if seen_by.is_person else sa.false(),
+            Timer.discarded_at.is_(None),
+            *within_sight(seen_by, Timer.client_id, Timer.engagement_id),
+        )
         .options(
             joinedload(Timer.client).load_only(Client.id, Client.name, Client.code),
             joinedload(Timer.engagement).load_only(Engagement.id, Engagement.name),
@@ -138,8 +142,15 @@ def list_timers(*, seen_by: Actor) -> Sequence[Timer]:
 
 
 def get_timer(timer_id: UUID, *, seen_by: Actor) -> Timer:
-    """One of one's own timers; anybody else's is not there."""
-    return get_or_404(_timers(seen_by).where(Timer.id == timer_id))
+    """One of one's own timers, a discarded one too; anybody else's is not there."""
+    return get_or_404(sa.select(Timer).where(Timer.id == timer_id, Timer.person_id == seen_by.person_id))
+
+
+def entry_of_timer(timer_id: UUID, *, seen_by: Actor) -> TimeEntry | None:
+    """What one's own timer became when it was stopped."""
+    return db.session.scalar(
+        sa.select(TimeEntry).where(TimeEntry.timer_id == timer_id, TimeEntry.person_id == seen_by.person_id)
+    )
 
 
 def expenses_seen_by(actor: Actor) -> sa.Select[tuple[Expense]]:
@@ -150,11 +161,20 @@ def expenses_seen_by(actor: Actor) -> sa.Select[tuple[Expense]]:
     )
 
 
-def get_expense(expense_id: UUID, *, seen_by: Actor) -> Expense:
+def get_expense(expense_id: UUID, *, seen_by: Actor, deleted: bool = False) -> Expense:
+    base = expenses_seen_by(seen_by)
+    if deleted and not seen_by.is_contact:
+        base = sa.select(Expense).where(*within_sight(seen_by, Expense.client_id, Expense.engagement_id))
     return get_or_404(
-        expenses_seen_by(seen_by)
-        .where(Expense.id == expense_id)
-        .options(joinedload(Expense.client), joinedload(Expense.engagement), joinedload(Expense.person))
+        base.where(Expense.id == expense_id)
+        .options(
+            joinedload(Expense.client),
+            joinedload(Expense.engagement),
+            joinedload(Expense.job),
+            joinedload(Expense.task),
+            joinedload(Expense.person).load_only(Person.id, Person.name),
+        )
+        .execution_options(populate_existing=True)
     )
 
 
@@ -163,7 +183,7 @@ def list_expenses(*, seen_by: Actor, person_id: UUID | None = None, page: int = 
     statement = expenses_seen_by(seen_by).options(
         joinedload(Expense.client).load_only(Client.id, Client.name, Client.code),
         joinedload(Expense.engagement).load_only(Engagement.id, Engagement.name),
-        joinedload(Expense.person),
+        joinedload(Expense.person).load_only(Person.id, Person.name),
     )
     if person_id:
         statement = statement.where(Expense.person_id == person_id)
@@ -176,18 +196,65 @@ def list_expenses(*, seen_by: Actor, person_id: UUID | None = None, page: int = 
     )
 
 
-def list_rates(*, seen_by: Actor) -> Sequence[Rate]:
-    """Rates in use, the most general last; nobody without the permission sees one."""
+@dataclass(frozen=True)
+class RateRow:
+    """A rate with the names of whom and what it is for."""
+
+    rate: Rate
+    person: str | None
+    client: str | None
+    engagement: str | None
+
+
+def list_rates(*, seen_by: Actor, everything: bool = False) -> list[RateRow]:
+    """Rates in use, the most exact first, or with `everything` ended and archived ones too. Takes a permission."""
     if not can_see_rates(seen_by):
         return []
-    return db.session.scalars(
-        sa.select(Rate)
-        .where(Rate.archived_at.is_(None), *within_sight(seen_by, Rate.client_id, Rate.engagement_id))
+    statement = (
+        sa.select(Rate, Person.name, Client.name, Engagement.name)
+        .outerjoin(Person, Person.id == Rate.person_id)
+        .outerjoin(Engagement, Engagement.id == Rate.engagement_id)
+        .outerjoin(Client, Client.id == sa.func.coalesce(Rate.client_id, Engagement.client_id))
+        .where(*within_sight(seen_by, Client.id, Rate.engagement_id))
         .order_by(
             Rate.engagement_id.is_(None),
             Rate.client_id.is_(None),
+            Client.sort_key,
             Rate.person_id.is_(None),
+            Person.sort_key,
             Rate.grade,
+            Rate.work_role,
+            Rate.activity,
+            Rate.currency,
             Rate.from_on.desc(),
         )
-    ).all()
+    )
+    if not everything:
+        statement = statement.where(Rate.archived_at.is_(None), sa.or_(Rate.to_on.is_(None), Rate.to_on > today()))
+    return [RateRow(*row) for row in db.session.execute(statement.limit(2000))]
+
+
+def get_rate(rate_id: UUID, *, seen_by: Actor) -> Rate:
+    if not can_see_rates(seen_by):
+        raise NotFound()
+    return get_or_404(
+        sa.select(Rate).where(Rate.id == rate_id, *within_sight(seen_by, Rate.client_id, Rate.engagement_id))
+    )
+
+
+def every_expense(*, seen_by: Actor, person_id: UUID | None = None) -> Iterator[Any]:
+    """Rows for an export, streamed."""
+    statement = (
+        sa.select(Expense, Person.name, Client.code, Client.name, Engagement.number, Engagement.name)
+        .join(Person, Person.id == Expense.person_id)
+        .join(Client, Client.id == Expense.client_id)
+        .join(Engagement, Engagement.id == Expense.engagement_id)
+        .where(
+            sa.literal(not seen_by.is_contact),
+            Expense.deleted_at.is_(None),
+            *within_sight(seen_by, Expense.client_id, Expense.engagement_id),
+        )
+        .order_by(Expense.worked_on, Expense.id)
+        .execution_options(yield_per=500)
+    )
+    yield from db.session.execute(statement.where(Expense.person_id == person_id) if person_id else statement)

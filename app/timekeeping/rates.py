@@ -14,7 +14,7 @@ from app.catalogue.models import WorkRole
 from app.clients.models import Engagement
 from app.core.db import db
 from app.people.models import Person
-from app.timekeeping.models import Rate
+from app.timekeeping.models import Rate, TimeEntry
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,10 @@ def find_rate(
         return FoundRate(Decimal(0), f"no rate card in {engagement.currency} covers {on:%-d %B %Y}", None)
     best = ordered[0]
     return FoundRate(best.amount, f"{considered[0][0]}, from {best.from_on:%-d %B %Y}", best.id, considered)
+
+
+def rate_of_entry(entry: TimeEntry) -> FoundRate:
+    """What would be found for an entry today, beside what it keeps: for telling why."""
+    engagement = db.session.get_one(Engagement, entry.engagement_id)
+    person = db.session.get_one(Person, entry.person_id)
+    return find_rate(engagement, person, entry.worked_on, work_role=entry.work_role, activity=entry.activity)

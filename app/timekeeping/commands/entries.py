@@ -19,7 +19,7 @@ from app.core.rounding import RoundingRule
 from app.jobs.models import Task
 from app.ledger.models import TransactionKind
 from app.people.models import Person
-from app.timekeeping.commands.locks import refuse_locked
+from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import (
     EntryFacts,
     Setting,
@@ -111,7 +111,7 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
     authorize(by, can_edit_item, entry)
     check_facts(facts)
     with transaction() as session:
-        session.refresh(entry, with_for_update=True)
+        lock(entry)
         refuse_locked(entry)
         check_version(entry, version)
         facts, setting = setting_for(facts, by=by)
@@ -166,8 +166,8 @@ def _revalue(entry: TimeEntry, facts: EntryFacts, setting: Setting, person: Pers
 def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> None:
     """Take an unbilled entry back. The row stays for the record; nothing shows or counts it."""
     authorize(by, can_edit_item, entry)
-    with transaction() as session:
-        session.refresh(entry, with_for_update=True)
+    with transaction():
+        lock(entry)
         if entry.deleted_at:
             return
         refuse_locked(entry)
@@ -191,8 +191,8 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
 def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
     """Undo a deletion: the entry stands again with the value it had."""
     authorize(by, can_edit_item, entry)
-    with transaction() as session:
-        session.refresh(entry, with_for_update=True)
+    with transaction():
+        lock(entry)
         if entry.deleted_at is None:
             return
         entry.mark_restored()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
+from app.core.db import db
 from app.core.errors import NotFound, Refused
-from app.timekeeping.models import ItemState, WipItem
+from app.timekeeping.models import Expense, ItemState, TimeEntry, WipItem
 
 LOCKED = {
     ItemState.DRAFTED: "It is on a draft bill; take it off there first.",
@@ -18,3 +21,11 @@ def refuse_locked(item: WipItem) -> None:
         raise NotFound()
     if item.state in LOCKED:
         raise Refused(LOCKED[item.state])
+
+
+def lock(item: TimeEntry | Expense) -> None:
+    """Read the row as it is now and keep it until the transaction ends; what was loaded beside it is forgotten."""
+    table = type(item)
+    db.session.execute(
+        sa.select(table).where(table.id == item.id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()

@@ -14,7 +14,7 @@ from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.entries import topics_of
-from app.timekeeping.commands.locks import refuse_locked
+from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import base_of
 from app.timekeeping.commands.wip import move_wip, place_of
 from app.timekeeping.models import TimeEntry
@@ -44,7 +44,7 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
     """Take part of an unbilled entry into a second one. The same id again gives the part that is there."""
     authorize(by, can_edit_item, entry)
     with transaction() as session:
-        session.refresh(entry, with_for_update=True)
+        lock(entry)
         existing = session.get(TimeEntry, new_id)
         if existing is not None:
             return existing

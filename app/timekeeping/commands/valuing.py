@@ -61,7 +61,7 @@ class Setting:
 
 def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
     """One query for engagement, rounding and work role; job and engagement are filled in. Raises NotFound, Refused."""
-    row = db.session.execute(_where_it_belongs(facts)).one_or_none()
+    row = db.session.execute(where_it_belongs(facts)).one_or_none()
     if row is None or not can_see(by, row[0].client_id, row[0].id):
         raise NotFound()
     engagement, currency, is_internal, firm_rounding, job_id, task_id, work_role = row
@@ -73,7 +73,8 @@ def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
     return facts, Setting(engagement, currency, is_internal, rounding, work_role)
 
 
-def _where_it_belongs(facts: EntryFacts) -> sa.Select[Any]:
+def where_it_belongs(facts: Any) -> sa.Select[Any]:
+    """The engagement with all that values depend on, by the task, job or engagement that the facts name."""
     columns: list[Any] = [
         Engagement,
         Entity.currency,

@@ -1,0 +1,203 @@
+"""The forms of time, expenses and rates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import wtforms
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
+from wtforms.validators import InputRequired, Length, Optional
+
+from app.catalogue.models import WorkRole
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.fields import AmountField, DurationField, PickField, TypedField, VersionField, offers
+from app.core.web import Form
+from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
+from app.timekeeping.lookup import resolve_work
+from app.timekeeping.models import Expense, TimeEntry
+from app.timekeeping.targets import Target
+
+TOO_LONG = f"A narrative has at most {LONGEST_NARRATIVE:,} characters; shorten it."
+NO_DATE = "Give a date, for example 2026-03-31."
+
+
+class WorkField(PickField):
+    """What time is recorded on: `data` is a Target, picked from the list or named exactly."""
+
+    def __init__(self, label: str = "Work", **kwargs: Any) -> None:
+        self.seen_by: Actor | None = None
+        super().__init__(label, find=self._resolve, required="Say what you worked on.", **kwargs)
+
+    def _resolve(self, text: str) -> Any:
+        return resolve_work(text, seen_by=self.seen_by) if self.seen_by else None
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = Target.parse(valuelist[0]) if valuelist else None
+
+    def show(self, item: TimeEntry | Expense) -> None:
+        """Say where an item is."""
+        self.data = Target.of(item)
+        names = [item.client.name, item.job.title if item.job else item.engagement.name]
+        self.text = " · ".join([*names, item.task.name] if item.task else names)
+
+
+class DateField(wtforms.DateField):
+    """A day; what cannot be read is said in words."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if not any(valuelist):
+            self.data = None
+            return
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(NO_DATE) from None
+
+
+class ApartForm(Form):
+    """A form that may stand on a page beside another one with the same fields."""
+
+    def apart(self, prefix: str) -> None:
+        for field in self:
+            field.id = field.label.field_id = f"{prefix}-{field.id}"
+
+
+class EntryForm(ApartForm):
+    """Time worked: the same fields for adding and for changing."""
+
+    id = wtforms.HiddenField()
+    version = VersionField()
+    person = wtforms.HiddenField()
+    worked_on = DateField("Day", validators=[InputRequired(NO_DATE)])
+    work = WorkField("Work")
+    recorded = DurationField("Time", validators=[InputRequired("Say how long it took, for example 1:30 or 90m.")])
+    narrative = wtforms.TextAreaField("Narrative", validators=[Length(max=LONGEST_NARRATIVE, message=TOO_LONG)])
+    billable = wtforms.BooleanField("Billable", default=True)
+    activity = wtforms.StringField("Activity", validators=[Length(max=80)])
+
+    def prepare(self, by: Actor) -> EntryForm:
+        self.work.seen_by = by
+        if self.worked_on.data is None and not self.worked_on.raw_data:
+            self.worked_on.data = today()
+        return self
+
+    def show(self, entry: TimeEntry) -> None:
+        """Fill in an entry that is to be changed."""
+        self.version.data = str(entry.version)
+        self.worked_on.data, self.recorded.data = entry.worked_on, entry.recorded
+        self.narrative.data, self.billable.data = entry.narrative, entry.billable
+        self.activity.data = entry.activity
+        self.work.show(entry)
+
+    def facts(self) -> EntryFacts:
+        return EntryFacts(
+            worked_on=self.worked_on.data,
+            recorded=self.recorded.data,
+            narrative=self.narrative.data or "",
+            billable=self.billable.data,
+            activity=self.activity.data or "",
+            **vars(self.work.data),
+        )
+
+
+class SplitForm(ApartForm):
+    id = wtforms.HiddenField()
+    taken = DurationField("Time to take out", validators=[InputRequired("Say how much of it, for example 0:30.")])
+    part_narrative = wtforms.TextAreaField(
+        "Its narrative", validators=[Length(max=LONGEST_NARRATIVE, message=TOO_LONG)]
+    )
+
+
+class PercentField(TypedField):
+    """A percentage as people write it."""
+
+    def read(self, text: str) -> Decimal:
+        plain = text.removesuffix("%").strip().replace(",", ".")
+        if not plain.replace(".", "", 1).isdigit() or not plain.isascii() or len(plain) > 10:
+            raise ValueError("Write a percentage, for example 10 or 12.5.")
+        return Decimal(plain)
+
+    def write(self, value: Decimal) -> str:
+        return format(value.normalize(), "f")
+
+
+class ExpenseForm(Form):
+    """Money laid out. The currency is that of the engagement."""
+
+    id = wtforms.HiddenField()
+    version = VersionField()
+    spent_on = DateField("Day", validators=[InputRequired(NO_DATE)])
+    work = WorkField("For")
+    category = wtforms.StringField("Kind", validators=[Length(max=80)])
+    narrative = wtforms.TextAreaField(
+        "What it was for",
+        validators=[
+            InputRequired("Say what it was for; the client may read it."),
+            Length(max=LONGEST_NARRATIVE, message=TOO_LONG),
+        ],
+    )
+    net = AmountField("Net", validators=[InputRequired("Give the amount without tax.")])
+    tax = AmountField("Tax", validators=[Optional()])
+    mark_up_percent = PercentField("Mark-up", validators=[Optional()])
+    billable = wtforms.BooleanField("Billable to the client", default=True)
+
+    def prepare(self, by: Actor) -> ExpenseForm:
+        self.work.seen_by = by
+        if self.spent_on.data is None and not self.spent_on.raw_data:
+            self.spent_on.data = today()
+        return self
+
+
+def _roles(none: str) -> list[SelectChoice]:
+    return offers([("", none), *((role.value, role.value.replace("_", " ").capitalize()) for role in WorkRole)])
+
+
+class RateForm(Form):
+    """A rate from a day on. What is left empty applies to everything."""
+
+    id = wtforms.HiddenField()
+    from_on = DateField("From", validators=[InputRequired(NO_DATE)])
+    amount = AmountField("Rate an hour", validators=[InputRequired("Give the rate an hour.")])
+    currency = wtforms.StringField(
+        "Currency",
+        validators=[InputRequired("Three letters."), Length(min=3, max=3, message="Three letters, for example GBP.")],
+    )
+    person = PickField("Person", find=lambda text: None)
+    grade = wtforms.StringField("Grade", validators=[Length(max=80)])
+    work_role = wtforms.SelectField(
+        "Work role",
+        choices=_roles("Any"),
+        default="",
+    )
+    activity = wtforms.StringField("Activity", validators=[Length(max=80)])
+    client = PickField("Client", find=lambda text: None)
+    engagement = PickField("Engagement", find=lambda text: None)
+
+
+class TryRateForm(Form):
+    """Which rate would apply."""
+
+    class Meta(Form.Meta):
+        csrf = False
+
+    person = PickField("Person", find=lambda text: None, required="Pick a person.")
+    engagement = PickField("Engagement", find=lambda text: None, required="Pick an engagement.")
+    on = DateField("On", validators=[InputRequired(NO_DATE)])
+    work_role = wtforms.SelectField("Work role", choices=_roles("None"), default="")
+
+
+Fallback = TypeVar("Fallback", dt.date, None)
+
+
+def day_or(text: str, otherwise: Fallback) -> dt.date | Fallback:
+    """A date of an address, or the fallback when there is none to read."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return otherwise
+
+
+__all__ = ["EntryForm", "ExpenseForm", "RateForm", "SplitForm", "TryRateForm", "day_or"]

@@ -1,0 +1,110 @@
+"""Sums over the entries of a job, client or engagement."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.clients.models import Client, Engagement
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.db import db
+from app.jobs.models import Job, Task
+from app.people.models import Person
+from app.timekeeping.models import TimeEntry
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryFilter:
+    """Which entries; what is empty does not narrow."""
+
+    person_id: UUID | None = None
+    client_id: UUID | None = None
+    engagement_id: UUID | None = None
+    job_id: UUID | None = None
+    first: dt.date | None = None
+    last: dt.date | None = None
+
+    def conditions(self, seen_by: Actor) -> list[Any]:
+        if seen_by.is_contact:
+            return [sa.false()]
+        found: list[Any] = [TimeEntry.deleted_at.is_(None)]
+        found += within_sight(seen_by, TimeEntry.client_id, TimeEntry.engagement_id)
+        for name in ("person_id", "client_id", "engagement_id", "job_id"):
+            if (value := getattr(self, name)) is not None:
+                found.append(getattr(TimeEntry, name) == value)
+        if self.first:
+            found.append(TimeEntry.worked_on >= self.first)
+        if self.last:
+            found.append(TimeEntry.worked_on <= self.last)
+        return found
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one person has put in, and what it was valued at; in all without a person."""
+
+    person: str
+    entries: int
+    recorded: dt.timedelta
+    charged: dt.timedelta
+    value: Decimal
+    unbilled: Decimal
+    currency: str
+
+
+def total_by_person(found: EntryFilter, *, seen_by: Actor) -> list[Totals]:
+    """One row a person and currency, those with the most time first; one query."""
+    seconds = [sa.func.sum(sa.cast(column, sa.Integer)) for column in (TimeEntry.recorded, TimeEntry.charged)]
+    rows = db.session.execute(
+        sa.select(
+            Person.name,
+            sa.func.count(),
+            *seconds,
+            sa.func.sum(TimeEntry.value),
+            sa.func.sum(TimeEntry.open_value),
+            TimeEntry.currency,
+        )
+        .join(Person, Person.id == TimeEntry.person_id)
+        .where(*found.conditions(seen_by))
+        .group_by(Person.id, TimeEntry.currency)
+        .order_by(seconds[0].desc(), Person.sort_key)
+    )
+    return [
+        Totals(
+            name, count, dt.timedelta(seconds=int(recorded)), dt.timedelta(seconds=int(charged)), value, open_, currency
+        )
+        for name, count, recorded, charged, value, open_, currency in rows
+    ]
+
+
+def every_entry(found: EntryFilter, *, seen_by: Actor) -> Iterator[Any]:
+    """Rows for an export, streamed, oldest first."""
+    yield from (
+        db.session.execute(
+            sa.select(
+                TimeEntry,
+                Person.name,
+                Client.code,
+                Client.name,
+                Engagement.number,
+                Engagement.name,
+                Job.title,
+                Task.name,
+            )
+            .join(Person, Person.id == TimeEntry.person_id)
+            .join(Client, Client.id == TimeEntry.client_id)
+            .join(Engagement, Engagement.id == TimeEntry.engagement_id)
+            .outerjoin(Job, Job.id == TimeEntry.job_id)
+            .outerjoin(Task, Task.id == TimeEntry.task_id)
+            .where(*found.conditions(seen_by))
+            .order_by(TimeEntry.worked_on, TimeEntry.id)
+            .execution_options(yield_per=500)
+        )
+    )

@@ -1,0 +1,201 @@
+"""The time sheet: a week or a day of entries, adding, changing, splitting, deleting them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, render_template, url_for
+
+from app.core.clock import today
+from app.core.errors import NotAllowed
+from app.core.ids import new_id, parse_id
+from app.core.permissions import Permission, authorize
+from app.core.rounding import RoundingRule
+from app.core.web import Answer, arg, form_id, id_arg, is_htmx, me, redirect_to, submit, unprocessable
+from app.core.wording import duration
+from app.desk.guard import guard
+from app.people.models import Person
+from app.people.queries import get_person
+from app.timekeeping.commands.entries import delete_entry, edit_entry, record_entry, restore_entry
+from app.timekeeping.commands.splits import split_entry
+from app.timekeeping.forms import EntryForm, SplitForm, day_or
+from app.timekeeping.lookup import find_work
+from app.timekeeping.models import TimeEntry
+from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of
+from app.timekeeping.queries import get_entry, list_entries
+from app.timekeeping.rates import rate_of_entry
+from app.timekeeping.views.answers import changed, fragment, told
+from app.timekeeping.weeks import ZERO, week_of
+
+blueprint = guard(Blueprint("time", __name__))
+MOST = 300
+
+
+def _whose(person_id: UUID | None) -> Person:
+    """Whose sheet is open: one's own, or a colleague's for whom that is allowed."""
+    actor = me()
+    if not can_see_time_of(actor, person_id):
+        raise NotAllowed("Your role does not show you the time of colleagues.")
+    return get_person(person_id or actor.id, seen_by=actor)  # type: ignore[arg-type]
+
+
+def _sheet(person: Person, on: dt.date, *, one_day: bool) -> dict[str, Any]:
+    """What the strip and the list show: four queries, however much there is."""
+    week = week_of(person.id, on, seen_by=me())
+    first, last = (on, on) if one_day else (week.first, week.last)
+    entries = list_entries(seen_by=me(), person_id=person.id, first=first, last=last, per_page=MOST)[:MOST]
+    days = [day for day in reversed(week.days) if first <= day.day <= last]
+    groups = [(day, [entry for entry in entries if entry.worked_on == day.day]) for day in days]
+    return {
+        "person": person,
+        "week": week,
+        "on": on,
+        "one_day": one_day,
+        "zero": ZERO,
+        "sees_rates": can_see_rates(me()),
+        "one": dt.timedelta(days=1),
+        "groups": [(day, rows) for day, rows in groups if rows or day.missing or one_day],
+        "theirs": person.id != me().id,
+        "may_pick": me().may(Permission.TIME_EDIT_OTHERS),
+        "may_export": me().may(Permission.EXPORT),
+        "may_change": can_change_item,
+        "new_id": new_id,
+    }
+
+
+def _fresh_form(person: Person, on: dt.date) -> EntryForm:
+    form = EntryForm(formdata=None, worked_on=min(on, today())).prepare(me())
+    form.id.data, form.person.data = str(new_id()), str(person.id)
+    like = id_arg("like")
+    if like:
+        entry = get_entry(like, seen_by=me())
+        form.work.show(entry)
+        form.narrative.data, form.billable.data = entry.narrative, entry.billable
+    return form
+
+
+@blueprint.get("/time")
+def index() -> Answer:
+    person, on = _whose(id_arg("person")), day_or(arg("on"), today())
+    sheet = _sheet(person, on, one_day=arg("view") == "day")
+    if is_htmx():
+        return render_template("timekeeping/_sheet.html", **sheet)
+    undo = get_entry(deleted, seen_by=me(), deleted=True) if (deleted := id_arg("deleted")) else None
+    form = _fresh_form(person, on if sheet["one_day"] else today())
+    return render_template("timekeeping/index.html", form=form, undo=undo, **sheet)
+
+
+@blueprint.post("/time")
+def create() -> Answer:
+    form = EntryForm().prepare(me())
+    person = _whose(parse_id(form.person.data))
+    entry_id = form_id(form)
+
+    def save() -> None:
+        record_entry(entry_id, form.facts(), by=me(), person_id=person.id)
+
+    if not submit(form, save):
+        form.id.data = str(entry_id)
+        return _refused(form, person)
+    said = f"{duration(form.recorded.data)} recorded"
+    on = form.worked_on.data
+    if not is_htmx():
+        return redirect_to(_address(person.id, on), said)
+    fresh = fragment("timekeeping/_add.html", form=_fresh_form(person, on), person=person, again=True)
+    return told(fresh, said, **{"time-changed": True})
+
+
+def _refused(form: EntryForm, person: Person) -> Answer:
+    if is_htmx():
+        return unprocessable("timekeeping/_add.html", form=form, person=person)
+    sheet = _sheet(person, form.worked_on.data or today(), one_day=False)
+    return unprocessable("timekeeping/index.html", form=form, **sheet)
+
+
+def _address(person_id: UUID, on: dt.date, **more: Any) -> str:
+    return url_for("time.index", on=on, person=person_id if person_id != me().id else None, **more)
+
+
+@blueprint.get("/time/<uuid:entry_id>")
+def show(entry_id: UUID) -> Answer:
+    entry = get_entry(entry_id, seen_by=me())
+    form = EntryForm(formdata=None).prepare(me())
+    form.show(entry)
+    return _entry(entry, form)
+
+
+def _entry(entry: TimeEntry, form: EntryForm, split: SplitForm | None = None, status: int = 200) -> Answer:
+    split = split or SplitForm(formdata=None)
+    split.id.data = split.id.data or str(new_id())
+    form.apart("entry")
+    split.apart("split")
+    sees = can_see_rates(me())
+    page = render_template(
+        "timekeeping/_entry_panel.html" if is_htmx() else "timekeeping/entry.html",
+        entry=entry,
+        form=form,
+        split=split,
+        may_change=can_change_item(me(), entry),
+        sees_rates=sees,
+        found=rate_of_entry(entry) if sees else None,
+        rounding=RoundingRule.from_json(entry.rounding).describe() if entry.rounding else "",
+        new_id=new_id,
+        close_url=_address(entry.person_id, entry.worked_on),
+    )
+    return page, status
+
+
+@blueprint.post("/time/<uuid:entry_id>")
+def update(entry_id: UUID) -> Answer:
+    entry = get_entry(entry_id, seen_by=me())
+    form = EntryForm().prepare(me())
+
+    def save() -> None:
+        edit_entry(entry, form.facts(), by=me(), version=form.version.number)
+
+    if submit(form, save):
+        return changed("Saved", to=_address(entry.person_id, entry.worked_on))
+    entry = get_entry(entry_id, seen_by=me())
+    form.version.data = str(entry.version)
+    return _entry(entry, form, status=422)
+
+
+@blueprint.post("/time/<uuid:entry_id>/split")
+def split(entry_id: UUID) -> Answer:
+    entry = get_entry(entry_id, seen_by=me())
+    form = SplitForm()
+    part_id = form_id(form)
+
+    def save() -> None:
+        split_entry(entry, part_id, form.taken.data, by=me(), narrative=form.part_narrative.data or "")
+
+    if submit(form, save):
+        return changed(f"{duration(form.taken.data)} split off", to=_address(entry.person_id, entry.worked_on))
+    kept = get_entry(entry_id, seen_by=me())
+    fields = EntryForm(formdata=None).prepare(me())
+    fields.show(kept)
+    return _entry(kept, fields, form, 422)
+
+
+@blueprint.post("/time/<uuid:entry_id>/deletion")
+def delete(entry_id: UUID) -> Answer:
+    entry = get_entry(entry_id, seen_by=me(), deleted=True)
+    delete_entry(entry, by=me())
+    to = _address(entry.person_id, entry.worked_on, deleted=entry.id)
+    undo = url_for("time.restore", entry_id=entry.id)
+    return changed(f"{duration(entry.recorded)} deleted", to=to, undo=undo)
+
+
+@blueprint.post("/time/<uuid:entry_id>/restoration")
+def restore(entry_id: UUID) -> Answer:
+    entry = get_entry(entry_id, seen_by=me(), deleted=True)
+    restore_entry(entry, by=me())
+    return changed(f"{duration(entry.recorded)} is back", to=_address(entry.person_id, entry.worked_on), panel=False)
+
+
+@blueprint.get("/lookup/work")
+def lookup() -> Answer:
+    authorize(me(), can_record_time)
+    return render_template("timekeeping/_lookup.html", works=find_work(arg("q"), seen_by=me()))

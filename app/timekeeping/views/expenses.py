@@ -1,0 +1,140 @@
+"""Expenses: a list, adding, changing, deleting."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, render_template, url_for
+
+from app.core.ids import new_id
+from app.core.permissions import authorize
+from app.core.web import Answer, arg, form_id, id_arg, me, page_number, redirect_to, submit
+from app.desk.guard import guard
+from app.timekeeping.commands.expenses import (
+    ExpenseFacts,
+    delete_expense,
+    edit_expense,
+    record_expense,
+    restore_expense,
+)
+from app.timekeeping.forms import ExpenseForm
+from app.timekeeping.models import Expense
+from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of
+from app.timekeeping.queries import PAGE, get_expense, list_expenses
+
+blueprint = guard(Blueprint("expenses", __name__))
+
+
+@blueprint.get("/expenses")
+def index() -> Answer:
+    everyone = arg("show") == "all" and can_see_time_of(me(), None) and can_see_rates(me())
+    rows = list_expenses(seen_by=me(), person_id=None if everyone else me().id, page=page_number())
+    undo = get_expense(deleted, seen_by=me(), deleted=True) if (deleted := id_arg("deleted")) else None
+    return render_template(
+        "timekeeping/expenses.html",
+        expenses=rows[:PAGE],
+        has_next=len(rows) > PAGE,
+        page=page_number(),
+        everyone=everyone,
+        sees_rates=can_see_rates(me()),
+        undo=undo,
+    )
+
+
+@blueprint.get("/expenses/new")
+def new() -> Answer:
+    authorize(me(), can_record_time)
+    form = ExpenseForm(formdata=None).prepare(me())
+    form.id.data = str(new_id())
+    return _page(form)
+
+
+def _page(form: ExpenseForm, expense: Expense | None = None) -> str:
+    return render_template(
+        "timekeeping/expense.html",
+        form=form,
+        expense=expense,
+        sees_rates=can_see_rates(me()),
+        may_change=expense is None or can_change_item(me(), expense),
+    )
+
+
+def _facts(form: ExpenseForm, mark_up: Decimal) -> ExpenseFacts:
+    """Whoever sees no rates neither sees nor sets a mark-up."""
+    if can_see_rates(me()):
+        mark_up = form.mark_up_percent.data or Decimal(0)
+    return ExpenseFacts(
+        spent_on=form.spent_on.data,
+        net=form.net.data,
+        tax=form.tax.data or Decimal(0),
+        mark_up_percent=mark_up,
+        category=form.category.data or "",
+        narrative=form.narrative.data or "",
+        billable=form.billable.data,
+        **vars(form.work.data),
+    )
+
+
+@blueprint.post("/expenses")
+def create() -> Answer:
+    form = ExpenseForm().prepare(me())
+    expense_id = form_id(form)
+    if submit(form, lambda: record_expense(expense_id, _facts(form, Decimal(0)), by=me())):
+        return redirect_to(url_for("expenses.index"), "Expense recorded")
+    form.id.data = str(expense_id)
+    return _page(form), 422
+
+
+@blueprint.get("/expenses/<uuid:expense_id>")
+def edit(expense_id: UUID) -> Answer:
+    expense = get_expense(expense_id, seen_by=me())
+    return _page(_filled(expense), expense)
+
+
+def _filled(expense: Expense) -> ExpenseForm:
+    form = ExpenseForm(formdata=None).prepare(me())
+    values: dict[str, Any] = {
+        "version": str(expense.version),
+        "spent_on": expense.worked_on,
+        "category": expense.category,
+        "narrative": expense.narrative,
+        "net": expense.net,
+        "tax": expense.tax,
+        "mark_up_percent": expense.mark_up_percent,
+        "billable": expense.billable,
+    }
+    for name, value in values.items():
+        form[name].data = value
+    form.net.currency = form.tax.currency = expense.currency
+    form.work.show(expense)
+    return form
+
+
+@blueprint.post("/expenses/<uuid:expense_id>")
+def update(expense_id: UUID) -> Answer:
+    expense = get_expense(expense_id, seen_by=me())
+    form = ExpenseForm().prepare(me())
+    mark_up = expense.mark_up_percent
+
+    def save() -> None:
+        edit_expense(expense, _facts(form, mark_up), by=me(), version=form.version.number)
+
+    if submit(form, save):
+        return redirect_to(url_for("expenses.index"), "Expense saved")
+    expense = get_expense(expense_id, seen_by=me())
+    form.version.data = str(expense.version)
+    return _page(form, expense), 422
+
+
+@blueprint.post("/expenses/<uuid:expense_id>/deletion")
+def delete(expense_id: UUID) -> Answer:
+    delete_expense(get_expense(expense_id, seen_by=me(), deleted=True), by=me())
+    return redirect_to(url_for("expenses.index", deleted=expense_id), "Expense deleted")
+
+
+@blueprint.post("/expenses/<uuid:expense_id>/restoration")
+def restore(expense_id: UUID) -> Answer:
+    restore_expense(get_expense(expense_id, seen_by=me(), deleted=True), by=me())
+    return redirect_to(url_for("expenses.index"), "The expense is back")

@@ -1,0 +1,125 @@
+"""Time and expenses as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint
+
+from app.core.csv_out import stream_csv
+from app.core.durations import format_hours
+from app.core.errors import NotAllowed
+from app.core.permissions import Permission
+from app.core.web import Answer, arg, id_arg, me
+from app.desk.guard import guard
+from app.firm.exports import record_export
+from app.timekeeping.forms import day_or
+from app.timekeeping.policy import can_see_rates, can_see_time_of
+from app.timekeeping.queries import every_expense
+from app.timekeeping.totals import EntryFilter, every_entry
+
+blueprint = guard(Blueprint("time_csv", __name__))
+HEADER = [
+    "Day",
+    "Person",
+    "Client code",
+    "Client",
+    "Engagement number",
+    "Engagement",
+    "Job",
+    "Step",
+    "Narrative",
+    "Recorded, hours",
+    "Charged, hours",
+    "Billable",
+    "State",
+]
+MONEY = ["Rate", "Value", "Unbilled", "Currency"]
+EXPENSES = [
+    "Day",
+    "Person",
+    "Client code",
+    "Client",
+    "Engagement number",
+    "Engagement",
+    "Kind",
+    "What for",
+    "Net",
+    "Tax",
+    "Currency",
+    "Billable",
+    "State",
+]
+
+
+def _filter() -> EntryFilter:
+    """What the address asks for; without a client or job it is somebody's sheet, which may take a permission."""
+    client, job, person = id_arg("client"), id_arg("job"), id_arg("person")
+    if client is None and job is None and not can_see_time_of(me(), person):
+        raise NotAllowed("Your role does not show you the time of colleagues.")
+    if client is None and job is None and person is None:
+        person = me().id
+    first, last = arg("first"), arg("last")
+    return EntryFilter(
+        person_id=person, client_id=client, job_id=job, first=day_or(first, None), last=day_or(last, None)
+    )
+
+
+@blueprint.get("/time.csv")
+def mine() -> Answer:
+    """One person's, client's or job's time. Rates and values only for who may see them."""
+    found, sees = _filter(), can_see_rates(me())
+    record_export("time", by=me())
+    return stream_csv("time.csv", HEADER + (MONEY if sees else []), _rows(every_entry(found, seen_by=me()), sees))
+
+
+def _rows(entries: Iterator[Any], sees: bool) -> Iterator[list[Any]]:
+    for entry, person, code, client, number, engagement, job, task in entries:
+        row = [
+            entry.worked_on,
+            person,
+            code,
+            client,
+            number,
+            engagement,
+            job,
+            task,
+            entry.narrative,
+            format_hours(entry.recorded),
+            format_hours(entry.charged),
+            "yes" if entry.billable else "no",
+            entry.state,
+        ]
+        yield row + ([entry.rate, entry.value, entry.open_value, entry.currency] if sees else [])
+
+
+@blueprint.get("/expenses.csv")
+def expenses() -> Answer:
+    everyone = arg("show") == "all" and me().may(Permission.TIME_EDIT_OTHERS)
+    sees = can_see_rates(me())
+    record_export("expenses", by=me())
+    rows = every_expense(seen_by=me(), person_id=None if everyone else me().id)
+    return stream_csv(
+        "expenses.csv",
+        EXPENSES + (["Billed at"] if sees else []),
+        (
+            [
+                item.worked_on,
+                person,
+                code,
+                client,
+                number,
+                engagement,
+                item.category,
+                item.narrative,
+                item.net,
+                item.tax,
+                item.currency,
+                "yes" if item.billable else "no",
+                item.state,
+            ]
+            + ([item.value] if sees else [])
+            for item, person, code, client, number, engagement in rows
+        ),
+    )

@@ -1,0 +1,47 @@
+"""Time as a section of the client page and of the job page."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import render_template, url_for
+
+from app.clients.queries import get_client
+from app.core.permissions import Permission
+from app.core.web import Answer, me, page_number
+from app.jobs.queries.jobs import get_job
+from app.timekeeping.policy import can_see_rates
+from app.timekeeping.queries import PAGE, list_entries
+from app.timekeeping.totals import EntryFilter, total_by_person
+from app.timekeeping.views.entries import blueprint
+
+
+@blueprint.get("/clients/<uuid:client_id>/time")
+def client_section(client_id: UUID) -> Answer:
+    client = get_client(client_id, seen_by=me())
+    return _section(
+        EntryFilter(client_id=client.id), url_for("time.client_section", client_id=client.id), client=client.id
+    )
+
+
+@blueprint.get("/jobs/<uuid:job_id>/time")
+def job_section(job_id: UUID) -> Answer:
+    job = get_job(job_id, seen_by=me())
+    return _section(EntryFilter(job_id=job.id), url_for("time.job_section", job_id=job.id), job=job.id)
+
+
+def _section(found: EntryFilter, path: str, **narrowed: Any) -> Answer:
+    page = page_number()
+    rows = list_entries(seen_by=me(), client_id=found.client_id, job_id=found.job_id, page=page)
+    return render_template(
+        "timekeeping/_section.html",
+        entries=rows[:PAGE],
+        has_next=len(rows) > PAGE,
+        page=page,
+        totals=total_by_person(found, seen_by=me()),
+        sees_rates=can_see_rates(me()),
+        may_export=me().may(Permission.EXPORT),
+        narrowed=narrowed,
+        path=path,
+    )
