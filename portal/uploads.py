@@ -7,19 +7,18 @@ from uuid import UUID
 from flask import Blueprint, current_app, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 
-from app.core.errors import NotFound, Refused
+from app.core.errors import NotFound
 from app.core.ids import new_id, parse_id
 from app.core.web import Answer, me, redirect_to
 from app.documents.commands.uploads import (
-    NewFile,
     abandon_upload,
     complete_upload,
     plain_form,
-    plan_upload,
     start_upload,
 )
 from app.documents.models import Document
 from app.documents.queries import get_document
+from app.documents.upload_bodies import digests, new_file, plan_answer
 from app.requests.commands.answering import start_item_upload, start_plain_item_upload
 from app.requests.models import RequestItem
 from app.requests.queries import get_item, item_of_document
@@ -49,22 +48,12 @@ def create_document() -> Answer:
     return _plan(start_upload(new_file(), client_id=client_id, client_sees=True, by=me()))
 
 
-def new_file() -> NewFile:
-    """The body of the browser's question; anything else is refused."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict) or not isinstance(body.get("name"), str) or type(body.get("size")) is not int:
-        raise Refused(_("The file could not be read. Choose it again."))
-    file_id = parse_id(body.get("id") if isinstance(body.get("id"), str) else None)
-    return NewFile(file_id or new_id(), body["name"].replace("\x00", "")[:500], body["size"])
-
-
 def _plan(document: Document) -> Answer:
-    addresses = {
-        "plan": url_for("portal.uploads.show", document_id=document.id),
-        "completion": url_for("portal.uploads.create_completion", document_id=document.id),
-        "abandonment": url_for("portal.uploads.create_abandonment", document_id=document.id),
-    }
-    return jsonify(plan_upload(document, by=me()).to_json() | {"urls": addresses})
+    return jsonify(plan_answer(
+        document, by=me(), plan=url_for("portal.uploads.show", document_id=document.id),
+        completion=url_for("portal.uploads.create_completion", document_id=document.id),
+        abandonment=url_for("portal.uploads.create_abandonment", document_id=document.id),
+    ))
 
 
 @blueprint.get("/uploads/<uuid:document_id>")
@@ -76,10 +65,7 @@ def show(document_id: UUID) -> Answer:
 @blueprint.post("/uploads/<uuid:document_id>/completion")
 def create_completion(document_id: UUID) -> Answer:
     get_document(document_id, seen_by=me())
-    body = request.get_json(silent=True) if request.is_json else {}
-    digests = body.get("digests", []) if isinstance(body, dict) else []
-    whole = isinstance(digests, list) and all(isinstance(digest, str) for digest in digests)
-    document = complete_upload(document_id, by=me(), digests=digests if whole else ())
+    document = complete_upload(document_id, by=me(), digests=digests())
     if request.is_json:
         return jsonify({"id": str(document.id), "state": document.state.value})
     return redirect_to(_page_of(document.id), _("Your file has arrived. We are checking it."))

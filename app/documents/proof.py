@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import sqlalchemy as sa
 
 from app.core.db import db
+from app.core.proofs import Finding, proof
 from app.core.storage import storage
 from app.documents.models import Document, DocumentState
+
+_DOCUMENT = re.compile(r"kept/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-preview)?")  # others keep things there too
 
 
 def find_differences() -> list[str]:
@@ -27,9 +33,16 @@ def find_differences() -> list[str]:
             told.append(f"Document {row.id} is {row.size} bytes, its object {objects[row.kept_key]}.")
         if row.preview_key and row.preview_key not in objects:
             told.append(f"Document {row.id} has no preview {row.preview_key}.")
-    told += [f"Object {key} belongs to no document." for key in sorted(objects.keys() - expected)]
+    ours = {key for key in objects if _DOCUMENT.fullmatch(key)}
+    told += [f"Object {key} belongs to no document." for key in sorted(ours - expected)]
     told += [
         f"Upload {key} finished and belongs to no document."
         for key, _size in storage().keys("incoming/") if key not in incoming
     ]
     return told
+
+
+@proof("documents.objects")
+def rows_and_objects_agree() -> Iterator[Finding]:
+    for difference in find_differences():
+        yield Finding("storage", difference)

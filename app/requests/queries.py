@@ -17,6 +17,10 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
+from app.documents.models import Document
+from app.documents.policy import documents_seen_by
+from app.documents.queries import LISTED
+from app.jobs.models import Job
 from app.requests.models import (
     STILL_TO_COME,
     TO_REVIEW,
@@ -234,3 +238,17 @@ def item_of_document(document_id: UUID, *, seen_by: Actor) -> RequestItem:
         sa.select(RequestItem).join(ItemDocument, ItemDocument.item_id == RequestItem.id)
         .where(ItemDocument.document_id == document_id, RequestItem.request_id.in_(visible)).limit(1)
     )
+
+
+def documents_of_job(job: Job, *, seen_by: Actor, limit: int = 100) -> Sequence[Document]:
+    """Files given for a job's requests, and those kept with its engagement, newest first."""
+    given = (
+        sa.select(ItemDocument.document_id).join(RequestItem, RequestItem.id == ItemDocument.item_id)
+        .join(ClientRequest, ClientRequest.id == RequestItem.request_id).where(ClientRequest.job_id == job.id)
+    )
+    return db.session.scalars(
+        documents_seen_by(seen_by)
+        .where(Document.client_id == job.client_id, Document.state.in_(LISTED),
+               sa.or_(Document.id.in_(given), Document.engagement_id == job.engagement_id))
+        .order_by(Document.created_at.desc()).limit(limit)
+    ).all()

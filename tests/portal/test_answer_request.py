@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import urllib.request
 from decimal import Decimal
 from typing import Any
 
 from flask.testing import FlaskClient
 
 from app.core.ids import new_id
-from app.requests.commands.reviewing import accept_all
+from app.requests.commands.answering import save_answer, submit_answers
+from app.requests.commands.reviewing import accept_all, return_item
 from app.requests.models import ItemState, RequestState
 from tests.portal.make_portal import PortalClient, at_portal
 from tests.requests.make_requests import FILES, fresh, give_file, item_of, link_in, mails, make_request
 
 
-def test_the_link_in_the_mail_opens_the_request_by_a_button_and_as_often_as_wanted(client: FlaskClient, cast: Any) -> None:
+def test_the_link_opens_the_request_by_a_button_as_often_as_wanted(client: FlaskClient, cast: Any) -> None:
     make_request(cast)
     path = link_in(mails("requests.request")[0])
     browser = PortalClient(client)
@@ -55,8 +57,6 @@ def test_a_wrong_answer_is_refused_beside_its_field_with_what_was_typed(client: 
 
 
 def test_a_file_goes_to_storage_in_parts_and_the_whole_request_is_submitted(client: FlaskClient, cast: Any) -> None:
-    import urllib.request
-
     request = make_request(cast)
     browser = at_portal(client, cast.cleo, request)
     path = f"/portal/requests/{request.id}"
@@ -78,10 +78,7 @@ def test_a_file_goes_to_storage_in_parts_and_the_whole_request_is_submitted(clie
     assert fresh(request).state is RequestState.SUBMITTED
 
 
-def test_what_was_sent_back_stands_first_with_its_reason_and_can_be_answered_again(client: FlaskClient, cast: Any) -> None:
-    from app.requests.commands.answering import save_answer, submit_answers
-    from app.requests.commands.reviewing import return_item
-
+def test_what_was_sent_back_stands_first_with_its_reason(client: FlaskClient, cast: Any) -> None:
     request = make_request(cast)
     cleo = cast.contact(cast.cleo)
     save_answer(item_of(request, "turnover"), ["10"], by=cleo)
@@ -95,8 +92,6 @@ def test_what_was_sent_back_stands_first_with_its_reason_and_can_be_answered_aga
 
 
 def test_a_finished_request_kills_its_link_and_stays_readable_for_who_signs_in(client: FlaskClient, cast: Any) -> None:
-    from app.requests.commands.answering import save_answer, submit_answers
-
     request = make_request(cast)
     path = link_in(mails("requests.request")[0])
     cleo = cast.contact(cast.cleo)

@@ -11,13 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core.actors import SYSTEM, Actor
-from app.core.clock import now
 from app.core.db import db
 from app.core.ids import new_id
 from app.core.storage import storage
 from app.delivery.models import Delivery
 from app.documents.commands.checking import check_document
-from app.documents.commands.uploads import MEGABYTE, NewFile, complete_upload, plan_upload
+from app.documents.commands.uploads import NewFile, complete_upload
 from app.documents.models import Document, Upload
 from app.requests.commands.answering import start_item_upload
 from app.requests.commands.sending import send_request

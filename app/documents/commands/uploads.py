@@ -21,7 +21,7 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.core.queue import BULK, NOW, enqueue
-from app.core.storage import ObjectMissing, StorageUnavailable, storage
+from app.core.storage import ObjectMissing, Part, StorageUnavailable, storage
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.policy import can_add_document, can_finish_upload
 
@@ -142,10 +142,10 @@ def plan_upload(document: Document, *, by: Actor) -> UploadPlan:
     upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document.id))
     if document.state is not DocumentState.UPLOADING or upload is None or document.incoming_key is None:
         return UploadPlan(document.id, document.state.value, 0, 0, (), {})
-    count = max(1, math.ceil(document.size / upload.part_size))
+    count = _count(document.size, upload.part_size)
     try:
-        arrived = {p.number for p in storage().parts(document.incoming_key, upload.storage_id)
-                   if p.size == _size_of(p.number, document.size, upload.part_size)}
+        listed = storage().parts(document.incoming_key, upload.storage_id)
+        arrived = _whole_parts(listed, document.size, upload.part_size)
     except ObjectMissing:  # finished in storage; only the completion is left to say
         return UploadPlan(document.id, document.state.value, upload.part_size, count, tuple(range(1, count + 1)), {})
     addresses = {
@@ -211,6 +211,15 @@ def part_size(size: int) -> int:
     return max(PART_SIZE, math.ceil(size / MOST_PARTS / MEGABYTE) * MEGABYTE)
 
 
+def _count(size: int, each: int) -> int:
+    return max(1, math.ceil(size / each))
+
+
+def _whole_parts(listed: Sequence[Part], size: int, each: int) -> dict[int, Part]:
+    """One part for each number, of the size it must have: a part sent twice may be listed twice."""
+    return {part.number: part for part in listed if part.size == _size_of(part.number, size, each)}
+
+
 def _size_of(number: int, size: int, each: int) -> int:
     return min(each, size - (number - 1) * each)
 
@@ -221,10 +230,10 @@ def _joined_size(document: Document, upload: Upload | None) -> int:
     store = storage()
     if upload is not None:
         try:
-            parts = store.parts(key, upload.storage_id)
-            if sum(part.size for part in parts) != document.size:
+            parts = _whole_parts(store.parts(key, upload.storage_id), document.size, upload.part_size)
+            if len(parts) != _count(document.size, upload.part_size):
                 raise Refused("Parts of this file are missing yet. Choose it again; nothing is sent twice.")
-            store.finish_multipart(key, upload.storage_id, sorted(parts, key=lambda part: part.number))
+            store.finish_multipart(key, upload.storage_id, [parts[number] for number in sorted(parts)])
         except ObjectMissing:
             pass
         except StorageUnavailable:

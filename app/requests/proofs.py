@@ -1,0 +1,35 @@
+"""Proof that what a job says it waits for is what its requests still lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from app.core.db import db
+from app.core.proofs import Finding, proof
+from app.jobs.models import Job
+from app.requests.models import ANSWERABLE, STILL_TO_COME, ClientRequest, RequestItem
+
+
+@proof("requests.waiting")
+def jobs_count_what_they_wait_for() -> Iterator[Finding]:
+    asked = (
+        sa.select(
+            ClientRequest.job_id,
+            sa.func.count().filter(RequestItem.state.in_(STILL_TO_COME)).label("waiting"),
+            sa.func.count().label("total"),
+        )
+        .join(RequestItem, RequestItem.request_id == ClientRequest.id)
+        .where(ClientRequest.closed_at.is_(None), ClientRequest.state.in_(ANSWERABLE), RequestItem.required,
+               ClientRequest.job_id.is_not(None))
+        .group_by(ClientRequest.job_id).subquery()
+    )
+    waiting, total = sa.func.coalesce(asked.c.waiting, 0), sa.func.coalesce(asked.c.total, 0)
+    rows = db.session.execute(
+        sa.select(Job.number, Job.waiting_items, Job.waiting_total, waiting, total)
+        .outerjoin(asked, asked.c.job_id == Job.id)
+        .where(sa.or_(Job.waiting_items != waiting, Job.waiting_total != total)).limit(100)
+    )
+    for number, said, of, true, true_of in rows:
+        yield Finding(f"job {number}", f"says that it waits for {said} of {of}; it is {true} of {true_of}.")

@@ -1,0 +1,156 @@
+"""The list of requests, one request, and what is done with it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from app.clients.queries import get_client
+from app.core.csv_out import stream_csv
+from app.core.ids import parse_id
+from app.core.web import Answer, arg, me, page_number, redirect_to
+from app.desk.guard import guard
+from app.documents.queries import names_of_adders
+from app.firm.exports import record_export
+from app.jobs.queries.jobs import get_job
+from app.requests.answers import chosen, in_words, typed_again
+from app.requests.commands.reminding import remind_request, set_reminders
+from app.requests.commands.reviewing import accept_all, tell_returned
+from app.requests.commands.sending import cancel_request, delete_draft, reopen_request, send_request
+from app.requests.models import ClientRequest, RequestItem
+from app.requests.policy import can_edit_request
+from app.requests.queries import (
+    RequestFilters,
+    RequestRow,
+    count_requests,
+    earlier_answers,
+    get_request,
+    last_reminded_on,
+    list_requests,
+    reachable_contacts,
+    recipients_of,
+)
+
+blueprint = guard(Blueprint("requests", __name__, url_prefix="/requests"))
+VIEWS = ("waiting", "submitted", "overdue", "drafts", "closed", "all")
+
+
+@blueprint.get("")
+def index() -> Answer:
+    view = arg("view") if arg("view") in VIEWS else "waiting"
+    rows, has_next = list_requests(RequestFilters(view=view), seen_by=me(), page=page_number())
+    return render_template("requests/index.html", rows=rows, has_next=has_next, page=page_number(), view=view,
+                           counts=count_requests(seen_by=me()))
+
+
+@blueprint.get("/export.csv")
+def export() -> Response:
+    view = arg("view") if arg("view") in VIEWS else "all"
+    record_export("requests", by=me())
+    header = ("Client", "Request", "State", "Due", "Sent", "Things", "Still to come", "To review", "Reminders")
+    return stream_csv("requests.csv", header, _lines(view, me()))
+
+
+def _lines(view: str, seen_by: Any) -> Iterator[tuple[Any, ...]]:
+    page = 1
+    while True:
+        rows, has_next = list_requests(RequestFilters(view=view), seen_by=seen_by, page=page, per_page=500)
+        yield from (_line(row) for row in rows)
+        if not has_next:
+            return
+        page += 1
+
+
+def _line(row: RequestRow) -> tuple[Any, ...]:
+    asked = row.request
+    return (row.client_name, asked.name, asked.state, asked.due_on, asked.sent_at and asked.sent_at.date(), row.total,
+            row.to_come, row.to_review, asked.reminders_sent)
+
+
+@blueprint.get("/<uuid:request_id>")
+def show(request_id: UUID) -> Answer:
+    return render_template("requests/show.html", **page_of(get_request(request_id, seen_by=me())))
+
+
+def page_of(asked: ClientRequest, **more: Any) -> dict[str, Any]:
+    """Everything that the page of a request shows."""
+    files = [link.document for item in asked.items for link in item.files]
+    return {
+        "asked": asked, "in_words": in_words, "typed_again": typed_again, "chosen_options": chosen,
+        "recipients": recipients_of(asked, seen_by=me()), "earlier": earlier_answers(asked, seen_by=me()),
+        "job": get_job(asked.job_id, seen_by=me()) if asked.job_id else None,
+        "reminded_on": last_reminded_on(asked, seen_by=me()), "adders": names_of_adders(files, seen_by=me()),
+        "reachable": reachable_contacts(asked.client_id, seen_by=me()) if asked.sent_at is None else (),
+        "may_edit": can_edit_request(me(), asked), "missing": _missing(asked.items),
+        "to_review": [item for item in asked.items if item.is_to_review],
+    } | more
+
+
+def _missing(items: list[RequestItem]) -> list[RequestItem]:
+    return [item for item in items if item.required and item.is_to_come]
+
+
+def _done(asked: ClientRequest, message: str) -> Answer:
+    return redirect_to(url_for("requests.show", request_id=asked.id), message)
+
+
+@blueprint.post("/<uuid:request_id>/sending")
+def create_sending(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    chosen_ids = [found for text in request.form.getlist("contact") if (found := parse_id(text))]
+    send_request(asked, contact_ids=chosen_ids, by=me())
+    return _done(asked, f"Sent to {asked.client.name}")
+
+
+@blueprint.post("/<uuid:request_id>/reminder")
+def create_reminder(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    remind_request(asked, by=me())
+    return _done(asked, "Reminder sent")
+
+
+@blueprint.post("/<uuid:request_id>/reminders")
+def update_reminders(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    paused = request.form.get("paused") == "yes"
+    set_reminders(asked, paused=paused, by=me())
+    return _done(asked, "Reminders paused" if paused else "Reminders go on")
+
+
+@blueprint.post("/<uuid:request_id>/acceptance")
+def create_acceptance(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    accepted = accept_all(asked, by=me())
+    return _done(asked, f"{accepted} accepted" if accepted else "Nothing waits for review")
+
+
+@blueprint.post("/<uuid:request_id>/telling")
+def create_telling(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    tell_returned(asked, by=me())
+    return _done(asked, "The client has been told what was sent back")
+
+
+@blueprint.post("/<uuid:request_id>/cancellation")
+def create_cancellation(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    cancel_request(asked, by=me())
+    return _done(asked, "Cancelled; its links no longer work")
+
+
+@blueprint.post("/<uuid:request_id>/reopening")
+def create_reopening(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    reopen_request(asked, by=me())
+    return _done(asked, "Open again")
+
+
+@blueprint.post("/<uuid:request_id>/deletion")
+def delete(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    client = get_client(asked.client_id, seen_by=me())
+    delete_draft(asked, by=me())
+    return redirect_to(url_for("clients.show", client_id=client.id, section="requests"), "Draft deleted")

@@ -1,0 +1,293 @@
+"""Files from outside: the good come back as what they are, the hostile are refused with a sentence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import threading
+import urllib.error
+import urllib.request
+import zipfile
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from PIL import Image
+
+from app.core.actors import SYSTEM
+from app.core.clock import now
+from app.core.db import db
+from app.core.errors import NotFound, Refused
+from app.core.ids import new_id
+from app.core.storage import storage
+from app.documents.background import find_unchecked, tend_uploads
+from app.documents.commands.checking import check_document
+from app.documents.commands.serving import open_document, open_preview
+from app.documents.commands.uploads import (
+    MEGABYTE,
+    NewFile,
+    clean_name,
+    complete_upload,
+    plain_form,
+    plan_upload,
+    start_plain_upload,
+    start_upload,
+)
+from app.documents.inspection.archives import EICAR
+from app.documents.inspection.kinds import Unacceptable
+from app.documents.inspection.sniff import identify
+from app.documents.models import Document, DocumentState
+from app.documents.proof import find_differences
+from app.documents.queries import get_document
+from tests.requests.make_requests import FILES, put_parts
+
+GOOD = sorted((FILES / "good").iterdir())
+HOSTILE = sorted((FILES / "hostile").iterdir())
+
+
+def take_in(cast: Any, name: str, body: bytes, *, client: Any = None, contact: Any = None) -> Document:
+    by = cast.contact(contact or cast.cleo)
+    document = start_upload(NewFile(new_id(), name, len(body)), client_id=(client or cast.acme).id, by=by)
+    digests = put_parts(document, body)
+    complete_upload(document.id, by=by, digests=digests)
+    check_document(document.id, by=SYSTEM)
+    return again(document)
+
+
+def again(document: Document) -> Document:
+    db.session.expire_all()
+    return db.session.get_one(Document, document.id)
+
+
+def fetched(url: str) -> tuple[bytes, Message]:
+    with urllib.request.urlopen(url) as answer:
+        return answer.read(), answer.headers
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name)
+def test_a_good_file_goes_through_and_comes_back_as_it_was(cast: Any, path: Path) -> None:
+    document = take_in(cast, path.name, path.read_bytes())
+    assert document.state is DocumentState.AVAILABLE, document.rejected_because
+    assert document.name == path.name
+    body, headers = fetched(open_document(document, by=cast.actor(cast.mel)))
+    assert body == path.read_bytes()
+    assert headers["Content-Type"] == document.media_type
+    assert headers["Content-Disposition"].startswith("attachment;")
+    assert not storage().exists(document.incoming_key or "incoming/none")
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.name)
+def test_a_hostile_file_is_refused_or_made_harmless_and_says_why(cast: Any, path: Path) -> None:
+    body = path.read_bytes()
+    if not body:
+        with pytest.raises(Refused, match="empty"):
+            take_in(cast, path.name, body)
+        return
+    document = take_in(cast, path.name, body)
+    if document.state is DocumentState.AVAILABLE:
+        assert document.media_type == "application/pdf" and document.name == "pdf_as_png.pdf"
+        assert "PNG" in document.remark and "PDF" in document.remark
+    else:
+        assert document.state is DocumentState.REJECTED
+        assert document.rejected_because.endswith(".") and len(document.rejected_because) > 30
+        with pytest.raises(Refused):
+            open_document(document, by=cast.actor(cast.mel))
+
+
+def archive(*members: tuple[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, body in members:
+            made.writestr(name, body)
+    return out.getvalue()
+
+
+def huge_picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("name", "body", "says"), [
+    ("ratio.zip", lambda: archive(("zeros.txt", bytes(64 << 20))), "unpack"),
+    ("count.zip", lambda: archive(*((f"{n}.txt", b"") for n in range(2_500))), "more than 2,000"),
+    ("nested.zip", lambda: archive(("inner.zip", archive(("a.txt", b"a")))), "archive inside"),
+    ("program.zip", lambda: archive(("a.exe", b"MZ")), "program"),
+    ("part.docx", lambda: archive(("[Content_Types].xml", b"<Types/>"), ("word/d.xml", bytes(64 << 20))), "unpack"),
+    ("eicar.com", lambda: EICAR, "harmful"),
+    ("eicar.zip", lambda: archive(("note.txt", EICAR)), "harmful"),
+    ("900megapixels.png", huge_picture, "million"),
+    ("page.txt", lambda: b"hello\n<script>alert(1)</script>", "web page"),
+    ("program.pdf", lambda: b"MZ\x90\x00" + bytes(200), "program"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_what_would_do_harm_is_refused_before_it_is_unpacked(name: str, body: Any, says: str) -> None:
+    content = body()
+    with pytest.raises(Unacceptable, match=says):
+        identify(io.BytesIO(content), len(content), name)
+
+
+def test_a_picture_from_a_phone_gets_a_preview_that_browsers_show(cast: Any) -> None:
+    document = take_in(cast, "IMG_1034.heic", (FILES / "good" / "IMG_1034.heic").read_bytes())
+    body, headers = fetched(open_preview(document, by=cast.actor(cast.mel)))
+    assert headers["Content-Type"] == "image/jpeg"
+    with Image.open(io.BytesIO(body)) as preview:
+        assert max(preview.size) <= 1600
+        assert not preview.getexif()
+
+
+def test_a_file_that_changed_on_its_way_is_refused(cast: Any) -> None:
+    by = cast.contact(cast.cleo)
+    body = b"%PDF-1.4\n%%EOF\n"
+    document = start_upload(NewFile(new_id(), "a.pdf", len(body)), client_id=cast.acme.id, by=by)
+    put_parts(document, body)
+    complete_upload(document.id, by=by, digests=["0" * 64])
+    check_document(document.id, by=SYSTEM)
+    assert "damaged on its way" in again(document).rejected_because
+
+
+def test_a_file_of_several_parts_resumes_with_what_is_missing(cast: Any) -> None:
+    by = cast.contact(cast.cleo)
+    body = b"%PDF-1.4\n" + bytes(17 * MEGABYTE)
+    file = NewFile(new_id(), "big.pdf", len(body))
+    document = start_upload(file, client_id=cast.acme.id, by=by)
+    plan = plan_upload(document, by=by)
+    assert (plan.parts, plan.arrived) == (3, ())
+    urllib.request.urlopen(
+        urllib.request.Request(plan.addresses[2], data=body[8 * MEGABYTE : 16 * MEGABYTE], method="PUT")
+    ).close()
+    later = plan_upload(start_upload(file, client_id=cast.acme.id, by=by), by=by)
+    assert later.arrived == (2,) and set(later.addresses) == {1, 3}
+    with pytest.raises(Refused, match="missing"):
+        complete_upload(document.id, by=by)
+    digests = put_parts(document, body)
+    complete_upload(document.id, by=by, digests=digests)
+    check_document(document.id, by=SYSTEM)
+    assert again(document).state is DocumentState.AVAILABLE
+
+
+def test_the_same_content_twice_is_noticed_for_its_client_only(cast: Any) -> None:
+    body = (FILES / "good" / "basicapi.pdf").read_bytes()
+    first = take_in(cast, "a.pdf", body)
+    second = take_in(cast, "b.pdf", body)
+    elsewhere = take_in(cast, "c.pdf", body, client=cast.rival, contact=cast.otto)
+    assert again(second).same_as_id == first.id
+    assert again(elsewhere).same_as_id is None
+
+
+def test_a_plain_form_posts_to_storage_and_the_sweep_takes_it_in(cast: Any) -> None:
+    by = cast.contact(cast.cleo)
+    document = start_plain_upload(NewFile(new_id(), "Bank statements", 0), client_id=cast.acme.id, by=by)
+    form = plain_form(document, redirect="http://localhost:8000/portal/there", by=by)
+    body = (FILES / "good" / "basicapi.pdf").read_bytes()
+    assert post_form(form, body) in (200, 204, 303, 404)
+    db.session.get_one(Document, document.id).created_at = now() - dt.timedelta(minutes=1)
+    db.session.flush()
+    tend_uploads()
+    assert again(document).state is DocumentState.RECEIVED
+    check_document(document.id, by=SYSTEM)
+    assert (again(document).name, again(document).size) == ("Bank statements.pdf", len(body))
+
+
+def post_form(form: dict[str, Any], body: bytes) -> int:
+    mark = "frontier0123456789"
+    fields = "".join(
+        f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in form["fields"].items()
+    )
+    data = fields.encode() + (
+        f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'.encode() + body
+        + f"\r\n--{mark}--\r\n".encode()
+    )
+    kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+    call = urllib.request.Request(form["url"], data=data, headers=kind)
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *args: Any) -> None:
+            return None
+
+    try:
+        with urllib.request.build_opener(Stay).open(call) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_an_upload_given_up_is_forgotten_after_a_day(cast: Any) -> None:
+    by = cast.contact(cast.cleo)
+    document = start_upload(NewFile(new_id(), "never.pdf", 100), client_id=cast.acme.id, by=by)
+    db.session.get_one(Document, document.id).created_at = now() - dt.timedelta(hours=25)
+    db.session.flush()
+    tend_uploads()
+    assert again(document).state is DocumentState.REJECTED
+    with pytest.raises(NotFound):
+        get_document(document.id, seen_by=by)
+
+
+def test_a_check_that_died_is_taken_up_again(cast: Any, queued: list[tuple[str, dict[str, Any]]]) -> None:
+    by = cast.contact(cast.cleo)
+    body = (FILES / "good" / "basicapi.pdf").read_bytes()
+    document = start_upload(NewFile(new_id(), "a.pdf", len(body)), client_id=cast.acme.id, by=by)
+    put_parts(document, body)
+    complete_upload(document.id, by=by)
+    row = db.session.get_one(Document, document.id)
+    row.move_to(DocumentState.CHECKING)
+    row.checking_at = now() - dt.timedelta(minutes=11)
+    db.session.flush()
+    queued.clear()
+    find_unchecked()
+    assert queued == [("documents.check", {"id": str(document.id)})]
+    check_document(document.id, by=SYSTEM)
+    assert again(document).state is DocumentState.AVAILABLE
+
+
+def test_rows_without_objects_and_objects_without_rows_are_found(cast: Any) -> None:
+    document = take_in(cast, "a.pdf", (FILES / "good" / "basicapi.pdf").read_bytes())
+    lonely = f"kept/{new_id()}"
+    storage().put(lonely, b"x", "text/plain")
+    storage().delete(document.kept_key or "")
+    told = "\n".join(find_differences())
+    assert f"Document {document.id} has no object" in told
+    assert f"Object {lonely} belongs to no document" in told
+    storage().delete(lonely)
+
+
+@pytest.mark.parametrize("name", ['a"b\r\nSet-Cookie: x.pdf', "../../etc/passwd", "\u202efdp.exe.pdf", "ä ö 漢字.pdf",
+                                  "x" * 400 + ".pdf", "\x00", "...", "con.pdf"])
+def test_odd_names_stay_names(cast: Any, name: str) -> None:
+    kept = clean_name(name)
+    assert kept and len(kept) <= 200 and "/" not in kept and "\n" not in kept and "\x00" not in kept
+    document = take_in(cast, name, b"%PDF-1.4\n" + kept.encode())
+    _body, headers = fetched(open_document(document, by=cast.actor(cast.mel)))
+    assert headers["Content-Disposition"].count("filename") == 2
+    assert headers.get("Set-Cookie") is None
+
+
+def test_two_completions_at_once_make_one_arrival(real_app: Flask) -> None:
+    from tests.make import make_cast
+
+    real_app.config["QUEUE_INLINE"].clear()
+    with real_app.app_context():
+        cast = make_cast()
+        db.session.commit()
+        by = cast.contact(cast.cleo)
+        body = (FILES / "good" / "basicapi.pdf").read_bytes()
+        document_id = start_upload(NewFile(new_id(), "a.pdf", len(body)), client_id=cast.acme.id, by=by).id
+        digests = put_parts(db.session.get_one(Document, document_id), body)
+        db.session.commit()
+    start, states = threading.Barrier(2), list[str]()
+
+    def complete() -> None:
+        with real_app.app_context():
+            start.wait()
+            states.append(complete_upload(document_id, by=by, digests=digests).state.value)
+
+    threads = [threading.Thread(target=complete) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert states == ["received", "received"]
+    assert real_app.config["QUEUE_INLINE"] == [("documents.check", {"id": str(document_id)})]
