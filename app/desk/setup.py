@@ -8,6 +8,7 @@ from app.activity.commands import record
 from app.clients.commands import create_firm_client
 from app.core.actors import Actor
 from app.core.clock import now, set_zone, today
+from app.core.colour import DEFAULT_ACCENT
 from app.core.db import transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
@@ -69,7 +70,10 @@ def begin_firm(beginning: Beginning, *, by: Actor, agent: str) -> str:
     zone = check_zone(beginning.zone or known.zone)
     currency = beginning.currency or known.currency
     with transaction() as session:
-        firm = Firm(name=check_name(beginning.firm_name), zone=zone, set_up_at=now(), rounding=RoundingRule().to_json())
+        firm = Firm(
+            name=check_name(beginning.firm_name), zone=zone, accent=DEFAULT_ACCENT, set_up_at=now(),
+            rounding=RoundingRule().to_json(),
+        )
         session.add(firm)
         session.flush()
         set_zone(zone)

@@ -99,9 +99,12 @@ def tax_rate_on(rate: TaxRate, day: dt.date) -> TaxRate:
 
 
 def list_all_tax_rates() -> Sequence[TaxRate]:
-    """Every rate there ever was: by code, the newest first."""
+    """Every rate there ever was: those in use first, the usual one at their head."""
     return db.session.scalars(
-        sa.select(TaxRate).order_by(TaxRate.archived_at.is_not(None), TaxRate.code, TaxRate.from_on.desc())
+        sa.select(TaxRate).order_by(
+            TaxRate.archived_at.is_not(None), TaxRate.to_on.is_not(None), TaxRate.is_default.desc(),
+            TaxRate.percent.desc(), TaxRate.name, TaxRate.from_on.desc(),
+        )
     ).all()
 
 

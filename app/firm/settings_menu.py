@@ -45,7 +45,7 @@ for _group, _label, _text, _url, _icon, _needs in (
     ("The firm", "Closures", "Days off beside the public holidays", "closures", "calendar", _EDIT),
     ("People", "People", "Roles, grades, hours, invitations", "/people", "person", None),
     ("People", "Security", "Whether everybody needs a second factor", "security", "shield", _EDIT),
-    ("Money", "Tax rates", "What is charged, and from when on", "tax-rates", "tax", _EDIT),
+    ("Money", "Tax rates", "What is charged, and from when on", "tax-rates", "percent", _EDIT),
     ("Money", "Number series", "How invoices, jobs and clients are numbered", "numbers", "list", _EDIT),
     ("Money", "Rounding", "How recorded time is rounded when it is charged", "rounding", "time", _EDIT),
 ):

