@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, Response, g, has_request_context, render_template_string, request
+from flask import Flask, Response, g, has_request_context, render_template, request
+from jinja2 import DictLoader
 from sqlalchemy import event
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -18,11 +19,11 @@ from app.factory import create_app
 NOT_COUNTED = ("SAVEPOINT", "RELEASE", "ROLLBACK", "RESET", "SET ")
 COUNT = "X-Bench-Queries"
 TABLE = """<!doctype html><html lang="en"><head><title>Floor</title></head><body><table>
-{% for row in rows %}<tr><td>{{ row.code }}</td><td><a href="/x/{{ row.id }}">{{ row.name }}</a></td><td>{{ row.email }}</td>
-<td>{{ row.phone }}</td><td>{{ row.currency }}</td></tr>
+{% for row in rows %}<tr><td>{{ row.code }}</td><td><a href="/x/{{ row.id }}">{{ row.name }}</a></td>
+<td>{{ row.email }}</td><td>{{ row.phone }}</td><td>{{ row.currency }}</td></tr>
 {% endfor %}</table></body></html>"""
 FRAGMENT = '<li id="floor-{{ id }}"><strong>{{ words }}</strong> <span>saved</span></li>'
-FLOOR_TABLE = "CREATE TABLE IF NOT EXISTS bench_floor (id uuid PRIMARY KEY, words text NOT NULL, at timestamptz NOT NULL)"
+FLOOR_TABLE = "CREATE TABLE bench_floor (id uuid PRIMARY KEY, words text NOT NULL, at timestamptz NOT NULL)"
 
 
 def product(settings: Settings) -> Flask:
@@ -48,6 +49,7 @@ def product(settings: Settings) -> Flask:
 def floors(settings: Settings) -> Flask:
     """Read: one query, a table of 50 rows. Write: one row inserted and committed, one fragment."""
     plain = Flask("floors")
+    plain.jinja_loader = DictLoader({"table.html": TABLE, "fragment.html": FRAGMENT})
     engine = sa.create_engine(settings.database_app_url or settings.database_url, pool_size=10)
     rows = sa.text("SELECT id, code, name, email, phone, currency FROM client ORDER BY sort_key, id LIMIT 50")
     insert = sa.text("INSERT INTO bench_floor (id, words, at) VALUES (:id, :words, now())")
@@ -55,14 +57,14 @@ def floors(settings: Settings) -> Flask:
     @plain.get("/read")
     def read() -> str:
         with engine.connect() as connection:
-            return render_template_string(TABLE, rows=connection.execute(rows).all())
+            return render_template("table.html", rows=connection.execute(rows).all())
 
     @plain.post("/write")
     def write() -> str:
         row = {"id": new_id(), "words": request.form["words"]}
         with engine.begin() as connection:
             connection.execute(insert, row)
-        return render_template_string(FRAGMENT, **row)
+        return render_template("fragment.html", **row)
 
     return plain
 

@@ -87,7 +87,8 @@ def fingerprint() -> str:
         digest.update(str(CreateTable(table).compile(dialect=dialect)).encode())
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             digest.update(str(CreateIndex(index).compile(dialect=dialect)).encode())
-    for path in [*sorted(SQL.glob("*.sql")), *sorted((HERE / "fill").glob("*.py")), *sorted((HERE / "fill").glob("*.sql"))]:
+    fill = HERE / "fill"
+    for path in [*sorted(SQL.glob("*.sql")), *sorted(fill.glob("*.py")), *sorted(fill.glob("*.sql"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

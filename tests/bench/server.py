@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def serving(settings: Settings, port: int, application: str = "tests.bench.app:app", *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def serving(
+    settings: Settings, port: int, application: str = "tests.bench.app:app", *words: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Gunicorn on this port until the block ends."""
     settings = replace(settings, port=port, public_url=f"http://localhost:{port}")
     environment = {
@@ -54,9 +56,10 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"The web server ended while starting; see {log}.")
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
-                return
+        with (
+            contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2)
+        ):
+            return
         time.sleep(0.1)
     raise RuntimeError(f"The web server does not answer; see {log}.")
 

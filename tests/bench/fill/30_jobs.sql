@@ -1,12 +1,16 @@
--- What each job is about, and how far it has come: the last two of a client are open, the others done.
+-- What each job is about, and how far it has come: the latest of each service is open, the others are done.
 CREATE UNLOGGED TABLE bench.job AS
-SELECT p.j::bigint * :clients + c.c AS jn, c.c, p.j, p.service, c.combo, bench.id(17, p.j::bigint * :clients + c.c) AS id, c.id AS client_id,
+SELECT r.*, r.age = 1 AS is_open,
+    CASE WHEN r.age > 1 THEN 10 WHEN r.service = 1 THEN 3 + r.c % 7 WHEN r.c % 4 = 0 THEN 6 + r.c / 4 % 4
+         ELSE r.c / 4 * 3 % 7 END AS done,
+    (ARRAY['sent', 'viewed', 'in_progress', 'submitted'])[1 + r.c / 12 % 4] AS asked
+FROM (SELECT row_number() OVER (PARTITION BY c.c, p.service ORDER BY p.period_start DESC) AS age,
+    p.j::bigint * :clients + c.c AS jn, c.c, p.j, p.service, c.combo, bench.id(17, p.j::bigint * :clients + c.c) AS id, c.id AS client_id,
     bench.id(14, c.c * 2 + p.service) AS engagement_id, replace(p.title, '@@', c.name) AS title, p.period_start,
     p.period_end, p.period_name, p.starts_on, p.due_on, p.asked_on, c.partner_id, c.manager_id, c.preparer_id,
-    CASE p.j WHEN 9 THEN (c.c * 3) % 7 WHEN 8 THEN 4 + c.c % 6 ELSE 10 END AS done,
     least(p.starts_on, DATE ':today' - 6) AS worked_from,
     least(80, DATE ':today' - least(p.starts_on, DATE ':today' - 6)) AS span
-FROM bench.client c JOIN bench.job_plan p USING (combo);
+    FROM bench.client c JOIN bench.job_plan p USING (combo)) r;
 ALTER TABLE bench.job ADD PRIMARY KEY (jn);
 ANALYZE bench.job;
 
@@ -19,7 +23,7 @@ SELECT b.id, 'J-' || lpad((b.jn + 1)::text, 5, '0'), 'series:' || bench.id(15, b
     CASE b.done WHEN 10 THEN 'completed' ELSE 'active' END, b.period_start, b.period_end, b.period_name, b.starts_on,
     b.due_on, b.manager_id, (SELECT sum(estimate) FROM bench.step s WHERE s.service = b.service), 10, b.done,
     b.done < 10, NULL,
-    CASE WHEN b.service = 0 AND b.done <= 2 AND b.c % 4 < 3 THEN 4 ELSE 0 END,
+    CASE WHEN b.service = 0 AND b.done <= 2 AND b.asked <> 'submitted' THEN 4 ELSE 0 END,
     CASE WHEN b.service = 0 AND b.done <= 2 THEN 4 ELSE 0 END,
     CASE WHEN b.done = 10 THEN b.worked_from + b.span + TIME '16:00' END,
     b.worked_from + TIME '05:00', b.worked_from + TIME '05:00'

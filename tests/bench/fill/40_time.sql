@@ -1,7 +1,7 @@
 -- Fifty entries a job, on the steps that are done or under way, in the order in which they were worked.
 CREATE UNLOGGED TABLE bench.entry AS
 SELECT n, b.jn, b.c, (n / :clients) % 50 AS m, b.client_id, b.engagement_id, b.id AS job_id,
-    bench.id(18, b.jn * 10 + s.position) AS task_id, s.work_role, b.j <= 7 AS billed,
+    bench.id(18, b.jn * 10 + s.position) AS task_id, s.work_role, NOT b.is_open AS billed,
     CASE s.work_role WHEN 'reviewer' THEN b.manager_id WHEN 'partner' THEN b.partner_id ELSE b.preparer_id END AS person_id,
     w.day - CASE extract(isodow FROM w.day) WHEN 6 THEN 1 WHEN 7 THEN 2 ELSE 0 END::int AS worked_on,
     r.recorded, (r.recorded + 359) / 360 * 360 AS charged, rate.amount AS rate, rate.id AS rate_id, s.name AS narrative,

@@ -35,7 +35,7 @@ FROM bench.job b CROSS JOIN bench.after a ORDER BY 1;
 CREATE UNLOGGED TABLE bench.request AS
 SELECT jn, c, bench.id(20, jn) AS id, id AS job_id, client_id, engagement_id, worked_from, asked_on,
     bench.id(18, jn * 10 + 2) AS task_id,
-    CASE WHEN done > 2 THEN 'accepted' ELSE (ARRAY['sent', 'viewed', 'in_progress', 'submitted'])[1 + c % 4] END AS state
+    CASE WHEN done > 2 THEN 'accepted' ELSE asked END AS state
 FROM bench.job WHERE service = 0;
 
 INSERT INTO client_request (id, client_id, engagement_id, job_id, task_id, template_request_id, name, state, due_on, sent_at,

@@ -14,7 +14,7 @@ INSERT INTO invoice (id, state, number, entity_id, client_id, payer_id, currency
                      gross, open_amount, drafted_by, approved_by, approved_at, sent_at, facts, created_at, updated_at)
 SELECT bench.id(23, v.i), 'sent', 'INV-' || lpad((v.i + 1)::text, 5, '0'), bench.id(2, 1), b.client_id, b.client_id, 'GBP',
     v.issued_on, v.due_on, 14, v.net, v.tax, v.gross,
-    CASE WHEN b.j < 7 OR b.c % 3 = 2 THEN 0 WHEN b.c % 3 = 1 THEN v.gross - round(v.gross / 2, 2) ELSE v.gross END,
+    CASE WHEN b.age > 2 OR b.service = 0 OR b.c % 3 = 2 THEN 0 WHEN b.c % 3 = 1 THEN v.gross - round(v.gross / 2, 2) ELSE v.gross END,
     b.manager_id, b.partner_id, v.issued_on + TIME '12:00', v.issued_on + TIME '12:05',
     jsonb_build_object(
         'kind', 'invoice', 'number', 'INV-' || lpad((v.i + 1)::text, 5, '0'), 'currency', 'GBP', 'issued_on', v.issued_on,
@@ -49,8 +49,8 @@ FROM bench.entry e JOIN bench.invoice v USING (jn) WHERE e.billed ORDER BY v.i, 
 CREATE UNLOGGED TABLE bench.payment AS
 SELECT row_number() OVER (ORDER BY least(v.due_on - 3 + b.c % 20, DATE ':today'), v.i) - 1 AS p, v.i, v.due_on, b.client_id,
     b.manager_id, least(v.due_on - 3 + b.c % 20, DATE ':today') AS received_on,
-    CASE WHEN b.j = 7 AND b.c % 3 = 1 THEN round(v.gross / 2, 2) ELSE v.gross END AS amount
-FROM bench.invoice v JOIN bench.job b USING (jn) WHERE b.j < 7 OR b.c % 3 > 0;
+    CASE WHEN b.age = 2 AND b.service = 1 AND b.c % 3 = 1 THEN round(v.gross / 2, 2) ELSE v.gross END AS amount
+FROM bench.invoice v JOIN bench.job b USING (jn) WHERE b.age > 2 OR b.service = 0 OR b.c % 3 > 0;
 
 INSERT INTO payment (id, client_id, entity_id, received_on, amount, currency, reference, recorded_by, created_at, updated_at)
 SELECT bench.id(25, p), client_id, bench.id(2, 1), received_on, amount, 'GBP', 'INV-' || lpad((i + 1)::text, 5, '0'),

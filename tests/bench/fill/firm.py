@@ -35,15 +35,23 @@ from app.timekeeping.models import Rate
 from tests.bench.fill.ids import Kind, bench_id
 
 STEPS = (
-    ("Open the file", "To do", WorkRole.PREPARER, 30), ("Collect records", "To do", WorkRole.PREPARER, 60),
-    ("Check what came", "To do", WorkRole.PREPARER, 60), ("Post transactions", "In progress", WorkRole.PREPARER, 240),
-    ("Reconcile bank", "In progress", WorkRole.PREPARER, 120), ("Reconcile control accounts", "In progress", WorkRole.PREPARER, 120),
-    ("Draft figures", "Review", WorkRole.PREPARER, 180), ("Review", "Review", WorkRole.REVIEWER, 90),
-    ("Partner's approval", "Done", WorkRole.PARTNER, 30), ("File and archive", "Done", WorkRole.PREPARER, 30),
+    ("Open the file", "To do", WorkRole.PREPARER, 30),
+    ("Collect records", "To do", WorkRole.PREPARER, 60),
+    ("Check what came", "To do", WorkRole.PREPARER, 60),
+    ("Post transactions", "In progress", WorkRole.PREPARER, 240),
+    ("Reconcile bank", "In progress", WorkRole.PREPARER, 120),
+    ("Reconcile debtors", "In progress", WorkRole.PREPARER, 120),
+    ("Draft figures", "Review", WorkRole.PREPARER, 180),
+    ("Review", "Review", WorkRole.REVIEWER, 90),
+    ("Partner's approval", "Done", WorkRole.PARTNER, 30),
+    ("File and archive", "Done", WorkRole.PREPARER, 30),
 )  # fmt: skip
 # Positions: each step comes after these.
 AFTER = {1: (0,), 2: (1,), 3: (2,), 4: (2,), 5: (3, 4), 6: (5,), 7: (6,), 8: (7,), 9: (8,)}
-STAGES = (("To do", "On our list"), ("In progress", "We are working on it"), ("Review", "We are checking it"), ("Done", "Done"))
+STAGES = (
+    ("To do", "On our list"), ("In progress", "We are working on it"), ("Review", "We are checking it"),
+    ("Done", "Done"),
+)
 ITEMS = (
     {"kind": "upload", "label": "Bank statements"}, {"kind": "yes_no", "label": "Any new loans?"},
     {"kind": "text", "label": "Name of your new bank"}, {"kind": "amount", "label": "Closing stock"},

@@ -28,7 +28,8 @@ Tables = dict[str, list[tuple[Any, ...]]]
 
 def tables_for(base: Base, today: dt.date) -> Tables:
     """The rows of the planning tables, by table."""
-    tables: Tables = {name: [] for name in ("job_plan", "task_plan", "occurrence_plan", "series_plan", "step", "after", "item")}
+    names = ("job_plan", "task_plan", "occurrence_plan", "series_plan", "step", "after", "item")
+    tables: Tables = {name: [] for name in names}
     for combination in range(COMBINATIONS):
         _plan_kind(tables, base, combination, today)
     _describe_steps(tables, base)
@@ -59,7 +60,8 @@ def _plan_kind(tables: Tables, base: Base, combination: int, today: dt.date) -> 
 
 
 def _facts(forecast: Forecast) -> tuple[Any, ...]:
-    return (forecast.period_start, forecast.period_end, forecast.create_on, forecast.starts_on, forecast.due_on, forecast.title)
+    f = forecast
+    return (f.period_start, f.period_end, f.create_on, f.starts_on, f.due_on, f.title)
 
 
 def _plan_job(
