@@ -16,8 +16,11 @@ from app.clients.queries import escape_like, like
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.permissions import Permission
+from app.firm.models import Entity, NumberSeries
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person, PersonState
+
+LETTERS, ENOUGH = 3, 300
 
 
 @dataclass(frozen=True)
@@ -48,29 +51,39 @@ def find_clients(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
 
 
 def find_jobs(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
-    """By part of the title or the beginning of the number; open ones first."""
+    """By part of the title (from three letters on) or the beginning of the number; open ones first.
+
+    Only the first few hundred that match are put in order: a word that stands in every title costs no more.
+    """
+    alike = [Job.number.like(_prefix(text.upper()))]
+    if len(text) >= LETTERS:
+        alike.append(sa.func.lower(Job.title).like(f"%{escape_like(text.lower())}%"))
+    some = sa.select(Job.id, Job.client_id, Job.title, Job.number, Job.status, Job.due_on).where(
+        sa.or_(*alike), *within_sight(seen_by, Job.client_id, Job.engagement_id)
+    ).limit(ENOUGH).subquery()
     rows = db.session.execute(
-        sa.select(Job.id, Job.title, Job.number, Client.name).join(Client, Client.id == Job.client_id).where(
-            *within_sight(seen_by, Job.client_id, Job.engagement_id),
-            sa.or_(
-                sa.func.lower(Job.title).like(f"%{escape_like(text.lower())}%"), Job.number.like(_prefix(text.upper()))
-            ),
-        ).order_by((Job.status == JobStatus.ACTIVE).desc(), Job.due_on.desc()).limit(limit)
+        sa.select(some.c.id, some.c.title, some.c.number, Client.name).join(Client, Client.id == some.c.client_id)
+        .order_by((some.c.status == JobStatus.ACTIVE).desc(), some.c.due_on.desc(), some.c.id).limit(limit)
     )
     return [Hit("job", row.id, row.title, f"{row.name} · {row.number}") for row in rows]
 
 
 def find_invoices(text: str, *, seen_by: Actor, limit: int = 5) -> list[Hit]:
-    """By the number, its beginning or its last digits; for whoever may see bills."""
+    """By the beginning of the number, or by its digits alone (12 finds INV-00012); for whoever may see bills."""
     if not seen_by.may(Permission.WIP_SEE):
         return []
-    numbers = [_prefix(text.upper())]
-    if text.isdigit():
-        numbers.append(f"%{escape_like(text)}")
+    statement = sa.select(Invoice.id, Invoice.number, Client.name).join(Client, Client.id == Invoice.client_id)
+    if text.isascii() and text.isdigit():
+        digits = sa.func.lpad(text, sa.func.greatest(NumberSeries.padding, len(text)), "0")
+        statement = statement.join(NumberSeries, sa.and_(
+            NumberSeries.entity_id == Invoice.entity_id, NumberSeries.prefix + digits == Invoice.number
+        ))
+    else:
+        statement = statement.join(Entity, Entity.id == Invoice.entity_id).where(
+            Invoice.number.like(_prefix(text.upper()))
+        )
     rows = db.session.execute(
-        sa.select(Invoice.id, Invoice.number, Client.name).join(Client, Client.id == Invoice.client_id).where(
-            sa.or_(*(Invoice.number.like(number) for number in numbers)), *within_sight(seen_by, Invoice.client_id),
-        ).order_by(Invoice.number.desc()).limit(limit)
+        statement.where(*within_sight(seen_by, Invoice.client_id)).order_by(Invoice.number.desc()).limit(limit)
     )
     return [Hit("invoice", row.id, row.number, row.name) for row in rows]
 

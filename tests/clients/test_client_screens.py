@@ -150,7 +150,8 @@ def test_a_contact_stands_for_several_clients_with_one_primary_each(client: Flas
         "role": "Director", "portal_access": "y", "is_primary": "y",
     })
     assert answer.status_code == 303
-    link = db.session.scalars(sa.select(ClientContact).where(ClientContact.client_id == cast.acme.id, ClientContact.is_primary)).one()
+    primary = sa.select(ClientContact).where(ClientContact.client_id == cast.acme.id, ClientContact.is_primary)
+    link = db.session.scalars(primary).one()
     page = text_of(client.get(f"/contacts/{link.contact_id}"))
     assert "jo@home.example" in page and page.count("mailto:jo@work.example") == 1
     client.post(f"/contacts/{link.contact_id}/clients", data={"client_text": "rival plc"})

@@ -124,7 +124,8 @@ def test_the_firms_own_client_is_made_once_with_its_engagement(cast: Cast) -> No
     words = {"office_id": cast.office.id, "entity_id": cast.entity.id, "name": "Hartwell & Co", "currency": "GBP"}
     one = create_firm_client(**words, by=SYSTEM)  # type: ignore[arg-type]
     assert create_firm_client(**words, by=SYSTEM) is one  # type: ignore[arg-type]
-    assert db.session.scalars(sa.select(Engagement).where(Engagement.client_id == one.id)).one().arrangement == "non_billable"
+    internal = db.session.scalars(sa.select(Engagement).where(Engagement.client_id == one.id)).one()
+    assert internal.arrangement == "non_billable"
     with pytest.raises(Refused):
         archive_client(one, by=SYSTEM)
 

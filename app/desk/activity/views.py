@@ -77,20 +77,20 @@ def of_subject(subject_kind: str, subject_id: UUID) -> Answer:
     return _fragment(found, url_for("timeline.of_subject", subject_kind=subject_kind, subject_id=subject_id))
 
 
-def _day(text: str) -> dt.datetime | None:
+def _day(text: str, *, after: int = 0) -> dt.datetime | None:
+    """Midnight in the firm's zone at the beginning of a day, or so many days later."""
     try:
-        day = dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text) + dt.timedelta(days=after)
         return dt.datetime.combine(day, dt.time(), clock.zone()).astimezone(dt.UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def _asked() -> EventFilter:
-    to_at = _day(arg("to"))
     kind = arg("kind")
     return EventFilter(
         actor_id=parse_id(arg("actor")), kinds=[kind] if kind else [], from_at=_day(arg("from")),
-        to_at=to_at + dt.timedelta(days=1) if to_at else None, before=_number(arg("before")),
+        to_at=_day(arg("to"), after=1), before=_number(arg("before")),
         subject_id=parse_id(arg("subject")),
     )
 
