@@ -46,7 +46,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "requests.item.reopened": lambda d: f"took back {_label(d)} to change it",
     "requests.item.answered_for_client": lambda d: f"entered {_label(d)} for the client",
     "requests.file.removed": lambda d: f"took a file of {_name(d)} back",
-    "clients.session.opened": lambda d: f"came in by {'the link of a request' if d.get('request') else 'a sign-in link'}",
+    "clients.session.opened": lambda d: f"came in by {'a request’s link' if d.get('request') else 'a sign-in link'}",
     "clients.session.ended": lambda d: "signed out of the portal",
     "billing.invoice.viewed": lambda d: f"looked at invoice {d.get('number', '')}",
     "billing.invoice.downloaded": lambda d: f"downloaded invoice {d.get('number', '')}",

@@ -1,0 +1,198 @@
+"""The clients' door in Chromium: a phone, a link, two files and an answer, a lost line, and no script at all."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from app.config import Settings
+from app.core.actors import SYSTEM
+from app.core.backing.provision import make_bucket
+from app.core.db import db
+from app.core.queue import perform
+from app.requests.commands.writing import ItemSpec
+from app.requests.models import ItemKind, RequestState
+from app.requests.queries import get_request
+from tests.make import make_cast
+from tests.requests.make_requests import FILES, NOTES, STATEMENTS, TURNOVER, link_in, mails, make_request
+
+pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.slow]
+CAR = ItemSpec(ItemKind.YES_NO, "Did you buy a car?", code="car")
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass
+class Place:
+    """A running portal with one request sent to Cleo."""
+
+    app: Flask
+    url: str
+    link: str
+    request_id: Any
+
+    def state(self) -> RequestState:
+        with self.app.app_context():
+            return get_request(self.request_id, seen_by=SYSTEM).state
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def place(real_database: Settings) -> Iterator[Place]:
+    from app.factory import create_app
+
+    port = free_port()
+    settings = replace(real_database, port=port, public_url=f"http://localhost:{port}")
+    make_bucket(settings)
+    app = create_app(settings)
+    queue: list[Any] = []
+    app.config["QUEUE_INLINE"] = queue
+    with app.app_context():
+        cast = make_cast()
+        db.session.commit()
+        request = make_request(cast, items=(STATEMENTS, TURNOVER, CAR, NOTES))
+        link, request_id = link_in(mails("requests.request")[0]), request.id
+        db.session.commit()
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    stop = threading.Event()
+    threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=lambda: work(app, queue, stop))]
+    for thread in threads:
+        thread.start()
+    yield Place(app, settings.public_url, settings.public_url + link, request_id)
+    stop.set()
+    server.shutdown()
+    for thread in threads:
+        thread.join()
+    with app.app_context():
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+    app.extensions["redis"].close()
+    server.server_close()
+
+
+def work(app: Flask, queue: list[Any], stop: threading.Event) -> None:
+    """The worker of this test."""
+    while not stop.wait(0.05):
+        while queue:
+            name, payload = queue.pop(0)
+            with app.app_context():
+                perform(name, payload)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    made: list[BrowserContext] = []
+
+    def open_context(**values: Any) -> BrowserContext:
+        made.append(browser.new_context(viewport=PHONE, **values))
+        return made[-1]
+
+    yield open_context
+    for context in made:
+        context.close()
+
+
+def come_in(page: Page, place: Place) -> None:
+    page.goto(place.link)
+    page.get_by_role("button", name="Show what is needed").click()
+    expect(page.get_by_role("heading", name="VAT return Q3")).to_be_visible()
+
+
+def test_two_files_and_answers_on_a_phone(place: Place, opened: Callable[..., BrowserContext]) -> None:
+    page = opened().new_page()
+    problems: list[str] = []
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    come_in(page, place)
+    statements = page.locator("article", has=page.get_by_role("heading", name="Bank statements October"))
+    statements.locator("[data-file-input]").first.set_input_files([
+        FILES / "good" / "basicapi.pdf", FILES / "good" / "IMG_1034.heic",
+    ])
+    expect(statements.get_by_text("Arrived", exact=True)).to_have_count(2, timeout=30_000)
+    page.get_by_role("textbox", name="Turnover of the quarter").fill("1,234.50")
+    expect(page.get_by_text("Saved ").first).to_be_visible()
+    page.locator("article", has_text="Did you buy a car?").get_by_text("No", exact=True).click()
+    expect(page.get_by_role("button", name="Send everything")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("textbox", name="Turnover of the quarter")).to_have_value("1234.50")
+    page.screenshot(path="/tmp/portal_request.png", full_page=True)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.get_by_role("button", name="Send everything").click()
+    expect(page.get_by_text("that was everything")).to_be_visible()
+    assert place.state() is RequestState.SUBMITTED
+    assert not problems, problems
+
+
+def test_a_refused_file_says_why(place: Place, opened: Callable[..., BrowserContext]) -> None:
+    page = opened().new_page()
+    come_in(page, place)
+    page.locator("[data-file-input]").first.set_input_files(FILES / "hostile" / "svg_script.svg")
+    expect(page.get_by_text("can carry a program")).to_be_visible(timeout=20_000)
+
+
+def test_an_upload_goes_on_after_a_lost_line_and_after_a_reload(
+    place: Place, opened: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
+    big = tmp_path / "big.pdf"
+    big.write_bytes(b"%PDF-1.4\n" + bytes(20 << 20))
+    page = opened().new_page()
+    puts: list[str] = []
+    page.on("request", lambda sent: puts.extend(re.findall(r"partNumber=(\d+)", sent.url)))
+    second = re.compile(r"partNumber=2(&|$)")
+    page.route(second, lambda route: route.abort())
+    come_in(page, place)
+    chooser = page.locator("[data-file-input]").first
+    chooser.set_input_files(big)
+    expect(page.get_by_text("The line is down")).to_be_visible(timeout=20_000)
+    page.evaluate("window.onbeforeunload = null")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.unroute(second)
+    puts.clear()
+    page.locator("[data-file-input]").first.set_input_files(big)
+    expect(page.get_by_text("Arrived").first).to_be_visible(timeout=30_000)
+    assert puts == ["2"], "what was there is not sent again"
+
+
+def test_everything_works_without_script(place: Place, opened: Callable[..., BrowserContext]) -> None:
+    page = opened(java_script_enabled=False).new_page()
+    come_in(page, place)
+    turnover = page.locator("article", has_text="Turnover of the quarter")
+    turnover.locator("input[name=value]").fill("99")
+    turnover.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("Saved").first).to_be_visible()
+    page.get_by_role("button", name="Add a file").click()
+    page.locator("input[type=file]").set_input_files(FILES / "good" / "basicapi.pdf")
+    page.get_by_role("button", name="Send the file").click()
+    page.get_by_role("button", name="Add it to my answers").click()
+    arrived = page.get_by_text("Bank statements October.pdf").or_(page.get_by_text("we are checking it"))
+    expect(arrived.first).to_be_visible()
+    page.locator("article", has_text="Did you buy a car?").get_by_text("Yes", exact=True).click()
+    page.locator("article", has_text="Did you buy a car?").get_by_role("button", name="Save").first.click()
+    page.get_by_role("button", name="Send").last.click()
+    assert place.state() is RequestState.SUBMITTED
