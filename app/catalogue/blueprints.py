@@ -120,7 +120,9 @@ def blueprint_of(template: JobTemplate) -> Blueprint:
         ),
         dependencies=tuple(After(d.step_key, d.on_key, d.kind, d.lag_days) for d in template.dependencies),
         requests=tuple(RequestPlan(_apart(r), rule_of(r.due_rule)) for r in template.requests),
-        deadlines=tuple(DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END) for d in template.deadlines),
+        deadlines=tuple(
+            DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END) for d in template.deadlines
+        ),
     )
 
 
@@ -131,7 +133,8 @@ def rule_of(stored: Mapping[str, Any] | None) -> DueRule | None:
 
 def _apart(row: TemplateRequest) -> TemplateRequest:
     """A copy that belongs to no session, so that a cached blueprint holds on to none."""
-    return TemplateRequest(**{name: getattr(row, name) for name in TemplateRequest.__mapper__.column_attrs.keys()})
+    names = [column.key for column in TemplateRequest.__mapper__.column_attrs]
+    return TemplateRequest(**{name: getattr(row, name) for name in names})
 
 
 def dates_of(

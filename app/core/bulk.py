@@ -1,4 +1,4 @@
-"""Many rows in one INSERT: the rows travel as one JSON parameter, so the statement is the same however many there are."""
+"""Many rows in one INSERT: they travel as one JSON parameter, so the statement is the same however many there are."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sqlalchemy.dialects import postgresql
 
 from app.core.db import db
 
-_DIALECT = postgresql.dialect()
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def insert_rows(table: type[Any], rows: Sequence[Mapping[str, Any]], *, tail: str = "") -> int:
+def insert_rows(table: Any, rows: Sequence[Mapping[str, Any]], *, tail: str = "") -> int:
     """Insert rows that all name the same columns; the others take the model's default. Returns how many were made.
 
     `tail` is SQL of our own after the rows, such as ON CONFLICT DO NOTHING.
@@ -34,7 +34,7 @@ def insert_rows(table: type[Any], rows: Sequence[Mapping[str, Any]], *, tail: st
 
 
 @lru_cache(maxsize=256)
-def _defaults(table: type[Any], named: frozenset[str]) -> tuple[tuple[str, Callable[[], Any]], ...]:
+def _defaults(table: Any, named: frozenset[str]) -> tuple[tuple[str, Callable[[], Any]], ...]:
     """What the model itself puts into the columns that are not named."""
     found: list[tuple[str, Callable[[], Any]]] = []
     for column in table.__table__.columns:
@@ -53,7 +53,7 @@ def _same(value: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _statement(table: type[Any], names: tuple[str, ...], tail: str) -> sa.TextClause:
+def _statement(table: Any, names: tuple[str, ...], tail: str) -> sa.TextClause:
     columns = table.__table__.columns
     typed = ", ".join(f"{name} {columns[name].type.compile(_DIALECT)}" for name in names)
     listed = ", ".join(names)

@@ -14,19 +14,19 @@ from app.core.db import db
 from app.core.queue import BULK, background
 from app.planning import proofs, sentences
 from app.planning.commands.applications import KIND
-from app.planning.commands.applying import apply_to_client
+from app.planning.commands.applying import SHELF, apply_to_client, shelved
 from app.planning.commands.forecasting import BATCH, refresh_forecasts, top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences
 from app.planning.models import Application, Series, SeriesState, VersionPolicy
 from app.runs.commands import works
-from app.runs.models import Run, RunItem
+from app.runs.models import ItemState, Run, RunItem
 
 __all__ = ["proofs", "sentences"]
 
 
 @background("planning.recurrence", every=3600, queue=BULK)
 def recur() -> None:
-    """Hourly, so that each office's day is met and an outage is caught up; the second run of a day finds nothing to do."""
+    """Hourly, so that an outage is caught up soon; the second run of a day finds nothing to do."""
     while top_up_forecasts(by=SYSTEM):
         db.session.expire_all()
     create_due()
@@ -46,8 +46,17 @@ def create_due() -> int:
 
 @works(KIND)
 def apply_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
+    client_id = UUID(item.payload["client_id"])
+    kept = shelved(run.id, client_id)
+    if kept is not None:
+        return apply_to_client(kept, client_id, by=by)
+    ahead = db.session.scalars(
+        sa.select(RunItem.payload["client_id"].astext)
+        .where(RunItem.run_id == run.id, RunItem.state == ItemState.WAITING, RunItem.position > item.position)
+        .order_by(RunItem.position).limit(SHELF)
+    ).all()
     application = db.session.get_one(Application, run.id)
-    return apply_to_client(application, UUID(item.payload["client_id"]), by=by)
+    return apply_to_client(application, client_id, by=by, ahead=[UUID(each) for each in ahead])
 
 
 @reads("planning.forecasts", "catalogue.template.publish", "clients.client.update", "catalogue.service.edit")

@@ -52,9 +52,9 @@ class Staffing:
     walls: frozenset[tuple[UUID, UUID]]
 
     def may_do(self, person_id: UUID | None, client: ClientFacts) -> bool:
-        return person_id in self.active and not self.walls & {
-            (cast(UUID, person_id), client.id), (cast(UUID, person_id), client.engagement_id or client.id)
-        }
+        if person_id is None or person_id not in self.active:
+            return False
+        return not self.walls & {(person_id, client.id), (person_id, client.engagement_id or client.id)}
 
     def holder(self, role: WorkRole, roles: dict[WorkRole, UUID], client: ClientFacts) -> UUID | None:
         """Job team, client team, person in charge; whoever is gone or walled off is passed over."""
@@ -102,7 +102,8 @@ def client_facts(
     return {
         row.id: ClientFacts(
             row.id, row.name, row.year_end_month, row.year_end_day, row.vat_stagger,
-            Team(row.partner_id, row.manager_id), calendars[row.id], row.engagement_id, Team(row.e_partner, row.e_manager),
+            Team(row.partner_id, row.manager_id), calendars[row.id], row.engagement_id,
+            Team(row.e_partner, row.e_manager),
         )
         for row in rows
     }

@@ -59,7 +59,7 @@ class ApplyForm(TeamForm):
 
     def values(self) -> ApplicationValues:
         return ApplicationValues(
-            self.cadence.data, self.period_on.data, self.starts_on.data, self.team(), bool(self.repeat.data),
+            self.cadence.data, self.period_on.data or today(), self.starts_on.data, self.team(), bool(self.repeat.data),
             14 if self.ahead_days.data is None else self.ahead_days.data, self.offset_days.data or 0,
             bool(self.send_requests.data),
         )

@@ -53,7 +53,7 @@ class JobPlan:
 
     @property
     def people(self) -> set[UUID]:
-        return {task.assignee_id for task in self.tasks if task.assignee_id} | ({self.owner_id} if self.owner_id else set())
+        return {person for person in (self.owner_id, *(task.assignee_id for task in self.tasks)) if person}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
 
 @proof("planning.forecasts")
 def forecasts_equal_their_definition() -> Iterator[Finding]:
-    """Every series has exactly the periods that its rule gives, and what is still forecast says the same as the rule."""
+    """Every series has exactly the periods of its rule, and what is still forecast says what the rule says."""
     ids = db.session.scalars(
         sa.select(Series.id).where(Series.forecast_until.is_not(None)).order_by(Series.id)
     ).all()

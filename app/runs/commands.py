@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 Result = dict[str, Any] | None
 Worker = Callable[[Run, RunItem, Actor], Result]
 _workers: dict[str, Worker] = {}
+ACTOR_KEPT_FOR = 100
 
 
 class Skip(Exception):
@@ -110,11 +112,17 @@ def resume_run(run: Run, *, by: Actor) -> None:
 
 
 def work_run(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> int:
-    """Do waiting items one by one until none is left or the run is stopped. Returns how many this call did."""
+    """Do waiting items one by one until none is left or the run is stopped. Returns how many this call did.
+
+    Who acts is asked anew every hundred items, so that a change of role or a new wall holds soon.
+    """
     done = 0
-    while _work_one(run_id, actor_of):
+    known = lru_cache(maxsize=4)(actor_of)
+    while _work_one(run_id, known):
         done += 1
         db.session.expire_all()
+        if done % ACTOR_KEPT_FOR == 0:
+            known.cache_clear()
     return done
 
 
@@ -141,8 +149,8 @@ def _work_one(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> bool:
             return False
         try:
             with transaction():
-                item.result = _workers[run.kind](run, item, actor_of(run.started_by))
-            item.state = ItemState.DONE
+                result = _workers[run.kind](run, item, actor_of(run.started_by))
+            item.result, item.state = result, ItemState.DONE
         except Skip as skip:
             item.state, item.message = ItemState.SKIPPED, str(skip)
         except FirmamentError as error:

@@ -51,7 +51,7 @@ def progress(run: Run) -> Progress:
         db.session.execute(
             sa.select(RunItem.state, sa.func.count()).where(RunItem.run_id == run.id).group_by(RunItem.state)
         )
-        
+
         .all()
     )
     return Progress(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, render_template, url_for
@@ -50,7 +51,7 @@ def _again(run: Run) -> Answer:
     return respond("runs/_run.html", to=url_for("runs.show", run_id=run.id), **_context(run))
 
 
-def _context(run: Run) -> dict[str, object]:
+def _context(run: Run) -> dict[str, Any]:
     """Only items of clients that one may see; the counts are of the run itself."""
     shown = arg("show") if arg("show") in SHOWN else ""
     counted = progress(run)

@@ -39,10 +39,20 @@ def start(client: FlaskClient, session: Session, name: str = "Tax return") -> UU
 
 
 def add(client: FlaskClient, session: Session, template: UUID, name: str, **values: object) -> None:
-    stage = session.scalar(sa.text(
-        "SELECT s.id FROM stage s JOIN job_template t ON t.service_id = s.service_id WHERE t.id = :id ORDER BY s.position"
-    ), {"id": template})
-    data = {"id": str(new_id()), "name": name, "stage_id": str(stage), "work_role": "preparer", "kind": "work", **values}
+    stage = session.scalar(
+        sa.text(
+            "SELECT s.id FROM stage s JOIN job_template t USING (service_id) WHERE t.id = :id ORDER BY s.position"
+        ),
+        {"id": template},
+    )
+    data = {
+        "id": str(new_id()),
+        "name": name,
+        "stage_id": str(stage),
+        "work_role": "preparer",
+        "kind": "work",
+        **values,
+    }
     answer = post(client, f"/templates/{template}/steps", data)
     assert answer.status_code == 303, answer.text
 
@@ -57,15 +67,27 @@ def test_six_steps_two_dependencies_and_a_request_are_set_up_and_published(mel: 
         form |= {"after-on": before, "after-kind": "hard", "after-lag": "2"}
         form |= {"due_rule-anchor": "period_end", "due_rule-do": "working_days", "due_rule-n": "10"}
         assert post(mel, f"/templates/{template}/steps/{key}", form).status_code == 303
-    answer = post(mel, f"/templates/{template}/requests", {
-        "id": str(new_id()), "name": "Papers", "step_key": "ask", "items-code": ["", ""],
-        "items-label": ["Bank statements", "How many staff?"], "items-kind": ["upload", "number"],
-        "items-required": ["yes", "no"], "items-help": ["", ""], "items-options": ["", ""],
-    })
+    answer = post(
+        mel,
+        f"/templates/{template}/requests",
+        {
+            "id": str(new_id()),
+            "name": "Papers",
+            "step_key": "ask",
+            "items-code": ["", ""],
+            "items-label": ["Bank statements", "How many staff?"],
+            "items-kind": ["upload", "number"],
+            "items-required": ["yes", "no"],
+            "items-help": ["", ""],
+            "items-options": ["", ""],
+        },
+    )
     assert answer.status_code == 303, answer.text
     assert post(mel, f"/templates/{template}/publication", {}).status_code == 303
     assert session.scalar(sa.select(JobTemplate.state).where(JobTemplate.id == template)) is TemplateState.PUBLISHED
-    lags = session.execute(sa.select(TemplateDependency.step_key, TemplateDependency.on_key, TemplateDependency.lag_days))
+    lags = session.execute(
+        sa.select(TemplateDependency.step_key, TemplateDependency.on_key, TemplateDependency.lag_days)
+    )
     assert sorted(map(tuple, lags)) == [("check", "compute", 2), ("prepare", "ask", 2)]
     assert [item["required"] for item in session.scalars(sa.select(TemplateRequest.items)).one()] == [True, False]
     assert "10 working days after period end" in mel.get(f"/templates/{template}").text
@@ -73,10 +95,12 @@ def test_six_steps_two_dependencies_and_a_request_are_set_up_and_published(mel: 
 
 def form_values(page: str) -> dict[str, object]:
     """What a browser would send of the open part, its texts and chosen options."""
-    part = page[page.index('id="part"'):]
+    part = page[page.index('id="part"') :]
     part = part[: part.index("</form>")]
     ticks = re.compile(r'<input type="checkbox"(?![^>]* checked)[^>]*>')
-    values: dict[str, object] = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', ticks.sub("", part)))
+    values: dict[str, object] = dict(
+        re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', ticks.sub("", part))
+    )
     for name, body in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', part, re.S):
         chosen = re.search(r'<option[^>]*selected[^>]* value="([^"]*)"|<option value="([^"]*)" selected', body)
         values[name] = (chosen[1] or chosen[2]) if chosen else ""
@@ -107,9 +131,16 @@ def test_a_bad_rule_keeps_its_lines_and_says_what_is_wrong(mel: FlaskClient, ses
     template = start(mel, session)
     add(mel, session, template, "Prepare")
     form = form_values(mel.get(f"/templates/{template}?open=step:prepare").text)
-    answer = post(mel, f"/templates/{template}/steps/prepare", {
-        **form, "due_rule-anchor": "period_end", "due_rule-do": "day", "due_rule-n": "42",
-    })
+    answer = post(
+        mel,
+        f"/templates/{template}/steps/prepare",
+        {
+            **form,
+            "due_rule-anchor": "period_end",
+            "due_rule-do": "day",
+            "due_rule-n": "42",
+        },
+    )
     assert answer.status_code == 422 and "lies between 1 and 31" in answer.text and 'value="42"' in answer.text
 
 
@@ -145,8 +176,16 @@ def test_pressing_create_twice_makes_one_service(mel: FlaskClient, session: Sess
 
 def test_every_page_of_the_room_opens(mel: FlaskClient, session: Session) -> None:
     service, template = make_service()
-    for url in ("/services", "/services?show=archived", "/services/library", "/services/new", f"/services/{service.id}",
-                f"/services/{service.id}/edit", f"/templates/{template.id}", f"/services/{service.id}?stage={service.stages[0].id}"):
+    for url in (
+        "/services",
+        "/services?show=archived",
+        "/services/library",
+        "/services/new",
+        f"/services/{service.id}",
+        f"/services/{service.id}/edit",
+        f"/templates/{template.id}",
+        f"/services/{service.id}?stage={service.stages[0].id}",
+    ):
         assert mel.get(url).status_code == 200, url
     draft = post(mel, f"/services/{service.id}/draft", {}).location
     for part in ("details", "step:post", "request:new", "deadline:new", "step:gone", "nonsense"):

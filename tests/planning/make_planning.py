@@ -33,43 +33,90 @@ from app.planning.models import Series
 from app.planning.periods import PeriodKind, PeriodPattern
 
 
-def make_service(name: str = "Bookkeeping", *, publish: bool = True, request: bool = True) -> tuple[Service, JobTemplate]:
+def make_service(
+    name: str = "Bookkeeping", *, publish: bool = True, request: bool = True
+) -> tuple[Service, JobTemplate]:
     """Three steps: collect, then post, then review (two working days later); a request; the VAT deadline."""
     made = create_service(new_id(), ServiceValues(name=name, cadence=Cadence.MONTH), by=SYSTEM)
     service = get_service(made.id, seen_by=SYSTEM)
     draft = db.session.scalars(sa.select(JobTemplate).where(JobTemplate.service_id == service.id)).one()
     stage = service.stages[0].id
     edit_template(
-        draft, title_pattern="{client} {service} {period}", due_rule=DueRule("period_end", (days(30),)), priority=0,
-        fee=None, by=SYSTEM,
+        draft,
+        title_pattern="{client} {service} {period}",
+        due_rule=DueRule("period_end", (days(30),)),
+        priority=0,
+        fee=None,
+        by=SYSTEM,
     )
     hour = dt.timedelta(hours=1)
-    add_step(draft, new_id(), StepValues("Collect", stage, estimate=hour, checklist=("Bank", "Cards"),
-                                         due_rule=DueRule("period_end", (working_days(3),))), by=SYSTEM)
-    add_step(draft, new_id(), StepValues("Post", stage, estimate=2 * hour, after=(After("", "collect"),),
-                                         due_rule=DueRule("step:collect", (working_days(5),))), by=SYSTEM)
-    add_step(draft, new_id(), StepValues(
-        "Review", service.stages[2].id, StepKind.REVIEW, WorkRole.REVIEWER, estimate=hour,
-        due_rule=DueRule("job_due"), after=(After("", "post", lag_days=2),),
-    ), by=SYSTEM)
+    add_step(
+        draft,
+        new_id(),
+        StepValues(
+            "Collect",
+            stage,
+            estimate=hour,
+            checklist=("Bank", "Cards"),
+            due_rule=DueRule("period_end", (working_days(3),)),
+        ),
+        by=SYSTEM,
+    )
+    add_step(
+        draft,
+        new_id(),
+        StepValues(
+            "Post",
+            stage,
+            estimate=2 * hour,
+            after=(After("", "collect"),),
+            due_rule=DueRule("step:collect", (working_days(5),)),
+        ),
+        by=SYSTEM,
+    )
+    add_step(
+        draft,
+        new_id(),
+        StepValues(
+            "Review",
+            service.stages[2].id,
+            StepKind.REVIEW,
+            WorkRole.REVIEWER,
+            estimate=hour,
+            due_rule=DueRule("job_due"),
+            after=(After("", "post", lag_days=2),),
+        ),
+        by=SYSTEM,
+    )
     if request:
-        save_request(draft, new_id(), RequestValues(
-            "Your papers", step_key="collect", due_rule=DueRule("period_end", (days(10),)),
-            items=({"kind": "upload", "label": "Bank statements"}, {"kind": "yes_no", "label": "Any new loans?"}),
-        ), by=SYSTEM)
+        save_request(
+            draft,
+            new_id(),
+            RequestValues(
+                "Your papers",
+                step_key="collect",
+                due_rule=DueRule("period_end", (days(10),)),
+                items=({"kind": "upload", "label": "Bank statements"}, {"kind": "yes_no", "label": "Any new loans?"}),
+            ),
+            by=SYSTEM,
+        )
     add_deadline(draft, DeadlineValues("UK-VAT"), by=SYSTEM)
     if publish:
         publish_template(draft, by=SYSTEM)
     return get_service(service.id, seen_by=SYSTEM), get_template(draft.id, seen_by=SYSTEM)
 
 
-def make_series(
-    client: Client, service: Service, anchor_on: dt.date, *, by: Actor = SYSTEM, **values: Any
-) -> Series:
+def make_series(client: Client, service: Service, anchor_on: dt.date, *, by: Actor = SYSTEM, **values: Any) -> Series:
     engagement = engagement_for_service(client, service.id, service.name, by=SYSTEM)
     return begin_series(
-        client, engagement.id, service.id, PeriodPattern(PeriodKind.MONTH), "FREQ=MONTHLY", anchor_on,
-        SeriesValues(**values), by=by,
+        client,
+        engagement.id,
+        service.id,
+        PeriodPattern(PeriodKind.MONTH),
+        "FREQ=MONTHLY",
+        anchor_on,
+        SeriesValues(**values),
+        by=by,
     )
 
 

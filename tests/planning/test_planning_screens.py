@@ -62,7 +62,9 @@ def test_clients_are_narrowed_previewed_changed_and_applied_to(mel: FlaskClient,
     assert "3 of 3" in progress and "Tagged 0 Bookkeeping Oct 2026" in progress and count(Job) == 3
 
 
-def test_a_client_that_has_the_job_already_is_passed_over_at_first(mel: FlaskClient, cast: Cast, session: Session) -> None:
+def test_a_client_that_has_the_job_already_is_passed_over_at_first(
+    mel: FlaskClient, cast: Cast, session: Session
+) -> None:
     service, _template = make_service(request=False)
     first = apply(mel, service.id, clients=[str(cast.acme.id)])
     work(post(mel, f"{first}/run").location.rsplit("/", 1)[1])
@@ -81,8 +83,13 @@ def test_choosing_nobody_says_so_and_keeps_what_was_typed(mel: FlaskClient, cast
 
 def test_bad_input_gets_a_clear_answer(mel: FlaskClient, cast: Cast, session: Session) -> None:
     service, _template = make_service(request=False)
-    for values in ({"cadence": "never"}, {"period_on": "31.02.2026"}, {"ahead_days": "x" * 999}, {"clients": "nobody"},
-                   {"preparer_text": "Nobody at all"}):
+    for values in (
+        {"cadence": "never"},
+        {"period_on": "31.02.2026"},
+        {"ahead_days": "x" * 999},
+        {"clients": "nobody"},
+        {"preparer_text": "Nobody at all"},
+    ):
         answer = post(mel, f"/services/{service.id}/applications", choice(clients=str(cast.acme.id)) | values)
         assert answer.status_code == 422, values
 
@@ -92,19 +99,40 @@ def test_a_series_is_looked_at_paused_and_resumed(mel: FlaskClient, cast: Cast, 
     with travel_to(dt.datetime(2026, 6, 10, 9, tzinfo=dt.UTC)):
         series = make_series(cast.acme, service, dt.date(2026, 6, 1))
     before = session.execute(sa.text("SELECT * FROM occurrence ORDER BY id")).all()
-    for url in ("/series", f"/series?service={service.id}", "/series?show=ended", f"/series/{series.id}",
-                f"/series/{series.id}?edit=1", f"/clients/{cast.acme.id}/series"):
+    for url in (
+        "/series",
+        f"/series?service={service.id}",
+        "/series?show=ended",
+        f"/series/{series.id}",
+        f"/series/{series.id}?edit=1",
+        f"/clients/{cast.acme.id}/series",
+    ):
         assert mel.get(url).status_code == 200, url
     assert session.execute(sa.text("SELECT * FROM occurrence ORDER BY id")).all() == before, "looking changes nothing"
     assert post(mel, f"/series/{series.id}/pause").status_code == 303
     assert "Paused" in mel.get(f"/series/{series.id}").text
     assert post(mel, f"/series/{series.id}/resumption").status_code == 303
-    saved = post(mel, f"/series/{series.id}", {"version": str(series.version), "ahead_days": "3", "offset_days": "2",
-                                              "version_policy": "pin", "preparer": str(cast.sam.id)})
+    saved = post(
+        mel,
+        f"/series/{series.id}",
+        {
+            "version": str(series.version),
+            "ahead_days": "3",
+            "offset_days": "2",
+            "version_policy": "pin",
+            "preparer": str(cast.sam.id),
+        },
+    )
     session.expire_all()
     assert saved.status_code == 303 and session.get_one(Series, series.id).ahead_days == 3
-    assert post(mel, f"/series/{series.id}", {"version": "1", "ahead_days": "9", "offset_days": "2",
-                                              "version_policy": "pin"}).status_code == 422
+    assert (
+        post(
+            mel,
+            f"/series/{series.id}",
+            {"version": "1", "ahead_days": "9", "offset_days": "2", "version_policy": "pin"},
+        ).status_code
+        == 422
+    )
 
 
 def test_one_period_is_skipped_taken_back_and_created_now(mel: FlaskClient, cast: Cast, session: Session) -> None:
@@ -114,8 +142,11 @@ def test_one_period_is_skipped_taken_back_and_created_now(mel: FlaskClient, cast
         pass
     row = session.scalars(sa.select(Occurrence).where(Occurrence.series_id == series.id).limit(1)).first()
     assert row is not None
-    for noun, state in (("skip", OccurrenceState.SKIPPED), ("restoration", OccurrenceState.FORECAST),
-                        ("job", OccurrenceState.CREATED)):
+    for noun, state in (
+        ("skip", OccurrenceState.SKIPPED),
+        ("restoration", OccurrenceState.FORECAST),
+        ("job", OccurrenceState.CREATED),
+    ):
         assert post(mel, f"/occurrences/{row.id}/{noun}").status_code == 303
         session.expire_all()
         assert session.get_one(Occurrence, row.id).state is state

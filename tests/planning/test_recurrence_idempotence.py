@@ -25,13 +25,16 @@ from tests.planning.make_planning import make_service
 
 START, END = dt.date(2026, 1, 10), dt.date(2026, 12, 20)
 PATTERNS = (
-    (PeriodPattern(PeriodKind.MONTH), "FREQ=MONTHLY"), (PeriodPattern(PeriodKind.QUARTER), "FREQ=MONTHLY;INTERVAL=3"),
+    (PeriodPattern(PeriodKind.MONTH), "FREQ=MONTHLY"),
+    (PeriodPattern(PeriodKind.QUARTER), "FREQ=MONTHLY;INTERVAL=3"),
     (PeriodPattern(PeriodKind.MONTH), "FREQ=MONTHLY;INTERVAL=2"),
     (PeriodPattern(PeriodKind.YEAR, MonthDay(6, 30)), "FREQ=YEARLY"),
     (PeriodPattern(PeriodKind.TAX_YEAR, MonthDay(4, 5)), "FREQ=YEARLY"),
 )
 PLANS = st.lists(
-    st.tuples(st.sampled_from(PATTERNS), st.integers(0, 60), st.integers(-20, 20), st.booleans()), min_size=1, max_size=2
+    st.tuples(st.sampled_from(PATTERNS), st.integers(0, 60), st.integers(-20, 20), st.booleans()),
+    min_size=1,
+    max_size=2,
 )
 DAYS = st.sets(st.integers(0, (END - START).days), max_size=12)
 ROWS = """SELECT s.rrule, s.period, o.period_start, o.period_end, o.create_on, o.starts_on, o.due_on, o.title, o.state,
@@ -49,8 +52,14 @@ def begin(cast: Cast, plans: list[Any]) -> None:
     for (pattern, rule), ahead, offset, ends in plans:
         engagement = make_engagement(cast.acme, cast.entity)
         begin_series(
-            cast.acme, engagement.id, service.id, pattern, rule, START,
-            SeriesValues(ahead, offset, dt.date(2026, 9, 1) if ends else None), by=SYSTEM,
+            cast.acme,
+            engagement.id,
+            service.id,
+            pattern,
+            rule,
+            START,
+            SeriesValues(ahead, offset, dt.date(2026, 9, 1) if ends else None),
+            by=SYSTEM,
         )
 
 
@@ -76,7 +85,9 @@ def rows_after(cast: Cast, plans: list[Any], days: set[int]) -> list[Any]:
 @pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plans=PLANS, days=DAYS)
-def test_it_does_not_matter_on_which_days_the_sweep_ran(cast: Cast, session: Session, plans: list[Any], days: set[int]) -> None:
+def test_it_does_not_matter_on_which_days_the_sweep_ran(
+    cast: Cast, session: Session, plans: list[Any], days: set[int]
+) -> None:
     once = rows_after(cast, plans, set())
     assert once and rows_after(cast, plans, days) == once
 

@@ -30,7 +30,9 @@ def at(year: int, month: int, day: int) -> dt.datetime:
 
 def occurrences(series: Series, session: Session) -> Sequence[Occurrence]:
     return session.scalars(
-        sa.select(Occurrence).where(Occurrence.series_id == series.id).order_by(Occurrence.period_start)
+        sa.select(Occurrence)
+        .where(Occurrence.series_id == series.id)
+        .order_by(Occurrence.period_start)
         .execution_options(populate_existing=True)
     ).all()
 
@@ -58,7 +60,11 @@ def test_the_sweep_creates_what_is_due_once_and_lengthens_the_forecast(cast: Cas
         recur()
         recur()
     rows = occurrences(series, session)
-    assert [row.state for row in rows[:3]] == [OccurrenceState.CREATED, OccurrenceState.CREATED, OccurrenceState.FORECAST]
+    assert [row.state for row in rows[:3]] == [
+        OccurrenceState.CREATED,
+        OccurrenceState.CREATED,
+        OccurrenceState.FORECAST,
+    ]
     assert rows[-1].period_start == dt.date(2027, 7, 1)
     jobs = session.scalars(sa.select(Job).order_by(Job.period_start)).all()
     assert [job.title for job in jobs] == ["Acme Ltd Bookkeeping Jun 2026", "Acme Ltd Bookkeeping Jul 2026"]
@@ -104,7 +110,9 @@ def test_editing_a_series_moves_what_is_not_created_yet(cast: Cast, session: Ses
     with travel_to(at(2026, 6, 20)):
         series = begin(cast)
         recur()
-        edit_series(series, SeriesValues(ahead_days=0, offset_days=5, ends_on=dt.date(2026, 9, 15)), by=cast.actor(cast.mel))
+        edit_series(
+            series, SeriesValues(ahead_days=0, offset_days=5, ends_on=dt.date(2026, 9, 15)), by=cast.actor(cast.mel)
+        )
         rows = occurrences(series, session)
     assert rows[0].starts_on == dt.date(2026, 7, 1) and rows[0].state is OccurrenceState.CREATED
     assert [row.period_start.month for row in rows] == [6, 7, 8, 9]

@@ -80,7 +80,8 @@ def draft_next_version(service: Service, *, by: Actor) -> JobTemplate:
 def copy_parts(source: JobTemplate, target: JobTemplate, stages: Mapping[UUID, UUID]) -> None:
     """Steps (with their keys), dependencies, requests and deadlines; stages replaced where the map says so."""
     for part in (*source.steps, *source.dependencies, *source.requests, *source.deadlines):
-        values = {name: getattr(part, name) for name in type(part).__mapper__.column_attrs.keys()}
+        names = [column.key for column in type(part).__mapper__.column_attrs]
+        values = {name: getattr(part, name) for name in names}
         values |= {"id": new_id(), "template_id": target.id}
         if "stage_id" in values:
             values["stage_id"] = stages.get(values["stage_id"], values["stage_id"])
@@ -107,7 +108,7 @@ def edit_template(
 
 
 def publish_template(template: JobTemplate, *, by: Actor, version: int | None = None) -> None:
-    """From now on new jobs are made of it. Refused with the first fault while it has one; pressing twice is harmless."""
+    """From now on new jobs are made of it. Refused while it has a fault; pressing twice is harmless."""
     authorize(by, can_edit_template, template)
     with transaction() as session:
         state = session.scalar(sa.select(JobTemplate.state).where(JobTemplate.id == template.id).with_for_update())

@@ -115,12 +115,9 @@ def remove_deadline(template: JobTemplate, deadline_id: UUID, *, by: Actor) -> N
         if deadline is None or deadline.template_id != draft.id:
             raise NotFound()
         anchor = f"deadline:{deadline.code}"
-        names = [
-            part.name
-            for kind in (TemplateStep, TemplateRequest)
-            for part in session.scalars(sa.select(kind).where(kind.template_id == draft.id))
-            if (part.due_rule or {}).get("anchor") == anchor
-        ]
+        steps = session.scalars(sa.select(TemplateStep).where(TemplateStep.template_id == draft.id))
+        requests = session.scalars(sa.select(TemplateRequest).where(TemplateRequest.template_id == draft.id))
+        names = [part.name for part in (*steps, *requests) if (part.due_rule or {}).get("anchor") == anchor]
         if draft.due_rule.get("anchor") == anchor:
             names.append("the job's due date")
         if names:

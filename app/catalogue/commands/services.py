@@ -40,7 +40,7 @@ class ServiceValues:
 def create_service(
     service_id: UUID, values: ServiceValues, *, by: Actor, stages: tuple[tuple[str, str], ...] = FIRST_STAGES
 ) -> Service:
-    """With stages (name, words for clients) and a first version as an empty draft. The same id again changes nothing."""
+    """With stages (name, words for clients) and an empty first draft. The same id again changes nothing."""
     authorize(by, can_edit_service)
     with transaction() as session:
         existing = session.get(Service, service_id)

@@ -77,7 +77,7 @@ def remove_stage(service: Service, stage_id: UUID, *, by: Actor) -> None:
         _lock(service)
         stage = _stage(service, stage_id)
         if session.scalar(sa.select(TemplateStep.id).where(TemplateStep.stage_id == stage_id).limit(1)):
-            raise Refused(f"Steps stand in “{stage.name}”. Move them to another stage first; published versions keep theirs.")
+            raise Refused(f"Steps stand in “{stage.name}”, in this version or a published one, so it stays.")
         try:
             with transaction():
                 session.delete(stage)

@@ -34,7 +34,8 @@ WHICH = {
 }
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("Count (− is before)", (
-        ("days", "days"), ("working_days", "working days"), ("weeks", "weeks"), ("months", "months"), ("years", "years"),
+        ("days", "days"), ("working_days", "working days"), ("weeks", "weeks"), ("months", "months"),
+        ("years", "years"),
         ("months+", "months, a month end staying one"), ("years+", "years, a month end staying one"),
     )),
     ("Day of the month", (

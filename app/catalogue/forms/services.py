@@ -31,7 +31,7 @@ class ServiceForm(Form):
 
     def values(self) -> ServiceValues:
         return ServiceValues(
-            self.name.data, self.code.data or "", self.practice_area.data or "", self.description.data or "",
+            self.name.data or "", self.code.data or "", self.practice_area.data or "", self.description.data or "",
             self.cadence.data,
         )
 
@@ -48,7 +48,7 @@ class StageForm(Form):
 
     def values(self) -> StageValues:
         return StageValues(
-            self.name.data, self.client_words.data or "", self.limit_days.data, bool(self.moves_itself.data)
+            self.name.data or "", self.client_words.data or "", self.limit_days.data, bool(self.moves_itself.data)
         )
 
 

@@ -99,7 +99,7 @@ class StepForm(Form):
     def values(self) -> StepValues:
         lines = [line.strip()[:LONGEST_CELL] for line in (self.checklist.data or "").splitlines()]
         return StepValues(
-            self.name.data, self.stage_id.data, self.kind.data, self.work_role.data, self.estimate.data,
+            self.name.data or "", self.stage_id.data, self.kind.data, self.work_role.data, self.estimate.data,
             self.instructions.data or "", tuple(line for line in lines if line), bool(self.required.data),
             self.due_rule.data, self.after.data,
         )
@@ -173,7 +173,7 @@ class RequestForm(Form):
             for name, default in (("remind_after_days", 3), ("remind_every_days", 4), ("remind_at_most", 5))
         }
         return RequestValues(
-            self.name.data, self.message.data or "", self.step_key.data or None, self.due_rule.data,
+            self.name.data or "", self.message.data or "", self.step_key.data or None, self.due_rule.data,
             items=self.items.data or (), **days,
         )
 
@@ -183,4 +183,4 @@ class DeadlineForm(Form):
     trigger = DueRuleField("Counts from")
 
     def values(self) -> DeadlineValues:
-        return DeadlineValues(self.rule.data.split(" ")[0], trigger=self.trigger.data)
+        return DeadlineValues((self.rule.data or "").split(" ")[0], trigger=self.trigger.data)

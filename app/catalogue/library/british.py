@@ -41,7 +41,8 @@ VAT = LibraryService(
         LibraryStep("Post and reconcile", DOING, 150, from_end(13), ("Collect the records",),
                     checks=("Bank reconciled to the last day", "Suspense account empty", "Foreign purchases marked")),
         LibraryStep("Prepare the return", DOING, 60, from_end(15), ("Post and reconcile",),
-                    checks=("Box 1 agrees with sales tax", "Box 4: no blocked input tax", "Reverse charge in boxes 1 and 4")),
+                    checks=("Box 1 agrees with sales tax", "Box 4: no blocked input tax",
+                            "Reverse charge in boxes 1 and 4")),
         review("Review the return", 30, before_due(3), ("Prepare the return",)),
         LibraryStep("Client approves", FILE, 15, before_due(1), ("Review the return",)),
         LibraryStep("File and confirm the payment date", FILE, 15, DueRule("job_due"), ("Client approves",),
@@ -52,14 +53,16 @@ VAT = LibraryService(
 ACCOUNTS = LibraryService(
     code="UK-ACCOUNTS-CT", name="Annual accounts and corporation tax", area="Accounts", place="United Kingdom",
     description="Accounts of a private company within nine months (Companies Act 2006 s. 442), corporation tax paid "
-                "within nine months and a day (TMA 1970 s. 59D), CT600 within twelve months (FA 1998 Sch. 18 para. 14).",
+                "within nine months and a day (TMA 1970 s. 59D), CT600 within twelve months (FA 1998 Sch. 18 "
+                "para. 14).",
     cadence=Cadence.YEAR, title="{client} accounts and CT600 {period}", due=before("UK-ACC", 20),
     deadlines=(LibraryDeadline("UK-ACC"), LibraryDeadline("UK-CTPAY"), LibraryDeadline("UK-CT600")),
     requests=(LibraryRequest(
         "Year-end papers", "Receive the records", "Your year has ended; please send us the following.",
         (upload("Bank and loan statements at the year end"), upload("Stock list at the year end", required=False),
          upload("Payroll summary of the year"), ask("amount", "Cash in hand at the year end", required=False),
-         ask("yes_no", "Were dividends paid in the year?"), ask("yes_no", "Did directors lend to or borrow from the company?"),
+         ask("yes_no", "Were dividends paid in the year?"),
+         ask("yes_no", "Did directors lend to or borrow from the company?"),
          ask("long_text", "Anything unusual in the year?", required=False)),
         due=months_on(1),
     ),),
@@ -75,7 +78,8 @@ ACCOUNTS = LibraryService(
         review("Partner's review", 45, before_due(8), ("Manager's review",), role=PARTNER),
         LibraryStep("Directors approve and sign", FILE, 20, before_due(2), ("Partner's review",), ADMIN),
         LibraryStep("File at Companies House", FILE, 20, DueRule("job_due"), ("Directors approve and sign",), ADMIN),
-        LibraryStep("File the CT600 and tell the tax due", FILE, 30, DueRule("job_due"), ("Directors approve and sign",)),
+        LibraryStep("File the CT600 and tell the tax due", FILE, 30, DueRule("job_due"),
+                    ("Directors approve and sign",)),
     ),
 )
 
@@ -91,7 +95,8 @@ SELF_ASSESSMENT = LibraryService(
         (upload("P60 or P45", required=False), upload("P11D", required=False),
          upload("Bank and building society interest", required=False), upload("Dividend vouchers", required=False),
          upload("Rental income and costs", required=False), ask("amount", "Pension contributions paid", required=False),
-         ask("amount", "Gift Aid donations", required=False), ask("yes_no", "Did you sell shares, property or crypto-assets?"),
+         ask("amount", "Gift Aid donations", required=False),
+         ask("yes_no", "Did you sell shares, property or crypto-assets?"),
          ask("yes_no", "Did you or your partner receive child benefit?")),
         due=months_on(4),
     ),),
@@ -122,7 +127,8 @@ PAYROLL = LibraryService(
     steps=(
         LibraryStep("Receive the changes", TODO, 10, before_due(6)),
         LibraryStep("Calculate", DOING, 60, before_due(4), ("Receive the changes",),
-                    checks=("Tax code notices read", "Pension contributions", "Statutory pay", "Net pay against last month")),
+                    checks=("Tax code notices read", "Pension contributions", "Statutory pay",
+                            "Net pay against last month")),
         review("Review the payroll", 20, before_due(3), ("Calculate",)),
         LibraryStep("Client approves", FILE, 10, before_due(2), ("Review the payroll",)),
         LibraryStep("Submit and send payslips", FILE, 15, DueRule("job_due"), ("Client approves",),

@@ -49,7 +49,8 @@ FORMATION = LibraryService(
         review("Review the papers", 45, from_start(10), ("Draft the articles and forms",), role=PARTNER),
         LibraryStep("File at Companies House", OUT, 20, from_start(12), ("Review the papers",)),
         LibraryStep("Statutory books and first minutes", OUT, 60, DueRule("job_due"), ("File at Companies House",),
-                    checks=("Registers written up", "Share certificates", "Board minutes", "Tax office told"), lag_days=1),
+                    checks=("Registers written up", "Share certificates", "Board minutes", "Tax office told"),
+                    lag_days=1),
     ),
 )
 
@@ -68,7 +69,8 @@ US_LITIGATION = LibraryService(
         due=from_start(3),
     ),),
     steps=(
-        LibraryStep("Open the matter", INTAKE, 45, from_start(2), checks=("Conflicts", "Engagement letter", "Deadlines")),
+        LibraryStep("Open the matter", INTAKE, 45, from_start(2),
+                    checks=("Conflicts", "Engagement letter", "Deadlines")),
         LibraryStep("Litigation hold", INTAKE, 30, from_start(3), ("Open the matter",)),
         LibraryStep("Consider removal and motions", DRAFT, 180, from_start(8), ("Open the matter",),
                     checks=("Jurisdiction", "Venue", "Service", "Failure to state a claim")),
@@ -95,15 +97,18 @@ UK_LITIGATION = LibraryService(
         due=from_start(3),
     ),),
     steps=(
-        LibraryStep("Open the matter", INTAKE, 45, from_start(2), checks=("Conflicts", "Client care letter", "Deadlines")),
+        LibraryStep("Open the matter", INTAKE, 45, from_start(2),
+                    checks=("Conflicts", "Client care letter", "Deadlines")),
         LibraryStep("Acknowledge service", OUT, 20, before("UK-CPR-10.3", 2), ("Open the matter",)),
         LibraryStep("Gather documents and statements", DRAFT, 240, from_start(10), ("Open the matter",)),
         LibraryStep("Draft the defence", DRAFT, 300, before("UK-CPR-15.4-28", 6),
                     ("Gather documents and statements", "Acknowledge service"),
                     checks=("Each allegation answered", "Limitation", "Counterclaim", "Statement of truth")),
         review("Partner's review", 75, before("UK-CPR-15.4-28", 4), ("Draft the defence",), role=PARTNER),
-        LibraryStep("Client signs the statement of truth", CHECK, 20, before("UK-CPR-15.4-28", 2), ("Partner's review",)),
-        LibraryStep("File and serve the defence", OUT, 30, DueRule("job_due"), ("Client signs the statement of truth",)),
+        LibraryStep("Client signs the statement of truth", CHECK, 20, before("UK-CPR-15.4-28", 2),
+                    ("Partner's review",)),
+        LibraryStep("File and serve the defence", OUT, 30, DueRule("job_due"),
+                    ("Client signs the statement of truth",)),
     ),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import render_template
 
-from app.catalogue.blueprints import Blueprint, Dates, blueprint_of, dates_of, rule_of
+from app.catalogue.blueprints import After, Blueprint, Dates, blueprint_of, dates_of, rule_of
 from app.catalogue.due_rule_words import describe
 from app.catalogue.due_rules import BadDueRule, DueRule
 from app.catalogue.forms.services import DetailsForm
@@ -16,7 +16,8 @@ from app.catalogue.forms.steps import DeadlineForm, RequestForm, StepForm, deadl
 from app.catalogue.models import DependencyKind, JobTemplate, StepKind, TemplateState, WorkRole
 from app.catalogue.policy import can_edit_template
 from app.catalogue.soundness import ITEM_KINDS, faults, ordered, sample_anchors
-from app.catalogue.statutory import StatutoryRule, UnknownRule, find_rule, list_rules
+from app.catalogue.statutes.shape import StatutoryRule
+from app.catalogue.statutory import UnknownRule, find_rule, list_rules
 from app.core.clock import today
 from app.core.ids import new_id
 from app.core.web import Answer, arg, is_htmx, me
@@ -80,12 +81,16 @@ def order_of(blueprint: Blueprint) -> list[Placed]:
     for key in ordered(list(names), pairs):
         layers[key] = 1 + max((layers.get(before, 0) for before, after in pairs if after == key), default=0)
     return [
-        Placed(key, names[key], layers[key], ", ".join(_after(d, names) for d in blueprint.dependencies if d.step_key == key))
+        Placed(key, names[key], layers[key], _all_after(key, blueprint, names))
         for key in sorted(layers, key=lambda k: (layers[k], list(names).index(k)))
     ]
 
 
-def _after(dependency: Any, names: dict[str, str]) -> str:
+def _all_after(key: str, blueprint: Blueprint, names: dict[str, str]) -> str:
+    return ", ".join(_after(d, names) for d in blueprint.dependencies if d.step_key == key)
+
+
+def _after(dependency: After, names: dict[str, str]) -> str:
     extra = []
     if dependency.kind is DependencyKind.SOFT:
         extra.append("dates only")
@@ -98,7 +103,9 @@ def form_for(template: JobTemplate, open_part: str) -> Any:
     """The form of the part that is open, filled with what is stored; None when no such part is there."""
     kind, _, which = open_part.partition(":")
     if kind == "details":
-        form = DetailsForm(formdata=None, title_pattern=template.title_pattern, priority=template.priority, fee=template.fee)
+        form = DetailsForm(
+            formdata=None, title_pattern=template.title_pattern, priority=template.priority, fee=template.fee
+        )
         form.due_rule.offer([*deadline_anchors(template)])
         form.due_rule.show(rule_of(template.due_rule))
         form.version.data = str(template.version)
@@ -165,7 +172,8 @@ def render_editor(
         "job_words": words_of(blueprint.due_rule, names), "end": sample_end(), "start": sample_start(),
         "request_words": {r.row.id: words_of(r.rule, names) for r in blueprint.requests},
         "faults": list(faults(blueprint, {s.id for s in template.service.stages})) if draft else [],
-        "stages": {stage.id: stage.name for stage in template.service.stages}, "names": names, "rules": _rules(template),
+        "stages": {stage.id: stage.name for stage in template.service.stages}, "names": names,
+        "rules": _rules(template),
         "trigger_words": {d.code: words_of(d.trigger, names) for d in blueprint.deadlines}, "item_kinds": ITEM_KINDS,
         "all_rules": list_rules() if open_part.startswith("deadline") else (), "review": StepKind.REVIEW,
         "roles": {role: role.value.capitalize() for role in WorkRole},

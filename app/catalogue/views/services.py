@@ -91,7 +91,9 @@ def show(service_id: UUID) -> Answer:
     return page(get_service(service_id, seen_by=me()))
 
 
-def page(service: Service, stage_form: StageForm | None = None, stage_id: UUID | None = None, status: int = 200) -> Answer:
+def page(
+    service: Service, stage_form: StageForm | None = None, stage_id: UUID | None = None, status: int = 200
+) -> Answer:
     versions = list_versions(service, seen_by=me())
     published = next((v for v in versions if v.state is TemplateState.PUBLISHED), None)
     draft = next((v for v in versions if v.state is TemplateState.DRAFT), None)

@@ -7,12 +7,12 @@ from uuid import UUID
 import wtforms
 from flask import Blueprint, render_template, request, url_for
 
+from app.catalogue.blueprints import blueprint_of
 from app.catalogue.commands import discard_draft, edit_template, publish_template
 from app.catalogue.due_rules import BadDueRule, resolve
 from app.catalogue.forms.rules import DueRuleField
 from app.catalogue.forms.services import DetailsForm
 from app.catalogue.forms.steps import deadline_anchors
-from app.catalogue.blueprints import blueprint_of
 from app.catalogue.queries import get_template
 from app.catalogue.soundness import sample_anchors
 from app.catalogue.views.editor import calendar_here, preview_dates, render_editor, sample_end, sample_start, words_of
@@ -48,7 +48,7 @@ def details(template_id: UUID) -> Answer:
     form = DetailsForm()
     form.due_rule.offer(deadline_anchors(template))
     saved = submit(form, lambda: edit_template(
-        template, title_pattern=form.title_pattern.data, due_rule=form.due_rule.data, priority=form.priority.data,
+        template, title_pattern=form.title_pattern.data or "", due_rule=form.due_rule.data, priority=form.priority.data,
         fee=form.fee.data, by=me(), version=form.version.number,
     ))
     if saved:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,62 +15,118 @@ from app.catalogue.models import Cadence, Service
 from app.clients.commands import engagement_for_service
 from app.clients.models import Client
 from app.core.actors import Actor
-from app.core.db import db, transaction
+from app.core.clock import now
+from app.core.db import db
 from app.core.errors import NotFound
 from app.core.permissions import authorize
 from app.planning.cadences import RULES
-from app.planning.commands.create import create_planned_job
+from app.planning.chosen import plan_for, wish_of
+from app.planning.commands.create import create_planned_job, create_within
 from app.planning.commands.occurrences import mark_created, origin_of
 from app.planning.commands.series import SeriesValues, begin_series
-from app.planning.chosen import plan_for, wish_of
 from app.planning.facts import client_facts, staffing
 from app.planning.models import Application, ApplicationClient, Occurrence, OccurrenceState, Series
 from app.planning.periods import PeriodPattern
 from app.planning.plans import JobPlan
 from app.planning.policy import can_apply
 
+SHELF, KEPT_FOR = 100, dt.timedelta(minutes=1)
 
-def apply_to_client(application: Application, client_id: UUID, *, by: Actor) -> dict[str, Any]:
-    """Create the job, and begin its series when it is to repeat. The result says which job and whether it was new."""
+
+@dataclass(frozen=True)
+class Ready:
+    """One client's plan with what it was made from."""
+
+    plan: JobPlan
+    row: ApplicationClient
+    pattern: PeriodPattern | None
+
+
+class _Shelf(threading.local):
+    """Plans made ahead for the next clients of one run, so that each item's own transaction only writes."""
+
+    application: Application | None = None
+    plans: dict[UUID, Ready] = {}
+    until: dt.datetime | None = None
+
+
+_shelf = _Shelf()
+
+
+def apply_to_client(
+    application: Application, client_id: UUID, *, by: Actor, ahead: Sequence[UUID] = ()
+) -> dict[str, Any]:
+    """Create the job, and begin its series when it is to repeat, in the caller's transaction.
+
+    `ahead` names clients whose turn comes next. The result says which job and whether it was new.
+    """
     authorize(by, can_apply, application)
-    with transaction() as session:
-        row = session.scalars(
-            sa.select(ApplicationClient).where(
-                ApplicationClient.application_id == application.id, ApplicationClient.client_id == client_id
-            )
-        ).one()
-        service = session.get_one(Service, application.service_id)
-        facts = client_facts([client_id], service.id, seen_by=by).get(client_id)
-        if facts is None:
-            raise NotFound("This client cannot be reached any more.")
-        plan = plan_for(application, row, facts, service.name, staffing())
-        series = None
-        pattern = wish_of(application, row, facts).pattern
-        if application.repeat and pattern is not None:
-            plan, series = _with_series(application, row, plan, service, pattern, by)
+    ready = _ready(application, client_id, ahead, by)
+    if application.repeat and ready.pattern is not None:
+        plan, series = _with_series(application, ready, by)
         job_id, made = create_planned_job(plan, by=by, send_requests=application.send_requests)
-        if series is not None:
-            _mark(series, plan, job_id)
-        return {"job_id": str(job_id), "href": f"/jobs/{job_id}", "made": made, "title": plan.title}
+        _mark(series, plan, job_id)
+    else:
+        plan = ready.plan
+        job_id, made = create_within(plan, by=by, send_requests=application.send_requests)
+    return {"job_id": str(job_id), "href": f"/jobs/{job_id}", "made": made, "title": plan.title}
+
+
+def shelved(application_id: UUID, client_id: UUID) -> Application | None:
+    """The application, when this client's plan was made ahead already."""
+    kept = _shelf.application
+    fresh = _shelf.until is not None and now() < _shelf.until
+    return kept if fresh and kept is not None and kept.id == application_id and client_id in _shelf.plans else None
+
+
+def _ready(application: Application, client_id: UUID, ahead: Sequence[UUID], by: Actor) -> Ready:
+    if not shelved(application.id, client_id):
+        _shelf.plans = _plans(application, [client_id, *ahead], by)
+        db.session.expunge(application)
+        _shelf.application, _shelf.until = application, now() + KEPT_FOR
+    ready = _shelf.plans.pop(client_id, None)
+    if ready is None:
+        raise NotFound("This client cannot be reached any more.")
+    return ready
+
+
+def _plans(application: Application, client_ids: Sequence[UUID], by: Actor) -> dict[UUID, Ready]:
+    rows = db.session.scalars(
+        sa.select(ApplicationClient).where(
+            ApplicationClient.application_id == application.id, ApplicationClient.client_id.in_(client_ids)
+        )
+    ).all()
+    name = db.session.scalars(sa.select(Service.name).where(Service.id == application.service_id)).one()
+    facts, staff = client_facts(client_ids, application.service_id, seen_by=by), staffing()
+    for row in rows:
+        db.session.expunge(row)
+    return {
+        row.client_id: Ready(
+            plan_for(application, row, facts[row.client_id], name, staff), row,
+            wish_of(application, row, facts[row.client_id]).pattern,
+        )
+        for row in rows if row.client_id in facts
+    }
 
 
 def _with_series(
-    application: Application, row: ApplicationClient, plan: JobPlan, service: Service, pattern: PeriodPattern, by: Actor
+    application: Application, ready: Ready, by: Actor
 ) -> tuple[JobPlan, Series]:
     """The series, and the plan under the engagement and the origin that it gives."""
+    plan, name = ready.plan, ready.plan.service_name
     client = db.session.get_one(Client, plan.client.id)
-    engagement = engagement_for_service(client, service.id, service.name, by=by)
+    engagement = engagement_for_service(client, application.service_id, name, by=by)
     values = SeriesValues(
         ahead_days=int(application.repeat.get("ahead_days", 14)), roles=application.roles,
         offset_days=int(application.period.get("offset_days", 0)),
     )
     cadence = Cadence(application.period["cadence"])
     series = begin_series(
-        client, engagement.id, service.id, pattern, RULES[cadence], _start(plan), values, by=by
+        client, engagement.id, application.service_id, cast(PeriodPattern, ready.pattern), RULES[cadence], _start(plan),
+        values, by=by,
     )
-    facts = client_facts([client.id], service.id, seen_by=by)[client.id]
     origin = origin_of(series.id, _start(plan))
-    return plan_for(application, row, facts, service.name, staffing(), origin=origin), series
+    return replace(plan, client=replace(plan.client, engagement_id=engagement.id), origin=origin), series
 
 
 def _start(plan: JobPlan) -> dt.date:

@@ -30,35 +30,36 @@ from app.requests.commands.writing import create_request_from_template
 def create_planned_job(plan: JobPlan, *, by: Actor, send_requests: bool = True) -> tuple[UUID, bool]:
     """The job's id, and whether this call made it. The same origin again makes nothing."""
     authorize(by, can_apply)
-    if not can_see(by, plan.client.id, plan.client.engagement_id):
-        raise NotFound()
     with transaction() as session:
         known = session.scalar(sa.select(Job.id).where(Job.origin == plan.origin))
-        if known is not None:
-            return known, False
-        engagement = _engagement(plan, by)
-        job_id = new_id()
-        made = insert_rows(Job, [_job(plan, job_id, engagement.id)], tail="ON CONFLICT (origin) DO NOTHING")
-        if not made:
-            return session.scalars(sa.select(Job.id).where(Job.origin == plan.origin)).one(), False
-        tasks = _insert_parts(plan, job_id, engagement.id)
-        job = session.get_one(Job, job_id)
-        topics = [f"person:{person}" for person in sorted(plan.people)]
-        record(
-            "jobs.job.created", job, by=by, topics=(f"stage:{job.stage_id}", *topics), title=plan.title,
-            number=job.number, service=plan.service_name, tasks=len(plan.tasks),
+        return (known, False) if known is not None else create_within(plan, by=by, send_requests=send_requests)
+
+
+def create_within(plan: JobPlan, *, by: Actor, send_requests: bool = True) -> tuple[UUID, bool]:
+    """The same inside the caller's transaction, without asking first whether the job is there."""
+    authorize(by, can_apply)
+    if not can_see(by, plan.client.id, plan.client.engagement_id):
+        raise NotFound()
+    engagement_id = plan.client.engagement_id or _engagement(plan, by).id
+    values = _job(plan, new_id(), engagement_id)
+    if not insert_rows(Job, [values], tail="ON CONFLICT (origin) DO NOTHING"):
+        return db.session.scalars(sa.select(Job.id).where(Job.origin == plan.origin)).one(), False
+    job = Job(**values)  # stands for the row; it belongs to no session
+    tasks = _insert_parts(plan, job.id, engagement_id)
+    people = [f"person:{person}" for person in sorted(plan.people)]
+    record(
+        "jobs.job.created", job, by=by, topics=(f"stage:{job.stage_id}", *people), title=plan.title, number=job.number,
+        service=plan.service_name, tasks=len(plan.tasks),
+    )
+    for request, due_on in plan.requests:
+        create_request_from_template(
+            job, request.row, task_id=tasks.get(request.row.step_key or ""), due_on=due_on, send=send_requests, by=by
         )
-        for request, due_on in plan.requests:
-            create_request_from_template(
-                job, request.row, task_id=tasks.get(request.row.step_key or ""), due_on=due_on, send=send_requests, by=by
-            )
-        return job_id, True
+    return job.id, True
 
 
 def _engagement(plan: JobPlan, by: Actor) -> Engagement:
-    """Every job has one: the client's open engagement for the service, or a new one."""
-    if plan.client.engagement_id is not None:
-        return db.session.get_one(Engagement, plan.client.engagement_id)
+    """Every job has one; the first of a service opens it."""
     client = db.session.get_one(Client, plan.client.id)
     return engagement_for_service(client, plan.blueprint.service_id, plan.service_name, by=by)
 
@@ -94,7 +95,8 @@ def _insert_parts(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str,
     ])
     insert_rows(Deadline, [
         {
-            "id": new_id(), "job_id": job_id, **whose, "code": code, "name": found.title, "jurisdiction": found.rule[:2],
+            "id": new_id(), "job_id": job_id, **whose, "code": code, "name": found.title,
+            "jurisdiction": found.rule[:2],
             "statutory_on": found.due, "effective_on": found.due, "basis": found.basis, "source": found.source,
             "extra": {"rule": found.rule, "trigger": found.trigger},
         }

@@ -103,7 +103,7 @@ def facts_for(rows: Sequence[Series]) -> dict[UUID, ClientFacts]:
     by_service: dict[UUID, list[Series]] = {}
     for series in rows:
         by_service.setdefault(series.service_id, []).append(series)
-    found = {}
+    found: dict[UUID, ClientFacts] = {}
     for service_id, those in by_service.items():
         facts = client_facts([series.client_id for series in those], service_id, seen_by=SYSTEM)
         found |= {series.id: facts[series.client_id] for series in those}

@@ -18,7 +18,7 @@ from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.permissions import authorize
-from app.planning.commands.create import create_planned_job
+from app.planning.commands.create import create_planned_job, create_within
 from app.planning.commands.forecasting import facts_for, refresh_forecasts, templates_for
 from app.planning.facts import ClientFacts, Staffing, staffing
 from app.planning.forecast import pattern_of_series
@@ -29,7 +29,9 @@ from app.planning.policy import can_edit_series
 log = structlog.get_logger()
 
 
-def due_occurrences(limit: int, *, by: Actor, after: tuple[dt.date, UUID] | None = None) -> Sequence[sa.Row[tuple[dt.date, UUID]]]:
+def due_occurrences(
+    limit: int, *, by: Actor, after: tuple[dt.date, UUID] | None = None
+) -> Sequence[sa.Row[dt.date, UUID]]:
     """Forecasts of active series whose jobs should be there by today: (create_on, id), oldest first."""
     authorize(by, can_edit_series)
     statement = (
@@ -109,7 +111,7 @@ def _create(occurrence_id: UUID, series: dict[UUID, Series], planner: Planner, *
         if occurrence is None:
             return False
         plan = planner.plan(series[occurrence.series_id], occurrence)
-        job_id, made = create_planned_job(plan, by=by)
+        job_id, made = create_within(plan, by=by)
         mark_created(occurrence, job_id, plan)
         return made
 

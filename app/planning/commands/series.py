@@ -42,7 +42,7 @@ def begin_series(
     client: Client, engagement_id: UUID, service_id: UUID, pattern: PeriodPattern, rrule: str, anchor_on: dt.date,
     values: SeriesValues, *, by: Actor, series_id: UUID | None = None,
 ) -> Series:
-    """From the period around `anchor_on` on. The same client, engagement, service, rule and anchor again change nothing."""
+    """From the period around `anchor_on` on. The same client, engagement, service, rule and anchor again: the same."""
     authorize(by, can_edit_series)
     _check(values)
     try:
@@ -158,4 +158,5 @@ def _check(values: SeriesValues) -> None:
     if not 0 <= values.ahead_days <= LONGEST_AHEAD:
         raise Refused(f"Jobs are created between 0 and {LONGEST_AHEAD} days ahead.", field="ahead_days")
     if abs(values.offset_days) > LONGEST_OFFSET:
-        raise Refused(f"Work starts at most {LONGEST_OFFSET} days before or after the period's end.", field="offset_days")
+        said = f"Work starts at most {LONGEST_OFFSET} days before or after the period's end."
+        raise Refused(said, field="offset_days")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
-from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.datastructures import MultiDict
 
 from app.catalogue.models import Cadence, JobTemplate, Service
 from app.catalogue.queries import get_service, get_template, latest_published, list_services
@@ -51,7 +51,7 @@ def _published(service_id: UUID) -> tuple[Service, JobTemplate]:
     return service, get_template(template_id, seen_by=me())
 
 
-def _filter(source: ImmutableMultiDict[str, str]) -> ClientFilter:
+def _filter(source: MultiDict[str, str]) -> ClientFilter:
     def of(name: str) -> str:
         return source.get(name, "").replace("\x00", "")[:200]
 
@@ -72,7 +72,8 @@ def new(service_id: UUID) -> Answer:
 
 
 def _choose(
-    service: Service, form: ApplyForm, which: ClientFilter, ticked: frozenset[UUID], *, status: int = 200, problem: str = ""
+    service: Service, form: ApplyForm, which: ClientFilter, ticked: frozenset[UUID], *, status: int = 200,
+    problem: str = "",
 ) -> Answer:
     page = page_number()
     clients, total = list_choosable(which, seen_by=me(), page=page)
@@ -113,7 +114,8 @@ def _preview(
     total, skipped = count_planned(application, seen_by=me())
     opened = preview_one(application, open_id, seen_by=me()) if open_id else None
     if opened is not None and form is None and application.started_at is None:
-        form = ClientChangeForm(formdata=None, skip=opened.row.skip, starts_on=opened.row.starts_on, due_on=opened.row.due_on)
+        row = opened.row
+        form = ClientChangeForm(formdata=None, skip=row.skip, starts_on=row.starts_on, due_on=row.due_on)
         form.owner.data, form.owner.text = opened.row.owner_id, name_of(opened.row.owner_id)
     page_of = "planning/_preview.html" if is_htmx() else "planning/preview.html"
     html = render_template(
