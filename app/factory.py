@@ -45,6 +45,7 @@ SCREENS = (
     "app.requests.views",
     "portal",
     "app.jobs.views",
+    "app.billing.views",
     "app.desk.work.views",
     "app.desk.board.views",
     "app.desk.dashboard.views",
@@ -53,6 +54,10 @@ SCREENS = (
 # Every module that registers background work, run workers, event readers or sentences.
 WORKS = (
     "app.billing.background",
+    "app.billing.commands.runs",
+    "app.billing.proofs",
+    "app.billing.sentences",
+    "app.ledger.proofs",
     "app.activity.background",
     "app.runs.background",
     "app.clients.sentences",

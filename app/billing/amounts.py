@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.billing.models import TaxMode
+from app.billing.models import InvoiceItem, InvoiceLine, LineKind, TaxMode, Treatment
 from app.core.money import round_amount, split
 from app.firm.models import TaxTreatment
 
@@ -84,3 +84,13 @@ def spread_total(
         parts[i] = min(worth[i], left)
         left -= parts[i]
     return parts
+
+
+def needs_reason(lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> bool:
+    """Whether any entry is billed at other than its value, but for a fixed fee, which is its own reason."""
+    fixed = {line.id for line in lines if line.kind is LineKind.FIXED}
+    return any(
+        row.treatment is Treatment.WRITE_OFF or (row.billed != row.value and row.line_id not in fixed)
+        for row in rows
+        if row.treatment is not Treatment.LATER
+    )

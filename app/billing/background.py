@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.billing.commands.send import send_invoice
+from app.billing.commands.totals import lock_invoice
 from app.billing.models import Invoice
 from app.billing.pdf import invoice_pdf
 from app.clients.access import actor_for
@@ -53,8 +54,8 @@ def ensure_pdf(invoice: Invoice) -> bytes:
     digest = hashlib.sha256(body).digest()
     key = f"kept/invoice-{invoice.id}-{digest.hex()[:16]}.pdf"
     storage().put(key, body, "application/pdf")
-    with transaction() as session:
-        session.refresh(invoice, with_for_update=True)
+    with transaction():
+        lock_invoice(invoice)
         if invoice.pdf_key is None:
             invoice.pdf_key, invoice.pdf_sha256 = key, digest
     return body if invoice.pdf_key == key else storage().get(invoice.pdf_key or key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.billing.models import Invoice, Payment
+from app.clients.models import Client
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.permissions import Permission
@@ -33,3 +34,11 @@ def can_record_payment(by: Actor, payment: Payment | None = None) -> bool:
 def can_see_invoices(by: Actor, *_things: Any) -> bool:
     """Who works with WIP or money sees bills; the rest of the firm has no need to."""
     return by.may(Permission.WIP_SEE) or by.may(Permission.PAYMENT_RECORD)
+
+
+def can_send_statement(by: Actor, client: Client) -> bool:
+    return can_see_invoices(by) and can_see(by, client.id)
+
+
+def can_run_bills(by: Actor, approve: bool = False) -> bool:
+    return by.may(Permission.INVOICE_DRAFT) and (not approve or by.may(Permission.INVOICE_APPROVE))

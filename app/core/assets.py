@@ -29,7 +29,7 @@ _SHARED_CSS = ("tokens", "base", "layout", "buttons", "forms", "marks", "lists",
 _SHARED_JS = ("toast", "dialog", "once", "theme", "live")
 BUNDLES: dict[str, tuple[str, ...]] = {
     "css/app.css": tuple(
-        f"css/{n}.css" for n in (*_SHARED_CSS, "shell", "figures", "board", "graph", "time", "print")
+        f"css/{n}.css" for n in (*_SHARED_CSS, "shell", "figures", "board", "graph", "time", "billing", "print")
     ),
     "css/portal.css": tuple(f"css/{n}.css" for n in (*_SHARED_CSS, "portal", "print")),
     "js/app.js": tuple(

@@ -15,3 +15,12 @@ def can_post(by: Actor, *_things: Any) -> bool:
 
 def can_close_period(by: Actor) -> bool:
     return by.may(Permission.PERIOD_CLOSE)
+
+
+def can_edit_exchange_rates(by: Actor, *_things: Any) -> bool:
+    return by.may(Permission.SETTINGS_EDIT) or by.may(Permission.PERIOD_CLOSE)
+
+
+def can_see_books(by: Actor, *_things: Any) -> bool:
+    """The firm's totals, across every wall: for whoever closes them."""
+    return by.may(Permission.PERIOD_CLOSE)

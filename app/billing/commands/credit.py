@@ -10,7 +10,7 @@ from app.activity.commands import record
 from app.billing.commands.items import items_by_id
 from app.billing.commands.numbering import give_number
 from app.billing.commands.settling import release_allocations, settle_invoice
-from app.billing.commands.totals import lines_of
+from app.billing.commands.totals import lines_of, lock_invoice
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState
 from app.billing.policy import can_approve
@@ -40,7 +40,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         existing = session.get(Invoice, credit_id)
         if existing is not None and existing.credits_id == invoice.id:
             return existing
-        session.refresh(invoice, with_for_update=True)
+        lock_invoice(invoice)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
             raise Refused("Only an issued bill can be credited, and only once.")
         entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)

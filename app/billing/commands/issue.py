@@ -11,11 +11,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.billing.amounts import needs_reason
 from app.billing.commands.items import items_by_id
 from app.billing.commands.numbering import give_number
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
 from app.billing.commands.settling import settle_invoice
-from app.billing.commands.totals import lines_of
+from app.billing.commands.totals import lines_of, lock_invoice
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, LineKind, Treatment
 from app.billing.policy import can_approve
@@ -24,7 +25,7 @@ from app.core import clock
 from app.core.actors import SYSTEM, Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
-from app.core.errors import NotFound, Refused
+from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity, TaxTreatment
@@ -38,7 +39,13 @@ FIXED_FEE = "Fixed fee"
 
 
 def approve_invoice(
-    invoice: Invoice, *, by: Actor, issued_on: dt.date | None = None, version: int | None = None, send: bool = False
+    invoice: Invoice,
+    *,
+    by: Actor,
+    issued_on: dt.date | None = None,
+    version: int | None = None,
+    send: bool = False,
+    reason: str = "",
 ) -> Invoice:
     """Approve = issue = give the number, in one transaction; the WIP, the receivable, revenue and tax are posted.
 
@@ -47,13 +54,11 @@ def approve_invoice(
     authorize(by, can_approve, invoice)
     day = issued_on or clock.today()
     with transaction() as session:
-        try:
-            session.refresh(invoice, with_for_update=True)
-        except sa.exc.InvalidRequestError:
-            raise NotFound() from None
+        lock_invoice(invoice)
         if invoice.number is not None:
             return invoice
         check_version(invoice, version)
+        invoice.reason = reason.strip() or invoice.reason
         lines = lines_of(invoice)
         client, entity = session.get_one(Client, invoice.payer_id), session.get_one(Entity, invoice.entity_id)
         rows = list(session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)))
@@ -114,16 +119,6 @@ def _check(
             "Reverse charge names the customer's own VAT number (Directive 2006/112/EC, art. 226(4)). "
             f"{client.name} has none."
         )
-
-
-def needs_reason(lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> bool:
-    """Whether any entry is billed at other than its value, but for a fixed fee, which is its own reason."""
-    fixed = {line.id for line in lines if line.kind is LineKind.FIXED}
-    return any(
-        row.treatment is Treatment.WRITE_OFF or (row.billed != row.value and row.line_id not in fixed)
-        for row in rows
-        if row.treatment is not Treatment.LATER
-    )
 
 
 def _post_wip(

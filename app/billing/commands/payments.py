@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.billing.commands.settling import allocation_legs, lock_invoices, payment_legs, settle_invoice
+from app.billing.commands.settling import allocation_legs, lock_invoices, lock_payment, payment_legs, settle_invoice
 from app.billing.models import Allocation, Invoice, InvoiceState, Payment, PaymentMethod
 from app.billing.open import owed
 from app.billing.policy import can_record_payment
@@ -140,7 +140,7 @@ def allocate_payment(payment: Payment, parts: Parts | None, *, by: Actor) -> Non
     authorize(by, can_record_payment, payment)
     with transaction() as session:
         invoices, wanted = _named(parts) if parts is not None else _oldest_first(payment)
-        session.refresh(payment, with_for_update=True)
+        lock_payment(payment)
         if payment.reversed_at:
             raise Refused("This payment was reversed.")
         left = credit_left(payment)

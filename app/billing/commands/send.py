@@ -10,11 +10,12 @@ from flask_babel import lazy_gettext as _l
 
 from app.activity.commands import record
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
+from app.billing.commands.totals import lock_invoice
 from app.billing.models import Invoice, InvoiceKind, InvoiceState
 from app.billing.policy import can_approve
 from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import db, transaction
+from app.core.db import transaction
 from app.core.errors import Refused
 from app.core.money import Money
 from app.core.permissions import authorize
@@ -25,7 +26,7 @@ def mark_sent(invoice: Invoice, *, by: Actor, to: Sequence[str] = ()) -> None:
     """The bill has left the house: from now on the portal shows it."""
     authorize(by, can_approve, invoice)
     with transaction() as session:
-        session.refresh(invoice, with_for_update=True)
+        lock_invoice(invoice)
         if invoice.number is None:
             raise Refused("Approve the bill first.")
         if invoice.state is InvoiceState.VOID:
@@ -43,7 +44,7 @@ def send_invoice(invoice: Invoice, *, by: Actor, send_id: UUID | None = None) ->
     """
     authorize(by, can_approve, invoice)
     with transaction():
-        db.session.refresh(invoice, with_for_update=True)
+        lock_invoice(invoice)
         if send_id is None and invoice.sent_at is not None:
             return []
         recipients = bill_recipients(invoice.payer_id)

@@ -101,7 +101,7 @@ def reverse_payment(payment: Payment, reason: str, *, by: Actor) -> None:
                 Allocation.payment_id == payment.id, Allocation.reversed_at.is_(None)
             )
         )
-        session.refresh(payment, with_for_update=True)
+        lock_payment(payment)
         if payment.reversed_at:
             return
         base = session.get_one(Entity, payment.entity_id).currency
@@ -142,3 +142,9 @@ def lock_invoices(ids: sa.Select[UUID]) -> list[Invoice]:
             .execution_options(populate_existing=True)
         )
     )
+
+
+def lock_payment(payment: Payment) -> None:
+    """Lock a payment and read it anew; always after its invoices, as everybody does."""
+    statement = sa.select(Payment).where(Payment.id == payment.id).with_for_update()
+    db.session.scalar(statement.execution_options(populate_existing=True))

@@ -15,12 +15,16 @@ from app.core.errors import NotFound, Refused
 ZERO = Decimal(0)
 
 
+def lock_invoice(invoice: Invoice) -> None:
+    """Lock a bill and read it anew, whatever was loaded with it. Raises NotFound when it is gone."""
+    statement = sa.select(Invoice).where(Invoice.id == invoice.id).with_for_update()
+    if db.session.scalar(statement.execution_options(populate_existing=True)) is None:
+        raise NotFound()
+
+
 def open_draft(invoice: Invoice, version: int | None) -> None:
     """Lock a draft for a change; one that was submitted is a draft again. Raises Refused, Stale, NotFound."""
-    try:
-        db.session.refresh(invoice, with_for_update=True)
-    except sa.exc.InvalidRequestError:
-        raise NotFound() from None
+    lock_invoice(invoice)
     if invoice.number is not None or invoice.kind is InvoiceKind.CREDIT_NOTE:
         raise Refused(f"{invoice.number} is issued and never changes; credit it instead.")
     check_version(invoice, version)

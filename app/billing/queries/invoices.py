@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
+from app.billing.amounts import needs_reason
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
 from app.billing.open import TABLES, unbilled
 from app.billing.policy import can_see_invoices
@@ -316,3 +317,11 @@ def realisation(items: Sequence[BilledItem]) -> tuple[Decimal, Decimal]:
     """(value, billed) of the time and expenses that a draft deals with now."""
     dealt = [item for item in items if item.treatment is not Treatment.LATER]
     return sum((i.value for i in dealt), Decimal(0)), sum((i.billed for i in dealt), Decimal(0))
+
+
+def asks_reason(invoice: Invoice, *, seen_by: Actor) -> bool:
+    """Whether a draft cannot be issued before somebody says why it differs from the value of the time."""
+    if invoice.reason or not can_see_invoices(seen_by):
+        return False
+    rows = db.session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)).all()
+    return needs_reason(invoice.lines, rows)

@@ -233,3 +233,15 @@ def people_with_wip(*, seen_by: Actor) -> Sequence[sa.Row[UUID, str]]:
     if not can_see_wip(seen_by):
         return []
     return db.session.execute(sa.select(Person.id, Person.name).order_by(Person.sort_key)).all()
+
+
+def find_engagement(text: str, *, seen_by: Actor) -> UUID | None:
+    """The one open engagement of exactly this number or name, for forms sent without script."""
+    wanted = text.strip().lower()
+    found = db.session.scalars(
+        sa.select(Engagement.id).where(
+            sa.or_(sa.func.lower(Engagement.number) == wanted, sa.func.lower(Engagement.name) == wanted),
+            *within_sight(seen_by, Engagement.client_id, Engagement.id),
+        )
+    ).all()
+    return found[0] if wanted and len(found) == 1 else None

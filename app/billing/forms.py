@@ -1,0 +1,114 @@
+"""The forms of billing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+import wtforms
+from wtforms.validators import DataRequired, InputRequired, NumberRange
+
+from app.billing.amounts import Spread
+from app.billing.commands.drafting import Grouping
+from app.billing.commands.lines import DraftTerms
+from app.billing.models import PaymentMethod, TaxMode
+from app.clients.queries import find_client
+from app.core.fields import AmountField, EnumField, PickField, TypedField, VersionField, offers
+from app.core.ids import parse_id
+from app.core.web import Form, me
+
+GROUPINGS = {
+    Grouping.ENGAGEMENT: "One line per engagement",
+    Grouping.JOB: "One line per job",
+    Grouping.ENTRY: "One line per entry",
+}
+SPREADS = {
+    Spread.PRO_RATA: "Pro rata, by amount",
+    Spread.OLDEST_FIRST: "Keep the oldest, cut the newest",
+    Spread.NEWEST_FIRST: "Keep the newest, cut the oldest",
+}
+TAX_MODES = {TaxMode.LINE: "On each line", TaxMode.TOTAL: "On the total of each rate"}
+
+
+def find_client_id(text: str) -> UUID | None:
+    client = find_client(text, seen_by=me())
+    return client.id if client else None
+
+
+class DraftForm(Form):
+    """Which engagements of a client are billed, up to when, and how they become lines."""
+
+    id = wtforms.HiddenField()
+    until = wtforms.DateField("Work up to and including", validators=[DataRequired("Up to which day?")])
+    grouping = EnumField("Lines", Grouping, GROUPINGS, default=Grouping.ENGAGEMENT)
+
+
+class TermsForm(Form):
+    """The head of a draft."""
+
+    version = VersionField()
+    terms_days = wtforms.IntegerField(
+        "Due after, days",
+        validators=[
+            InputRequired("Give the days until it is due."),
+            NumberRange(0, 365, "Terms are between 0 and 365 days."),
+        ],
+    )
+    tax_mode = EnumField("Tax is rounded", TaxMode, TAX_MODES)
+    note = wtforms.TextAreaField("Note on the bill")
+    reason = wtforms.StringField("Reason for a difference from the value of the time")
+
+    def values(self) -> DraftTerms:
+        return DraftTerms(
+            terms_days=self.terms_days.data or 0,
+            note=self.note.data or "",
+            tax_mode=self.tax_mode.data,
+            reason=self.reason.data or "",
+        )
+
+
+SPREAD = [("auto", "The oldest due first"), ("parts", "As I write below")]
+
+
+class PaymentForm(Form):
+    """Money received. What goes to which invoice stands in fields named `part-<invoice id>`."""
+
+    id = wtforms.HiddenField()
+    client = PickField("From", find=find_client_id, required="Who has paid?")
+    currency = wtforms.SelectField("Currency", choices=[])
+    entity_id = wtforms.SelectField("Into the account of", coerce=lambda text: parse_id(str(text)), choices=[])
+    amount = AmountField("Amount", validators=[InputRequired("How much arrived?")])
+    received_on = wtforms.DateField("Arrived on", validators=[DataRequired("When did it arrive?")])
+    method = EnumField("By", PaymentMethod, default=PaymentMethod.TRANSFER)
+    reference = wtforms.StringField("Reference")
+    spread = wtforms.RadioField("Goes to", choices=offers(SPREAD), default="auto")
+
+
+class RateField(TypedField):
+    """An exchange rate: a plain number above nothing with at most six decimals."""
+
+    def read(self, text: str) -> Decimal:
+        try:
+            rate = Decimal(text.replace(",", "."))
+        except ArithmeticError:
+            raise ValueError("Write the rate as a number, for example 0.8512.") from None
+        if not rate.is_finite() or not 0 < rate < 1_000_000 or rate != round(rate, 6):
+            raise ValueError("A rate is above nothing and has at most six decimals.")
+        return rate
+
+
+class ExchangeRateForm(Form):
+    """Units of the base currency for one unit of another, from a day on."""
+
+    id = wtforms.HiddenField()
+    currency = wtforms.SelectField("One unit of")
+    base = wtforms.SelectField("Is worth, in")
+    rate = RateField("Rate", validators=[InputRequired("Give the rate.")])
+    from_on = wtforms.DateField("From", validators=[DataRequired("From which day on?")])
+
+
+class StatementForm(Form):
+    """The span of a statement."""
+
+    start = wtforms.DateField("From", validators=[DataRequired("From which day?")])
+    end = wtforms.DateField("To", validators=[DataRequired("To which day?")])

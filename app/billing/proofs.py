@@ -1,0 +1,195 @@
+"""Proofs that WIP, bills and payments say what their postings say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from app.billing.models import Invoice
+from app.core.db import db
+from app.core.proofs import Finding, proof
+from app.core.storage import ObjectMissing, StorageUnavailable, storage
+
+# Recorded ± repriced ± transferred + written on − written off − billed + reversed = open: the movements of an item
+# are its WIP postings by kind, so their sum is the equation's left side; what the item says is its right side.
+_ITEMS = sa.text("""
+    WITH moved AS (SELECT item_id, sum(amount) AS amount FROM posting
+                   WHERE account = 'wip' AND item_id IS NOT NULL GROUP BY item_id),
+    item AS (SELECT id, open_value, currency FROM time_entry WHERE open_value <> 0 OR value <> 0
+             UNION ALL SELECT id, open_value, currency FROM expense WHERE open_value <> 0 OR value <> 0)
+    SELECT coalesce(i.id, m.item_id) AS id, coalesce(i.open_value, 0) AS open, coalesce(m.amount, 0) AS moved
+    FROM moved m FULL JOIN item i ON i.id = m.item_id
+    WHERE coalesce(i.open_value, 0) <> coalesce(m.amount, 0) LIMIT 100
+""")
+_STATES = sa.text("""
+    SELECT id, state, open_value FROM time_entry
+    WHERE open_value <> 0 AND (state IN ('billed', 'written_off') OR deleted_at IS NOT NULL OR NOT billable)
+    UNION ALL
+    SELECT id, state, open_value FROM expense
+    WHERE open_value <> 0 AND (state IN ('billed', 'written_off') OR deleted_at IS NOT NULL OR NOT billable) LIMIT 100
+""")
+_ENGAGEMENTS = sa.text("""
+    WITH moved AS (
+        SELECT p.engagement_id, p.currency,
+               sum(p.amount) FILTER (WHERE t.kind = 'recorded') AS recorded,
+               sum(p.amount) FILTER (WHERE t.reverses_id IS NULL AND t.kind <> 'recorded') AS changed,
+               sum(p.amount) FILTER (WHERE t.reverses_id IS NOT NULL) AS reversed
+        FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id WHERE p.account = 'wip' GROUP BY 1, 2
+    ), open AS (
+        SELECT engagement_id, currency, sum(open_value) AS amount FROM (
+            SELECT engagement_id, currency, open_value FROM time_entry WHERE open_value <> 0
+            UNION ALL SELECT engagement_id, currency, open_value FROM expense WHERE open_value <> 0) item GROUP BY 1, 2
+    )
+    SELECT coalesce(m.engagement_id, o.engagement_id) AS id, coalesce(o.amount, 0) AS open,
+           coalesce(m.recorded, 0) + coalesce(m.changed, 0) + coalesce(m.reversed, 0) AS moved
+    FROM moved m FULL JOIN open o ON (o.engagement_id, o.currency) = (m.engagement_id, m.currency)
+    WHERE coalesce(o.amount, 0) <> coalesce(m.recorded, 0) + coalesce(m.changed, 0) + coalesce(m.reversed, 0) LIMIT 100
+""")
+_KINDS = sa.text("""
+    SELECT DISTINCT t.kind FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
+    WHERE p.account = 'wip'
+      AND t.kind NOT IN ('recorded', 'repriced', 'transferred', 'written_on', 'written_off', 'billed')
+""")
+_OPEN = sa.text("""
+    SELECT i.id, i.number, i.open_amount, coalesce(p.amount, 0) AS posted FROM invoice i
+    LEFT JOIN (SELECT invoice_id, sum(amount) AS amount FROM posting WHERE account = 'receivable' GROUP BY 1) p
+      ON p.invoice_id = i.id
+    WHERE i.open_amount <> coalesce(p.amount, 0) ORDER BY i.number LIMIT 100
+""")
+_RECEIVABLE = sa.text("""
+    SELECT coalesce(b.client_id, i.payer_id) AS id, coalesce(b.amount, 0) AS posted, coalesce(i.amount, 0) AS open
+    FROM (SELECT client_id, currency, sum(amount) AS amount FROM posting WHERE account = 'receivable' GROUP BY 1, 2) b
+    FULL JOIN (SELECT payer_id, currency, sum(open_amount) AS amount FROM invoice GROUP BY 1, 2) i
+      ON (i.payer_id, i.currency) = (b.client_id, b.currency)
+    WHERE coalesce(b.amount, 0) <> coalesce(i.amount, 0) LIMIT 100
+""")
+_ALLOCATED = sa.text("""
+    SELECT coalesce(a.payment_id, p.payment_id) AS payment_id, coalesce(a.invoice_id, p.invoice_id) AS invoice_id,
+           coalesce(a.amount, 0) AS allocated, coalesce(p.amount, 0) AS posted
+    FROM (SELECT payment_id, invoice_id, sum(amount) AS amount FROM allocation WHERE reversed_at IS NULL
+          GROUP BY 1, 2) a
+    FULL JOIN (SELECT payment_id, invoice_id, -sum(amount) AS amount FROM posting
+               WHERE account = 'receivable' AND payment_id IS NOT NULL GROUP BY 1, 2) p
+      ON (p.payment_id, p.invoice_id) = (a.payment_id, a.invoice_id)
+    WHERE coalesce(a.amount, 0) <> coalesce(p.amount, 0) LIMIT 100
+""")
+_CREDIT = sa.text("""
+    SELECT y.id, y.amount, coalesce(c.amount, 0) AS credit, coalesce(a.amount, 0) AS allocated
+    FROM payment y
+    LEFT JOIN (SELECT payment_id, -sum(amount) AS amount FROM posting WHERE account = 'credit' GROUP BY 1) c
+      ON c.payment_id = y.id
+    LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM allocation WHERE reversed_at IS NULL GROUP BY 1) a
+      ON a.payment_id = y.id
+    WHERE coalesce(c.amount, 0) + coalesce(a.amount, 0) <> CASE WHEN y.reversed_at IS NULL THEN y.amount ELSE 0 END
+    LIMIT 100
+""")
+_GAPS = sa.text("""
+    WITH given AS (
+        SELECT i.entity_id, s.kind, s.prefix, s.next_value, count(*) AS bills,
+               min(substring(i.number FROM length(s.prefix) + 1)::bigint) AS first,
+               max(substring(i.number FROM length(s.prefix) + 1)::bigint) AS last
+        FROM invoice i JOIN number_series s ON s.entity_id = i.entity_id AND s.kind = i.kind
+        WHERE i.number IS NOT NULL AND left(i.number, length(s.prefix)) = s.prefix
+          AND substring(i.number FROM length(s.prefix) + 1) ~ '^[0-9]+$'
+        GROUP BY i.entity_id, s.kind, s.prefix, s.next_value
+    )
+    SELECT * FROM given WHERE bills <> last - first + 1 OR last <> next_value - 1
+""")
+_UNNAMED = sa.text("""
+    SELECT i.number FROM invoice i WHERE i.number IS NOT NULL AND NOT EXISTS (
+        SELECT FROM number_series s WHERE s.entity_id = i.entity_id AND s.kind = i.kind) LIMIT 100
+""")
+_TOTALS = sa.text("""
+    SELECT i.number, i.net, i.tax, i.gross, coalesce(l.net, 0) AS line_net, coalesce(l.tax, 0) AS line_tax
+    FROM invoice i
+    LEFT JOIN (SELECT invoice_id, sum(net) AS net, sum(tax) AS tax FROM invoice_line GROUP BY 1) l
+      ON l.invoice_id = i.id
+    WHERE i.number IS NOT NULL
+      AND (i.net <> coalesce(l.net, 0) OR i.tax <> coalesce(l.tax, 0) OR i.gross <> i.net + i.tax) LIMIT 100
+""")
+
+
+@proof("billing.wip_of_items")
+def prove_items() -> Iterator[Finding]:
+    """Recorded ± repriced ± transferred + written on − written off − billed + reversed = open, for each entry."""
+    for row in db.session.execute(_ITEMS):
+        yield Finding(f"entry {row.id}", f"{row.open} open, {row.moved} by its movements")
+    for row in db.session.execute(_STATES):
+        yield Finding(f"entry {row.id}", f"is {row.state} but worth {row.open_value}")
+
+
+@proof("billing.wip_equation")
+def prove_equation() -> Iterator[Finding]:
+    """The same for each engagement, and so for the firm; and no other kind of act moves WIP."""
+    for row in db.session.execute(_ENGAGEMENTS):
+        yield Finding(f"engagement {row.id}", f"{row.open} open, {row.moved} by its movements")
+    for row in db.session.execute(_KINDS):
+        yield Finding(f"transactions “{row.kind}”", "move WIP, though they are no movement of the equation")
+
+
+@proof("billing.open_amounts")
+def prove_open_amounts() -> Iterator[Finding]:
+    """What a bill has open equals its postings; what clients owe equals their open bills."""
+    for row in db.session.execute(_OPEN):
+        yield Finding(f"bill {row.number or row.id}", f"{row.open_amount} kept open, {row.posted} posted")
+    for row in db.session.execute(_RECEIVABLE):
+        yield Finding(f"receivable of client {row.id}", f"{row.posted} posted, {row.open} on open bills")
+
+
+@proof("billing.allocations")
+def prove_allocations() -> Iterator[Finding]:
+    """What is allocated equals what was posted; allocated and credit left make the payment."""
+    for row in db.session.execute(_ALLOCATED):
+        yield Finding(
+            f"payment {row.payment_id} on bill {row.invoice_id}", f"{row.allocated} allocated, {row.posted} posted"
+        )
+    for row in db.session.execute(_CREDIT):
+        yield Finding(
+            f"payment {row.id}", f"of {row.amount}: {row.allocated} allocated and {row.credit} credit do not make it"
+        )
+
+
+@proof("billing.numbers")
+def prove_numbers() -> Iterator[Finding]:
+    """Numbers have no gap, and the next one follows the last."""
+    for row in db.session.execute(_GAPS):
+        yield Finding(
+            f"{row.kind} series {row.prefix}",
+            f"{row.bills} numbers from {row.first} to {row.last}, next {row.next_value}",
+        )
+    for row in db.session.execute(_UNNAMED):
+        yield Finding(f"bill {row.number}", "has a number of no series")
+
+
+@proof("billing.totals")
+def prove_totals() -> Iterator[Finding]:
+    """The totals of what was issued are the sums of its lines."""
+    for row in db.session.execute(_TOTALS):
+        yield Finding(
+            f"bill {row.number}", f"{row.net} + {row.tax} = {row.gross}, its lines {row.line_net} + {row.line_tax}"
+        )
+
+
+MOST_PDFS = 500
+
+
+@proof("billing.pdfs")
+def prove_pdfs() -> Iterator[Finding]:
+    """The kept PDF of each bill has the hash that was written down; the newest 500 are read."""
+    rows = db.session.execute(
+        sa.select(Invoice.number, Invoice.pdf_key, Invoice.pdf_sha256)
+        .where(Invoice.pdf_key.is_not(None))
+        .order_by(Invoice.issued_on.desc(), Invoice.id)
+        .limit(MOST_PDFS)
+    ).all()
+    for number, key, digest in rows:
+        try:
+            if hashlib.sha256(storage().get(str(key))).digest() != digest:
+                yield Finding(f"PDF of {number}", "is not the one that was kept")
+        except ObjectMissing:
+            yield Finding(f"PDF of {number}", "is missing from storage")
+        except StorageUnavailable:
+            yield Finding("PDFs of bills", "storage cannot be reached, so they were not compared", note=True)
+            return

@@ -1,0 +1,28 @@
+"""The screens of billing."""
+
+from app.billing.views import (
+    drafts,
+    files,
+    invoices,
+    issuing,
+    lines,
+    payments,
+    periods,
+    receivables,
+    runs,
+    wip,
+)
+
+blueprints = (
+    wip.blueprint,
+    drafts.blueprint,
+    lines.blueprint,
+    invoices.blueprint,
+    issuing.blueprint,
+    payments.blueprint,
+    receivables.blueprint,
+    runs.blueprint,
+    periods.blueprint,
+    files.blueprint,
+)
+init_app = wip.init_app

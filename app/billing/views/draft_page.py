@@ -1,0 +1,65 @@
+"""The page of a draft and its one region that changes, for every view that changes a draft."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+from flask import Response, render_template, url_for
+
+from app.billing.amounts import HUNDRED
+from app.billing.forms import SPREADS, TAX_MODES, TermsForm
+from app.billing.models import Invoice, Treatment
+from app.billing.policy import can_approve, can_draft
+from app.billing.queries.invoices import get_invoice, items_behind, new_items, realisation, standing_of
+from app.core import clock
+from app.core.ids import new_id
+from app.core.web import Answer, is_htmx, me, redirect_to, toasted
+from app.firm.queries import list_tax_rates
+
+TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
+
+
+def draft_facts(invoice: Invoice, terms: TermsForm | None = None) -> dict[str, Any]:
+    """Everything that a draft's region shows."""
+    items = items_behind(invoice, seen_by=me())
+    behind = defaultdict(list)
+    for item in items:
+        behind[item.line_id].append(item)
+    worth, billed = realisation(items)
+    form = terms or TermsForm(formdata=None, obj=invoice)
+    if terms is None:
+        form.version.data = str(invoice.version)
+    return {
+        "invoice": invoice,
+        "standing": standing_of(invoice),
+        "behind": behind,
+        "worth": worth,
+        "billed": billed,
+        "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
+        "new": new_items(invoice, seen_by=me()),
+        "terms": form,
+        "tax_rates": list_tax_rates(),
+        "spreads": [(spread.value, words) for spread, words in SPREADS.items()],
+        "tax_modes": TAX_MODES,
+        "treatments": TREATMENTS,
+        "line_id": new_id(),
+        "may_draft": can_draft(me(), invoice),
+        "may_approve": can_approve(me(), invoice),
+        "due_on": clock.today(),
+    }
+
+
+def draft_page(invoice: Invoice, *, terms: TermsForm | None = None, status: int = 200) -> Answer:
+    """The whole page, or for htmx its region."""
+    template = "billing/drafts/_draft.html" if is_htmx() else "billing/drafts/show.html"
+    return render_template(template, **draft_facts(invoice, terms)), status
+
+
+def draft_partial(invoice_id: UUID, message: str = "") -> Answer:
+    """After a change: the region for htmx, the page for a plain form."""
+    if not is_htmx():
+        return redirect_to(url_for("invoices.show", invoice_id=invoice_id), message)
+    invoice = get_invoice(invoice_id, seen_by=me())
+    return toasted(Response(render_template("billing/drafts/_draft.html", **draft_facts(invoice))), message)

@@ -1,0 +1,144 @@
+"""Drafts: the list, making one from a client's WIP, its head, and taking it apart."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, render_template, request, url_for
+
+from app.billing.commands.drafts import (
+    DraftFacts,
+    add_new_items,
+    create_draft,
+    discard_draft,
+    return_to_draft,
+    submit_for_approval,
+)
+from app.billing.commands.lines import change_terms
+from app.billing.forms import GROUPINGS, DraftForm, TermsForm
+from app.billing.policy import can_draft
+from app.billing.queries.invoices import PER_PAGE, InvoiceFilter, get_invoice, list_invoices
+from app.billing.queries.wip import AgedRow, wip_by_engagement
+from app.billing.views.draft_page import draft_page, draft_partial
+from app.clients.models import Client
+from app.clients.queries import engagements_of, get_client
+from app.core import clock
+from app.core.errors import Refused
+from app.core.ids import parse_id
+from app.core.permissions import authorize
+from app.core.web import Answer, arg, form_id, me, page_number, redirect_to, submit, unprocessable
+from app.desk.guard import guard
+
+blueprint = guard(Blueprint("drafts", __name__))
+
+
+@blueprint.get("/billing/drafts")
+def index() -> Answer:
+    standing = arg("standing") if arg("standing") in ("draft", "awaiting") else "pending"
+    found = InvoiceFilter(standing=standing, text=arg("q"))
+    return render_template(
+        "billing/drafts/index.html",
+        drafts=list_invoices(found, seen_by=me(), sort=arg("sort", "-created"), page=page_number()),
+        found=found,
+        sort=arg("sort", "-created"),
+        per_page=PER_PAGE,
+        may_draft=can_draft(me()),
+        may_approve=me().may("billing.invoice.approve"),
+    )
+
+
+@blueprint.get("/billing/clients/<uuid:client_id>/draft")
+def new(client_id: UUID) -> Answer:
+    authorize(me(), can_draft)
+    client = get_client(client_id, seen_by=me())
+    form = DraftForm(until=clock.today())
+    form.id.data = str(form_id(form))
+    rows, fixed = _billable(client)
+    chosen = {row.id for row in rows if rows and row.currency == rows[0].currency}
+    return render_template("billing/drafts/new.html", **_offer(form, client, rows, fixed, chosen))
+
+
+def _billable(client: Client) -> tuple[list[AgedRow], list[Any]]:
+    """Engagements with WIP, and fixed fees that have none yet."""
+    rows = wip_by_engagement(client.id, seen_by=me())
+    known = {row.id for row in rows}
+    fixed = [
+        engagement
+        for engagement in engagements_of(client.id, seen_by=me(), open_only=True)
+        if engagement.arrangement == "fixed" and engagement.fixed_fee and engagement.id not in known
+    ]
+    return rows, fixed
+
+
+def _offer(form: DraftForm, client: Client, rows: Any, fixed: Any, chosen: set[UUID]) -> dict[str, Any]:
+    return {
+        "form": form,
+        "client": client,
+        "rows": rows,
+        "fixed": fixed,
+        "chosen": chosen,
+        "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
+    }
+
+
+@blueprint.post("/billing/clients/<uuid:client_id>/draft")
+def create(client_id: UUID) -> Answer:
+    client = get_client(client_id, seen_by=me())
+    form = DraftForm()
+    invoice_id = form_id(form)
+    picked = {found for text in request.form.getlist("engagement") if (found := parse_id(text))}
+
+    def make() -> None:
+        if not picked:
+            raise Refused("Choose what is billed.", field="engagement")
+        assert form.until.data is not None
+        facts = DraftFacts(
+            client_id=client.id,
+            engagement_ids=tuple(picked),
+            until=form.until.data,
+            grouping=form.grouping.data,
+        )
+        create_draft(invoice_id, facts, by=me())
+
+    if submit(form, make):
+        return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"Draft for {client.name}")
+    form.id.data = str(invoice_id)
+    rows, fixed = _billable(client)
+    return unprocessable("billing/drafts/new.html", **_offer(form, client, rows, fixed, picked))
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/terms")
+def update(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    form = TermsForm()
+    if submit(form, lambda: change_terms(invoice, form.values(), by=me(), version=form.version.number)):
+        return draft_partial(invoice_id, "Saved")
+    return draft_page(get_invoice(invoice_id, seen_by=me()), terms=form, status=422)
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/new-items")
+def add_items(invoice_id: UUID) -> Answer:
+    count = add_new_items(get_invoice(invoice_id, seen_by=me()), clock.today(), by=me())
+    return draft_partial(invoice_id, f"{count} {'entry' if count == 1 else 'entries'} added")
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/submission")
+def submit_draft(invoice_id: UUID) -> Answer:
+    submit_for_approval(get_invoice(invoice_id, seen_by=me()), by=me())
+    return draft_partial(invoice_id, "Submitted for approval")
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/return")
+def return_draft(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    return_to_draft(invoice, request.form.get("reason", "")[:500], by=me())
+    return draft_partial(invoice_id, "Sent back to be changed")
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/removal")
+def delete(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    name = invoice.client.name
+    discard_draft(invoice, by=me())
+    return redirect_to(url_for("drafts.index"), f"The draft for {name} is gone; its time is WIP again")

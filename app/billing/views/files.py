@@ -1,0 +1,101 @@
+"""WIP, bills, payments and receivables as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint
+
+from app.billing.queries.invoices import every_invoice, standing_of
+from app.billing.queries.payments import PaymentFilter, list_payments, receivables_by_client
+from app.billing.queries.wip import AgedPage, wip_by_client
+from app.billing.views.invoices import invoice_filter
+from app.billing.views.wip import wip_filter
+from app.core.csv_out import stream_csv
+from app.core.web import Answer, me
+from app.desk.guard import guard
+from app.firm.exports import record_export
+from app.ledger.queries import bucket_names
+
+blueprint = guard(Blueprint("billing_csv", __name__))
+AGED = ["Code", "Client", "Currency", *(f"{name} days" for name in bucket_names()), "Total"]
+
+
+def _aged(pages: Any) -> Iterator[list[Any]]:
+    """Every page of an aged list, one after the other."""
+    number, more = 1, True
+    while more:
+        page: AgedPage = pages(number)
+        for row in page.rows:
+            yield [row.code, row.name, row.currency, *row.ages, row.total]
+        number, more = number + 1, page.has_next
+
+
+@blueprint.get("/billing/wip.csv")
+def wip() -> Answer:
+    found, actor = wip_filter(), me()
+    record_export("WIP", by=actor)
+    return stream_csv("wip.csv", AGED, _aged(lambda page: wip_by_client(found, seen_by=actor, page=page)))
+
+
+@blueprint.get("/billing/receivables.csv")
+def receivables() -> Answer:
+    found, actor = wip_filter(), me()
+    record_export("receivables", by=actor)
+    rows = _aged(lambda page: receivables_by_client(found, seen_by=actor, page=page))
+    return stream_csv("receivables.csv", AGED, rows)
+
+
+@blueprint.get("/billing/invoices.csv")
+def invoices() -> Answer:
+    found, actor = invoice_filter(), me()
+    record_export("invoices", by=actor)
+    header = ["Number", "Client code", "Client", "Date", "Due", "State", "Net", "Tax", "Total", "Open", "Currency"]
+    return stream_csv(
+        "invoices.csv",
+        header,
+        (
+            [
+                bill.number,
+                bill.client.code,
+                bill.client.name,
+                bill.issued_on,
+                bill.due_on,
+                standing_of(bill).value,
+                bill.net,
+                bill.tax,
+                bill.gross,
+                bill.open_amount,
+                bill.currency,
+            ]
+            for bill in every_invoice(found, seen_by=actor)
+        ),
+    )
+
+
+@blueprint.get("/billing/payments.csv")
+def payments() -> Answer:
+    actor = me()
+    record_export("payments", by=actor)
+    header = ["Arrived", "Client code", "Client", "By", "Reference", "Amount", "Credit left", "Currency", "Reversed"]
+
+    def rows() -> Iterator[list[Any]]:
+        number, more = 1, True
+        while more:
+            page = list_payments(PaymentFilter(), seen_by=actor, page=number)
+            for paid, left in page.rows:
+                yield [
+                    paid.received_on,
+                    paid.client.code,
+                    paid.client.name,
+                    paid.method.value,
+                    paid.reference,
+                    paid.amount,
+                    left,
+                    paid.currency,
+                    paid.reversed_reason,
+                ]
+            number, more = number + 1, page.has_next
+
+    return stream_csv("payments.csv", header, rows())

@@ -1,0 +1,102 @@
+"""Approving, sending, crediting, and the PDF of what was issued."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, url_for
+
+from app.billing.background import ensure_pdf
+from app.billing.commands.credit import credit_invoice
+from app.billing.commands.issue import approve_invoice
+from app.billing.commands.send import mark_sent, send_invoice
+from app.billing.policy import can_approve
+from app.billing.queries.invoices import asks_reason, get_invoice, next_to_approve
+from app.billing.views.draft_page import draft_facts
+from app.core.errors import NotFound, Refused
+from app.core.ids import new_id, parse_id
+from app.core.storage import storage
+from app.core.web import Answer, id_arg, me, redirect_to
+from app.desk.guard import guard
+
+blueprint = guard(Blueprint("issuing", __name__))
+
+
+def _day() -> dt.date | None:
+    text = request.form.get("issued_on", "")
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Refused("That is not a date.", field="issued_on") from None
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/approval")
+def approve(invoice_id: UUID) -> Answer:
+    """Issue it; `then` says whether the sitting goes on with the next one."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    version = request.form.get("version", "")
+    sends = request.form.get("send") == "1"
+    approve_invoice(
+        invoice,
+        by=me(),
+        issued_on=_day(),
+        version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
+        send=sends,
+        reason=request.form.get("reason", "")[:500],
+    )
+    said = f"{invoice.number} issued{' and on its way' if sends else ''}"
+    if request.form.get("then") == "next":
+        return redirect_to(url_for("issuing.sitting"), said)
+    return redirect_to(url_for("invoices.show", invoice_id=invoice_id), said)
+
+
+@blueprint.get("/billing/sitting")
+def sitting() -> Answer:
+    """A month's bills in one go: one after the other with what matters, approve or pass over."""
+    invoice_id, left = next_to_approve(seen_by=me(), after=id_arg("after"))
+    if invoice_id is None:
+        return render_template("billing/drafts/sitting.html", invoice=None, left=0)
+    invoice = get_invoice(invoice_id, seen_by=me())
+    facts = draft_facts(invoice)
+    return render_template(
+        "billing/drafts/sitting.html", left=left, asks_reason=asks_reason(invoice, seen_by=me()), **facts
+    )
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/sending")
+def send(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    if not can_approve(me(), invoice) or invoice.number is None:
+        raise NotFound()
+    ensure_pdf(invoice)
+    send_id = parse_id(request.form.get("send_id", "")) or new_id()
+    addresses = send_invoice(invoice, by=me(), send_id=send_id)
+    return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"Sent to {', '.join(addresses)}")
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/sent")
+def create_sent(invoice_id: UUID) -> Answer:
+    """It was handed over by other means: from now on the client's portal shows it."""
+    mark_sent(get_invoice(invoice_id, seen_by=me()), by=me())
+    return redirect_to(url_for("invoices.show", invoice_id=invoice_id), "Marked as sent")
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/credit")
+def credit(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    note_id = parse_id(request.form.get("id", "")) or new_id()
+    note = credit_invoice(invoice, note_id, request.form.get("reason", "").strip()[:500], by=me())
+    return redirect_to(url_for("invoices.show", invoice_id=note.id), f"{invoice.number} is void by {note.number}")
+
+
+@blueprint.get("/billing/invoices/<uuid:invoice_id>/pdf")
+def pdf(invoice_id: UUID) -> Answer:
+    """A link that works for two minutes; the PDF is made now if no worker has come to it yet."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    if invoice.number is None:
+        raise NotFound()
+    ensure_pdf(invoice)
+    name, inline = f"{invoice.number}.pdf", request.args.get("save") != "1"
+    link = storage().link(str(invoice.pdf_key), name=name, content_type="application/pdf", inline=inline)
+    return redirect(link, 302)

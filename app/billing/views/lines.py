@@ -1,0 +1,94 @@
+"""Changing a draft in place: lines, entries, the total."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, render_template, request
+
+from app.billing.amounts import Spread
+from app.billing.commands.adjust import adjust_total, plan_total, wanted_net
+from app.billing.commands.lines import LineChange, add_line, change_line, remove_line, treat_item
+from app.billing.models import Treatment
+from app.billing.policy import can_draft
+from app.billing.queries.invoices import get_invoice
+from app.billing.views.draft_page import draft_partial
+from app.core.errors import Refused
+from app.core.ids import new_id, parse_id
+from app.core.money import parse_amount
+from app.core.permissions import authorize
+from app.core.web import Answer, arg, me
+from app.desk.guard import guard
+
+blueprint = guard(Blueprint("lines", __name__, url_prefix="/billing/invoices/<uuid:invoice_id>"))
+
+
+def _typed(name: str, longest: int = 500) -> str:
+    return request.form.get(name, "").strip()[:longest]
+
+
+def _version() -> int | None:
+    text = _typed("version", 9)
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _spread(text: str) -> Spread:
+    return Spread(text) if text in set(Spread) else Spread.PRO_RATA
+
+
+@blueprint.post("/lines")
+def create(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    net = parse_amount(_typed("net") or "0", invoice.currency, field="net")
+    line_id = parse_id(_typed("id")) or new_id()
+    add_line(invoice, line_id, _typed("description", 4000), net, by=me(), tax_rate_id=parse_id(_typed("tax_rate_id")))
+    return draft_partial(invoice_id, "Line added")
+
+
+@blueprint.post("/lines/<uuid:line_id>")
+def update(invoice_id: UUID, line_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    change = LineChange(
+        description=_typed("description", 4000),
+        net=parse_amount(_typed("net"), invoice.currency, field="net"),
+        tax_rate_id=parse_id(_typed("tax_rate_id")),
+    )
+    change_line(invoice, line_id, change, by=me(), version=_version())
+    return draft_partial(invoice_id, "Saved")
+
+
+@blueprint.post("/lines/<uuid:line_id>/removal")
+def delete(invoice_id: UUID, line_id: UUID) -> Answer:
+    remove_line(get_invoice(invoice_id, seen_by=me()), line_id, by=me())
+    return draft_partial(invoice_id, "Line removed; its time is WIP again")
+
+
+@blueprint.post("/items/<uuid:item_id>/treatment")
+def treat(invoice_id: UUID, item_id: UUID) -> Answer:
+    wanted = _typed("treatment")
+    if wanted not in set(Treatment):
+        raise Refused("An entry is billed, written off or left for later.", field="treatment")
+    treat_item(get_invoice(invoice_id, seen_by=me()), item_id, Treatment(wanted), by=me())
+    return draft_partial(invoice_id)
+
+
+@blueprint.get("/adjustment")
+def preview(invoice_id: UUID) -> Answer:
+    """What a new total would do, before it is done."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    authorize(me(), can_draft, invoice)
+    if not arg("total"):
+        return ""
+    try:
+        plan = plan_total(invoice, wanted_net(invoice, arg("total")), _spread(arg("spread")))
+    except Refused as refusal:
+        return render_template("billing/drafts/_preview.html", invoice=invoice, refusal=refusal.message)
+    return render_template("billing/drafts/_preview.html", invoice=invoice, plan=plan)
+
+
+@blueprint.post("/adjustment")
+def adjust(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    net = wanted_net(invoice, _typed("total"))
+    adjust_total(invoice, net, by=me(), spread=_spread(_typed("spread")), reason=_typed("reason"), version=_version())
+    return draft_partial(invoice_id, "Total changed")

@@ -1,0 +1,184 @@
+"""WIP by client with its ageing, the entries behind it, and what is done to them before they are billed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Flask, g, render_template, request, url_for
+
+from app.billing.commands.wip import hold_items, release_items, transfer_items, write_off_items, write_on_items
+from app.billing.policy import can_draft, can_record_payment, can_see_wip, can_write_off
+from app.billing.queries.invoices import counts_of_pending
+from app.billing.queries.items import PER_PAGE as ITEMS_PER_PAGE
+from app.billing.queries.items import list_wip_items, unbilled_though_finished
+from app.billing.queries.wip import PER_PAGE, WipFilter, find_engagement, wip_by_client, wip_by_engagement
+from app.clients.queries import get_client
+from app.core import clock
+from app.core.errors import Refused
+from app.core.ids import parse_id
+from app.core.permissions import Permission
+from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
+from app.desk.guard import guard, safe_next
+from app.firm.queries import list_offices
+from app.jobs.queries.jobs import get_job
+from app.people.queries import list_people
+
+blueprint = guard(Blueprint("wip", __name__))
+MOST_SELECTED = 1000
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals["billing_tabs"] = billing_tabs
+
+
+def billing_tabs() -> list[tuple[str, str, str, int | None]]:
+    """The tabs of billing that this person may open."""
+    actor = me()
+    if "pending" not in g:
+        g.pending = counts_of_pending(seen_by=actor)
+    tabs: list[tuple[str, str, str, int | None]] = []
+    if can_see_wip(actor):
+        tabs.append(("wip", "WIP", url_for("wip.index"), None))
+    tabs.append(("drafts", "Drafts", url_for("drafts.index"), g.pending or None))
+    tabs.append(("invoices", "Invoices", url_for("invoices.index"), None))
+    tabs.append(("payments", "Payments", url_for("payments.index"), None))
+    tabs.append(("receivables", "Receivables", url_for("receivables.index"), None))
+    return tabs
+
+
+def date_arg(name: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(arg(name))
+    except ValueError:
+        return None
+
+
+def wip_filter() -> WipFilter:
+    on = date_arg("on")
+    return WipFilter(
+        text=arg("q"),
+        partner_id=id_arg("partner"),
+        manager_id=id_arg("manager"),
+        office_id=id_arg("office"),
+        person_id=id_arg("person"),
+        on=on if on and on < clock.today() else None,
+    )
+
+
+def choices() -> dict[str, Any]:
+    """What the filters offer."""
+    return {"people": list_people(seen_by=me()), "offices": list_offices()}
+
+
+@blueprint.get("/billing")
+def index() -> Answer:
+    found = wip_filter()
+    return render_template(
+        "billing/wip/index.html",
+        found=found,
+        wip=wip_by_client(found, seen_by=me(), page=page_number()),
+        per_page=PER_PAGE,
+        may_draft=can_draft(me()),
+        may_export=me().may(Permission.EXPORT),
+        as_of=clock.now(),
+        **choices(),
+    )
+
+
+@blueprint.get("/billing/wip/finished")
+def finished() -> Answer:
+    jobs, more = unbilled_though_finished(seen_by=me(), page=page_number())
+    return render_template("billing/wip/finished.html", jobs=jobs, more=more, may_draft=can_draft(me()))
+
+
+def _items_of_client(client_id: UUID) -> dict[str, Any]:
+    return {
+        "engagements": wip_by_engagement(client_id, seen_by=me()),
+        "items": list_wip_items(
+            client_id,
+            seen_by=me(),
+            engagement_id=id_arg("engagement"),
+            person_id=id_arg("person"),
+            page=page_number(),
+        ),
+        "per_page": ITEMS_PER_PAGE,
+        "may_draft": can_draft(me()),
+        "may_write_off": can_write_off(me()),
+        "may_pay": can_record_payment(me()),
+    }
+
+
+@blueprint.get("/billing/wip/clients/<uuid:client_id>")
+def client(client_id: UUID) -> Answer:
+    """A client's engagements and the entries behind their amounts."""
+    row = get_client(client_id, seen_by=me())
+    return render_template("billing/wip/client.html", client=row, back=request.full_path, **_items_of_client(row.id))
+
+
+@blueprint.get("/clients/<uuid:client_id>/wip")
+def client_section(client_id: UUID) -> Answer:
+    row = get_client(client_id, seen_by=me())
+    back = url_for("clients.show", client_id=row.id, section="wip")
+    return render_template("billing/wip/_client.html", client=row, back=back, **_items_of_client(row.id))
+
+
+@blueprint.get("/jobs/<uuid:job_id>/wip")
+def job_section(job_id: UUID) -> Answer:
+    job = get_job(job_id, seen_by=me())
+    if not can_see_wip(me()):
+        return ""
+    items = list_wip_items(seen_by=me(), job_id=job.id)
+    return render_template("billing/wip/_job.html", job=job, items=items, may_draft=can_draft(me()))
+
+
+@blueprint.post("/billing/wip/<any('hold', 'release', 'write-off', 'write-on', 'transfer'):what>")
+def change(what: str) -> Answer:
+    """The same change to every selected entry, in one transaction: all of them or none."""
+    ids = [found for text in request.form.getlist("item") if (found := parse_id(text))][:MOST_SELECTED]
+    if not ids:
+        raise Refused("No entry is selected. Nothing was changed.")
+    said = _change(what, ids, _text(f"{what}-reason"))
+    return redirect_to(safe_next(request.form.get("back"), url_for("wip.index")), said)
+
+
+def _change(what: str, ids: Sequence[UUID], reason: str) -> str:
+    entries = "1 entry" if len(ids) == 1 else f"{len(ids)} entries"
+    if what == "hold":
+        hold_items(ids, reason, by=me())
+        return f"{entries} held back"
+    if what == "release":
+        released = release_items(ids, by=me())
+        return f"{released} released" if released else "None of these was held"
+    if what == "transfer":
+        transfer_items(ids, _engagement(), reason, by=me())
+        return f"{entries} transferred"
+    percent = _percent(f"{what}-percent")
+    if what == "write-off":
+        return f"{write_off_items(ids, reason, by=me(), percent=percent):,.2f} written off"
+    return f"{write_on_items(ids, reason, by=me(), percent=percent):,.2f} written up"
+
+
+def _text(name: str) -> str:
+    return request.form.get(name, "").strip()[:500]
+
+
+def _percent(name: str) -> Decimal:
+    text = _text(name).removesuffix("%").replace(",", ".").strip() or "100"
+    try:
+        percent = Decimal(text)
+    except ArithmeticError:
+        raise Refused(f"“{text[:20]}” is not a percentage.", field=name) from None
+    if not percent.is_finite():
+        raise Refused(f"“{text[:20]}” is not a percentage.", field=name)
+    return percent
+
+
+def _engagement() -> UUID:
+    picked = parse_id(request.form.get("engagement", "")) or find_engagement(_text("engagement_text"), seen_by=me())
+    if picked is None:
+        raise Refused("Pick the engagement that it goes to.", field="engagement")
+    return picked

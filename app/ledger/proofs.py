@@ -1,0 +1,81 @@
+"""Proofs that the ledger balances and that what is kept of it equals its postings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from app.core.db import db
+from app.core.proofs import Finding, proof
+
+_BALANCED = sa.text("""
+    SELECT transaction_id, currency, sum(amount) AS off, sum(base_amount) AS base_off
+    FROM posting GROUP BY transaction_id, currency
+    HAVING sum(amount) <> 0 OR sum(base_amount) <> 0
+    ORDER BY transaction_id LIMIT 100
+""")
+_EMPTY = sa.text("""
+    SELECT t.id FROM ledger_transaction t
+    WHERE NOT EXISTS (SELECT FROM posting p WHERE p.transaction_id = t.id) ORDER BY t.id LIMIT 100
+""")
+_BALANCES = sa.text("""
+    WITH posted AS (
+        SELECT client_id, coalesce(engagement_id, '00000000-0000-0000-0000-000000000000'::uuid) AS engagement_id,
+               account, currency, age_month, sum(amount) AS amount
+        FROM posting WHERE account IN ('wip', 'receivable', 'credit')
+        GROUP BY 1, 2, 3, 4, 5
+    )
+    SELECT coalesce(p.client_id, b.client_id) AS client_id, coalesce(p.account, b.account) AS account,
+           coalesce(p.currency, b.currency) AS currency, coalesce(p.age_month, b.age_month) AS age_month,
+           coalesce(p.amount, 0) AS posted, coalesce(b.amount, 0) AS kept
+    FROM posted p FULL JOIN balance b
+      ON (b.client_id, b.engagement_id, b.account, b.currency, b.age_month)
+       = (p.client_id, p.engagement_id, p.account, p.currency, p.age_month)
+    WHERE coalesce(p.amount, 0) <> coalesce(b.amount, 0)
+    ORDER BY 1, 2, 3, 4 LIMIT 100
+""")
+_MEMO = sa.text("""
+    SELECT currency, sum(amount) AS off FROM posting WHERE account IN ('wip', 'wip_memo')
+    GROUP BY currency HAVING sum(amount) <> 0
+""")
+_CLOSED = sa.text("""
+    SELECT t.id, t.posted_on FROM ledger_transaction t JOIN ledger_period p
+      ON p.starts_on = date_trunc('month', t.posted_on)::date
+    WHERE p.closed_at IS NOT NULL AND t.made_at > p.closed_at ORDER BY t.id LIMIT 100
+""")
+
+
+@proof("ledger.balanced")
+def prove_balanced() -> Iterator[Finding]:
+    """Every transaction has postings, and they sum to zero in their currency and in base."""
+    for row in db.session.execute(_BALANCED):
+        yield Finding(
+            f"transaction {row.transaction_id}", f"out of balance by {row.off} {row.currency}, {row.base_off} in base"
+        )
+    for row in db.session.execute(_EMPTY):
+        yield Finding(f"transaction {row.id}", "has no postings")
+
+
+@proof("ledger.balances")
+def prove_balances() -> Iterator[Finding]:
+    """Kept balances equal the sums of their postings."""
+    for row in db.session.execute(_BALANCES):
+        yield Finding(
+            f"{row.account} of client {row.client_id}, {row.age_month:%Y-%m}",
+            f"{row.kept} {row.currency} kept, {row.posted} posted",
+        )
+
+
+@proof("ledger.memo")
+def prove_memo() -> Iterator[Finding]:
+    """WIP and its memo contra cancel out, so that WIP leaves the books in no export."""
+    for row in db.session.execute(_MEMO):
+        yield Finding(f"WIP in {row.currency}", f"differs from its contra by {row.off}")
+
+
+@proof("ledger.periods")
+def prove_periods() -> Iterator[Finding]:
+    """Nothing was posted into a month after it was closed."""
+    for row in db.session.execute(_CLOSED):
+        yield Finding(f"transaction {row.id}", f"posted on {row.posted_on} after that month was closed")

@@ -1,0 +1,296 @@
+"""The way from WIP to money through the screens, and what they answer to whoever may not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from app.billing.commands.issue import approve_invoice
+from app.billing.commands.payments import PaymentFacts, record_payment
+from app.billing.models import Invoice, InvoiceState, Payment
+from app.clients.models import ClientContact
+from app.core import clock
+from app.core.db import db
+from app.core.ids import new_id
+from app.timekeeping.models import ItemState
+from tests.billing.make_billing import make_draft, make_entry, make_rate
+from tests.make import Cast, sign_in
+
+
+def text_of(answer: Any) -> str:
+    return str(answer.get_data(as_text=True))
+
+
+@pytest.fixture
+def bea(client: FlaskClient, cast: Cast) -> FlaskClient:
+    make_rate("100")
+    return sign_in(client, cast.bea)
+
+
+def only(session: Session, table: Any) -> Any:
+    return session.scalars(sa.select(table).execution_options(populate_existing=True)).one()
+
+
+def test_a_client_is_billed_paid_and_stated_through_the_screens(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    make_entry(cast, "2", narrative="Reviewed the ledgers")
+    page = text_of(bea.get("/billing"))
+    assert "Acme Ltd" in page and "200.00" in page
+    assert "Reviewed the ledgers" in text_of(bea.get(f"/billing/wip/clients/{cast.acme.id}"))
+    assert bea.get(f"/billing/clients/{cast.acme.id}/draft").status_code == 200
+    form = {"id": str(new_id()), "engagement": str(cast.acme_work.id), "until": clock.today().isoformat(),
+            "grouping": "engagement"}
+    first, second = (bea.post(f"/billing/clients/{cast.acme.id}/draft", data=form) for _ in range(2))
+    assert (first.status_code, first.location) == (303, second.location)
+    at = first.location
+    assert "200.00" in text_of(bea.get(at))
+    assert "180.00" in text_of(bea.get(f"{at}/adjustment?total=-10%25&spread=pro_rata"))
+    assert bea.post(f"{at}/adjustment", data={"total": "-10 %", "spread": "pro_rata"}).status_code == 303
+    refused = bea.post(f"{at}/approval", data={"issued_on": clock.today().isoformat()})
+    assert refused.status_code == 422 and "Say why" in text_of(refused)
+    bea.post(f"{at}/approval", data={"issued_on": clock.today().isoformat(), "reason": "Agreed"})
+    invoice = only(session, Invoice)
+    assert (invoice.number, invoice.gross) == ("INV-00001", Decimal(216))
+    assert "INV-00001" in text_of(bea.get(at))
+    assert bea.get(f"{at}/pdf").status_code == 302
+    pay = {"id": str(new_id()), "client": str(cast.acme.id), "currency": "GBP", "amount": "216.00",
+           "entity_id": str(cast.entity.id), "received_on": clock.today().isoformat(), "method": "transfer",
+           "spread": "auto"}
+    assert "216.00" in text_of(bea.get(f"/billing/payments/new?client={cast.acme.id}"))
+    paid, again = (bea.post("/billing/payments", data=pay) for _ in range(2))
+    assert (paid.status_code, paid.location) == (303, again.location)
+    assert "Paid" in text_of(bea.get(at))
+    statement = text_of(bea.get(f"/billing/clients/{cast.acme.id}/statement"))
+    assert "INV-00001" in statement and "Balance" in statement
+    assert bea.get(f"/billing/clients/{cast.acme.id}/statement.pdf").data.startswith(b"%PDF")
+
+
+def test_a_draft_is_changed_line_by_line_in_place(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    entries = [make_entry(cast, "1") for _ in range(2)]
+    invoice = make_draft(cast)
+    session.refresh(invoice, ["lines"])
+    at, line = f"/billing/invoices/{invoice.id}", invoice.lines[0]
+    changed = bea.post(f"{at}/lines/{line.id}", headers={"HX-Request": "true"},
+                       data={"description": "Advice on VAT", "net": "150.00", "tax_rate_id": str(cast.vat.id)})
+    assert changed.status_code == 200 and "Advice on VAT" in text_of(changed) and "180.00" in text_of(changed)
+    wrong = bea.post(f"{at}/lines/{line.id}", headers={"HX-Request": "true"}, data={"description": "x", "net": "abc"})
+    assert wrong.status_code == 422 and "not an amount" in wrong.headers["HX-Trigger"]
+    treated = bea.post(f"{at}/items/{entries[0].id}/treatment", data={"treatment": "later"})
+    assert treated.status_code == 303
+    session.refresh(entries[0])
+    assert entries[0].state is ItemState.OPEN
+    new_line = str(new_id())
+    for _ in range(2):
+        bea.post(f"{at}/lines", data={"id": new_line, "description": "Filing fee", "net": "20"})
+    session.refresh(invoice)
+    assert invoice.net == 95  # 75 for the entry that stays, 20 for the line written by hand
+    assert bea.post(f"{at}/terms", data={"terms_days": "400", "tax_mode": "line"}).status_code == 422
+    bea.post(f"{at}/terms", data={"terms_days": "30", "tax_mode": "total", "note": "Thank you", "reason": ""})
+    session.refresh(invoice)
+    assert (invoice.terms_days, invoice.note) == (30, "Thank you")
+    assert bea.post(f"{at}/submission").status_code == 303
+    assert "Awaiting approval" in text_of(bea.get(at))
+    assert bea.post(f"{at}/removal").status_code == 303
+    assert bea.get(at).status_code == 404
+
+
+def test_new_time_is_offered_to_a_draft_and_joins_when_asked(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    make_entry(cast, "1")
+    invoice = make_draft(cast)
+    make_entry(cast, "3")
+    at = f"/billing/invoices/{invoice.id}"
+    assert "1 new entry since this draft was made" in text_of(bea.get(at))
+    bea.post(f"{at}/new-items")
+    session.refresh(invoice)
+    assert invoice.net == 400
+    assert "new entry" not in text_of(bea.get(at))
+
+
+def test_selected_entries_are_held_released_written_off_and_transferred(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    from tests.make import make_engagement
+
+    entry, other = make_entry(cast, "1"), make_engagement(cast.acme, cast.entity, "Tax")
+    picked = {"item": str(entry.id), "back": f"/billing/wip/clients/{cast.acme.id}"}
+    refused = bea.post("/billing/wip/hold", data=picked)
+    assert refused.status_code == 422 and "Say why" in text_of(refused)
+    held = bea.post("/billing/wip/hold", data={**picked, "hold-reason": "Dispute"})
+    assert (held.status_code, held.location) == (303, picked["back"])
+    session.refresh(entry)
+    assert (entry.state, entry.hold_reason) == (ItemState.HELD, "Dispute")
+    bea.post("/billing/wip/release", data=picked)
+    bea.post("/billing/wip/write-off", data={**picked, "write-off-reason": "Training", "write-off-percent": "25 %"})
+    bea.post("/billing/wip/transfer", data={**picked, "transfer-reason": "Wrong matter", "engagement": str(other.id)})
+    session.refresh(entry)
+    assert (entry.open_value, entry.engagement_id) == (75, other.id)
+    assert bea.post("/billing/wip/hold", data={"hold-reason": "x"}).status_code == 422
+
+
+def test_a_bill_goes_to_the_client_once_per_press_and_is_credited_with_its_reason(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    from app.delivery.models import Delivery
+    from tests.make import count
+
+    make_entry(cast)
+    invoice = approve_invoice(make_draft(cast), by=cast.actor(cast.bea))
+    at, press = f"/billing/invoices/{invoice.id}", {"send_id": str(new_id())}
+    for _ in range(2):
+        assert bea.post(f"{at}/sending", data=press).status_code == 303
+    assert count(Delivery) == 1
+    assert bea.post(f"{at}/sending", data={"send_id": str(new_id())}).status_code == 303
+    assert count(Delivery) == 2
+    assert bea.post(f"{at}/credit", data={"id": str(new_id())}).status_code == 422
+    note = bea.post(f"{at}/credit", data={"id": str(new_id()), "reason": "Wrong client"})
+    assert "Wrong client" in text_of(bea.get(note.location))
+    session.refresh(invoice)
+    assert invoice.state is InvoiceState.VOID
+
+
+def test_approving_and_sending_needs_somebody_to_send_to(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    make_entry(cast)
+    invoice = make_draft(cast)
+    session.execute(sa.delete(ClientContact).where(ClientContact.client_id == cast.acme.id))
+    answer = bea.post(f"/billing/invoices/{invoice.id}/approval", data={"send": "1"})
+    assert answer.status_code == 422 and "no contact with an e-mail address" in text_of(answer)
+    session.refresh(invoice)
+    assert invoice.number is None
+
+
+def test_a_sitting_goes_through_every_draft(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    for engagement in (cast.acme_work, cast.rival_work):
+        make_entry(cast, engagement=engagement)
+        make_draft(cast, engagement)
+    seen = []
+    for _ in range(2):
+        invoice_id = text_of(bea.get("/billing/sitting")).split("/billing/invoices/")[1][:36]
+        seen.append(invoice_id)
+        answer = bea.post(f"/billing/invoices/{invoice_id}/approval", data={"then": "next"})
+        assert answer.location == "/billing/sitting"
+    assert len(set(seen)) == 2 and "That was the last one" in text_of(bea.get("/billing/sitting"))
+
+
+def test_a_payment_is_spread_as_written_and_its_credit_used_later(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    bills = []
+    for _ in range(2):
+        make_entry(cast)
+        bills.append(approve_invoice(make_draft(cast), by=cast.actor(cast.bea)))
+    pay = {"id": str(new_id()), "client": str(cast.acme.id), "currency": "GBP", "amount": "150",
+           "entity_id": str(cast.entity.id), "received_on": clock.today().isoformat(), "method": "transfer",
+           "spread": "parts", f"part-{bills[1].id}": "130"}
+    over = bea.post("/billing/payments", data=pay)
+    assert over.status_code == 422 and "has only 120.00 GBP open" in text_of(over) and 'value="150"' in text_of(over)
+    at = bea.post("/billing/payments", data=pay | {f"part-{bills[1].id}": "120"}).location
+    assert "30.00" in text_of(bea.get(at))
+    bea.post(f"{at}/allocation", data={"auto": "1"})
+    for bill in bills:
+        session.refresh(bill)
+    assert [bill.open_amount for bill in bills] == [90, 0]
+    bea.post(f"{at}/reversal", data={"reason": "Bounced"})
+    for bill in bills:
+        session.refresh(bill)
+    assert [bill.open_amount for bill in bills] == [120, 120]
+    assert only(session, Payment).reversed_at is not None
+
+
+PAGES = (
+    "/billing", "/billing/wip/finished", "/billing/drafts", "/billing/invoices", "/billing/payments",
+    "/billing/payments/new", "/billing/receivables", "/billing/runs/new", "/billing/sitting",
+    "/billing/wip/clients/{client}", "/billing/clients/{client}/draft", "/billing/clients/{client}/statement",
+    "/clients/{client}/wip", "/clients/{client}/invoices", "/clients/{client}/balance",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_of_billing_opens_empty_for_billing_and_not_for_staff(
+    path: str, cast: Cast, client: FlaskClient
+) -> None:
+    path = path.format(client=cast.acme.id)
+    assert sign_in(client, cast.bea).get(path).status_code == 200
+    assert sign_in(client.application.test_client(), cast.sam).get(path).status_code in (403, 404)
+
+
+def test_an_unknown_or_walled_bill_is_not_found_alike(session: Session, cast: Cast, client: FlaskClient) -> None:
+    from app.clients.models import Wall
+    from app.core.clock import now
+    from tests.make import keep
+
+    make_rate("100")
+    make_entry(cast, engagement=cast.rival_work)
+    invoice = approve_invoice(make_draft(cast, cast.rival_work), by=cast.actor(cast.bea))
+    facts = PaymentFacts(client_id=cast.rival.id, entity_id=cast.entity.id, received_on=clock.today(),
+                         amount=Decimal(5), currency="GBP")
+    payment = record_payment(new_id(), facts, by=cast.actor(cast.bea))
+    keep(Wall(person_id=cast.bea.id, client_id=cast.rival.id, reason="Family", created_at=now()))
+    bea = sign_in(client, cast.bea)
+    for path in (f"/billing/invoices/{invoice.id}", f"/billing/invoices/{uuid4()}", f"/billing/payments/{payment.id}",
+                 f"/billing/invoices/{invoice.id}/pdf", f"/billing/clients/{cast.rival.id}/statement",
+                 f"/billing/wip/clients/{cast.rival.id}"):
+        assert bea.get(path).status_code == 404, path
+    for path in (f"/billing/invoices/{invoice.id}/credit", f"/billing/invoices/{invoice.id}/sending",
+                 f"/billing/payments/{payment.id}/reversal"):
+        assert bea.post(path, data={"reason": "x"}).status_code == 404, path
+    for path in ("/billing", "/billing/invoices", "/billing/payments", "/billing/receivables", "/billing/runs/new"):
+        assert "Rival" not in text_of(bea.get(path)), path
+
+
+def test_lists_ask_the_database_the_same_few_times_whatever_they_hold(
+    session: Session, cast: Cast, bea: FlaskClient, max_queries: Any
+) -> None:
+    from tests.make import make_client, make_engagement
+
+    for n in range(6):
+        engagement = make_engagement(make_client(f"Client {n}", cast.office), cast.entity)
+        for _ in range(3):
+            make_entry(cast, engagement=engagement)
+        if n % 2:
+            invoice = approve_invoice(make_draft(cast, engagement), by=cast.actor(cast.bea))
+            facts = PaymentFacts(client_id=invoice.client_id, entity_id=cast.entity.id, received_on=clock.today(),
+                                 amount=Decimal(10), currency="GBP")
+            record_payment(new_id(), facts, by=cast.actor(cast.bea))
+            make_entry(cast, engagement=engagement)
+    draft = make_draft(cast, engagement)
+    db.session.expire_all()
+    limits = {"/billing": 11, "/billing/invoices": 9, "/billing/drafts": 9, "/billing/payments": 9,
+              "/billing/receivables": 11, "/billing/runs/new": 9, f"/billing/invoices/{draft.id}": 16}
+    for path, most in limits.items():
+        with max_queries(most):
+            assert bea.get(path).status_code == 200, path
+
+
+def test_a_past_day_is_answered_from_the_postings(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    before = clock.today() - dt.timedelta(days=40)
+    with clock.travel_to(clock.now() - dt.timedelta(days=39)):
+        make_entry(cast, "5", on=before)
+    make_entry(cast, "1")
+    page = text_of(bea.get(f"/billing?on={clock.today() - dt.timedelta(days=20)}"))
+    assert "500.00" in page and "600.00" not in page
+    assert "600.00" in text_of(bea.get("/billing"))
+
+
+def test_months_close_and_rates_are_added_by_a_partner_only(session: Session, cast: Cast, client: FlaskClient) -> None:
+    pat = sign_in(client, cast.pat)
+    month = (clock.today().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
+    with clock.travel_to(clock.now() - dt.timedelta(days=45)):
+        make_rate("100")
+        make_entry(cast)
+    assert "Ties out" in text_of(pat.get(f"/settings/books/{(clock.today() - dt.timedelta(days=48)).strftime('%Y-%m')}"))
+    assert pat.post(f"/settings/books/{month}/closure").status_code == 303
+    assert "Closed" in text_of(pat.get("/settings/books"))
+    assert pat.get("/settings/books/nonsense").status_code == 404
+    rate = {"id": str(new_id()), "currency": "EUR", "base": "GBP", "rate": "0.85", "from_on": "2020-01-01"}
+    assert pat.post("/settings/exchange-rates", data=rate).status_code == 303
+    assert pat.post("/settings/exchange-rates", data=rate | {"id": str(new_id())}).status_code == 422
+    assert pat.post("/settings/exchange-rates", data=rate | {"id": str(new_id()), "rate": "much"}).status_code == 422
+    assert sign_in(client.application.test_client(), cast.bea).get("/settings/books").status_code == 403
