@@ -91,7 +91,7 @@ def test_without_script_work_is_named_by_its_number(cast: Cast, sam: FlaskClient
 def test_the_timer_runs_from_one_click_and_becomes_one_entry(cast: Cast, sam: FlaskClient) -> None:
     make_rate("100")
     task = make_task(make_job(cast.acme_work), "Reconcile bank")
-    sent = {"id": new_id(), "task_id": task.id}
+    sent = {"timer_id": new_id(), "task_id": task.id}
     for _ in range(2):
         answer = sam.post("/timers", data=sent, headers={"Referer": "http://localhost/work?tab=week"})
         assert (answer.status_code, answer.location) == (303, "/work?tab=week")

@@ -8,14 +8,24 @@ const sentences = {
   429: "Too many tries. Wait a moment, then try again.",
 };
 
-function show(text, meaning = "") {
+function show(text, meaning = "", undo = "") {
   const toast = document.getElementById("toast-template")?.content.firstElementChild.cloneNode(true);
   if (!toast || !region) return;
   toast.className = `toast ${meaning}`;
   toast.querySelector("span").textContent = text;
   if (meaning !== "done") toast.querySelector(".icon")?.remove();
+  if (undo) toast.querySelector("[data-dismiss]").before(wayBack(toast, undo));
   region.append(toast);
   leave(toast);
+}
+
+function wayBack(toast, undo) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "undo", textContent: document.documentElement.dataset.undo ?? "Undo" });
+  button.addEventListener("click", () => {
+    toast.remove();
+    htmx.ajax("POST", undo, { source: document.body, target: document.body, swap: "none" });
+  });
+  return button;
 }
 
 function leave(toast) {
@@ -25,7 +35,7 @@ function leave(toast) {
 
 region?.querySelectorAll("[data-toast]").forEach(leave);
 region?.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.closest("[data-toast]").remove());
-document.addEventListener("toast", ({ detail }) => show(detail.text ?? detail.value, detail.meaning));
+document.addEventListener("toast", ({ detail }) => show(detail.text ?? detail.value, detail.meaning, detail.undo));
 
 // A refused form (422) and a stale one (409 with a body for the target) are swapped in; other failures keep the page.
 document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {

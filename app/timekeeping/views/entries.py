@@ -56,7 +56,7 @@ def _sheet(person: Person, on: dt.date, *, one_day: bool) -> dict[str, Any]:
         "zero": ZERO,
         "sees_rates": can_see_rates(me()),
         "one": dt.timedelta(days=1),
-        "groups": [(day, rows) for day, rows in groups if rows or day.missing or one_day],
+        "groups": [(day, rows) for day, rows in groups if rows or one_day],
         "theirs": person.id != me().id,
         "may_pick": me().may(Permission.TIME_EDIT_OTHERS),
         "may_export": me().may(Permission.EXPORT),

@@ -12,10 +12,11 @@ from app.clients.queries import find_client, get_client, get_engagement
 from app.core.clock import today
 from app.core.errors import NotAllowed, NotFound
 from app.core.ids import new_id
-from app.core.permissions import authorize
+from app.core.permissions import Permission, authorize
 from app.core.web import Answer, arg, form_id, me, redirect_to, submit
 from app.desk.guard import guard
 from app.firm.queries import list_entities
+from app.firm.settings_menu import Setting, add_setting
 from app.people.queries import get_person, list_grades, list_people
 from app.timekeeping.commands.rates import RateFacts, add_rate, archive_rate
 from app.timekeeping.forms import RateForm, TryRateForm
@@ -25,6 +26,16 @@ from app.timekeeping.queries import get_rate, list_rates
 from app.timekeeping.rates import find_rate
 
 blueprint = guard(Blueprint("rates", __name__))
+add_setting(
+    Setting(
+        "Money",
+        "Rates",
+        "What an hour costs, by person, grade, client and date",
+        "/settings/rates",
+        "money",
+        Permission.RATE_SEE,
+    )
+)
 
 
 def _seen() -> None:

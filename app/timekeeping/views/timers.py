@@ -82,7 +82,7 @@ def create() -> Answer:
         target = resolve_work(text[:200], seen_by=me()) or target
     if not target:
         return _answer(error="Pick a step, a job or an engagement to start the timer on.")
-    commands.start_timer(parse_id(form.get("id")) or new_id(), target, by=me(), note=form.get("note", ""))
+    commands.start_timer(parse_id(form.get("timer_id")) or new_id(), target, by=me(), note=form.get("note", ""))
     return _answer("The timer runs")
 
 
