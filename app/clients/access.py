@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,16 +14,21 @@ from app.core.permissions import ROLES
 from app.people.models import Person
 
 
-def actor_for(person: Person, *, address: str = "") -> Actor:
-    """A person of the firm as an actor: permissions of their role, and what walls hide from them."""
-    walls = db.session.execute(
-        sa.select(Wall.client_id, Wall.engagement_id).where(Wall.person_id == person.id)
-    ).all()
+def actor_for(
+    person: Person, *, address: str = "", walls: Sequence[tuple[UUID | None, UUID | None]] | None = None
+) -> Actor:
+    """A person of the firm as an actor: permissions of their role, and what walls hide from them.
+
+    `walls` are (client, engagement) pairs of whoever has read them already.
+    """
+    if walls is None:
+        of_person = sa.select(Wall.client_id, Wall.engagement_id).where(Wall.person_id == person.id)
+        walls = [(client, engagement) for client, engagement in db.session.execute(of_person)]
     return Actor(
         kind=ActorKind.PERSON, id=person.id, name=person.name, role=person.role.value,
         permissions=frozenset(ROLES[person.role]), office_id=person.office_id, address=address,
-        walled_clients=frozenset(w.client_id for w in walls if w.client_id),
-        walled_engagements=frozenset(w.engagement_id for w in walls if w.engagement_id),
+        walled_clients=frozenset(client for client, _engagement in walls if client),
+        walled_engagements=frozenset(engagement for _client, engagement in walls if engagement),
     )
 
 

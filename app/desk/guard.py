@@ -14,12 +14,12 @@ from app.clients.access import actor_for
 from app.core import clock
 from app.core.actors import SYSTEM, Actor
 from app.core.web import Form, error_page, is_htmx, me
+from app.desk.arrival import Arrival, find_arrival
 from app.desk.navigation import navigation_for
-from app.firm.queries import get_firm_facts
+from app.firm.queries import FirmFacts, get_firm_facts
 from app.people.commands.account import confirm, is_fresh
 from app.people.commands.sessions import end_session, touch
-from app.people.models import PersonSession
-from app.people.queries import as_actor, live_session
+from app.people.queries import as_actor
 
 login_manager = LoginManager()
 # What a person may still reach whom the firm asks for a second factor that they have not set up.
@@ -27,12 +27,13 @@ ENROLMENT = frozenset({"account.totp", "account.enrol", "sign_out.delete"})
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """What flask-login carries: a session row, named by its random token."""
+    """What flask-login carries: who arrived, named by their session's random token."""
 
-    def __init__(self, token: str, row: PersonSession) -> None:
+    def __init__(self, token: str, arrival: Arrival) -> None:
         self.token = token
-        self.row = row
-        self.person = row.person
+        self.arrival = arrival
+        self.row = arrival.row
+        self.person = arrival.person
 
     def get_id(self) -> str:
         return self.token
@@ -40,8 +41,8 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load(token: str) -> SignedIn | None:
-    row = live_session(token)
-    return SignedIn(token, row) if row else None
+    arrival = find_arrival(token)
+    return SignedIn(token, arrival) if arrival else None
 
 
 def guard(blueprint: Blueprint) -> Blueprint:
@@ -60,21 +61,26 @@ def require_firm() -> Response | None:
     firm = get_firm_facts()
     if firm is None:
         return redirect(url_for("setup.show"))
-    clock.set_zone(firm.zone)
-    g.firm = firm
+    _be_in(firm)
     return None
 
 
+def _be_in(firm: FirmFacts) -> None:
+    clock.set_zone(firm.zone)
+    g.firm = firm
+
+
 def require_person() -> Response | None:
-    if (elsewhere := require_firm()) is not None:
-        return elsewhere
     if not current_user.is_authenticated:
-        return _to("sign_in.show", "You have been signed out. Sign in again; what you typed is still here.")
+        return require_firm() or _to(
+            "sign_in.show", "You have been signed out. Sign in again; what you typed is still here."
+        )
+    _be_in(current_user.arrival.firm)
     person, row = current_user.person, current_user.row
     if person.totp_secret is not None and row.second_factor_at is None:
         return _to("sign_in.code", "The code of your authenticator app is still missing. Sign in again.")
     g.person, g.session_row = person, row
-    g.actor = actor_for(person, address=request.remote_addr or "")
+    g.actor = actor_for(person, address=request.remote_addr or "", walls=current_user.arrival.walls)
     touch(row)
     if g.firm.require_totp and person.totp_secret is None and request.endpoint not in ENROLMENT:
         return _to("account.totp", "The firm asks for a second factor. Set yours up first.", with_next=False)

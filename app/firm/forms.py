@@ -150,7 +150,7 @@ class NewPercentForm(Form):
         "New per cent", places=None, validators=[InputRequired("Give a percentage."), NumberRange(0, 99)]
     )
     from_on = wtforms.DateField("From", validators=[DataRequired("Say from which date on.")])
-    name = wtforms.StringField("New name", validators=[Length(max=200)])
+    new_name = wtforms.StringField("New name", validators=[Length(max=200)])
 
 
 class SeriesForm(Form):

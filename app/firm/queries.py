@@ -33,12 +33,12 @@ class FirmFacts:
         return f"/logo/{self.logo_key.removeprefix('kept/logo-')}" if self.logo_key else ""
 
 
+FACTS = (Firm.id, Firm.name, Firm.zone, Firm.accent, Firm.logo_key, Firm.require_totp, Firm.version)
+
+
 def get_firm_facts() -> FirmFacts | None:
     """The firm, or None while it has not been set up."""
-    row = db.session.execute(
-        sa.select(Firm.id, Firm.name, Firm.zone, Firm.accent, Firm.logo_key, Firm.require_totp, Firm.version)
-        .where(Firm.set_up_at.is_not(None))
-    ).one_or_none()
+    row = db.session.execute(sa.select(*FACTS).where(Firm.set_up_at.is_not(None))).one_or_none()
     return FirmFacts(*row) if row else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Flask, g, request
 
 
 def init_app(app: Flask) -> None:
@@ -10,6 +10,6 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def live() -> dict[str, str]:
-        if not base:
+        if not base or g.get("actor") is None:
             return {}
         return {"live_url": base + ("/live/portal" if request.path.startswith("/portal") else "/live")}

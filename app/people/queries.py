@@ -20,14 +20,19 @@ IDLE = dt.timedelta(hours=12)
 
 
 def live_session(token: str) -> PersonSession | None:
-    """The session that a cookie names, if it still counts: not revoked, expired or idle, its person still active."""
+    """The session that a cookie names, if it still counts."""
     row = db.session.scalar(
         sa.select(PersonSession).where(PersonSession.token_hash == token_hash(token))
         .execution_options(populate_existing=True)
     )
-    if row is None or row.revoked_at or row.person.state is not PersonState.ACTIVE:
-        return None
-    return row if row.expires_at > now() and row.last_seen_at > now() - IDLE else None
+    return row if row is not None and is_live(row) else None
+
+
+def is_live(row: PersonSession) -> bool:
+    """Not revoked, not expired, not idle, its person still active."""
+    if row.revoked_at or row.person.state is not PersonState.ACTIVE:
+        return False
+    return row.expires_at > now() and row.last_seen_at > now() - IDLE
 
 
 def as_actor(person: Person, *, address: str = "") -> Actor:

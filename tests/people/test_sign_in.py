@@ -203,3 +203,21 @@ def test_a_development_link_signs_in_once_and_only_by_its_button(client: FlaskCl
     assert client.get("/account").status_code == 200
     assert with_csrf(client).post(path).status_code == 404
     assert db.session.scalars(sa.select(PersonLink)).one().used_at is not None
+
+
+def test_the_guard_asks_the_database_once(client: FlaskClient, cast: Cast, max_queries) -> None:  # type: ignore[no-untyped-def]
+    sign_in(client, cast.wes)
+    client.get("/settings/rounding")
+    with max_queries(1):
+        assert client.get("/").status_code == 303
+
+
+def test_a_walled_person_arrives_with_their_walls(cast: Cast) -> None:
+    from app.clients.access import actor_for
+    from app.desk.arrival import find_arrival
+    from app.people.commands.sessions import open_session
+
+    arrival = find_arrival(open_session(cast.wes, by=cast.actor(cast.wes), agent=""))
+    assert arrival is not None and arrival.firm.name == "Hartwell & Co"
+    assert actor_for(arrival.person, walls=arrival.walls) == cast.actor(cast.wes)
+    assert actor_for(arrival.person, walls=arrival.walls).walled_clients == {cast.rival.id}

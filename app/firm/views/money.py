@@ -75,7 +75,8 @@ def update_rate(rate_id: UUID) -> Answer:
 def change_rate(rate_id: UUID) -> Answer:
     row, form = get_tax_rate(rate_id), NewPercentForm()
     if submit(form, lambda: tax.change_rate(
-        row, form.percent.data or Decimal(0), form.from_on.data or today(), by=me(), name=form.name.data or ""
+        row, form.percent.data or Decimal(0), form.from_on.data or today(), by=me(),
+        name=form.new_name.data or "",
     )):
         return redirect_to(url_for("money.tax_rates"), "The new percentage holds from that date on")
     return unprocessable("firm/rate.html", **_rate(row, percent=form))
