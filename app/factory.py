@@ -79,6 +79,8 @@ WORKS = (
     "app.requests.proofs",
     "app.requests.sentences",
     "app.timekeeping.background",
+    "app.timekeeping.commands.leaving",
+    "app.jobs.commands.handover",
     "app.timekeeping.proofs",
     "app.timekeeping.sentences",
     "app.jobs.background",
