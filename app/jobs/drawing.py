@@ -1,4 +1,4 @@
-"""The task graph as shapes for an SVG: boxes with two lines of text, curved edges, arrow heads."""
+"""The task graph as shapes for an SVG: boxes with two lines of text, curved edges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class Node:
 @dataclass(frozen=True)
 class Line:
     path: str
-    arrow: str
     is_critical: bool
     is_soft: bool
 
@@ -74,8 +73,7 @@ def _line(points: list[tuple[float, float]], is_critical: bool, is_soft: bool) -
         middle = (x + to_x) / 2
         path.append(f"C{middle:.0f} {y:.0f} {middle:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}")
         x, y = to_x, to_y
-    tip = f"M{end[0] + 6:.0f} {end[1]:.0f}l-7 -4v8z"
-    return Line(" ".join(path), tip, is_critical, is_soft)
+    return Line("".join(path), is_critical, is_soft)
 
 
 def _lines(name: str) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def index() -> Answer:
     found = _filter(services[0].id if view is View.STAGE and services and not id_arg("service") else None)
     context: dict[str, Any] = {
         "view": view, "found": found, "services": services, "names": _names(found), "marks": MARKS,
-        "offices": list_offices(), "may_export": can_export(me()), "shown": _shown(),
+        "offices": list_offices(), "may_export": can_export(me()), "shown": _shown(found),
     }
     if view is View.TABLE:
         sort, page = arg("sort", "due"), page_number()
@@ -80,9 +80,10 @@ def index() -> Answer:
     return render_template("desk/board/index.html", columns=columns, **context)
 
 
-def _shown() -> dict[str, str]:
-    """The address as it stands, for the links that keep it."""
-    return {key: value for key, value in request.args.items() if key not in ("page", "offset", "column") and value}
+def _shown(found: BoardFilter) -> dict[str, str]:
+    """The address as it stands, for the links that keep it; with the service that was chosen for want of one."""
+    shown = {key: value for key, value in request.args.items() if key not in ("page", "offset", "column") and value}
+    return shown | ({"service": str(found.service_id)} if found.service_id else {})
 
 
 def _names(found: BoardFilter) -> dict[UUID, str]:
@@ -105,11 +106,11 @@ def column() -> Answer:
     if offset:
         cards, more = list_cards(chosen, found, seen_by=me(), offset=min(offset, 100_000))
         return render_template(
-            "desk/board/_more.html", column=chosen, cards=cards, more=more, offset=offset + CARDS, shown=_shown(),
+            "desk/board/_more.html", column=chosen, cards=cards, more=more, offset=offset + CARDS, shown=_shown(found),
             view=view,
         )
     filled = fill([chosen], view, found, seen_by=me())[0]
-    return render_template("desk/board/_column.html", column=filled, view=view, shown=_shown())
+    return render_template("desk/board/_column.html", column=filled, view=view, shown=_shown(found))
 
 
 @blueprint.get("/jobs/<uuid:job_id>/card")

@@ -20,7 +20,7 @@ from app.core.db import db
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person
 
-CARDS, CARDS_A_PAGE, PER_PAGE, MOST_COLUMNS = 20, 60, 50, 12
+CARDS, CARDS_A_PAGE, PER_PAGE, MOST_COLUMNS = 20, 44, 50, 12
 
 
 class View(enum.StrEnum):
@@ -166,7 +166,7 @@ def columns_of(view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column
 def fill(columns: Sequence[Column], view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column]:
     """The first cards of every column in one statement, fewer the more columns; the totals in another."""
     wanted = conditions(found, seen_by)
-    limit = max(min(CARDS, CARDS_A_PAGE // max(len(columns), 1)), 5)
+    limit = max(min(CARDS, CARDS_A_PAGE // max(len(columns), 1)), 4)
     parts = [
         _cards().add_columns(sa.literal(column.key).label("column")).where(*wanted, column.condition)
         .order_by(Job.due_on, Job.id).limit(limit).subquery().select()
@@ -211,11 +211,10 @@ def list_table(
 
 
 def every_job(found: BoardFilter, *, seen_by: Actor, sort: str = "due") -> Iterator[Card]:
-    """All of them, streamed, for the file."""
-    rows = db.session.execute(
-        _cards().where(*conditions(found, seen_by)).order_by(*_sorting(sort)).execution_options(yield_per=1000)
-    )
-    return (Card(*row) for row in rows)
+    """All of them, streamed, for the file; asked when the first is drawn."""
+    statement = _cards().where(*conditions(found, seen_by)).order_by(*_sorting(sort))
+    for row in db.session.execute(statement.execution_options(yield_per=1000)):
+        yield Card(*row)
 
 
 def get_card(job_id: UUID, *, seen_by: Actor) -> Card | None:

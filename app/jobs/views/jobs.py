@@ -32,6 +32,7 @@ from app.jobs.queries.tasks import get_deadline
 from app.jobs.views.sections import job_sections
 
 blueprint = guard(Blueprint("jobs", __name__))
+DRAWN_AT_ONCE = 25
 
 
 def _job(job_id: UUID) -> Job:
@@ -46,10 +47,20 @@ def show(job_id: UUID) -> Answer:
     return render_template(template, **_context(sheet))
 
 
+@blueprint.get("/jobs/<uuid:job_id>/graph")
+def graph(job_id: UUID) -> Answer:
+    """The drawing alone, for jobs of many steps; a page of its own without script."""
+    sheet = get_sheet(job_id, seen_by=me())
+    template = "jobs/_graph.html" if is_htmx() else "jobs/graph.html"
+    drawing = draw(sheet.tasks, sheet.edges, sheet.critical)
+    return render_template(template, sheet=sheet, job=sheet.job, drawing=drawing, alone=True)
+
+
 def _context(sheet: JobSheet) -> dict[str, Any]:
+    later = len(sheet.tasks) > DRAWN_AT_ONCE and bool(sheet.edges)
     return {
-        "sheet": sheet, "job": sheet.job, "drawing": draw(sheet.tasks, sheet.edges, sheet.critical),
-        "sections": job_sections(), "may_edit": can_edit_job(me(), sheet.job), "work_roles": list(WorkRole),
+        "sheet": sheet, "job": sheet.job, "sections": job_sections(), "may_edit": can_edit_job(me(), sheet.job),
+        "drawing": None if later else draw(sheet.tasks, sheet.edges, sheet.critical), "graph_later": later,
     }
 
 

@@ -1,7 +1,7 @@
 // A card is dragged to another stage; the menu on the card does the same by keyboard.
 const board = document.querySelector("[data-board]");
 const token = () => document.querySelector("input[name=csrf_token]")?.value ?? "";
-const id = (card) => card.id.slice("card-".length);
+const id = (card) => card.dataset.live.slice("job:".length);
 let dragged = null;
 
 const lists = () => board.querySelectorAll("[data-stage]");
