@@ -20,7 +20,6 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.core.money import Money
 from app.jobs.models import Job, JobStatus
-from app.ledger.models import Account, Posting
 from app.requests.models import (
     STILL_TO_COME,
     WITH_CLIENT,
@@ -159,14 +158,9 @@ class Bill:
 
 
 def _bills(seen_by: Actor, clients: Collection[UUID]) -> sa.Select[*tuple[Any, ...]]:
-    owed = (
-        sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))
-        .where(Posting.invoice_id == Invoice.id, Posting.account == Account.RECEIVABLE)
-        .correlate(Invoice).scalar_subquery()
-    )
     return sa.select(
         Invoice.id, Invoice.client_id, Invoice.kind, Invoice.state, Invoice.number, Invoice.currency, Invoice.issued_on,
-        Invoice.due_on, Invoice.gross, owed.label("owed"), Invoice.pdf_key, Invoice.viewed_at, Invoice.note,
+        Invoice.due_on, Invoice.gross, Invoice.open_amount, Invoice.pdf_key, Invoice.viewed_at, Invoice.note,
         Invoice.net, Invoice.tax, Invoice.entity_id,
     ).where(
         Invoice.client_id.in_(_mine(seen_by, clients)), Invoice.state.in_(SHOWN_INVOICES), Invoice.sent_at.is_not(None)
@@ -185,14 +179,8 @@ def list_bills(
 
 def list_owed(clients: Collection[UUID], *, seen_by: Actor) -> Sequence[Bill]:
     """Bills with something still to pay, the oldest first."""
-    owed = (
-        sa.select(Posting.invoice_id)
-        .where(Posting.account == Account.RECEIVABLE, Posting.client_id.in_(_mine(seen_by, clients)),
-               Posting.invoice_id.is_not(None))
-        .group_by(Posting.invoice_id).having(sa.func.sum(Posting.amount) > 0)
-    )
     rows = db.session.execute(
-        _bills(seen_by, clients).where(Invoice.id.in_(owed)).order_by(Invoice.due_on, Invoice.id).limit(20)
+        _bills(seen_by, clients).where(Invoice.open_amount > 0).order_by(Invoice.due_on, Invoice.id).limit(20)
     ).all()
     return [Bill(*row) for row in rows]
 

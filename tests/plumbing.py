@@ -29,7 +29,7 @@ LOGINS = ("owner", "app", "portal")
 KEPT_TEMPLATES = 3
 SCHEMA_SOURCES = (
     "app/**/models.py", "app/**/models/*.py", "app/**/models_*.py", "app/core/*.py", "app/**/*.sql",
-    "migrations/**/*.py",
+    "migrations/**/*.py", "migrations/**/*.sql",
 )
 
 

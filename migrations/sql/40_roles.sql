@@ -139,7 +139,7 @@ CREATE POLICY portal_reads ON hold FOR SELECT TO {portal}
 -- Invoices, once issued, and what is still owed on them.
 GRANT SELECT (id, kind, state, number, entity_id, client_id, payer_id, credits_id, currency, issued_on, due_on, net,
               tax, gross, open_amount, note, pdf_key, pdf_sha256, sent_at, viewed_at, created_at) ON invoice TO {portal};
-GRANT UPDATE (viewed_at) ON invoice TO {portal};
+GRANT UPDATE (viewed_at, updated_at) ON invoice TO {portal};
 GRANT SELECT ON invoice_line, posting TO {portal};
 CREATE POLICY portal_reads ON invoice FOR SELECT TO {portal}
     USING ((SELECT portal_signed_in()) AND client_id = ANY ((SELECT portal_clients())::uuid[])

@@ -69,6 +69,7 @@ def place(real_database: Settings) -> Iterator[Place]:
         link, request_id = link_in(mails("requests.request")[0]), request.id
         db.session.commit()
     server = make_server("127.0.0.1", port, app, threaded=True)
+    server.daemon_threads = False  # type: ignore[attr-defined]
     stop = threading.Event()
     threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=lambda: work(app, queue, stop))]
     for thread in threads:
@@ -76,6 +77,7 @@ def place(real_database: Settings) -> Iterator[Place]:
     yield Place(app, settings.public_url, settings.public_url + link, request_id)
     stop.set()
     server.shutdown()
+    server.server_close()
     for thread in threads:
         thread.join()
     with app.app_context():
@@ -83,7 +85,6 @@ def place(real_database: Settings) -> Iterator[Place]:
         for engine in db.engines.values():
             engine.dispose()
     app.extensions["redis"].close()
-    server.server_close()
 
 
 def work(app: Flask, queue: list[Any], stop: threading.Event) -> None:
@@ -139,7 +140,6 @@ def test_two_files_and_answers_on_a_phone(place: Place, opened: Callable[..., Br
     expect(page.get_by_role("button", name="Send everything")).to_be_visible()
     page.reload()
     expect(page.get_by_role("textbox", name="Turnover of the quarter")).to_have_value("1234.50")
-    page.screenshot(path="/tmp/portal_request.png", full_page=True)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     page.get_by_role("button", name="Send everything").click()
