@@ -1,4 +1,4 @@
-"""The product as it is served, with a counter of its queries, and beside it the two floors as plain as Flask can be."""
+"""The product as it is served, with a counter of its queries and the two floors: views as bare as Flask has them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, Response, g, has_request_context, render_template, request
-from jinja2 import DictLoader
+from jinja2 import ChoiceLoader, DictLoader
 from sqlalchemy import event
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from app.config import Settings
 from app.core.db import db
@@ -46,32 +45,31 @@ def product(settings: Settings) -> Flask:
     return flask
 
 
-def floors(settings: Settings) -> Flask:
-    """Read: one query, a table of 50 rows. Write: one row inserted and committed, one fragment."""
-    plain = Flask("floors")
-    plain.jinja_loader = DictLoader({"table.html": TABLE, "fragment.html": FRAGMENT})
-    engine = sa.create_engine(settings.database_app_url or settings.database_url, pool_size=10)
+def add_floors(flask: Flask) -> None:
+    """Read: one query, a table of 50 rows. Write: one row inserted and committed, one fragment. No guard, no layout."""
+    loader = DictLoader({"floor/table.html": TABLE, "floor/fragment.html": FRAGMENT})
+    flask.jinja_env.loader = ChoiceLoader([loader, flask.jinja_env.loader])
     rows = sa.text("SELECT id, code, name, email, phone, currency FROM client ORDER BY sort_key, id LIMIT 50")
     insert = sa.text("INSERT INTO bench_floor (id, words, at) VALUES (:id, :words, now())")
 
-    @plain.get("/read")
-    def read() -> str:
-        with engine.connect() as connection:
-            return render_template("table.html", rows=connection.execute(rows).all())
+    @flask.get("/floor/read")
+    def read_floor() -> str:
+        return render_template("floor/table.html", rows=db.session.execute(rows).all())
 
-    @plain.post("/write")
-    def write() -> str:
+    @flask.post("/floor/write")
+    def write_floor() -> str:
         row = {"id": new_id(), "words": request.form["words"]}
-        with engine.begin() as connection:
-            connection.execute(insert, row)
-        return render_template("fragment.html", **row)
+        db.session.execute(insert, row)
+        db.session.commit()
+        return render_template("floor/fragment.html", **row)
 
-    return plain
+    flask.extensions["csrf"].exempt(write_floor)
 
 
-def make_app() -> Any:
-    settings = Settings.from_environment()
-    return DispatcherMiddleware(product(settings), {"/floor": floors(settings)})
+def make_app() -> Flask:
+    flask = product(Settings.from_environment())
+    add_floors(flask)
+    return flask
 
 
 if os.environ.get("FIRMAMENT_BENCH_SERVER"):
