@@ -14,13 +14,19 @@ from app.clients.forms import find_person, name_of
 from app.core.clock import today
 from app.core.fields import EnumField, NumberField, PickField, VersionField
 from app.core.web import Form
-from app.planning.cadences import WORDS
+from app.planning.cadences import WORDS, pattern_of
 from app.planning.commands.applications import ApplicationValues
 from app.planning.commands.series import SeriesValues
 from app.planning.models import Series, VersionPolicy
 from app.planning.plans import OWNER
 
 ROLES = (OWNER, *(role.value for role in WorkRole))
+
+
+class _OrdinaryYear:
+    """A client whose year ends with December."""
+
+    year_end_month = year_end_day = vat_stagger = None
 
 
 class TeamForm(Form):
@@ -53,9 +59,10 @@ class ApplyForm(TeamForm):
     send_requests = wtforms.BooleanField("Send the client requests at once", default=True)
 
     def suggest(self, cadence: Cadence) -> None:
-        """The period that ended last; work done once starts today."""
+        """The period that ended last in an ordinary year; work done once starts today."""
         self.cadence.data = cadence
-        self.period_on.data = today() if cadence is Cadence.ONCE else today().replace(day=1) - dt.timedelta(days=1)
+        pattern = pattern_of(cadence, _OrdinaryYear())
+        self.period_on.data = pattern.containing(today()).start - dt.timedelta(days=1) if pattern else today()
 
     def values(self) -> ApplicationValues:
         return ApplicationValues(
