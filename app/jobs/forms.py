@@ -16,7 +16,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
 from app.core.errors import Refused
-from app.core.fields import DurationField, EnumField, IdSelectField, NumberField, PickField, VersionField
+from app.core.fields import DurationField, EnumField, IdSelectField, NumberField, PickField, VersionField, offers
 from app.core.web import Form, form_id
 from app.jobs.commands.jobs import JobChange, NewJob
 from app.jobs.commands.steps import NewTask, TaskChange
@@ -103,7 +103,7 @@ class JobEditForm(Form):
     starts_on = wtforms.DateField("Starts", validators=[DataRequired("Say when the job starts.")])
     due_on = _day("Due")
     owner = PickField("In charge", find=find_person)
-    priority = wtforms.SelectField("Priority", choices=PRIORITIES)
+    priority = wtforms.SelectField("Priority", choices=offers(PRIORITIES))
     budget = DurationField("Budget, hours", most=MOST)
     notes = wtforms.TextAreaField("Notes")
 
@@ -154,7 +154,7 @@ class TaskEditForm(Form):
     name = wtforms.StringField("Step", validators=[DataRequired("Give the step a name."), Length(max=300)])
     estimate = DurationField("Estimate, hours", most=MOST)
     due_on = _day("Due")
-    priority = wtforms.SelectField("Priority", choices=PRIORITIES)
+    priority = wtforms.SelectField("Priority", choices=offers(PRIORITIES))
     instructions = wtforms.TextAreaField("Instructions")
 
     @classmethod

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from app.catalogue.models import WorkRole
 from app.clients.queries import get_client
+from app.core.fields import offers
 from app.core.ids import new_id
 from app.core.web import Answer, arg, id_arg, is_htmx, me, redirect_to, submit, unprocessable
 from app.desk.guard import guard
@@ -130,7 +131,7 @@ def create_task(job_id: UUID) -> Answer:
 
 def _offered(form: TaskForm, sheet: JobSheet) -> TaskForm:
     form.stage.offer([(stage.id, stage.name) for stage in sheet.stages], empty="The job's stage")
-    form.after.choices = [(str(task.id), task.name) for task in sheet.tasks if task.is_open]
+    form.after.choices = offers((task.id, task.name) for task in sheet.tasks if task.is_open)
     return form
 
 

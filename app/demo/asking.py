@@ -1,0 +1,146 @@
+"""The clients' side of the year: requests answered soon, late, in part, or not yet; and the firm's review."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from uuid import UUID
+
+import sqlalchemy as sa
+import typst
+from sqlalchemy.orm.attributes import set_committed_value
+
+from app.clients.access import contact_actor
+from app.core import clock
+from app.core.actors import SYSTEM, Actor
+from app.core.db import db
+from app.core.ids import new_id
+from app.core.storage import storage
+from app.demo.founding import House
+from app.documents.commands.checking import check_document
+from app.documents.commands.uploads import complete_upload
+from app.jobs.models import Job
+from app.requests.commands.answering import (
+    mark_viewed,
+    save_answer,
+    set_not_applicable,
+    start_plain_item_upload,
+    submit_answers,
+)
+from app.requests.commands.reviewing import accept_all, return_item
+from app.requests.models import ANSWERABLE, ClientRequest, ItemKind, RequestItem, RequestState
+from app.requests.queries import get_request
+
+FILES_SINCE_DAYS = 45
+PAPER = """#set page(paper: "a5", margin: 16mm)
+#set text(font: "Inter", size: 9pt)
+#text(size: 14pt, weight: 600)[Account statement]
+#v(4mm)
+#table(columns: (1fr, auto), stroke: none, [Opening balance], [4,210.55], [Card payments in], [18,932.10],
+  [Suppliers], [−11,405.77], [Wages], [−6,120.00], [Closing balance], [5,616.88])
+"""
+
+
+class Asking:
+    """What clients do with what they are asked. Files are real from the last weeks on; before, they came by post."""
+
+    def __init__(self, house: House, dice: random.Random, actors: dict[UUID, Actor]) -> None:
+        self.house = house
+        self.dice = dice
+        self.actors = actors
+        self.last = clock.today()
+        self.answer_on: dict[UUID, dt.date] = {}
+        self._paper: bytes | None = None
+
+    def receive(self, day: dt.date) -> None:
+        """A day's answers, and the review of what came before."""
+        requests = db.session.execute(
+            sa.select(ClientRequest.id, ClientRequest.client_id, ClientRequest.state, ClientRequest.submitted_at)
+            .where(ClientRequest.state.in_(ANSWERABLE), ClientRequest.sent_at.is_not(None))
+            .order_by(ClientRequest.id)
+        ).all()
+        for row in requests:
+            if row.id not in self.answer_on:
+                late = self.dice.random() < 0.1
+                self.answer_on[row.id] = day + dt.timedelta(
+                    days=self.dice.randint(12, 24) if late else self.dice.randint(1, 8)
+                )
+            if row.state is RequestState.SUBMITTED:
+                if row.submitted_at.date() < day and (day < self.last or self.dice.random() < 0.4):
+                    self._review(row.id, day)
+            elif day >= self.answer_on[row.id] and row.client_id in self.house.contacts:
+                self._answer(row.id, row.client_id, day)
+
+    def _answer(self, request_id: UUID, client_id: UUID, day: dt.date) -> None:
+        by = contact_actor(self.house.contacts[client_id])
+        request = _whole(request_id, by)
+        mark_viewed(request, by=by)
+        recent = (self.last - day).days < 10
+        for number, item in enumerate(request.items):
+            if not item.is_to_come:
+                continue
+            if recent and number and self.dice.random() < 0.2:
+                continue
+            self._answer_item(item, by, day)
+        submit_answers(request, by=by)
+        if request.state is not RequestState.SUBMITTED:
+            self.answer_on[request_id] = day + dt.timedelta(days=self.dice.randint(2, 6))
+
+    def _answer_item(self, item: RequestItem, by: Actor, day: dt.date) -> None:
+        match item.kind:
+            case ItemKind.UPLOAD if (self.last - day).days <= FILES_SINCE_DAYS:
+                self._upload(item, by)
+            case ItemKind.UPLOAD:
+                set_not_applicable(item, "Handed in at the office on paper", by=by)
+            case ItemKind.YES_NO:
+                save_answer(item, [self.dice.choice(("yes", "no", "no"))], by=by)
+            case ItemKind.CHOICE | ItemKind.CHOICES if item.options:
+                save_answer(item, [self.dice.choice(item.options)], by=by)
+            case ItemKind.DATE:
+                save_answer(item, [(day - dt.timedelta(days=self.dice.randint(3, 40))).isoformat()], by=by)
+            case ItemKind.AMOUNT | ItemKind.NUMBER:
+                save_answer(item, [str(self.dice.randint(1, 90) * 25)], by=by)
+            case ItemKind.CONFIRMATION:
+                save_answer(item, ["yes"], by=by)
+            case _:
+                save_answer(
+                    item,
+                    [
+                        self.dice.choice(
+                            (
+                                "Nothing unusual this time.",
+                                "See the note in the folder.",
+                                "One new employee from the first.",
+                            )
+                        )
+                    ],
+                    by=by,
+                )
+
+    def _upload(self, item: RequestItem, by: Actor) -> None:
+        """Through the product's own way in: a plain upload, arrived, checked, kept."""
+        if self._paper is None:
+            self._paper = bytes(typst.compile(PAPER.encode(), font_paths=["app/fonts"], ignore_system_fonts=True))
+        document = start_plain_item_upload(item, new_id(), by=by)
+        storage().put(document.incoming_key or "", self._paper, "application/pdf")
+        complete_upload(document.id, by=by)
+        check_document(document.id, by=SYSTEM)
+        db.session.refresh(item)
+
+    def _review(self, request_id: UUID, day: dt.date) -> None:
+        request = _whole(request_id, SYSTEM)
+        owner = db.session.scalar(sa.select(Job.owner_id).where(Job.id == request.job_id)) if request.job_id else None
+        by = self.actors.get(owner) if owner else None
+        if (self.last - day).days < 14 and self.dice.random() < 0.3:
+            return_item(request.items[0], "The last page is missing; please send it again.", by=by or SYSTEM)
+            self.answer_on[request_id] = day + dt.timedelta(days=self.dice.randint(2, 6))
+            return
+        accept_all(request, by=by or SYSTEM)
+
+
+def _whole(request_id: UUID, by: Actor) -> ClientRequest:
+    """A request with its items, each knowing its request though this session has met it before."""
+    request = get_request(request_id, seen_by=by)
+    for item in request.items:
+        set_committed_value(item, "request", request)
+    return request

@@ -1,0 +1,226 @@
+"""The demo firm on its first day: offices, people, services, clients."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+from dateutil.relativedelta import relativedelta
+
+from app.catalogue.commands.library import install_library_service
+from app.catalogue.models import Service
+from app.clients.commands.clients import ClientFacts, create_client, create_firm_client
+from app.clients.commands.contacts import ContactFacts, Standing, create_contact
+from app.clients.commands.engagements import EngagementFacts, create_engagement, engagement_for_service
+from app.clients.models import Client, ClientKind, Contact, Engagement
+from app.core import clock
+from app.core.actors import SYSTEM
+from app.core.clock import now
+from app.core.db import db, in_one_piece
+from app.core.ids import new_id
+from app.core.rounding import RoundingRule
+from app.demo.cast import COLLEAGUES, COMPANIES, DUBLIN, FIRST, INDIVIDUALS, LAST, LONDON, RATES
+from app.firm.commands.entities import EntityFacts, OfficeFacts, create_entity, create_office
+from app.firm.commands.tax import create_usual_rates
+from app.firm.countries import usual_rates
+from app.firm.models import Entity, Firm, Office
+from app.people.commands.people import PersonDetails, invite_person
+from app.people.models import Person, PersonState
+from app.planning.cadences import RULES, pattern_of
+from app.planning.commands.series import SeriesValues, begin_series
+from app.timekeeping.commands.rates import RateFacts, add_rate
+
+SERVICES = {
+    "v": "UK-VAT-QUARTER",
+    "a": "UK-ACCOUNTS-CT",
+    "p": "UK-PAYROLL-MONTH",
+    "b": "BOOKKEEPING-MONTH",
+    "s": "UK-SELF-ASSESSMENT",
+}
+
+
+@dataclass
+class House:
+    """The demo firm as its history needs it."""
+
+    entity: Entity
+    offices: dict[str, Office]
+    people: dict[str, Person]
+    internal: Engagement
+    clients: list[Client] = field(default_factory=list)
+    contacts: dict[UUID, Contact] = field(default_factory=dict)
+    advice: dict[UUID, Engagement] = field(default_factory=dict)
+
+    def of_office(self, office: str) -> list[Person]:
+        return [person for person in self.people.values() if person.office_id == self.offices[office].id]
+
+
+def found_firm(start: dt.date, dice: random.Random) -> House:
+    """Everything as it stands on the first morning, dated `start`."""
+    with clock.travel_to(dt.datetime.combine(start, dt.time(8), clock.zone())), in_one_piece():
+        house = _firm()
+        services = {key: install_library_service(code, by=SYSTEM) for key, code in SERVICES.items()}
+        for row in COMPANIES:
+            _company(house, row, services, start, dice)
+        for name, office in INDIVIDUALS:
+            _individual(house, name, office, services["s"], start, dice)
+        return house
+
+
+def _firm() -> House:
+    session = db.session
+    firm = Firm(
+        id=new_id(),
+        name="Hartwell & Brennan",
+        zone="Europe/London",
+        accent="#1f6f5c",
+        set_up_at=now(),
+        rounding=RoundingRule().to_json(),
+    )
+    session.add(firm)
+    session.flush()
+    entity = create_entity(
+        new_id(),
+        EntityFacts(
+            name="Hartwell & Brennan Ltd",
+            country="GB",
+            currency="GBP",
+            address="12 Fleet Street\nLondon EC4Y 1AA",
+            tax_number="GB980780684",
+            registration_number="09876543",
+            bank_name="Barclays",
+            iban="GB33BUKB20201555555555",
+            bic="BUKBGB22",
+        ),
+        by=SYSTEM,
+    )
+    create_usual_rates(usual_rates("GB"), by=SYSTEM)
+    offices = {
+        LONDON: create_office(
+            new_id(), OfficeFacts(entity_id=entity.id, name=LONDON, zone="Europe/London", calendar="GB-ENG"), by=SYSTEM
+        ),
+        DUBLIN: create_office(
+            new_id(), OfficeFacts(entity_id=entity.id, name=DUBLIN, zone="Europe/Dublin", calendar="IE"), by=SYSTEM
+        ),
+    }
+    people = {}
+    for colleague in COLLEAGUES:
+        email = f"{colleague.name.split()[0].lower().replace('í', 'i')}@hartwell.example"
+        details = PersonDetails(
+            name=colleague.name,
+            email=email,
+            role=colleague.role,
+            office_id=offices[colleague.office].id,
+            grade=colleague.grade,
+        )
+        minutes = [450] * colleague.days + [0] * (7 - colleague.days)
+        person = invite_person(new_id(), details, by=SYSTEM, minutes=minutes, invite=False)
+        person.state = PersonState.ACTIVE
+        people[colleague.name] = person
+    for grade, amount in RATES.items():
+        add_rate(
+            new_id(), RateFacts(from_on=clock.today(), amount=Decimal(amount), currency="GBP", grade=grade), by=SYSTEM
+        )
+    own = create_firm_client(
+        office_id=offices[LONDON].id, entity_id=entity.id, name=firm.name, currency="GBP", by=SYSTEM
+    )
+    internal = session.scalars(sa.select(Engagement).where(Engagement.client_id == own.id)).first()
+    assert internal is not None
+    return House(entity, offices, people, internal)
+
+
+def _team(house: House, office: str, dice: random.Random) -> tuple[Person, Person]:
+    names = ("Patricia Hartwell", "Melanie Osei") if office == LONDON else ("Oisín Brennan", "Rory Fitzgerald")
+    partner, manager = (house.people[name] for name in names)
+    if dice.random() < 0.15:
+        partner = house.people["Oisín Brennan" if office == LONDON else "Patricia Hartwell"]
+    return partner, manager
+
+
+def _company(
+    house: House, row: tuple[str, str, str, int], services: dict[str, Service], start: dt.date, dice: random.Random
+) -> None:
+    name, office, held, month = row
+    partner, manager = _team(house, office, dice)
+    end = dt.date(2000, month, 1) + relativedelta(months=1, days=-1)
+    client = create_client(
+        new_id(),
+        ClientFacts(
+            name=name,
+            office_id=house.offices[office].id,
+            year_end_month=month,
+            year_end_day=28 if month == 2 else end.day,
+            vat_stagger=dice.choice((1, 2, 3)),
+            partner_id=partner.id,
+            manager_id=manager.id,
+            country="GB",
+            address=f"{dice.randint(1, 180)} {dice.choice(('High Street', 'Mill Lane', 'Quay Road', 'Station Road'))}\n"
+            f"{dice.choice(('London', 'Reading', 'Leeds', 'Bristol'))}",
+            tags=[dice.choice(("retail", "professional", "trades", "hospitality"))],
+        ),
+        by=SYSTEM,
+    )
+    _contacts(house, client, dice, dice.choice((1, 1, 2)))
+    house.advice[client.id] = create_engagement(
+        new_id(), client, EngagementFacts(name="General advice", starts_on=start, practice_area="Advisory"), by=SYSTEM
+    )
+    house.clients.append(client)
+    for key in held:
+        _series(house, client, services[key], start, dice)
+
+
+def _individual(house: House, name: str, office: str, service: Service, start: dt.date, dice: random.Random) -> None:
+    partner, manager = _team(house, office, dice)
+    client = create_client(
+        new_id(),
+        ClientFacts(
+            name=name,
+            kind=ClientKind.PERSON,
+            office_id=house.offices[office].id,
+            partner_id=partner.id,
+            manager_id=manager.id,
+            country="GB",
+            tags=["personal tax"],
+            year_end_month=4,
+            year_end_day=5,
+        ),
+        by=SYSTEM,
+    )
+    contact = create_contact(
+        new_id(),
+        ContactFacts(name=name, emails=[f"contact{len(house.contacts) + 1}@clients.example"]),
+        client,
+        Standing(role="self", portal_access=True, is_primary=True),
+        by=SYSTEM,
+    )
+    house.contacts[client.id] = contact
+    house.clients.append(client)
+    _series(house, client, service, start - relativedelta(years=1), dice)
+
+
+def _contacts(house: House, client: Client, dice: random.Random, many: int) -> None:
+    for number in range(many):
+        name = f"{dice.choice(FIRST)} {dice.choice(LAST)}"
+        facts = ContactFacts(name=name, emails=[f"contact{len(house.contacts) + 1}.{number}@clients.example"])
+        standing = Standing(
+            role=dice.choice(("Director", "Owner", "Bookkeeper", "Finance manager")),
+            portal_access=True,
+            is_primary=number == 0,
+        )
+        contact = create_contact(new_id(), facts, client, standing, by=SYSTEM)
+        house.contacts.setdefault(client.id, contact)
+
+
+def _series(house: House, client: Client, service: Service, start: dt.date, dice: random.Random) -> None:
+    staff = [p for p in house.people.values() if p.office_id == client.office_id and p.grade in ("Senior", "Junior")]
+    pattern = pattern_of(service.cadence, client)
+    assert pattern is not None
+    engagement = engagement_for_service(
+        client, service.id, service.name, by=SYSTEM, practice_area=service.practice_area
+    )
+    values = SeriesValues(ahead_days=10, roles={"preparer": str(dice.choice(staff).id)})
+    begin_series(client, engagement.id, service.id, pattern, RULES[service.cadence], start, values, by=SYSTEM)
