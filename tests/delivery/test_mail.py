@@ -169,3 +169,72 @@ def test_a_temporary_no_waits(cast: Cast, postbox: Postbox) -> None:
 def test_the_reader_gets_their_own_direction(cast: Cast) -> None:
     assert 'lang="he" dir="rtl"' in ask("he", language="he").html
     assert 'lang="en"' in ask("odd", language="klingon").html
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
+def test_a_server_that_asks_who_one_is_is_told_by_the_url(cast: Cast, app: Flask) -> None:
+    from aiosmtpd.smtp import AuthResult
+
+    seen: list[tuple[bytes, bytes]] = []
+
+    def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        seen.append((data.login, data.password))
+        return AuthResult(success=data.password == b"p@ss/word")
+
+    box = Postbox()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port, authenticator=check, auth_require_tls=False,
+                            auth_required=True)
+    controller.start()
+    before = app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(before, smtp_url=f"smtp://mail%40firm:p%40ss%2Fword@127.0.0.1:{port}")
+    try:
+        delivery = ask()
+        send_delivery(str(delivery.id))
+        assert seen == [(b"mail@firm", b"p@ss/word")] and len(box.taken) == 1
+    finally:
+        app.config["SETTINGS"] = before
+        controller.stop()
+
+
+def test_a_password_is_never_sent_in_the_clear_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    from urllib.parse import urlsplit
+
+    from app.delivery import smtp
+
+    class Plain:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.closed = False
+
+        def ehlo(self) -> None: ...
+
+        def has_extn(self, name: str) -> bool:
+            return False
+
+        def starttls(self, context: Any) -> None:
+            raise smtp.smtplib.SMTPNotSupportedError("no STARTTLS")
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(smtp.smtplib, "SMTP", Plain)
+    with pytest.raises(smtp.smtplib.SMTPException):
+        smtp._connected(urlsplit("smtp://user:secret@mail.example:25"))
+    assert smtp._connected(urlsplit("smtp://mail.example:25")) is not None
+
+
+def test_a_mail_survives_the_loss_of_its_queue_message(cast: Cast, postbox: Postbox, queued: list[Any]) -> None:
+    delivery = ask()
+    queued.clear()
+    sweep()
+    assert queued == [("delivery.send", {"id": str(delivery.id)})]
+
+
+def test_a_refused_command_sends_nothing(cast: Cast, postbox: Postbox, queued: list[Any]) -> None:
+    db.session.commit()
+    with pytest.raises(Refused), transaction():
+        ask()
+        raise Refused("No.")
+    assert queued == [] and count(Delivery) == 0

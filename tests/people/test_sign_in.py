@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from app.activity.models import Event
 from app.core.clock import now, travel_to
 from app.core.db import db
-from app.people.models import Person, PersonLink, PersonSession
+from app.people.models import Person, PersonLink, PersonSession, SignInAttempt
 from app.people.passwords import hash_password
 from tests.make import Cast, sign_in, with_csrf
 
@@ -221,3 +221,24 @@ def test_a_walled_person_arrives_with_their_walls(cast: Cast) -> None:
     assert arrival is not None and arrival.firm.name == "Hartwell & Co"
     assert actor_for(arrival.person, walls=arrival.walls) == cast.actor(cast.wes)
     assert actor_for(arrival.person, walls=arrival.walls).walled_clients == {cast.rival.id}
+
+
+def test_an_address_that_the_browser_claims_is_not_believed(client: FlaskClient, cast: Cast) -> None:
+    with_csrf(client)
+    client.post("/sign-in", data={"email": "sam@firm.example", "password": "wrong"},
+                headers={"X-Forwarded-For": "1.2.3.4"}, environ_overrides={"REMOTE_ADDR": "203.0.113.7"})
+    assert db.session.scalars(sa.select(SignInAttempt.address)).one() == "203.0.113.7"
+    told = sa.select(Event.address).where(Event.kind == "people.sign_in.fail")
+    assert db.session.scalars(told).one() == "203.0.113.7"
+
+
+def test_what_is_typed_as_an_address_is_kept_as_a_digest_only(client: FlaskClient, cast: Cast) -> None:
+    knock(client, "my secret password", "oops")
+    knock(client, "someone@else.example", "oops")
+    kept = db.session.scalars(sa.select(SignInAttempt.account)).all()
+    assert kept and not any("secret" in mark or "@" in mark for mark in kept)
+
+
+def test_a_page_asked_for_by_script_after_the_session_ended_says_so(client: FlaskClient, cast: Cast) -> None:
+    answer = client.get("/people", headers={"HX-Request": "true"})
+    assert answer.status_code == 401 and "signed out" in answer.headers["HX-Trigger"]
