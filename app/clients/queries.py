@@ -66,7 +66,8 @@ def get_client(client_id: UUID, *, seen_by: Actor) -> Client:
     """With its office, partner and manager."""
     return get_or_404(
         clients_seen_by(seen_by).where(Client.id == client_id)
-        .options(joinedload(Client.office), joinedload(Client.partner), joinedload(Client.manager))
+        .options(joinedload(Client.office, innerjoin=True).lazyload(Office.entity))
+        .options(joinedload(Client.partner).load_only(Person.name), joinedload(Client.manager).load_only(Person.name))
     )
 
 

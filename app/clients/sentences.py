@@ -44,7 +44,8 @@ def restored(data: Data) -> str:
 
 @sentence("clients.contact.create", icon="person-add")
 def contact_created(data: Data) -> str:
-    return f"added the contact {data['name']}"
+    words = f"added the contact {data['name']}"
+    return f"{words}, with access to the portal" if data.get("portal_access") else words
 
 
 @sentence("clients.contact.link", icon="person-add")

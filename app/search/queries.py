@@ -109,11 +109,17 @@ def find_engagements(text: str, client_id: UUID | None, *, seen_by: Actor, limit
         Engagement.status == EngagementStatus.OPEN, Client.archived_at.is_(None),
         *within_sight(seen_by, Engagement.client_id, Engagement.id),
     )
+    name = sa.func.lower(Engagement.name).like(f"%{escape_like(text.lower())}%")
     if client_id:
-        statement = statement.where(Engagement.client_id == client_id)
-    if text:
-        name = sa.func.lower(Engagement.name).like(f"%{escape_like(text.lower())}%")
-        statement = statement.where(sa.or_(name, Client.sort_key.like(like(text))))
+        statement = statement.where(Engagement.client_id == client_id, name if text else sa.true())
+    else:
+        # Few clients first, then their engagements: no sorting of all there are.
+        some = sa.select(Client.id).where(
+            Client.archived_at.is_(None), *within_sight(seen_by, Client.id), Client.sort_key.like(like(text))
+        ).order_by(Client.sort_key).limit(limit)
+        alike = sa.select(Engagement.id).where(name, Engagement.status == EngagementStatus.OPEN).limit(limit)
+        either = [Engagement.client_id.in_(some)] + ([Engagement.id.in_(alike)] if text else [])
+        statement = statement.where(sa.or_(*either))
     rows = db.session.execute(statement.order_by(Client.sort_key, Engagement.name).limit(limit))
     return [Hit("engagement", r.id, r.name, r.number if client_id else r.client) for r in rows]
 

@@ -62,8 +62,9 @@ def create_contact(
         )
         session.add(contact)
         session.flush()
-        record("clients.contact.create", contact, by=by, client_id=client.id, name=name)
-        link_contact(client, contact, standing, by=by)
+        link = _attach(client, contact, standing)
+        record("clients.contact.create", contact, by=by, client_id=client.id, name=name, role=link.role,
+               portal_access=link.portal_access, is_primary=link.is_primary)
         return contact
 
 
@@ -116,28 +117,19 @@ def restore_contact(contact: Contact, *, by: Actor) -> None:
 def link_contact(client: Client, contact: Contact, standing: Standing = Standing(), *, by: Actor) -> ClientContact:
     """Let a contact stand for a client, or change what they are to it."""
     authorize(by, can_edit_client, client)
-    if len(standing.role) > LONGEST_ROLE:
-        raise Refused(f"A role is at most {LONGEST_ROLE} characters long.", field="role")
     with transaction() as session:
         _lock(client)
         link = _link(client, contact)
-        has_primary = session.scalar(
-            sa.select(sa.true()).where(ClientContact.client_id == client.id, ClientContact.is_primary)
-        )
-        primary = standing.is_primary or not has_primary or bool(link and link.is_primary)
-        if primary and has_primary and not (link and link.is_primary):
-            _clear_primary(client)
         if link is None:
-            link = ClientContact(
-                id=new_id(), client_id=client.id, contact_id=contact.id, role=standing.role.strip(),
-                portal_access=standing.portal_access, is_primary=primary,
-            )
-            session.add(link)
+            link = _attach(client, contact, standing)
             record("clients.contact.link", contact, by=by, client_id=client.id, name=contact.name, role=link.role,
                    portal_access=link.portal_access, is_primary=link.is_primary)
             return link
+        if standing.is_primary and not link.is_primary:
+            _clear_primary(client)
         changes = apply_changes(link, {
-            "role": standing.role.strip(), "portal_access": standing.portal_access, "is_primary": primary,
+            "role": _role(standing), "portal_access": standing.portal_access,
+            "is_primary": standing.is_primary or link.is_primary,
         })
         if changes:
             session.flush()
@@ -177,6 +169,30 @@ def _addresses(facts: ContactFacts, client: Client | None) -> list[tuple[Address
     emails = positions(check_email(value, field="emails") for value in facts.emails)
     phones = positions(format_phone(value, client.country if client else None) for value in facts.phones)
     return [(AddressKind.EMAIL, value) for value in emails] + [(AddressKind.PHONE, value) for value in phones]
+
+
+def _attach(client: Client, contact: Contact, standing: Standing) -> ClientContact:
+    """A new link; the first one of a client is its primary, a new primary takes the place of the old."""
+    _lock(client)
+    has_primary = db.session.scalar(
+        sa.select(sa.true()).where(ClientContact.client_id == client.id, ClientContact.is_primary)
+    )
+    if standing.is_primary and has_primary:
+        _clear_primary(client)
+    link = ClientContact(
+        id=new_id(), client_id=client.id, contact_id=contact.id, role=_role(standing),
+        portal_access=standing.portal_access, is_primary=standing.is_primary or not has_primary,
+    )
+    db.session.add(link)
+    db.session.flush()
+    return link
+
+
+def _role(standing: Standing) -> str:
+    role = standing.role.strip()
+    if len(role) > LONGEST_ROLE:
+        raise Refused(f"A role is at most {LONGEST_ROLE} characters long.", field="role")
+    return role
 
 
 def _lock(client: Client) -> None:

@@ -6,15 +6,17 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.clients.models import ClientContact, Contact
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
-from app.jobs.models import Job, JobStatus, Task, TaskState
+from app.jobs.models import Job, JobStatus
 from app.ledger.models import Account, Balance
 from app.requests.models import ANSWERABLE, ClientRequest
 
@@ -29,7 +31,6 @@ class Overview:
     waiting_requests: int
     wip: Decimal
     receivable: Decimal
-    overdue_tasks: int
 
 
 def overview_of(client_id: UUID, currency: str, *, seen_by: Actor) -> Overview:
@@ -43,14 +44,11 @@ def overview_of(client_id: UUID, currency: str, *, seen_by: Actor) -> Overview:
         ClientRequest.client_id == client_id, ClientRequest.state.in_(ANSWERABLE),
         *within_sight(seen_by, ClientRequest.client_id, ClientRequest.engagement_id),
     ).scalar_subquery()
-    overdue = sa.select(sa.func.count()).select_from(Task).join(Job, Job.id == Task.job_id).where(
-        *jobs, Task.due_on < today(), Task.state.not_in([TaskState.DONE, TaskState.CANCELLED])
-    ).scalar_subquery()
     row = db.session.execute(
         sa.select(found.c.open, found.c.late, found.c.next, waiting, _sum(client_id, currency, Account.WIP, seen_by),
-                  _sum(client_id, currency, Account.RECEIVABLE, seen_by), overdue)
+                  _sum(client_id, currency, Account.RECEIVABLE, seen_by))
     ).one()
-    return Overview(row[0], row[1], row[2], row[3], row[4], row[5], row[6])
+    return Overview(*row)
 
 
 def _sum(client_id: UUID, currency: str, account: Account, seen_by: Actor) -> sa.ScalarSelect[Decimal]:
@@ -60,11 +58,24 @@ def _sum(client_id: UUID, currency: str, account: Account, seen_by: Actor) -> sa
     ).scalar_subquery()
 
 
-def open_jobs_of(client_id: UUID, *, seen_by: Actor, limit: int = 8) -> Sequence[Job]:
+def open_jobs_of(client_id: UUID, *, seen_by: Actor, limit: int = 8) -> Sequence[Any]:
     """The open jobs that are due first."""
-    return db.session.scalars(
-        sa.select(Job).where(
+    return db.session.execute(
+        sa.select(
+            Job.id, Job.title, Job.number, Job.due_on, Job.tasks_done, Job.tasks_total, Job.at_risk_because
+        ).where(
             Job.client_id == client_id, Job.status == JobStatus.ACTIVE,
             *within_sight(seen_by, Job.client_id, Job.engagement_id),
         ).order_by(Job.due_on, Job.id).limit(limit)
+    ).all()
+
+
+def first_contacts_of(client_id: UUID, *, seen_by: Actor, limit: int = 5) -> Sequence[Any]:
+    """The primary contact and the next few: id, name, role."""
+    return db.session.execute(
+        sa.select(Contact.id, Contact.name, ClientContact.role)
+        .join(ClientContact, ClientContact.contact_id == Contact.id)
+        .where(ClientContact.client_id == client_id, Contact.archived_at.is_(None),
+               *within_sight(seen_by, ClientContact.client_id))
+        .order_by(ClientContact.is_primary.desc(), Contact.sort_key).limit(limit)
     ).all()

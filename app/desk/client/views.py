@@ -11,13 +11,13 @@ from markupsafe import Markup
 from app.activity.queries import EventFilter
 from app.clients.models import Client, ClientStatus
 from app.clients.policy import can_edit_client, can_edit_walls, can_import
-from app.clients.queries import PER_PAGE, ClientFilter, contacts_of, every_client, get_client, list_clients, list_tags
+from app.clients.queries import PER_PAGE, ClientFilter, every_client, get_client, list_clients, list_tags
 from app.core.csv_out import stream_csv
 from app.core.errors import NotFound
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number
 from app.desk.activity.tell import tell
-from app.desk.client.queries import open_jobs_of, overview_of
+from app.desk.client.queries import first_contacts_of, open_jobs_of, overview_of
 from app.desk.client.sections import Section, sections_for
 from app.desk.guard import guard
 from app.firm.exports import record_export
@@ -96,6 +96,6 @@ def _overview(client: Client) -> Markup:
         "desk/client/_overview.html", client=client, sections=sections_for(actor),
         sees_money=actor.may(Permission.WIP_SEE),
         overview=overview_of(client.id, client.currency, seen_by=actor),
-        jobs=open_jobs_of(client.id, seen_by=actor), contacts=contacts_of(client.id, seen_by=actor)[:5],
+        jobs=open_jobs_of(client.id, seen_by=actor), contacts=first_contacts_of(client.id, seen_by=actor),
         recent=tell(EventFilter(client_id=client.id), seen_by=actor, limit=8),
     ))
