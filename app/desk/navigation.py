@@ -10,6 +10,7 @@ ITEMS = (
     ("board", "Board", "/board", "board", None),
     ("clients", "Clients", "/clients", "clients", None),
     ("time", "Time", "/time", "time", None),
+    ("requests", "Requests", "/requests", "request", None),
     ("billing", "Billing", "/billing", "billing", Permission.WIP_SEE),
     ("services", "Services", "/services", "services", None),
     ("dashboard", "Dashboard", "/dashboard", "gauge", Permission.REPORT_SEE),

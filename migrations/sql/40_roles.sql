@@ -23,6 +23,7 @@ CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE S
         WHERE cc.contact_id = portal_contact() AND cc.portal_access AND c.archived_at IS NULL AND portal_signed_in()
         UNION
         SELECT r.client_id FROM client_request r JOIN request_recipient rr ON rr.request_id = r.id
+        JOIN client_contact cc ON cc.client_id = r.client_id AND cc.contact_id = rr.contact_id
         WHERE r.id = portal_request() AND rr.contact_id = portal_contact() AND r.closed_at IS NULL
           AND NOT portal_signed_in()
     ) reachable $$;

@@ -117,3 +117,13 @@ def test_every_form_wants_its_token(app: Flask, client: FlaskClient, cast: Any) 
     assert browser.post(f"/portal/requests/{request.id}/submission").status_code == 400
     assert browser.post("/portal/sign-out").status_code == 400
     assert count(ContactLink) == 0
+
+
+def test_who_is_no_longer_a_contact_of_the_client_is_out_at_once(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    path = link_in(mails("requests.request")[0])
+    browser = at_portal(client, cast.cleo, request)
+    assert browser.get(f"/portal/requests/{request.id}").status_code == 200
+    db.session.execute(sa.text("DELETE FROM client_contact WHERE contact_id = :id"), {"id": cast.cleo.id})
+    assert browser.get(f"/portal/requests/{request.id}").status_code == 303
+    assert browser.post(path).status_code == 410

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.clients.commands.contact_access import ASKING, open_contact_session
-from app.clients.models import Contact
+from app.clients.models import ClientContact, Contact
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.ids import new_id, token_hash
@@ -41,6 +41,8 @@ def find_request_link(token: str) -> LinkedRequest | None:
         .join(Contact, Contact.id == RequestLink.contact_id)
         .join(RequestRecipient, sa.and_(RequestRecipient.request_id == RequestLink.request_id,
                                         RequestRecipient.contact_id == RequestLink.contact_id))
+        .join(ClientContact, sa.and_(ClientContact.client_id == ClientRequest.client_id,
+                                     ClientContact.contact_id == RequestLink.contact_id))
         .where(RequestLink.token_hash == token_hash(token), Contact.archived_at.is_(None))
     ).one_or_none()
     return LinkedRequest(*row) if row else None
@@ -59,10 +61,12 @@ def open_by_link(token: str, *, by: Actor, agent: str, address: str) -> tuple[st
 
 
 def open_request_client(request_id: UUID, contact_id: UUID) -> UUID | None:
-    """The client of an open request that this contact was asked to answer; None when it is closed or not theirs."""
+    """The client of an open request that this contact, still one of the client's, was asked to answer; else None."""
     return db.session.scalar(
         sa.select(ClientRequest.client_id)
         .join(RequestRecipient, RequestRecipient.request_id == ClientRequest.id)
+        .join(ClientContact, sa.and_(ClientContact.client_id == ClientRequest.client_id,
+                                     ClientContact.contact_id == RequestRecipient.contact_id))
         .where(ClientRequest.id == request_id, RequestRecipient.contact_id == contact_id,
                ClientRequest.closed_at.is_(None))
     )

@@ -40,7 +40,8 @@ VIEWS = ("waiting", "submitted", "overdue", "drafts", "closed", "all")
 
 @blueprint.get("")
 def index() -> Answer:
-    view = arg("view") if arg("view") in VIEWS else "waiting"
+    asked_for = arg("view") or arg("state")
+    view = asked_for if asked_for in VIEWS else "waiting"
     rows, has_next = list_requests(RequestFilters(view=view), seen_by=me(), page=page_number())
     return render_template("requests/index.html", rows=rows, has_next=has_next, page=page_number(), view=view,
                            counts=count_requests(seen_by=me()))

@@ -1,5 +1,6 @@
 // Files go straight to storage: in parts, several at once, each with its digest; after a lost line or a reload only what
-// is missing is sent. [data-upload="where to ask"] holds [data-file-input]s, .drop and the list [data-progress].
+// is missing is sent. [data-upload="where to ask"] holds [data-file-input]s, .drop and the list [data-progress];
+// it is told "uploaded" for each file, and with [data-reload] the page is fetched again after the last one.
 const AT_ONCE = 6;
 const MOST_TRIES = 40;
 const queue = [];
@@ -109,9 +110,11 @@ class Sending {
     try {
       if (!this.file.size) throw new Error(this.words.empty);
       await this.send();
+      this.done = true;
       localStorage.removeItem(this.key);
       this.row.remove();
       this.place.dispatchEvent(new CustomEvent("uploaded", { bubbles: true }));
+      if (this.place.hasAttribute("data-reload") && open.size === 1) location.reload();
     } catch (error) {
       if (this.stopped) return;
       this.failed = true;
@@ -187,4 +190,4 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") take(place, event.dataTransfer.files);
   });
 }
-addEventListener("beforeunload", (event) => { if (open.size) event.preventDefault(); });
+addEventListener("beforeunload", (event) => { if ([...open].some((sending) => !sending.done)) event.preventDefault(); });
