@@ -126,6 +126,15 @@ def sign_in_link(app: Flask, role: str) -> None:
     click.echo(make_sign_in_link(role))
 
 
+@main.command("setup-link")
+@with_app
+def setup_link(app: Flask) -> None:
+    """Print the one-time link that sets an empty firm up; it ends the one before."""
+    from app.people.commands.links import make_setup_link
+
+    click.echo(make_setup_link())
+
+
 @main.command()
 @with_app
 def demo(app: Flask) -> None:

@@ -13,7 +13,7 @@ from app.activity.commands import request_mark
 from app.clients.access import actor_for
 from app.core import clock
 from app.core.actors import SYSTEM, Actor
-from app.core.web import Form, error_page, is_htmx, me
+from app.core.web import Form, asks_for_json, error_page, is_htmx, me
 from app.desk.arrival import Arrival, find_arrival
 from app.desk.navigation import navigation_for
 from app.firm.queries import FirmFacts, get_firm_facts
@@ -87,8 +87,15 @@ def require_person() -> Response | None:
     return None
 
 
+def is_in() -> bool:
+    """Whether whoever is here is signed in all the way."""
+    if not current_user.is_authenticated:
+        return False
+    return current_user.person.totp_secret is None or current_user.row.second_factor_at is not None
+
+
 def _to(endpoint: str, sentence: str, *, with_next: bool = True) -> Response:
-    if is_htmx():
+    if is_htmx() or asks_for_json():
         return error_page(401, sentence)
     wanted = request.full_path.removesuffix("?") if request.method == "GET" and with_next else None
     return redirect(url_for(endpoint, next=wanted if wanted != "/" else None), 303)

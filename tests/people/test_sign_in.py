@@ -242,3 +242,8 @@ def test_what_is_typed_as_an_address_is_kept_as_a_digest_only(client: FlaskClien
 def test_a_page_asked_for_by_script_after_the_session_ended_says_so(client: FlaskClient, cast: Cast) -> None:
     answer = client.get("/people", headers={"HX-Request": "true"})
     assert answer.status_code == 401 and "signed out" in answer.headers["HX-Trigger"]
+
+
+def test_whoever_is_in_already_is_led_on(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.sam)
+    assert client.get("/sign-in?next=/account").headers["Location"] == "/account"

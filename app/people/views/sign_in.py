@@ -6,7 +6,7 @@ from flask import Blueprint, g, redirect, render_template, request, session, url
 from flask_login import current_user
 
 from app.core.web import Answer, arg, me, redirect_to, submit, unprocessable
-from app.desk.guard import door, enter, guard, safe_next, visitor
+from app.desk.guard import door, enter, guard, is_in, safe_next, visitor
 from app.people.commands import account, links, sessions
 from app.people.commands import sign_in as commands
 from app.people.forms import AskResetForm, CodeForm, JoinForm, NewPasswordForm, SignInForm
@@ -23,6 +23,8 @@ def _agent() -> str:
 
 @blueprint.get("/sign-in")
 def show() -> Answer:
+    if is_in():
+        return redirect(safe_next(arg("next")), 303)
     return render_template("people/sign_in.html", form=SignInForm(next=arg("next")))
 
 
