@@ -25,7 +25,7 @@ TEXT = {".css", ".js", ".svg", ".json", ".txt"}
 COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/svg+xml")
 SMALLEST_COMPRESSED = 600
 
-_SHARED_CSS = ("tokens", "base", "layout", "buttons", "forms", "marks", "lists", "surfaces", "utilities")
+_SHARED_CSS = ("tokens", "base", "layout", "buttons", "forms", "marks", "lists", "surfaces", "files", "utilities")
 _SHARED_JS = ("toast", "dialog", "once", "theme", "live")
 BUNDLES: dict[str, tuple[str, ...]] = {
     "css/app.css": tuple(

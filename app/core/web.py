@@ -253,7 +253,7 @@ def _security_headers(response: Response) -> Response:
                 "font-src 'self'",
                 f"connect-src 'self' {storage_origin} {live_origin}".strip(),
                 "manifest-src 'self'",
-                f"frame-src {storage_origin or chr(39) + 'none' + chr(39)}",
+                f"frame-src 'self' {storage_origin}".strip(),
                 f"form-action 'self' {storage_origin}".strip(),
                 "base-uri 'none'",
                 "frame-ancestors 'none'",
