@@ -59,16 +59,21 @@ def apply_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     return apply_to_client(application, client_id, by=by, ahead=[UUID(each) for each in ahead])
 
 
-@reads("planning.forecasts", "catalogue.template.publish", "clients.client.update", "catalogue.service.edit")
+CHANGES = (
+    "catalogue.template.publish", "catalogue.service.edit", "clients.client.update", "firm.office.update",
+    "firm.closure.add", "firm.closure.remove",
+)
+
+
+@reads("planning.forecasts", *CHANGES)
 def follow(event: Event, data: dict[str, Any]) -> None:
-    """A new version, a new name or a new year end changes what is forecast, never what is created."""
+    """A new version, name, year end or holiday changes what is forecast, never what is created."""
     which = sa.select(Series.id).where(Series.state != SeriesState.ENDED)
     if event.kind == "catalogue.template.publish":
-        which = which.where(
-            Series.service_id == UUID(str(data["service_id"])), Series.version_policy == VersionPolicy.LATEST
-        )
+        service_id = UUID(str(data["service_id"]))
+        which = which.where(Series.service_id == service_id, Series.version_policy == VersionPolicy.LATEST)
     elif event.kind == "catalogue.service.edit":
         which = which.where(Series.service_id == event.subject_id)
-    else:
+    elif event.kind == "clients.client.update":
         which = which.where(Series.client_id == event.subject_id)
-    refresh_forecasts(list(db.session.scalars(which)), by=SYSTEM)
+    refresh_forecasts(db.session.scalars(which).all(), by=SYSTEM)

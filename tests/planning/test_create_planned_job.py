@@ -17,7 +17,7 @@ from app.planning.commands.create import create_planned_job
 from app.planning.facts import client_facts, staffing
 from app.planning.periods import PeriodKind, PeriodPattern
 from app.planning.plans import JobPlan, Wish, plan_job
-from app.requests.models import ClientRequest
+from app.requests.models import ClientRequest, RequestState
 from tests.make import Cast, count
 from tests.planning.make_planning import make_service
 
@@ -95,3 +95,12 @@ def test_wes_finds_nothing_to_plan_for_rival_and_otto_may_not_at_all(cast: Cast)
     manager_behind_wall = replace(cast.actor(cast.mel), walled_clients=frozenset({cast.rival.id}))
     with pytest.raises(NotFound):
         create_planned_job(planned, by=manager_behind_wall)
+
+
+def test_a_step_waits_for_the_request_that_was_sent_with_the_job(cast: Cast, session: Session) -> None:
+    job_id, _made = create_planned_job(plan(cast), by=cast.actor(cast.mel))
+    first = session.scalars(sa.select(Task).where(Task.job_id == job_id, Task.step_key == "collect")).one()
+    request = session.scalars(sa.select(ClientRequest).where(ClientRequest.job_id == job_id)).one()
+    assert request.state is RequestState.SENT and first.waits_for_client and first.state is TaskState.WAITING
+    job = session.get_one(Job, job_id)
+    assert (job.waiting_items, job.waiting_total) == (2, 2)

@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.activity.commands import run_reader, seal_events
+from app.catalogue.commands import StepValues, draft_next_version, edit_step, edit_template, publish_template
 from app.core.actors import SYSTEM
 from app.core.clock import travel_to
 from app.core.errors import NotAllowed
@@ -143,3 +145,26 @@ def test_otto_and_a_preparer_may_not_decide_what_recurs(cast: Cast, session: Ses
         with pytest.raises(NotAllowed):
             end_series(series, by=actor)
     assert SYSTEM.is_system
+
+
+def test_a_new_version_or_name_changes_the_forecast_and_not_what_is_created(cast: Cast, session: Session) -> None:
+    mel = cast.actor(cast.mel)
+    with travel_to(at(2026, 6, 20)):
+        service, _template = make_service(request=False)
+        series = make_series(cast.acme, service, JUNE)
+        recur()
+        draft = draft_next_version(service, by=mel)
+        edit_template(draft, title_pattern="Books of {client}, {month}", due_rule=None, priority=0, fee=None, by=mel)
+        edit_step(draft, "review", StepValues("Review", service.stages[2].id), by=mel)
+        publish_template(draft, by=mel)
+        follow_events()
+        rows = occurrences(series, session)
+        assert [row.title for row in rows[:2]] == ["Acme Ltd Bookkeeping Jun 2026", "Books of Acme Ltd, July"]
+        assert rows[1].due_on is None and list(forecasts_equal_their_definition()) == []
+
+
+def follow_events() -> None:
+    while seal_events():
+        pass
+    while run_reader("planning.forecasts"):
+        pass

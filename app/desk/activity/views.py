@@ -33,7 +33,9 @@ ROOMS = (
     ("exchange.", "Import and export"),
 )
 OF_A_THING = ROOMS[:9]
-OF_CLIENTS = ("job", "task", "invoice", "client_request", "document", "time_entry", "expense", "payment", "contact", "series")
+OF_CLIENTS = (
+    "job", "task", "invoice", "client_request", "document", "time_entry", "expense", "payment", "contact", "series",
+)
 
 timelines = guard(Blueprint("timeline", __name__))
 audit = guard(Blueprint("audit", __name__))

@@ -49,23 +49,35 @@ def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
 def refresh_forecasts(series_ids: Sequence[UUID], *, by: Actor) -> None:
     """Rebuild the forecasts of some series after their definition changed; what was created or skipped stays."""
     authorize(by, can_edit_series)
+    with transaction():
+        for start in range(0, len(series_ids), BATCH):
+            _refresh(series_ids[start : start + BATCH])
+
+
+def _refresh(series_ids: Sequence[UUID]) -> None:
     end = horizon(today())
-    with transaction() as session:
-        rows = session.scalars(
-            sa.select(Series).where(Series.id.in_(series_ids)).order_by(Series.id)
-            .options(joinedload(Series.service, innerjoin=True))
-            .with_for_update(of=Series).execution_options(populate_existing=True)
-        ).all()
-        for series, wanted in define(rows, end):
-            _replace(series, wanted)
-            series.forecast_until = end if series.state is not SeriesState.ENDED else None
-
-
-def _replace(series: Series, wanted: list[Forecast]) -> None:
-    by_start = {forecast.period_start: forecast for forecast in wanted}
-    kept = db.session.scalars(
-        sa.select(Occurrence).where(Occurrence.series_id == series.id).execution_options(populate_existing=True)
+    rows = db.session.scalars(
+        sa.select(Series).where(Series.id.in_(series_ids)).order_by(Series.id)
+        .options(joinedload(Series.service, innerjoin=True))
+        .with_for_update(of=Series).execution_options(populate_existing=True)
     ).all()
+    kept: dict[UUID, list[Occurrence]] = {}
+    for occurrence in db.session.scalars(
+        sa.select(Occurrence).where(Occurrence.series_id.in_(series_ids)).execution_options(populate_existing=True)
+    ):
+        kept.setdefault(occurrence.series_id, []).append(occurrence)
+    added: list[Forecast] = []
+    for series, wanted in define(rows, end):
+        added += _adjust(kept.get(series.id, []), wanted)
+        series.forecast_until = end if series.state is not SeriesState.ENDED else None
+    db.session.flush()
+    rows_to_add = [forecast.row() for forecast in added]
+    insert_rows(Occurrence, rows_to_add, tail="ON CONFLICT (series_id, period_start) DO NOTHING")
+
+
+def _adjust(kept: list[Occurrence], wanted: list[Forecast]) -> list[Forecast]:
+    """Bring what is still forecast into line; returns what is not there yet."""
+    by_start = {forecast.period_start: forecast for forecast in wanted}
     for occurrence in kept:
         forecast = by_start.pop(occurrence.period_start, None)
         if occurrence.state is not OccurrenceState.FORECAST:
@@ -75,11 +87,7 @@ def _replace(series: Series, wanted: list[Forecast]) -> None:
             continue
         for name in KEPT_FIELDS:
             setattr(occurrence, name, getattr(forecast, name))
-    db.session.flush()
-    insert_rows(
-        Occurrence, [forecast.row() for forecast in by_start.values()],
-        tail="ON CONFLICT (series_id, period_start) DO NOTHING",
-    )
+    return list(by_start.values())
 
 
 def define(
