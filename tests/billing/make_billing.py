@@ -22,11 +22,20 @@ def make_rate(amount: str, **values: object) -> Rate:
     return keep(Rate(amount=Decimal(amount), **values))
 
 
-def make_entry(cast: Cast, hours: str = "1", *, person: Person | None = None, engagement: Engagement | None = None,
-               on: dt.date | None = None, narrative: str = "Work") -> TimeEntry:
+def make_entry(
+    cast: Cast,
+    hours: str = "1",
+    *,
+    person: Person | None = None,
+    engagement: Engagement | None = None,
+    on: dt.date | None = None,
+    narrative: str = "Work",
+) -> TimeEntry:
     facts = EntryFacts(
-        engagement_id=(engagement or cast.acme_work).id, worked_on=on or clock.today() - dt.timedelta(days=3),
-        recorded=dt.timedelta(hours=float(hours)), narrative=narrative,
+        engagement_id=(engagement or cast.acme_work).id,
+        worked_on=on or clock.today() - dt.timedelta(days=3),
+        recorded=dt.timedelta(hours=float(hours)),
+        narrative=narrative,
     )
     return record_entry(new_id(), facts, by=cast.actor(person or cast.sam))
 
@@ -34,6 +43,8 @@ def make_entry(cast: Cast, hours: str = "1", *, person: Person | None = None, en
 def make_draft(cast: Cast, *engagements: Engagement) -> Invoice:
     chosen = engagements or (cast.acme_work,)
     facts = DraftFacts(
-        client_id=chosen[0].client_id, engagement_ids=tuple(e.id for e in chosen), until=clock.today(),
+        client_id=chosen[0].client_id,
+        engagement_ids=tuple(e.id for e in chosen),
+        until=clock.today(),
     )
     return create_draft(new_id(), facts, by=cast.actor(cast.bea))

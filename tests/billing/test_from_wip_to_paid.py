@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.billing.amounts import Spread
 from app.billing.commands.adjust import adjust_total
-from app.billing.commands.drafts import discard_draft
-from app.billing.commands.totals import lines_of
 from app.billing.commands.credit import credit_invoice
+from app.billing.commands.drafts import discard_draft
 from app.billing.commands.issue import approve_invoice
-from app.billing.commands.send import mark_sent
 from app.billing.commands.payments import PaymentFacts, credit_left, record_payment
+from app.billing.commands.send import mark_sent
 from app.billing.commands.settling import reverse_payment
+from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import hold_items, write_off_items
 from app.billing.models import Invoice, InvoiceState
 from app.core import clock
@@ -40,8 +40,14 @@ def owed(cast: Cast) -> Decimal:
 
 
 def pay(cast: Cast, amount: str, **values: object):  # type: ignore[no-untyped-def]
-    facts = PaymentFacts(client_id=cast.acme.id, entity_id=cast.entity.id, received_on=clock.today(),
-                         amount=Decimal(amount), currency="GBP", **values)  # type: ignore[arg-type]
+    facts = PaymentFacts(
+        client_id=cast.acme.id,
+        entity_id=cast.entity.id,
+        received_on=clock.today(),
+        amount=Decimal(amount),
+        currency="GBP",
+        **values,
+    )  # type: ignore[arg-type]
     return record_payment(new_id(), facts, by=cast.actor(cast.bea))
 
 
@@ -126,7 +132,9 @@ def test_a_credit_note_brings_the_wip_back_and_turns_payments_into_credit(sessio
     assert again.number == "INV-00002"
 
 
-def test_overpayment_stays_as_credit_and_a_bounced_payment_opens_its_invoices_again(session: Session, cast: Cast) -> None:
+def test_overpayment_stays_as_credit_and_a_bounced_payment_opens_its_invoices_again(
+    session: Session, cast: Cast
+) -> None:
     make_rate("100")
     make_entry(cast)
     invoice = make_draft(cast)
@@ -180,6 +188,9 @@ def test_an_edit_moves_wip_by_the_difference(session: Session, cast: Cast) -> No
     entry = make_entry(cast, "1")
     import datetime as dt
 
-    edit_entry(entry, EntryFacts(engagement_id=entry.engagement_id, worked_on=entry.worked_on,
-                                 recorded=dt.timedelta(hours=3)), by=cast.actor(cast.sam))
+    edit_entry(
+        entry,
+        EntryFacts(engagement_id=entry.engagement_id, worked_on=entry.worked_on, recorded=dt.timedelta(hours=3)),
+        by=cast.actor(cast.sam),
+    )
     assert wip(cast) == 300

@@ -38,16 +38,18 @@ def only(session: Session, table: Any) -> Any:
     return session.scalars(sa.select(table).execution_options(populate_existing=True)).one()
 
 
-def test_a_client_is_billed_paid_and_stated_through_the_screens(
-    session: Session, cast: Cast, bea: FlaskClient
-) -> None:
+def test_a_client_is_billed_paid_and_stated_through_the_screens(session: Session, cast: Cast, bea: FlaskClient) -> None:
     make_entry(cast, "2", narrative="Reviewed the ledgers")
     page = text_of(bea.get("/billing"))
     assert "Acme Ltd" in page and "200.00" in page
     assert "Reviewed the ledgers" in text_of(bea.get(f"/billing/wip/clients/{cast.acme.id}"))
     assert bea.get(f"/billing/clients/{cast.acme.id}/draft").status_code == 200
-    form = {"id": str(new_id()), "engagement": str(cast.acme_work.id), "until": clock.today().isoformat(),
-            "grouping": "engagement"}
+    form = {
+        "id": str(new_id()),
+        "engagement": str(cast.acme_work.id),
+        "until": clock.today().isoformat(),
+        "grouping": "engagement",
+    }
     first, second = (bea.post(f"/billing/clients/{cast.acme.id}/draft", data=form) for _ in range(2))
     assert (first.status_code, first.location) == (303, second.location)
     at = first.location
@@ -61,9 +63,16 @@ def test_a_client_is_billed_paid_and_stated_through_the_screens(
     assert (invoice.number, invoice.gross) == ("INV-00001", Decimal(216))
     assert "INV-00001" in text_of(bea.get(at))
     assert bea.get(f"{at}/pdf").status_code == 302
-    pay = {"id": str(new_id()), "client": str(cast.acme.id), "currency": "GBP", "amount": "216.00",
-           "entity_id": str(cast.entity.id), "received_on": clock.today().isoformat(), "method": "transfer",
-           "spread": "auto"}
+    pay = {
+        "id": str(new_id()),
+        "client": str(cast.acme.id),
+        "currency": "GBP",
+        "amount": "216.00",
+        "entity_id": str(cast.entity.id),
+        "received_on": clock.today().isoformat(),
+        "method": "transfer",
+        "spread": "auto",
+    }
     assert "216.00" in text_of(bea.get(f"/billing/payments/new?client={cast.acme.id}"))
     paid, again = (bea.post("/billing/payments", data=pay) for _ in range(2))
     assert (paid.status_code, paid.location) == (303, again.location)
@@ -78,8 +87,11 @@ def test_a_draft_is_changed_line_by_line_in_place(session: Session, cast: Cast, 
     invoice = make_draft(cast)
     session.refresh(invoice, ["lines"])
     at, line = f"/billing/invoices/{invoice.id}", invoice.lines[0]
-    changed = bea.post(f"{at}/lines/{line.id}", headers={"HX-Request": "true"},
-                       data={"description": "Advice on VAT", "net": "150.00", "tax_rate_id": str(cast.vat.id)})
+    changed = bea.post(
+        f"{at}/lines/{line.id}",
+        headers={"HX-Request": "true"},
+        data={"description": "Advice on VAT", "net": "150.00", "tax_rate_id": str(cast.vat.id)},
+    )
     assert changed.status_code == 200 and "Advice on VAT" in text_of(changed) and "180.00" in text_of(changed)
     wrong = bea.post(f"{at}/lines/{line.id}", headers={"HX-Request": "true"}, data={"description": "x", "net": "abc"})
     assert wrong.status_code == 422 and "not an amount" in wrong.headers["HX-Trigger"]
@@ -186,9 +198,17 @@ def test_a_payment_is_spread_as_written_and_its_credit_used_later(
     for _ in range(2):
         make_entry(cast)
         bills.append(approve_invoice(make_draft(cast), by=cast.actor(cast.bea)))
-    pay = {"id": str(new_id()), "client": str(cast.acme.id), "currency": "GBP", "amount": "150",
-           "entity_id": str(cast.entity.id), "received_on": clock.today().isoformat(), "method": "transfer",
-           "spread": "parts", f"part-{bills[1].id}": "130"}
+    pay = {
+        "id": str(new_id()),
+        "client": str(cast.acme.id),
+        "currency": "GBP",
+        "amount": "150",
+        "entity_id": str(cast.entity.id),
+        "received_on": clock.today().isoformat(),
+        "method": "transfer",
+        "spread": "parts",
+        f"part-{bills[1].id}": "130",
+    }
     over = bea.post("/billing/payments", data=pay)
     assert over.status_code == 422 and "has only 120.00 GBP open" in text_of(over) and 'value="150"' in text_of(over)
     at = bea.post("/billing/payments", data=pay | {f"part-{bills[1].id}": "120"}).location
@@ -205,10 +225,21 @@ def test_a_payment_is_spread_as_written_and_its_credit_used_later(
 
 
 PAGES = (
-    "/billing", "/billing/wip/finished", "/billing/drafts", "/billing/invoices", "/billing/payments",
-    "/billing/payments/new", "/billing/receivables", "/billing/runs/new", "/billing/sitting",
-    "/billing/wip/clients/{client}", "/billing/clients/{client}/draft", "/billing/clients/{client}/statement",
-    "/clients/{client}/wip", "/clients/{client}/invoices", "/clients/{client}/balance",
+    "/billing",
+    "/billing/wip/finished",
+    "/billing/drafts",
+    "/billing/invoices",
+    "/billing/payments",
+    "/billing/payments/new",
+    "/billing/receivables",
+    "/billing/runs/new",
+    "/billing/sitting",
+    "/billing/wip/clients/{client}",
+    "/billing/clients/{client}/draft",
+    "/billing/clients/{client}/statement",
+    "/clients/{client}/wip",
+    "/clients/{client}/invoices",
+    "/clients/{client}/balance",
 )
 
 
@@ -229,17 +260,26 @@ def test_an_unknown_or_walled_bill_is_not_found_alike(session: Session, cast: Ca
     make_rate("100")
     make_entry(cast, engagement=cast.rival_work)
     invoice = approve_invoice(make_draft(cast, cast.rival_work), by=cast.actor(cast.bea))
-    facts = PaymentFacts(client_id=cast.rival.id, entity_id=cast.entity.id, received_on=clock.today(),
-                         amount=Decimal(5), currency="GBP")
+    facts = PaymentFacts(
+        client_id=cast.rival.id, entity_id=cast.entity.id, received_on=clock.today(), amount=Decimal(5), currency="GBP"
+    )
     payment = record_payment(new_id(), facts, by=cast.actor(cast.bea))
     keep(Wall(person_id=cast.bea.id, client_id=cast.rival.id, reason="Family", created_at=now()))
     bea = sign_in(client, cast.bea)
-    for path in (f"/billing/invoices/{invoice.id}", f"/billing/invoices/{uuid4()}", f"/billing/payments/{payment.id}",
-                 f"/billing/invoices/{invoice.id}/pdf", f"/billing/clients/{cast.rival.id}/statement",
-                 f"/billing/wip/clients/{cast.rival.id}"):
+    for path in (
+        f"/billing/invoices/{invoice.id}",
+        f"/billing/invoices/{uuid4()}",
+        f"/billing/payments/{payment.id}",
+        f"/billing/invoices/{invoice.id}/pdf",
+        f"/billing/clients/{cast.rival.id}/statement",
+        f"/billing/wip/clients/{cast.rival.id}",
+    ):
         assert bea.get(path).status_code == 404, path
-    for path in (f"/billing/invoices/{invoice.id}/credit", f"/billing/invoices/{invoice.id}/sending",
-                 f"/billing/payments/{payment.id}/reversal"):
+    for path in (
+        f"/billing/invoices/{invoice.id}/credit",
+        f"/billing/invoices/{invoice.id}/sending",
+        f"/billing/payments/{payment.id}/reversal",
+    ):
         assert bea.post(path, data={"reason": "x"}).status_code == 404, path
     for path in ("/billing", "/billing/invoices", "/billing/payments", "/billing/receivables", "/billing/runs/new"):
         assert "Rival" not in text_of(bea.get(path)), path
@@ -256,14 +296,26 @@ def test_lists_ask_the_database_the_same_few_times_whatever_they_hold(
             make_entry(cast, engagement=engagement)
         if n % 2:
             invoice = approve_invoice(make_draft(cast, engagement), by=cast.actor(cast.bea))
-            facts = PaymentFacts(client_id=invoice.client_id, entity_id=cast.entity.id, received_on=clock.today(),
-                                 amount=Decimal(10), currency="GBP")
+            facts = PaymentFacts(
+                client_id=invoice.client_id,
+                entity_id=cast.entity.id,
+                received_on=clock.today(),
+                amount=Decimal(10),
+                currency="GBP",
+            )
             record_payment(new_id(), facts, by=cast.actor(cast.bea))
             make_entry(cast, engagement=engagement)
     draft = make_draft(cast, engagement)
     db.session.expire_all()
-    limits = {"/billing": 11, "/billing/invoices": 9, "/billing/drafts": 9, "/billing/payments": 9,
-              "/billing/receivables": 11, "/billing/runs/new": 9, f"/billing/invoices/{draft.id}": 16}
+    limits = {
+        "/billing": 11,
+        "/billing/invoices": 9,
+        "/billing/drafts": 9,
+        "/billing/payments": 9,
+        "/billing/receivables": 11,
+        "/billing/runs/new": 9,
+        f"/billing/invoices/{draft.id}": 16,
+    }
     for path, most in limits.items():
         with max_queries(most):
             assert bea.get(path).status_code == 200, path
@@ -285,7 +337,9 @@ def test_months_close_and_rates_are_added_by_a_partner_only(session: Session, ca
     with clock.travel_to(clock.now() - dt.timedelta(days=45)):
         make_rate("100")
         make_entry(cast)
-    assert "Ties out" in text_of(pat.get(f"/settings/books/{(clock.today() - dt.timedelta(days=48)).strftime('%Y-%m')}"))
+    assert "Ties out" in text_of(
+        pat.get(f"/settings/books/{(clock.today() - dt.timedelta(days=48)).strftime('%Y-%m')}")
+    )
     assert pat.post(f"/settings/books/{month}/closure").status_code == 303
     assert "Closed" in text_of(pat.get("/settings/books"))
     assert pat.get("/settings/books/nonsense").status_code == 404

@@ -1,0 +1,293 @@
+"""Whatever is done to time, bills and money, in whatever order, every proof holds."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from app.billing.amounts import Spread
+from app.billing.commands.adjust import adjust_total
+from app.billing.commands.credit import credit_invoice
+from app.billing.commands.drafts import DraftFacts, add_new_items, create_draft, discard_draft
+from app.billing.commands.issue import approve_invoice
+from app.billing.commands.lines import LineChange, change_line, remove_line, treat_item
+from app.billing.commands.payments import PaymentFacts, allocate_payment, record_payment
+from app.billing.commands.settling import reverse_payment
+from app.billing.commands.totals import lines_of
+from app.billing.commands.wip import hold_items, release_items, transfer_items, write_off_items, write_on_items
+from app.billing.models import Invoice, InvoiceItem, InvoiceKind, Payment, Treatment
+from app.clients.models import Engagement
+from app.core import clock
+from app.core.db import db
+from app.core.errors import FirmamentError
+from app.core.ids import new_id
+from app.core.proofs import run_proofs
+from app.ledger.commands import close_period
+from app.ledger.models import ExchangeRate
+from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, record_entry, restore_entry
+from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
+from app.timekeeping.models import TimeEntry
+from tests.billing.make_billing import make_rate
+from tests.make import Cast, keep, make_engagement
+
+EXAMPLES = int(os.environ.get("FIRMAMENT_EXAMPLES", "50"))
+Step = tuple[str, int, int]
+Act = Callable[["World", int, int], None]
+ACTS: dict[str, Act] = {}
+
+
+def act(function: Act) -> Act:
+    ACTS[function.__name__] = function
+    return function
+
+
+class World:
+    """The cast with two engagements in pounds and two in euros; picks of what is there by number."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.bea, self.pat = cast.actor(cast.bea), cast.actor(cast.pat)
+        self.acme, self.entity = cast.acme.id, cast.entity.id
+        self.engagements = [cast.acme_work.id] + [
+            make_engagement(cast.acme, cast.entity, f"More {currency} {n}", currency=currency).id
+            for n, currency in enumerate(("GBP", "EUR", "EUR"))
+        ]
+
+    def one(self, table: Any, n: int, *conditions: Any) -> Any:
+        rows = db.session.scalars(sa.select(table).where(*conditions).order_by(table.id)).all()
+        return rows[n % len(rows)] if rows else None
+
+    def day(self, n: int) -> dt.date:
+        return clock.today() - dt.timedelta(days=n % 75)
+
+    def facts(self, a: int, b: int) -> EntryFacts:
+        return EntryFacts(
+            engagement_id=self.engagements[a % 4],
+            worked_on=self.day(b),
+            recorded=dt.timedelta(minutes=1 + a * 7 % 400),
+            narrative="Work",
+        )
+
+
+@act
+def record(world: World, a: int, b: int) -> None:
+    record_entry(new_id(), world.facts(a, b), by=world.bea)
+
+
+@act
+def spend(world: World, a: int, b: int) -> None:
+    facts = ExpenseFacts(
+        engagement_id=world.engagements[a % 4],
+        spent_on=world.day(b),
+        net=Decimal(a + 1) / 3,
+        mark_up_percent=Decimal(b),
+        narrative="Fares",
+    )
+    record_expense(new_id(), facts, by=world.bea)
+
+
+@act
+def edit(world: World, a: int, b: int) -> None:
+    if entry := world.one(TimeEntry, a):
+        edit_entry(entry, world.facts(b, a), by=world.bea)
+
+
+@act
+def delete(world: World, a: int, b: int) -> None:
+    if entry := world.one(TimeEntry, a):
+        (delete_entry if b % 3 else restore_entry)(entry, by=world.bea)
+
+
+@act
+def hold(world: World, a: int, b: int) -> None:
+    if entry := world.one(TimeEntry, a):
+        hold_items([entry.id], "Dispute", by=world.bea) if b % 2 else release_items([entry.id], by=world.bea)
+
+
+@act
+def write(world: World, a: int, b: int) -> None:
+    if entry := world.one(TimeEntry, a):
+        change = write_off_items if b % 2 else write_on_items
+        change([entry.id], "Agreed", by=world.bea, percent=Decimal(1 + b))
+
+
+@act
+def transfer(world: World, a: int, b: int) -> None:
+    if entry := world.one(TimeEntry, a):
+        transfer_items([entry.id], world.engagements[b % 4], "Wrong matter", by=world.bea)
+
+
+@act
+def draft(world: World, a: int, b: int) -> None:
+    pair = world.engagements[:2] if a % 2 else world.engagements[2:]
+    facts = DraftFacts(client_id=world.acme, engagement_ids=tuple(pair), until=world.day(b % 5))
+    create_draft(new_id(), facts, by=world.bea)
+
+
+def _draft(n: int, world: World) -> Any:
+    return world.one(Invoice, n, Invoice.number.is_(None))
+
+
+@act
+def adjust(world: World, a: int, b: int) -> None:
+    if invoice := _draft(a, world):
+        adjust_total(invoice, invoice.net * (60 + b) / 100, by=world.bea, spread=list(Spread)[b % 3], reason="Agreed")
+
+
+@act
+def relist(world: World, a: int, b: int) -> None:
+    invoice = _draft(a, world)
+    if lines := lines_of(invoice) if invoice else []:
+        line = lines[b % len(lines)]
+        if b % 5 == 0:
+            remove_line(invoice, line.id, by=world.bea)
+        else:
+            change_line(invoice, line.id, LineChange(net=Decimal(b * 3)), by=world.bea)
+
+
+@act
+def treat(world: World, a: int, b: int) -> None:
+    invoice = _draft(a, world)
+    rows = (
+        db.session.scalars(
+            sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id).order_by(InvoiceItem.item_id)
+        ).all()
+        if invoice
+        else []
+    )
+    if rows:
+        treat_item(invoice, rows[b % len(rows)].item_id, list(Treatment)[b % 3], by=world.bea)
+
+
+@act
+def gather(world: World, a: int, b: int) -> None:
+    if invoice := _draft(a, world):
+        add_new_items(invoice, clock.today(), by=world.bea) if b % 4 else discard_draft(invoice, by=world.bea)
+
+
+@act
+def approve(world: World, a: int, b: int) -> None:
+    if invoice := _draft(a, world):
+        approve_invoice(invoice, by=world.bea, reason="Agreed", issued_on=world.day(b % 3))
+
+
+@act
+def credit(world: World, a: int, b: int) -> None:
+    bill = world.one(Invoice, a, Invoice.number.is_not(None), Invoice.kind == InvoiceKind.INVOICE)
+    if bill is not None:
+        credit_invoice(bill, new_id(), "Wrong", by=world.bea)
+
+
+@act
+def pay(world: World, a: int, b: int) -> None:
+    facts = PaymentFacts(
+        client_id=world.acme,
+        entity_id=world.entity,
+        received_on=world.day(b % 40),
+        amount=Decimal(1 + a * 7),
+        currency=("GBP", "EUR")[b % 2],
+    )
+    record_payment(new_id(), facts, by=world.bea)
+
+
+@act
+def use_credit(world: World, a: int, b: int) -> None:
+    if payment := world.one(Payment, a):
+        allocate_payment(payment, None, by=world.bea) if b % 3 else reverse_payment(payment, "Bounced", by=world.bea)
+
+
+@act
+def close(world: World, a: int, b: int) -> None:
+    month = (clock.today().replace(day=1) - dt.timedelta(days=1 + 31 * (a % 2))).replace(day=1)
+    close_period(month, by=world.pat)
+
+
+@pytest.fixture
+def world(session: Session, cast: Cast) -> World:
+    make_rate("99.99")
+    make_rate("87.35", currency="EUR")
+    for n, rate in enumerate(("0.8512", "0.8731", "0.8444")):
+        keep(
+            ExchangeRate(
+                id=new_id(),
+                currency="EUR",
+                base="GBP",
+                from_on=clock.today() - dt.timedelta(days=200 - 80 * n),
+                rate=Decimal(rate),
+            )
+        )
+    return World(cast)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["record"] * 5 + ["draft", "approve", "pay"] * 2 + sorted(ACTS)),
+        st.integers(0, 60),
+        st.integers(0, 60),
+    ),
+    min_size=6,
+    max_size=30,
+)
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(steps=STEPS)
+def test_every_proof_holds_after_any_sequence_of_acts(world: World, steps: list[Step]) -> None:
+    connection: Any = db.engines[None]
+    db.session.commit()
+    before = connection.begin_nested()
+    try:
+        for name, a, b in steps:
+            with contextlib.suppress(FirmamentError):  # refused is an answer too: nothing may have moved
+                ACTS[name](world, a, b)
+        db.session.commit()
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+        found = {
+            name: findings
+            for name, findings in run_proofs()
+            if name.startswith(("ledger.", "billing.")) and name != "billing.pdfs" and findings
+        }
+        assert not found
+    finally:
+        db.session.rollback()
+        db.session.expunge_all()
+        before.rollback()
+        connection.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
+
+
+def test_a_proof_finds_what_does_not_tie_out(session: Session, cast: Cast, world: World) -> None:
+    record_entry(new_id(), world.facts(1, 1), by=world.bea)
+    invoice = create_draft(
+        new_id(),
+        DraftFacts(client_id=cast.acme.id, engagement_ids=(world.engagements[1],), until=clock.today()),
+        by=world.bea,
+    )
+    approve_invoice(invoice, by=world.bea)
+    record_entry(new_id(), world.facts(1, 1), by=world.bea)
+    session.execute(sa.text("UPDATE balance SET amount = amount + 1 WHERE account = 'wip'"))
+    session.execute(sa.text("UPDATE time_entry SET open_value = open_value + 1 WHERE state = 'open'"))
+    session.execute(sa.text("UPDATE invoice SET open_amount = open_amount - 1"))
+    session.execute(sa.text("UPDATE number_series SET next_value = 9 WHERE kind = 'invoice'"))
+    wrong = {name for name, findings in run_proofs() if findings}
+    assert {
+        "ledger.balances",
+        "billing.wip_of_items",
+        "billing.wip_equation",
+        "billing.open_amounts",
+        "billing.numbers",
+    } <= wrong
+    assert session.get(Engagement, world.engagements[0]) is not None
