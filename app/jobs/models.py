@@ -173,6 +173,7 @@ class Task(HasId, HasVersion, Base):
     open_after: Mapped[dt.date | None]
     waits_for_client: Mapped[bool] = mapped_column(default=False)
     latest_start_on: Mapped[dt.date | None]
+    is_critical: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     waited_on_by: Mapped[int] = mapped_column(default=0)
     snoozed_until: Mapped[dt.date | None]
     returns: Mapped[int] = mapped_column(default=0)

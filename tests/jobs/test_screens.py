@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from app.catalogue.models import StepKind
 from app.core.clock import today
 from app.core.db import db
+from app.jobs.commands.plan import plan_stale_jobs
 from app.jobs.models import TaskState
 from app.jobs.queries.work import Tab, count_work, list_work
 from tests.jobs.make_jobs import make_chain, make_job, make_service, make_task, settle
@@ -106,10 +107,14 @@ def test_the_job_page_shows_steps_by_stage_and_draws_their_order(sam: FlaskClien
     job = make_job(cast.acme_work, service_id=service.id, stage_id=service.stages[0].id)
     names = [f"Step number {number}" for number in range(50)]
     make_chain(job, *names, stage_id=service.stages[0].id, estimate=dt.timedelta(hours=1))
+    plan_stale_jobs()
     sam.get(f"/jobs/{job.id}")
-    with max_queries(16):
+    with max_queries(12):
         page = sam.get(f"/jobs/{job.id}")
     assert page.status_code == 200 and f'data-live="job:{job.id}"' in page.text and len(page.data) < 60_000
+    for section in ("requests", "documents", "time", "wip", "comments", "timeline"):
+        assert sam.get(f"/jobs/{job.id}?section={section}").status_code in (200, 403), section
+    assert sam.get(f"/jobs/{job.id}?section=unknown").status_code == 404
     drawn = sam.get(f"/jobs/{job.id}/graph", headers=HTMX)
     assert drawn.text.count('<g class="node') == 50 and "critical path" in drawn.text and len(drawn.data) < 60_000
 

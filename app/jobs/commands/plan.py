@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,15 @@ class OpenTask:
     due_on: dt.date | None
     open_after: dt.date | None
     left: dt.timedelta
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is kept of a job's plan: latest starts, the longest chain to the due date, and why it is at risk."""
+
+    starts: Mapping[UUID, dt.date] = field(default_factory=dict)
+    critical: frozenset[UUID] = frozenset()
+    risk: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,35 +104,39 @@ def plan(job_ids: Sequence[UUID]) -> None:
     hours = hours_of({task.assignee_id for each in tasks.values() for task in each if task.assignee_id})
     calendars = calendars_of([job.client_id for job in jobs])
     starts: dict[UUID, dt.date] = {}
+    chain: set[UUID] = set()
     risks: dict[UUID, str] = {}
     for job in jobs:
         own = tasks.get(job.id, [])
-        found, risks[job.id] = plan_job(own, edges.get(job.id, []), job.due_on, calendars[job.client_id], hours)
-        starts |= found
-    _write(starts, risks, [task.id for each in tasks.values() for task in each])
+        found = plan_job(own, edges.get(job.id, []), job.due_on, calendars[job.client_id], hours)
+        starts |= found.starts
+        chain |= found.critical
+        risks[job.id] = found.risk
+    _write(starts, chain, risks, [task.id for each in tasks.values() for task in each])
     live.publish(*(f"job:{job.id}" for job in jobs if risks[job.id] != job.at_risk_because))
 
 
 def plan_job(
     tasks: Sequence[OpenTask], edges: Sequence[Edge[UUID]], due_on: dt.date | None, calendar: WorkingCalendar,
     hours: Hours,
-) -> tuple[dict[UUID, dt.date], str]:
-    """The latest starts of a job's open tasks, and in words why it is at risk: a task of the critical path is past its
-    latest start, or more is left to do than its owner has hours free until the due date."""
+) -> Plan:
+    """At risk is a job when a task of its critical path is past its latest start, or when more is left to do than its
+    owner has hours free until the due date."""
     due = due_on or max((task.due_on for task in tasks if task.due_on), default=None)
     if not tasks or due is None:
-        return {}, ""
+        return Plan()
     works = {
         task.id: Work(int(task.left.total_seconds() // 60), task.due_on, task.open_after) for task in tasks
     }
     planned = schedule(works, edges, today=today(), due=due, calendar=calendar)
     starts = {key: slot.latest_start for key, slot in planned.slots.items()}
+    chain = frozenset(planned.critical_path) if edges else frozenset()
     if due < today():
-        return starts, ""
+        return Plan(starts, chain)
     for task in sorted(tasks, key=lambda task: starts[task.id]):
         if planned.slots[task.id].critical and starts[task.id] < today():
-            return starts, f"“{task.name}” should have started by {day(starts[task.id])}"
-    return starts, _overload(tasks, due, calendar, hours)
+            return Plan(starts, chain, f"“{task.name}” should have started by {day(starts[task.id])}")
+    return Plan(starts, chain, _overload(tasks, due, calendar, hours))
 
 
 def _overload(tasks: Sequence[OpenTask], due: dt.date, calendar: WorkingCalendar, hours: Hours) -> str:
@@ -197,12 +210,16 @@ def _edges(job_ids: Sequence[UUID]) -> dict[UUID, list[Edge[UUID]]]:
     return found
 
 
-def _write(starts: Mapping[UUID, dt.date], risks: Mapping[UUID, str], tasks: Sequence[UUID]) -> None:
+def _write(
+    starts: Mapping[UUID, dt.date], chain: Collection[UUID], risks: Mapping[UUID, str], tasks: Sequence[UUID]
+) -> None:
     db.session.execute(sa.text("""
-        UPDATE task t SET latest_start_on = p.day
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:days AS date[])) AS p(id, day)
-        WHERE t.id = p.id AND t.latest_start_on IS DISTINCT FROM p.day
-    """), {"ids": list(tasks), "days": [starts.get(task) for task in tasks]})
+        UPDATE task t SET latest_start_on = p.day, is_critical = p.critical
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:days AS date[]), CAST(:chain AS boolean[])) AS p(id, day, critical)
+        WHERE t.id = p.id AND (t.latest_start_on, t.is_critical) IS DISTINCT FROM (p.day, p.critical)
+    """), {
+        "ids": list(tasks), "days": [starts.get(task) for task in tasks], "chain": [task in chain for task in tasks],
+    })
     db.session.execute(sa.text("""
         UPDATE job j SET at_risk_because = p.why, plan_stale = false, planned_at = :now
         FROM unnest(CAST(:ids AS uuid[]), CAST(:whys AS text[])) AS p(id, why) WHERE j.id = p.id
@@ -211,4 +228,4 @@ def _write(starts: Mapping[UUID, dt.date], risks: Mapping[UUID, str], tasks: Seq
         if isinstance(row, Job) and row.id in risks:
             db.session.expire(row, ["at_risk_because", "plan_stale", "planned_at"])
         elif isinstance(row, Task) and row.id in starts:
-            db.session.expire(row, ["latest_start_on"])
+            db.session.expire(row, ["latest_start_on", "is_critical"])

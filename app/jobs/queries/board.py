@@ -109,7 +109,8 @@ _COLUMNS = (
 
 def conditions(found: BoardFilter, seen_by: Actor) -> list[Any]:
     """The filter as conditions on job (and client, which is joined when it is asked for)."""
-    wanted: list[Any] = [Job.status == found.status, *within_sight(seen_by, Job.client_id, Job.engagement_id)]
+    status = sa.literal(found.status, Job.status.type, literal_execute=True)
+    wanted: list[Any] = [Job.status == status, *within_sight(seen_by, Job.client_id, Job.engagement_id)]
     if found.service_id:
         wanted.append(Job.service_id == found.service_id)
     if found.owner_id:

@@ -14,14 +14,10 @@ from app.catalogue.models import DependencyKind, Stage, StepKind, WorkRole
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
-from app.jobs.calendars import calendar_of
 from app.jobs.graph import Edge
 from app.jobs.models import OPEN_STATES, ChecklistItem, Deadline, Dependency, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import jobs_seen_by
-from app.jobs.schedule import Work, schedule
 from app.people.models import Person
-
-NOTHING = dt.timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class TaskRow:
     version: int
     assignee_id: UUID | None
     assignee: str | None
+    is_critical: bool
     ticked: int
     ticks: int
 
@@ -105,6 +102,7 @@ def get_sheet(job_id: UUID, *, seen_by: Actor) -> JobSheet:
     job = get_job(job_id, seen_by=seen_by)
     tasks = list_tasks(job)
     edges = list_edges(job)
+    critical = frozenset(task.id for task in tasks if task.is_critical and task.is_open)
     stages = db.session.scalars(
         sa.select(Stage).where(Stage.service_id == job.service_id).order_by(Stage.position)
     ).all()
@@ -113,7 +111,7 @@ def get_sheet(job_id: UUID, *, seen_by: Actor) -> JobSheet:
     ).all()
     holders = sa.select(JobRole.work_role, Person).join(Person, Person.id == JobRole.person_id)
     team = db.session.execute(holders.where(JobRole.job_id == job.id)).all()
-    return JobSheet(job, tasks, edges, stages, deadlines, {row[0]: row[1] for row in team}, critical(job, tasks, edges))
+    return JobSheet(job, tasks, edges, stages, deadlines, {row[0]: row[1] for row in team}, critical)
 
 
 def list_tasks(job: Job, *, task_id: UUID | None = None) -> list[TaskRow]:
@@ -128,7 +126,8 @@ def list_tasks(job: Job, *, task_id: UUID | None = None) -> list[TaskRow]:
         sa.select(
             Task.id, Task.name, Task.state, Task.kind, Task.stage_id, Task.due_on, Task.latest_start_on,
             Task.open_after, Task.estimate, Task.spent, Task.required, Task.priority, Task.returns, Task.return_note,
-            Task.version, Task.assignee_id, Person.name.label("assignee"), sa.func.coalesce(ticks.c.ticked, 0),
+            Task.version, Task.assignee_id, Person.name.label("assignee"), Task.is_critical,
+            sa.func.coalesce(ticks.c.ticked, 0),
             sa.func.coalesce(ticks.c.ticks, 0),
         )
         .outerjoin(Person, Person.id == Task.assignee_id).outerjoin(ticks, ticks.c.task_id == Task.id)
@@ -148,19 +147,6 @@ def list_edges(job: Job) -> list[Edge[UUID]]:
         .where(Task.job_id == job.id, before.job_id == job.id)
     )
     return [Edge(row[0], row[1], row[2] is DependencyKind.HARD, row[3]) for row in rows]
-
-
-def critical(job: Job, tasks: Sequence[TaskRow], edges: Sequence[Edge[UUID]]) -> frozenset[UUID]:
-    """The open steps on the longest chain to the due date."""
-    works = {
-        t.id: Work(int(max((t.estimate or NOTHING) - t.spent, NOTHING).total_seconds() // 60), t.due_on, t.open_after)
-        for t in tasks if t.is_open
-    }
-    between = [e for e in edges if e.before in works and e.after in works]
-    if not between or job.status is not JobStatus.ACTIVE:
-        return frozenset()
-    planned = schedule(works, between, today=today(), due=job.due_on, calendar=calendar_of(job.client_id))
-    return frozenset(planned.critical_path)
 
 
 def list_jobs_of(client_id: UUID, *, seen_by: Actor, closed: bool = False, limit: int = 100) -> Sequence[Job]:

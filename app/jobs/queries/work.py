@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
 from app.core.wording import day, distance
-from app.jobs.models import DOABLE_STATES, OPEN_STATES, Dependency, Job, JobStatus, Task, TaskState
+from app.jobs.models import OPEN_STATES, Dependency, Job, Task, TaskState
 from app.people.models import Person
 
 PER_PAGE = 50
@@ -55,7 +56,7 @@ class WorkRow:
     job_title: str
     client_id: UUID
     client_name: str
-    assignee: str | None = None
+    on: dt.date = field(default_factory=today)
     waits_for: str = ""
 
     @property
@@ -64,7 +65,7 @@ class WorkRow:
 
     @property
     def is_late(self) -> bool:
-        return self.due_on is not None and self.due_on < today()
+        return self.due_on is not None and self.due_on < self.on
 
     @property
     def group(self) -> str:
@@ -72,11 +73,11 @@ class WorkRow:
             return "client"
         if self.state is TaskState.BLOCKED:
             return "colleagues"
-        if self.snoozed_until and self.snoozed_until > today():
+        if self.snoozed_until and self.snoozed_until > self.on:
             return "put_off"
         if self.is_late:
             return "late"
-        return "today" if self.pressure and self.pressure <= today() else "next"
+        return "today" if self.pressure and self.pressure <= self.on else "next"
 
     @property
     def order(self) -> tuple[dt.date, int, int]:
@@ -86,91 +87,115 @@ class WorkRow:
     @property
     def why(self) -> str:
         """The same order in words."""
-        parts = [self._pressure_words()]
+        parts = [pressure_words(self.due_on, self.latest_start_on, self.on)]
         if self.priority:
             parts.append(PRIORITIES[min(self.priority, 2)])
         if self.waited_on_by:
             parts.append(f"{self.waited_on_by} {'step waits' if self.waited_on_by == 1 else 'steps wait'} for it")
         return ", ".join(parts)
 
-    def _pressure_words(self) -> str:
-        start, due = self.latest_start_on, self.due_on
-        if due and due < today():
-            return f"was due {distance(due)}"
-        if start and (not due or start < due):
-            late = start < today()
-            return f"{'should have started' if late else 'must start'} by {day(start)} to be in time"
-        return f"due {distance(due)}" if due else "no due date"
+
+@lru_cache(maxsize=4096)
+def pressure_words(due: dt.date | None, start: dt.date | None, on: dt.date) -> str:
+    """What presses, as a person would say it on that day."""
+    if due and due < on:
+        return f"was due {distance(due, on)}"
+    if start and (not due or start < due):
+        return f"{'should have started' if start < on else 'must start'} by {day(start, on)} to be in time"
+    return f"due {distance(due, on)}" if due else "no due date"
 
 
-_PRESSURE = sa.func.least(Task.due_on, Task.latest_start_on)
+# Tables and prepared statements instead of mapped classes: this list is asked more often than anything else.
+_T, _J, _C = (sa.inspect(each).local_table for each in (Task, Job, Client))
+_TODAY, _SUNDAY = sa.bindparam("today", type_=sa.Date), sa.bindparam("sunday", type_=sa.Date)
+# In the words of the partial indexes, so that every plan can use them.
+_OPEN = sa.text("task.state NOT IN ('done', 'cancelled')")
+_DOABLE = sa.text("task.state IN ('ready', 'in_progress', 'in_review')")
+_PRESSURE = sa.func.least(_T.c.due_on, _T.c.latest_start_on)
 _COLUMNS = (
-    Task.id, Task.name, Task.state, Task.kind, Task.version, Task.due_on, Task.latest_start_on, Task.open_after,
-    Task.snoozed_until, Task.priority, Task.waited_on_by, Task.estimate, Task.spent, Task.return_note, Task.job_id,
-    Job.title.label("job_title"), Task.client_id, Client.name.label("client_name"),
+    _T.c.id, _T.c.name, _T.c.state, _T.c.kind, _T.c.version, _T.c.due_on, _T.c.latest_start_on, _T.c.open_after,
+    _T.c.snoozed_until, _T.c.priority, _T.c.waited_on_by, _T.c.estimate, _T.c.spent, _T.c.return_note, _T.c.job_id,
+    _J.c.title.label("job_title"), _T.c.client_id, _C.c.name.label("client_name"),
 )
+_JOINED = _T.join(_J, _J.c.id == _T.c.job_id).join(_C, _C.c.id == _T.c.client_id)
 
 
 def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[list[WorkRow], bool]:
     """One page of somebody's work and whether there is more; two queries at most."""
-    statement = (
-        sa.select(*_COLUMNS).join(Job, Job.id == Task.job_id).join(Client, Client.id == Task.client_id)
-        .where(*_mine(of, seen_by), *_in_tab(tab)).order_by(*_order(tab), Task.id)
-        .limit(PER_PAGE + 1).offset((page - 1) * PER_PAGE)
+    found = db.session.execute(
+        _listing(tab, seen_by), {**_days(), "person": of, "offset": (page - 1) * PER_PAGE}
     )
-    rows = [WorkRow(*tuple(row)) for row in db.session.execute(statement)]
+    on = today()
+    rows = [WorkRow(*tuple(row), on=on) for row in found]
     more, rows = len(rows) > PER_PAGE, rows[:PER_PAGE]
     return (_with_causes(rows) if tab is Tab.WAITING else rows), more
 
 
 def count_work(*, of: UUID, seen_by: Actor) -> dict[Tab, int]:
     """How much stands in each tab, in one pass."""
-    counts = [sa.func.count().filter(*_in_tab(tab)) for tab in Tab]
-    row = db.session.execute(
-        sa.select(*counts).select_from(Task).join(Job, Job.id == Task.job_id).where(*_mine(of, seen_by))
-    ).one()
+    row = db.session.execute(_counting(seen_by), {**_days(), "person": of}).one()
     return dict(zip(Tab, row, strict=True))
 
 
 def get_work_row(task_id: UUID, *, seen_by: Actor) -> WorkRow | None:
     """One row of the list, after something was done to it."""
-    row = db.session.execute(
-        sa.select(*_COLUMNS).join(Job, Job.id == Task.job_id).join(Client, Client.id == Task.client_id)
-        .where(Task.id == task_id, *within_sight(seen_by, Task.client_id, Task.engagement_id))
-    ).one_or_none()
+    row = db.session.execute(_single(seen_by), {"task": task_id}).one_or_none()
     return WorkRow(*tuple(row)) if row else None
 
 
-def _mine(person: UUID, seen_by: Actor) -> list[Any]:
+@lru_cache(maxsize=512)
+def _listing(tab: Tab, seen_by: Actor) -> sa.Select[Any]:
+    return (
+        sa.select(*_COLUMNS).select_from(_JOINED).where(*_mine(seen_by), *_in_tab(tab))
+        .order_by(*_order(tab), _T.c.id).limit(PER_PAGE + 1).offset(sa.bindparam("offset", type_=sa.Integer))
+    )
+
+
+@lru_cache(maxsize=512)
+def _counting(seen_by: Actor) -> sa.Select[Any]:
+    counts = [sa.func.count().filter(*_in_tab(tab)) for tab in Tab]
+    return sa.select(*counts).select_from(_T.join(_J, _J.c.id == _T.c.job_id)).where(*_mine(seen_by))
+
+
+@lru_cache(maxsize=512)
+def _single(seen_by: Actor) -> sa.Select[Any]:
+    return sa.select(*_COLUMNS).select_from(_JOINED).where(
+        _T.c.id == sa.bindparam("task"), *within_sight(seen_by, _T.c.client_id, _T.c.engagement_id)
+    )
+
+
+def _days() -> dict[str, dt.date]:
+    on = today()
+    return {"today": on, "sunday": on + dt.timedelta(days=6 - on.weekday())}
+
+
+def _mine(seen_by: Actor) -> list[Any]:
     return [
-        Task.assignee_id == person, Task.state.in_(OPEN_STATES), Job.status == JobStatus.ACTIVE,
-        *within_sight(seen_by, Task.client_id, Task.engagement_id),
+        _T.c.assignee_id == sa.bindparam("person"), _OPEN, sa.text("job.status = 'active'"),
+        *within_sight(seen_by, _T.c.client_id, _T.c.engagement_id),
     ]
 
 
 def _in_tab(tab: Tab) -> list[Any]:
-    awake = sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= today())
-    doable = Task.state.in_(DOABLE_STATES)
+    awake = sa.or_(_T.c.snoozed_until.is_(None), _T.c.snoozed_until <= _TODAY)
+    doable = _DOABLE
     if tab is Tab.TODAY:
         return [doable, awake]
     if tab is Tab.WEEK:
-        sunday = today() + dt.timedelta(days=6 - today().weekday())
-        return [doable, awake, sunday >= _PRESSURE]
-    return [sa.or_(~doable, ~awake)]
+        return [doable, awake, _PRESSURE <= _SUNDAY]
+    return [sa.or_(sa.text("task.state IN ('blocked', 'waiting')"), ~awake)]
 
 
 def _order(tab: Tab) -> list[Any]:
-    by_order = [_PRESSURE.asc().nulls_last(), Task.priority.desc(), Task.waited_on_by.desc()]
+    by_order = [_PRESSURE.asc().nulls_last(), _T.c.priority.desc(), _T.c.waited_on_by.desc()]
     if tab is Tab.WAITING:
-        place = sa.case((Task.state == TaskState.WAITING, 0), (Task.state == TaskState.BLOCKED, 1), else_=2)
+        place = sa.case((_T.c.state == TaskState.WAITING, 0), (_T.c.state == TaskState.BLOCKED, 1), else_=2)
         return [place, *by_order]
-    return [sa.case((Task.due_on < today(), 0), (today() >= _PRESSURE, 1), else_=2), *by_order]
+    return [sa.case((_T.c.due_on < _TODAY, 0), (_PRESSURE <= _TODAY, 1), else_=2), *by_order]
 
 
 def _with_causes(rows: Sequence[WorkRow]) -> list[WorkRow]:
     """Blocked rows with the names of what they come after, and of who has it."""
-    from dataclasses import replace
-
     blocked = [row.id for row in rows if row.state is TaskState.BLOCKED]
     if not blocked:
         return list(rows)

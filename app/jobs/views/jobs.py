@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from app.catalogue.models import WorkRole
 from app.clients.queries import get_client
+from app.core.errors import NotFound
 from app.core.fields import offers
 from app.core.ids import new_id
 from app.core.web import Answer, arg, id_arg, is_htmx, me, redirect_to, submit, unprocessable
@@ -42,10 +43,14 @@ def _job(job_id: UUID) -> Job:
 
 @blueprint.get("/jobs/<uuid:job_id>")
 def show(job_id: UUID) -> Answer:
-    """The job page; for a live refresh only its body."""
+    """The job page; with `section` another room's part of it, for a live refresh only its body."""
     sheet = get_sheet(job_id, seen_by=me())
-    template = "jobs/_job.html" if is_htmx() else "jobs/show.html"
-    return render_template(template, **_context(sheet))
+    if not arg("section"):
+        return render_template("jobs/_job.html" if is_htmx() else "jobs/show.html", **_context(sheet), body="")
+    chosen = next((section for section in job_sections() if section.key == arg("section")), None)
+    if chosen is None:
+        raise NotFound()
+    return render_template("jobs/section.html", **_context(sheet), current=chosen, body=chosen.draw(sheet.job.id))
 
 
 @blueprint.get("/jobs/<uuid:job_id>/graph")
