@@ -47,6 +47,7 @@ for _group, _label, _text, _url, _icon, _needs in (
     ("People", "Security", "Whether everybody needs a second factor", "security", "shield", _EDIT),
     ("Money", "Tax rates", "What is charged, and from when on", "tax-rates", "percent", _EDIT),
     ("Money", "Number series", "How invoices, jobs and clients are numbered", "numbers", "list", _EDIT),
+    ("Record", "Event log", "What happened, in order, sealed", "/audit", "history", Permission.AUDIT_SEE),
     ("Money", "Rounding", "How recorded time is rounded when it is charged", "rounding", "time", _EDIT),
 ):
     _address = _url if _url.startswith("/") else f"/settings/{_url}"

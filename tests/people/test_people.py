@@ -194,3 +194,13 @@ def test_every_common_password_is_refused_whatever_its_dress(cast: Cast) -> None
             check_password(password)
     for password in ("seven quiet lanterns", "x" * 5 + "kloppstock" * 6, "äöü ß ☃ lantern", "0123 4567 lanternist"):
         check_password(password)
+
+
+def test_the_list_of_people_can_be_taken_out_and_leaves_a_trace(client: FlaskClient, cast: Cast) -> None:
+    cast.sam.name = "=HYPERLINK(1)"
+    db.session.flush()
+    assert sign_in(client, cast.wes).get("/people.csv").status_code == 403
+    listed = sign_in(client, cast.pat).get("/people.csv")
+    assert listed.mimetype == "text/csv" and "mel@firm.example" in listed.text
+    assert "\n=HYPERLINK" not in listed.text
+    assert db.session.scalar(sa.select(sa.func.count()).where(Event.kind == "exchange.list.export")) == 1

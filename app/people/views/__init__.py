@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from app.people.views import account, people, sign_in
 
-blueprints = (sign_in.blueprint, sign_in.leaving, account.blueprint, people.blueprint)
+blueprints = (sign_in.blueprint, sign_in.leaving, account.blueprint, people.blueprint, people.exports)

@@ -9,10 +9,12 @@ from uuid import UUID
 from flask import Blueprint, g, render_template, request, url_for
 
 from app.core.clock import today
+from app.core.csv_out import stream_csv
 from app.core.errors import NotAllowed
 from app.core.ids import new_id
 from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable, version_of
 from app.desk.guard import confirm_with, guard, needs_confirmation
+from app.firm.exports import can_export, record_export
 from app.firm.queries import list_offices
 from app.people.commands import people
 from app.people.forms import DAYS, ROLE_WORDS, HoursForm, LeavingForm, PersonForm, hours_as_typed
@@ -21,6 +23,7 @@ from app.people.policy import can_edit_people, can_edit_person
 from app.people.queries import get_person, list_grades, list_hours, list_people
 
 blueprint = guard(Blueprint("people", __name__, url_prefix="/people"))
+exports = guard(Blueprint("people_csv", __name__))
 
 
 @blueprint.get("")
@@ -30,8 +33,18 @@ def index() -> Answer:
     return render_template(
         "people/index.html", people=rows if everyone else [p for p in rows if p.state is not PersonState.DEACTIVATED],
         gone=sum(p.state is PersonState.DEACTIVATED for p in rows), everyone=everyone, may_edit=can_edit_people(me()),
-        role_words=ROLE_WORDS,
+        may_export=can_export(me()), role_words=ROLE_WORDS,
     )
+
+
+@exports.get("/people.csv")
+def export() -> Answer:
+    record_export("people", by=me())
+    header = ("Name", "E-mail", "Role", "Grade", "Office", "State", "Last signed in")
+    return stream_csv("people.csv", header, (
+        (p.name, p.email, p.role.value, p.grade, p.office.name, p.state.value, p.signed_in_at)
+        for p in list_people(seen_by=me(), everyone=True)
+    ))
 
 
 @blueprint.get("/new")
