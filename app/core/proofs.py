@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from app.core.errors import FirmamentError
+from app.core.storage import StorageUnavailable
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -32,6 +35,11 @@ def proof(name: str) -> Callable[[Proof], Proof]:
 
 
 def run_proofs() -> Iterator[tuple[str, list[Finding]]]:
-    """Every proof in order of name with what it found."""
+    """Every proof in order of name with what it found; one that cannot be carried out is a finding too."""
     for name in sorted(_proofs):
-        yield name, list(_proofs[name]())
+        findings: list[Finding] = []
+        try:
+            findings.extend(_proofs[name]())
+        except (FirmamentError, StorageUnavailable) as error:
+            findings.append(Finding(name, f"This could not be proved: {error}"))
+        yield name, findings

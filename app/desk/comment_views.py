@@ -11,21 +11,17 @@ from app.activity.sentences import address
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
 from app.core.web import Answer, is_htmx, me, redirect_to
-from app.desk.comments import mentioned, names_of, sight_of, subject_of
+from app.desk.comments import drawn, mentioned, sight_of, subject_of
 from app.desk.guard import guard
 from app.marks.commands import add_comment, delete_comment, edit_comment, restore_comment
 from app.marks.models import Comment
-from app.marks.queries import get_comment, list_comments
+from app.marks.queries import get_comment
 
 blueprint = guard(Blueprint("comments", __name__, url_prefix="/comments"))
 
 
 def _fragment(kind: str, subject_id: UUID, **context: Any) -> str:
-    comments = list_comments(kind, subject_id, sight_of(me()), seen_by=me())
-    return render_template(
-        "marks/_comments.html", kind=kind, subject_id=subject_id, comments=comments, new_id=new_id(),
-        names=names_of({comment.author_id for comment in comments}), **context,
-    )
+    return render_template("marks/_comments.html", **drawn(kind, subject_id, seen_by=me()), **context)
 
 
 def _answer(comment: Comment, message: str, **context: Any) -> Answer:

@@ -14,9 +14,11 @@ from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
+from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.jobs.models import Job, Task
 from app.marks.models import Comment
+from app.marks.queries import list_comments
 from app.people.models import Person, PersonState
 
 SUBJECTS: dict[str, Any] = {"job": Job, "task": Task, "client": Client, "invoice": Invoice}
@@ -59,6 +61,15 @@ def mentioned(body: str) -> list[UUID]:
         if len(who) == 1 and who[0] not in found:
             found.append(who[0])
     return found
+
+
+def drawn(kind: str, subject_id: UUID, *, seen_by: Actor) -> dict[str, Any]:
+    """What marks/_comments.html needs, for whoever includes it in a page."""
+    comments = list_comments(kind, subject_id, sight_of(seen_by), seen_by=seen_by)
+    return {
+        "kind": kind, "subject_id": subject_id, "comments": comments, "new_id": new_id(),
+        "names": names_of({comment.author_id for comment in comments}),
+    }
 
 
 def names_of(ids: set[UUID]) -> dict[UUID, str]:

@@ -127,7 +127,8 @@ def run(file: Path, *, as_json: bool, matches: str, **words: Any) -> int:
 
 
 def _print(report: dict[str, Any]) -> None:
-    click.echo(f"{SOURCE_NAMES[Source(report['source'])]}: {report['rows']} rows, {report['clients']} clients")
+    name = SOURCE_NAMES[Source(report["source"])]
+    click.echo(f"{name[0].upper()}{name[1:]}: {report['rows']} rows, {report['clients']} clients")
     would = "would be " if not report["imported"] else ""
     for name in ("created", "updated", "unchanged"):
         click.echo(f"  {report[name]:>6} {would}{name}")

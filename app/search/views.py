@@ -40,8 +40,6 @@ def _actions(text: str, actor: Actor) -> list[tuple[str, str, str]]:
 
 
 def url_of(hit: Hit) -> str:
-    if hit.kind == "person":
-        return f"/people/{hit.id}"
     return address(hit.kind, hit.id) or f"/{hit.kind}s/{hit.id}"
 
 
