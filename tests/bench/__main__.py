@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from app.config import Settings
 from tests.bench import place as places
 from tests.bench.app import FLOOR_TABLE
+from tests.bench.bulk import measure_bulk
 from tests.bench.fill.fill import filled
 from tests.bench.measure import measure_acts, measure_pages, tell_acts, tell_pages
 from tests.bench.pages import Site, open_site
@@ -21,7 +22,7 @@ from tests.bench.report import Report
 from tests.bench.server import app_for, serving
 
 FIRST_PORT = int(os.environ.get("BENCH_PORT", "8170"))
-PARTS = ("pages", "acts")
+PARTS = ("pages", "acts", "bulk")
 
 
 def main(words: Sequence[str]) -> int:
@@ -34,6 +35,9 @@ def main(words: Sequence[str]) -> int:
             filled(place, size, print, app_for)
         if {"pages", "acts"} & set(parts):
             _screens(place, sizes, parts, names, report)
+        if "bulk" in parts:
+            print("The long works …", flush=True)
+            measure_bulk(place, sizes[-1], report, print)
     print(report.table())
     report.write(Settings.from_environment().var / "bench.json")
     return 0
