@@ -120,10 +120,10 @@ def scheduler(app: Flask) -> None:
 @click.argument("role")
 @with_app
 def sign_in_link(app: Flask, role: str) -> None:
-    """Print a link that signs in as somebody of ROLE (in development only)."""
-    from app.people.commands.links import make_sign_in_link
+    """Print a link that signs in as somebody of ROLE, or as a client's `contact` (in development only)."""
+    from app.welcome import link_for
 
-    click.echo(make_sign_in_link(role))
+    click.echo(link_for(role))
 
 
 @main.command("setup-link")
