@@ -93,6 +93,7 @@ class EntryForm(ApartForm):
         self.work.show(entry)
 
     def facts(self) -> EntryFacts:
+        assert self.worked_on.data is not None
         return EntryFacts(
             worked_on=self.worked_on.data,
             recorded=self.recorded.data,

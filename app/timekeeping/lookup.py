@@ -122,7 +122,7 @@ def _lately(seen_by: Actor) -> list[Work]:
     ]
 
 
-def _steps_select() -> sa.Select[Any]:
+def _steps_select() -> Any:
     return (
         sa.select(Task.id, Task.name, Job.title, Job.number, Client.name.label("client"))
         .join(Job, Job.id == Task.job_id)
@@ -148,7 +148,7 @@ def _own_steps(seen_by: Actor, text: str) -> list[Work]:
     return [_step(row) for row in db.session.execute(statement.order_by(Task.due_on, Task.id).limit(10))]
 
 
-def _jobs_select() -> sa.Select[Any]:
+def _jobs_select() -> Any:
     return sa.select(Job.id, Job.title, Job.number, Client.name.label("client")).join(
         Client, Client.id == Job.client_id
     )
@@ -158,7 +158,7 @@ def _job(row: Any) -> Work:
     return Work(Target(job_id=row.id), row.client, row.title, "", row.number)
 
 
-def _clients_like(text: str, seen_by: Actor) -> sa.Select[Any]:
+def _clients_like(text: str, seen_by: Actor) -> Any:
     return sa.select(Client.id).where(Client.sort_key.like(like(text)), *within_sight(seen_by, Client.id)).limit(50)
 
 
@@ -171,7 +171,7 @@ def _jobs(seen_by: Actor, text: str) -> Sequence[Work]:
     return [_job(row) for half in (named, theirs) for row in db.session.execute(half)]
 
 
-def _engagements_select() -> sa.Select[Any]:
+def _engagements_select() -> Any:
     return sa.select(Engagement.id, Engagement.name, Engagement.number, Client.name.label("client")).join(
         Client, Client.id == Engagement.client_id
     )

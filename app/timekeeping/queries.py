@@ -25,7 +25,7 @@ from app.timekeeping.policy import can_see_rates
 PAGE = 50
 
 
-def entries_seen_by(actor: Actor) -> sa.Select[tuple[TimeEntry]]:
+def entries_seen_by(actor: Actor) -> sa.Select[TimeEntry]:
     """Time on the clients that one may see, one's own and the colleagues'. Contacts see none."""
     if actor.is_contact:
         return sa.select(TimeEntry).where(sa.false())
@@ -34,7 +34,7 @@ def entries_seen_by(actor: Actor) -> sa.Select[tuple[TimeEntry]]:
     )
 
 
-def _with_names(statement: sa.Select[tuple[TimeEntry]]) -> sa.Select[tuple[TimeEntry]]:
+def _with_names(statement: sa.Select[TimeEntry]) -> sa.Select[TimeEntry]:
     return statement.options(
         joinedload(TimeEntry.client).load_only(Client.id, Client.name, Client.code),
         joinedload(TimeEntry.engagement).load_only(Engagement.id, Engagement.name, Engagement.number),
@@ -118,14 +118,10 @@ def sum_by_day(person_id: UUID, first: dt.date, last: dt.date, *, seen_by: Actor
     ]
 
 
-def _timers(seen_by: Actor) -> sa.Select[tuple[Timer]]:
+def _timers(seen_by: Actor) -> sa.Select[Timer]:
     return (
         sa.select(Timer)
-        .where(
-            Timer.person_id == seen_by.id if seen_by.is_person else sa.false(),
-            Timer.discarded_at.is_(None),
-            *within_sight(seen_by, Timer.client_id, Timer.engagement_id),
-        )
+        .where(*_own(seen_by))
         .options(
             joinedload(Timer.client).load_only(Client.id, Client.name, Client.code),
             joinedload(Timer.engagement).load_only(Engagement.id, Engagement.name),
@@ -135,9 +131,44 @@ def _timers(seen_by: Actor) -> sa.Select[tuple[Timer]]:
     )
 
 
+def timers_at_a_glance(*, seen_by: Actor) -> tuple[list[Any], int]:
+    """For the bar over every page, in one small query: the timer that runs and one that was forgotten, and how many
+    there are in all."""
+    columns = (
+        Timer.id,
+        Timer.running_since,
+        Timer.started_at,
+        Timer.gathered,
+        Timer.overran,
+        Timer.task_id,
+        Timer.job_id,
+        sa.func.coalesce(Task.name, Job.title, Engagement.name).label("name"),
+        Client.name.label("client"),
+    )
+    rows = db.session.execute(
+        sa.select(*columns, sa.func.count().over().label("total"))
+        .join(Client, Client.id == Timer.client_id)
+        .join(Engagement, Engagement.id == Timer.engagement_id)
+        .outerjoin(Job, Job.id == Timer.job_id)
+        .outerjoin(Task, Task.id == Timer.task_id)
+        .where(*_own(seen_by))
+        .order_by(Timer.running_since.nulls_last(), Timer.overran.desc())
+        .limit(2)
+    ).all()
+    return list(rows), rows[0].total if rows else 0
+
+
+def _own(seen_by: Actor) -> list[sa.ColumnElement[bool]]:
+    return [
+        Timer.person_id == seen_by.id if seen_by.is_person else sa.false(),
+        Timer.discarded_at.is_(None),
+        *within_sight(seen_by, Timer.client_id, Timer.engagement_id),
+    ]
+
+
 def list_timers(*, seen_by: Actor) -> Sequence[Timer]:
-    """One's own timers, the running one first."""
-    statement = _timers(seen_by).order_by(Timer.running_since.desc().nulls_last(), Timer.started_at.desc())
+    """One's own timers, the running one first; the hundred latest."""
+    statement = _timers(seen_by).order_by(Timer.running_since.desc().nulls_last(), Timer.started_at.desc()).limit(100)
     return db.session.scalars(statement).unique().all()
 
 
@@ -153,7 +184,7 @@ def entry_of_timer(timer_id: UUID, *, seen_by: Actor) -> TimeEntry | None:
     )
 
 
-def expenses_seen_by(actor: Actor) -> sa.Select[tuple[Expense]]:
+def expenses_seen_by(actor: Actor) -> sa.Select[Expense]:
     if actor.is_contact:
         return sa.select(Expense).where(sa.false())
     return sa.select(Expense).where(

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -58,7 +59,7 @@ def find_rate(
     activity: str = "",
 ) -> FoundRate:
     """The most specific rate valid on the day, in the engagement's currency; zero with its reason if there is none."""
-    wanted: Sequence[tuple[sa.ColumnElement[object], object]] = (
+    wanted: Sequence[tuple[Any, Any]] = (
         (Rate.person_id, person.id),
         (Rate.grade, person.grade or None),
         (Rate.work_role, work_role),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from flask import url_for
 from app.activity.sentences import place, sentence
 from app.core.wording import day, duration
 
-Data = dict[str, Any]
+Data = Mapping[str, Any]
 
 
 def _time(data: Data) -> str:

@@ -62,7 +62,7 @@ class Totals:
 def total_by_person(found: EntryFilter, *, seen_by: Actor) -> list[Totals]:
     """One row a person and currency, those with the most time first; one query."""
     seconds = [sa.func.sum(sa.cast(column, sa.Integer)) for column in (TimeEntry.recorded, TimeEntry.charged)]
-    rows = db.session.execute(
+    rows: Any = db.session.execute(
         sa.select(
             Person.name,
             sa.func.count(),
@@ -76,12 +76,14 @@ def total_by_person(found: EntryFilter, *, seen_by: Actor) -> list[Totals]:
         .group_by(Person.id, TimeEntry.currency)
         .order_by(seconds[0].desc(), Person.sort_key)
     )
-    return [
-        Totals(
-            name, count, dt.timedelta(seconds=int(recorded)), dt.timedelta(seconds=int(charged)), value, open_, currency
-        )
-        for name, count, recorded, charged, value, open_, currency in rows
-    ]
+    return [_totals(*row) for row in rows]
+
+
+def _totals(
+    name: str, count: int, recorded: int, charged: int, value: Decimal, unbilled: Decimal, currency: str
+) -> Totals:
+    seconds = dt.timedelta(seconds=int(recorded)), dt.timedelta(seconds=int(charged))
+    return Totals(name, count, *seconds, value, unbilled, currency)
 
 
 def every_entry(found: EntryFilter, *, seen_by: Actor) -> Iterator[Any]:

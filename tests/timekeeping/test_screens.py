@@ -123,7 +123,9 @@ def test_a_discarded_timer_comes_back(cast: Cast, sam: FlaskClient) -> None:
     timer = db.session.scalars(sa.select(Timer)).one()
     answer = sam.post(f"/timers/{timer.id}/discard", headers=HTMX)
     assert "restoration" in answer.headers["HX-Trigger"] and "General advice" not in answer.text
-    assert "General advice" in sam.post(f"/timers/{timer.id}/restoration", headers=HTMX).text
+    assert "General advice" not in sam.get("/timers").text
+    assert "1 paused" in sam.post(f"/timers/{timer.id}/restoration", headers=HTMX).text
+    assert "General advice" in sam.get("/timers").text
 
 
 def test_an_entry_is_changed_split_moved_deleted_and_brought_back(cast: Cast, sam: FlaskClient) -> None:

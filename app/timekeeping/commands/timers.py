@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,7 +28,16 @@ from app.timekeeping.targets import Target
 
 FORGOTTEN_AFTER = dt.timedelta(hours=10)
 TIMER_LOCK = 7141
-Place = sa.Row[Any]
+
+
+class Place(NamedTuple):
+    """Where a timer runs, and what it is called there."""
+
+    client_id: UUID
+    engagement_id: UUID
+    job_id: UUID | None
+    task_id: UUID | None
+    name: str
 
 
 def elapsed(timer: Timer) -> dt.timedelta:
@@ -53,10 +62,10 @@ def start_timer(timer_id: UUID, target: Target, *, by: Actor, note: str = "") ->
     authorize(by, can_record_time)
     with transaction() as session:
         place = _place(target, by=by)
-        own = _own_timers(by)
+        own = _timers_that_matter(timer_id, place, by=by)
         same_id = next((timer for timer in own if timer.id == timer_id), None)
         timer = same_id or next((t for t in own if t.discarded_at is None and _goes_on(t, place)), None)
-        if same_id is not None or (timer is not None and timer.running_since is not None):
+        if timer is not None and (timer is same_id or timer.running_since is not None):
             return timer
         _pause(own)
         if timer is None:
@@ -101,24 +110,45 @@ def _lock(person_id: UUID | None) -> sa.ColumnElement[None]:
 def _place(target: Target, *, by: Actor) -> Place:
     """Where a target is and what it is called, the person's timers locked in the same round trip."""
     none = sa.null()
+    columns: tuple[Any, ...]
     if target.task_id:
-        columns = Task.client_id, Task.engagement_id, Task.job_id, Task.id, Task.name, Task.id == target.task_id
+        wanted = Task.id == target.task_id
+        columns = Task.client_id, Task.engagement_id, Task.job_id, Task.id, Task.name
     elif target.job_id:
-        columns = Job.client_id, Job.engagement_id, Job.id, none, Job.title, Job.id == target.job_id
+        wanted = Job.id == target.job_id
+        columns = Job.client_id, Job.engagement_id, Job.id, none, Job.title
     else:
         wanted = Engagement.id == target.engagement_id
-        columns = Engagement.client_id, Engagement.id, none, none, Engagement.name, wanted
-    names = ("client_id", "engagement_id", "job_id", "task_id", "name")
-    labelled = [column.label(name) for column, name in zip(columns, names, strict=False)]
-    row = db.session.execute(sa.select(*labelled, _lock(by.id)).where(columns[-1])).one_or_none()
-    if row is None or not can_see(by, row.client_id, row.engagement_id):
+        columns = Engagement.client_id, Engagement.id, none, none, Engagement.name
+    row = db.session.execute(sa.select(*columns, _lock(by.id)).where(wanted)).one_or_none()
+    if row is None or not can_see(by, row[0], row[1]):
         raise NotFound()
-    return row
+    return Place(*row[:5])
 
 
-def _own_timers(by: Actor) -> Sequence[Timer]:
+def _timers_that_matter(timer_id: UUID, place: Place, *, by: Actor) -> Sequence[Timer]:
+    """The one that runs, the one of this id, and those that are for the same work."""
+    return _select_timers(
+        by,
+        sa.or_(
+            Timer.running_since.is_not(None),
+            Timer.id == timer_id,
+            sa.and_(
+                Timer.engagement_id == place.engagement_id,
+                Timer.job_id.is_not_distinct_from(place.job_id),
+                Timer.task_id.is_not_distinct_from(place.task_id),
+            ),
+        ),
+    )
+
+
+def _timers_that_run(by: Actor) -> Sequence[Timer]:
+    return _select_timers(by, Timer.running_since.is_not(None))
+
+
+def _select_timers(by: Actor, wanted: sa.ColumnElement[bool]) -> Sequence[Timer]:
     return db.session.scalars(
-        sa.select(Timer).where(Timer.person_id == by.id).execution_options(populate_existing=True)
+        sa.select(Timer).where(Timer.person_id == by.id, wanted).execution_options(populate_existing=True)
     ).all()
 
 
@@ -155,7 +185,7 @@ def resume_timer(timer: Timer, *, by: Actor) -> None:
             return
         if timer.overran:
             raise Refused("This timer ran on overnight. Say first how long you really worked.", field="recorded")
-        _pause(_own_timers(by))
+        _pause(_timers_that_run(by))
         timer.running_since = now()
         session.flush()
         record("timekeeping.timer.resume", timer, by=by, topics=_topics(timer))

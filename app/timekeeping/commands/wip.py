@@ -36,8 +36,8 @@ def wip_legs(place: Place, sign: int = 1) -> list[Leg]:
     amount = place.amount * sign
     key = {"client_id": place.client_id, "engagement_id": place.engagement_id, "item_id": place.item_id}
     return [
-        Leg(account=Account.WIP, amount=amount, age_on=place.worked_on, **key),  # type: ignore[arg-type]
-        Leg(account=Account.WIP_MEMO, amount=-amount, age_on=place.worked_on, **key),  # type: ignore[arg-type]
+        Leg(account=Account.WIP, amount=amount, age_on=place.worked_on, **key),
+        Leg(account=Account.WIP_MEMO, amount=-amount, age_on=place.worked_on, **key),
     ]
 
 

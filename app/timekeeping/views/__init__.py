@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.timekeeping.views import expenses, files, rates, sections, timers
 
-blueprints = (timers.blueprint, sections.blueprint, expenses.blueprint, rates.blueprint, files.blueprint)
+blueprints = (timers.blueprint, sections.time, expenses.blueprint, rates.blueprint, files.blueprint)
 
 
 def init_app(app: Flask) -> None:

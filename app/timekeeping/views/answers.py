@@ -19,21 +19,24 @@ def back(otherwise: str) -> str:
     return f"{came.path}?{came.query}" if came.query else came.path
 
 
-def told(response: Response, message: str = "", *, undo: str = "", meaning: str = "done", **events: Any) -> Response:
-    """Send a toast, with a way back if there is one, and events to the open page."""
+def told(
+    response: Response, message: str = "", *, undo: str = "", meaning: str = "done", close_panel: bool = False
+) -> Response:
+    """Time has changed: the open page fetches what it shows of it anew. A toast says so, with a way back if any."""
+    events: dict[str, Any] = {"time-changed": True}
+    if close_panel:
+        events["close-panel"] = True
     if message:
         events["toast"] = {"text": message, "meaning": meaning, **({"undo": undo} if undo else {})}
     response.headers["HX-Trigger"] = json.dumps(events)
     return response
 
 
-def changed(message: str, *, to: str, undo: str = "", panel: bool = True) -> Answer:
-    """Time has changed: the open page fetches what it shows of it anew and the panel closes."""
+def changed(message: str, *, to: str, undo: str = "", close_panel: bool = True) -> Answer:
+    """After a change to an entry: nothing to swap for htmx, the sheet for a plain form."""
     if not is_htmx():
         return redirect_to(to, message)
-    response = Response(status=200, headers={"HX-Reswap": "none"})
-    events = {"time-changed": True, **({"close-panel": True} if panel else {})}
-    return told(response, message, undo=undo, **events)
+    return told(Response(headers={"HX-Reswap": "none"}), message, undo=undo, close_panel=close_panel)
 
 
 def fragment(template: str, status: int = 200, **context: Any) -> Response:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, g, render_template, url_for
 
 from app.core.clock import today
 from app.core.errors import NotAllowed
@@ -38,7 +38,7 @@ def _whose(person_id: UUID | None) -> Person:
     actor = me()
     if not can_see_time_of(actor, person_id):
         raise NotAllowed("Your role does not show you the time of colleagues.")
-    return get_person(person_id or actor.id, seen_by=actor)  # type: ignore[arg-type]
+    return g.person if person_id in (None, actor.id) else get_person(person_id, seen_by=actor)
 
 
 def _sheet(person: Person, on: dt.date, *, one_day: bool) -> dict[str, Any]:
@@ -100,11 +100,11 @@ def create() -> Answer:
         form.id.data = str(entry_id)
         return _refused(form, person)
     said = f"{duration(form.recorded.data)} recorded"
-    on = form.worked_on.data
+    on = form.worked_on.data or today()
     if not is_htmx():
         return redirect_to(_address(person.id, on), said)
     fresh = fragment("timekeeping/_add.html", form=_fresh_form(person, on), person=person, again=True)
-    return told(fresh, said, **{"time-changed": True})
+    return told(fresh, said)
 
 
 def _refused(form: EntryForm, person: Person) -> Answer:
@@ -192,7 +192,9 @@ def delete(entry_id: UUID) -> Answer:
 def restore(entry_id: UUID) -> Answer:
     entry = get_entry(entry_id, seen_by=me(), deleted=True)
     restore_entry(entry, by=me())
-    return changed(f"{duration(entry.recorded)} is back", to=_address(entry.person_id, entry.worked_on), panel=False)
+    return changed(
+        f"{duration(entry.recorded)} is back", to=_address(entry.person_id, entry.worked_on), close_panel=False
+    )
 
 
 @blueprint.get("/lookup/work")

@@ -65,6 +65,7 @@ def _facts(form: ExpenseForm, mark_up: Decimal) -> ExpenseFacts:
     """Whoever sees no rates neither sees nor sets a mark-up."""
     if can_see_rates(me()):
         mark_up = form.mark_up_percent.data or Decimal(0)
+    assert form.spent_on.data is not None
     return ExpenseFacts(
         spent_on=form.spent_on.data,
         net=form.net.data,

@@ -111,6 +111,7 @@ def _facts(form: RateForm) -> RateFacts:
         get_client(client, seen_by=me())
     if engagement:
         get_engagement(engagement, seen_by=me())
+    assert form.from_on.data is not None and form.currency.data is not None
     return RateFacts(
         from_on=form.from_on.data,
         amount=form.amount.data,
@@ -151,4 +152,5 @@ def _tried(form: TryRateForm) -> Any:
         return None
     form.person.text, form.engagement.text = person.name, engagement.name
     role = WorkRole(form.work_role.data) if form.work_role.data else None
+    assert form.on.data is not None
     return find_rate(engagement, person, form.on.data, work_role=role)

@@ -14,10 +14,10 @@ from app.jobs.queries.jobs import get_job
 from app.timekeeping.policy import can_see_rates
 from app.timekeeping.queries import PAGE, list_entries
 from app.timekeeping.totals import EntryFilter, total_by_person
-from app.timekeeping.views.entries import blueprint
+from app.timekeeping.views.entries import blueprint as time
 
 
-@blueprint.get("/clients/<uuid:client_id>/time")
+@time.get("/clients/<uuid:client_id>/time")
 def client_section(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     return _section(
@@ -25,7 +25,7 @@ def client_section(client_id: UUID) -> Answer:
     )
 
 
-@blueprint.get("/jobs/<uuid:job_id>/time")
+@time.get("/jobs/<uuid:job_id>/time")
 def job_section(job_id: UUID) -> Answer:
     job = get_job(job_id, seen_by=me())
     return _section(EntryFilter(job_id=job.id), url_for("time.job_section", job_id=job.id), job=job.id)
@@ -45,3 +45,6 @@ def _section(found: EntryFilter, path: str, **narrowed: Any) -> Answer:
         narrowed=narrowed,
         path=path,
     )
+
+
+__all__ = ["time"]

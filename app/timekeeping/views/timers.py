@@ -17,9 +17,8 @@ from app.core.wording import duration, moment
 from app.desk.guard import guard
 from app.timekeeping.commands import timers as commands
 from app.timekeeping.lookup import resolve_work
-from app.timekeeping.models import Timer
 from app.timekeeping.policy import can_record_time
-from app.timekeeping.queries import entry_of_timer, get_timer, list_timers
+from app.timekeeping.queries import entry_of_timer, get_timer, list_timers, timers_at_a_glance
 from app.timekeeping.targets import Target
 from app.timekeeping.views.answers import back, told
 
@@ -35,21 +34,19 @@ def _draw(error: str = "", typed: str = "") -> Markup:
     actor = g.get("actor")
     if actor is None or not can_record_time(actor):
         return Markup("")
-    timers = list_timers(seen_by=actor)
+    timers, total = timers_at_a_glance(seen_by=actor)
     running = next((timer for timer in timers if timer.running_since), None)
     asks = next((timer for timer in timers if commands.is_forgotten(timer)), None)
     return Markup(
         render_template(
             "timekeeping/_bar.html",
-            timers=timers,
             running=running,
             asks=asks,
+            paused=total - (1 if running else 0),
             error=error,
             typed=typed,
             elapsed=commands.elapsed,
-            is_forgotten=commands.is_forgotten,
             question=question,
-            new_id=new_id,
         )
     )
 
@@ -62,7 +59,21 @@ def _answer(message: str = "", *, undo: str = "", error: str = "", typed: str = 
         return redirect_to(back(url_for("time.index")), message)
     response = Response(_draw(error, typed), status=422 if error else 200)
     response.headers.update({"HX-Retarget": "#timer", "HX-Reswap": "innerHTML"})
-    return told(response, message, undo=undo, meaning=meaning, **{"time-changed": True})
+    return told(response, message, undo=undo, meaning=meaning)
+
+
+@blueprint.get("/timers")
+def index() -> Answer:
+    """All of one's timers: what the menu of the bar shows, or a page of it."""
+    timers = list_timers(seen_by=me())
+    return render_template(
+        "timekeeping/_timers.html" if is_htmx() else "timekeeping/timers.html",
+        timers=timers,
+        running=next((timer for timer in timers if timer.running_since), None),
+        elapsed=commands.elapsed,
+        is_forgotten=commands.is_forgotten,
+        new_id=new_id,
+    )
 
 
 @blueprint.get("/timers/bar")
@@ -146,7 +157,7 @@ def restore(timer_id: UUID) -> Answer:
     return _answer("The timer is back, paused")
 
 
-def question(timer: Timer) -> str:
+def question(timer: Any) -> str:
     """What the bar asks about a timer that ran on."""
     since = timer.running_since or timer.started_at
     return f"It ran since {moment(since)}: how long did you work?"
