@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -166,6 +167,21 @@ def columns_of(view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column
 
 def fill(columns: Sequence[Column], view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column]:
     """The first cards of every column in one statement, fewer the more columns; the totals in another."""
+    listing, counting = _prepared(tuple(columns), view, found, seen_by, today())
+    cards: dict[str, list[Card]] = {column.key: [] for column in columns}
+    for row in db.session.execute(listing) if listing is not None else ():
+        cards[row[-1]].append(Card(*row[:-1]))
+    totals = {row[0] if row[0] is not None else "nobody": row[1] for row in db.session.execute(counting)}
+    return [
+        Column(c.key, c.title, c.topic, c.condition, _sorted(cards[c.key]), totals.get(c.key, 0)) for c in columns
+    ]
+
+
+@lru_cache(maxsize=512)
+def _prepared(
+    columns: tuple[Column, ...], view: View, found: BoardFilter, seen_by: Actor, on: dt.date
+) -> tuple[Any, Any]:
+    """Both statements, made once a day for a board: making them costs more than asking them."""
     wanted = conditions(found, seen_by)
     limit = max(min(CARDS, CARDS_A_PAGE // max(len(columns), 1)), 4)
     parts = [
@@ -173,13 +189,7 @@ def fill(columns: Sequence[Column], view: View, found: BoardFilter, *, seen_by: 
         .order_by(Job.due_on, Job.id).limit(limit).subquery().select()
         for column in columns
     ]
-    cards: dict[str, list[Card]] = {column.key: [] for column in columns}
-    for row in db.session.execute(sa.union_all(*parts)) if parts else ():
-        cards[row[-1]].append(Card(*row[:-1]))
-    totals = _totals(columns, view, wanted)
-    return [
-        Column(c.key, c.title, c.topic, c.condition, _sorted(cards[c.key]), totals.get(c.key, 0)) for c in columns
-    ]
+    return (sa.union_all(*parts) if parts else None), _totals(columns, view, wanted)
 
 
 def list_cards(
@@ -246,15 +256,12 @@ def _sorted(cards: list[Card]) -> list[Card]:
     return sorted(cards, key=lambda card: (card.due_on or dt.date.max, card.id))
 
 
-def _totals(columns: Sequence[Column], view: View, wanted: list[Any]) -> dict[str, int]:
+def _totals(columns: Sequence[Column], view: View, wanted: list[Any]) -> sa.Select[Any]:
     if view is View.WEEK or not columns or columns[0].key == "none":
         key: Any = sa.case(*((column.condition, column.key) for column in columns), else_="")
     else:
         key = sa.cast(Job.stage_id if view is View.STAGE else Job.owner_id, sa.Text)
-    rows = db.session.execute(
-        sa.select(key, sa.func.count()).select_from(Job).where(*wanted).group_by(sa.text("1"))
-    )
-    return {row[0] if row[0] is not None else "nobody": row[1] for row in rows}
+    return sa.select(key, sa.func.count()).select_from(Job).where(*wanted).group_by(sa.text("1"))
 
 
 def _weeks(count: int = 5) -> list[Column]:

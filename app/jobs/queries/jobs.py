@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -83,8 +84,16 @@ class JobSheet:
 
     def before(self, task_id: UUID) -> list[str]:
         """Names of the open steps that this one comes after."""
-        names = {t.id: t.name for t in self.tasks if t.is_open}
-        return [names[e.before] for e in self.edges if e.after == task_id and e.hard and e.before in names]
+        return self._before.get(task_id, [])
+
+    @cached_property
+    def _before(self) -> dict[UUID, list[str]]:
+        names = {task.id: task.name for task in self.tasks if task.is_open}
+        found: dict[UUID, list[str]] = {}
+        for edge in self.edges:
+            if edge.hard and edge.before in names:
+                found.setdefault(edge.after, []).append(names[edge.before])
+        return found
 
 
 def get_job(job_id: UUID, *, seen_by: Actor) -> Job:

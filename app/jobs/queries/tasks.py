@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased, joinedload
 
 from app.catalogue.models import DependencyKind, StepKind
+from app.clients.models import Client
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
-from app.jobs.models import ChecklistItem, Deadline, Dependency, Task, TaskState
+from app.jobs.models import ChecklistItem, Deadline, Dependency, Job, Task, TaskState
 from app.jobs.policy import tasks_seen_by
 
 SETTLED = (TaskState.DONE, TaskState.CANCELLED)
@@ -28,6 +29,15 @@ def get_task(task_id: UUID, *, seen_by: Actor) -> Task:
             joinedload(Task.assignee), joinedload(Task.stage),
         )
     )
+
+
+def get_task_to_do(task_id: UUID, *, seen_by: Actor) -> Task:
+    """The same for whoever starts, finishes or reopens it: with no more of its job and client than that asks for."""
+    job = joinedload(Task.job, innerjoin=True).load_only(
+        Job.title, Job.status, Job.client_id, Job.engagement_id, Job.service_id, Job.stage_id
+    )
+    client = joinedload(Task.client, innerjoin=True).load_only(Client.name)
+    return get_or_404(tasks_seen_by(seen_by).where(Task.id == task_id).options(job, client))
 
 
 def list_checklist(task: Task) -> Sequence[ChecklistItem]:

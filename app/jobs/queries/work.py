@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -106,7 +106,7 @@ def pressure_words(due: dt.date | None, start: dt.date | None, on: dt.date) -> s
 
 
 # Tables and prepared statements instead of mapped classes: this list is asked more often than anything else.
-_T, _J, _C = (sa.inspect(each).local_table for each in (Task, Job, Client))
+_T, _J, _C = (cast(sa.Table, each.__table__) for each in (Task, Job, Client))
 _TODAY, _SUNDAY = sa.bindparam("today", type_=sa.Date), sa.bindparam("sunday", type_=sa.Date)
 # In the words of the partial indexes, so that every plan can use them.
 _OPEN = sa.text("task.state NOT IN ('done', 'cancelled')")
@@ -126,7 +126,7 @@ def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[lis
         _listing(tab, seen_by), {**_days(), "person": of, "offset": (page - 1) * PER_PAGE}
     )
     on = today()
-    rows = [WorkRow(*tuple(row), on=on) for row in found]
+    rows = [WorkRow(*row, on) for row in cast(Iterable[Any], found)]
     more, rows = len(rows) > PER_PAGE, rows[:PER_PAGE]
     return (_with_causes(rows) if tab is Tab.WAITING else rows), more
 
@@ -137,10 +137,13 @@ def count_work(*, of: UUID, seen_by: Actor) -> dict[Tab, int]:
     return dict(zip(Tab, row, strict=True))
 
 
-def get_work_row(task_id: UUID, *, seen_by: Actor) -> WorkRow | None:
-    """One row of the list, after something was done to it."""
-    row = db.session.execute(_single(seen_by), {"task": task_id}).one_or_none()
-    return WorkRow(*tuple(row)) if row else None
+def row_of(task: Task) -> WorkRow:
+    """The row of a task that is at hand with its job and client, after something was done to it."""
+    return WorkRow(
+        task.id, task.name, task.state, task.kind, task.version, task.due_on, task.latest_start_on, task.open_after,
+        task.snoozed_until, task.priority, task.waited_on_by, task.estimate, task.spent, task.return_note, task.job_id,
+        task.job.title, task.client_id, task.client.name,
+    )
 
 
 @lru_cache(maxsize=512)
@@ -154,14 +157,8 @@ def _listing(tab: Tab, seen_by: Actor) -> sa.Select[Any]:
 @lru_cache(maxsize=512)
 def _counting(seen_by: Actor) -> sa.Select[Any]:
     counts = [sa.func.count().filter(*_in_tab(tab)) for tab in Tab]
-    return sa.select(*counts).select_from(_T.join(_J, _J.c.id == _T.c.job_id)).where(*_mine(seen_by))
-
-
-@lru_cache(maxsize=512)
-def _single(seen_by: Actor) -> sa.Select[Any]:
-    return sa.select(*_COLUMNS).select_from(_JOINED).where(
-        _T.c.id == sa.bindparam("task"), *within_sight(seen_by, _T.c.client_id, _T.c.engagement_id)
-    )
+    counting: sa.Select[Any] = sa.select(*counts).select_from(_T.join(_J, _J.c.id == _T.c.job_id)).where(*_mine(seen_by))
+    return counting
 
 
 def _days() -> dict[str, dt.date]:

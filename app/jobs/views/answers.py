@@ -12,7 +12,7 @@ from app.core.web import Answer, is_htmx, me, redirect_to, toasted
 from app.jobs.models import Task
 from app.jobs.queries.jobs import get_sheet
 from app.jobs.queries.tasks import list_after, list_before, list_checklist
-from app.jobs.queries.work import get_work_row
+from app.jobs.queries.work import row_of
 
 
 def came_from(fallback: str) -> str:
@@ -27,8 +27,8 @@ def answer(task: Task, message: str) -> Answer:
     if not is_htmx():
         return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)), message)
     if view == "work":
-        row = get_work_row(task.id, seen_by=me())
-        return _swapped(render_template("jobs/_work_row_alone.html", row=row), f"#task-{task.id}", "outerHTML", message)
+        row = render_template("jobs/_work_row_alone.html", row=row_of(task))
+        return _swapped(row, f"#task-{task.id}", "outerHTML", message)
     if view == "job":
         return _swapped(steps_of(task.job_id), "#steps", "outerMorph", message)
     if view == "panel":

@@ -22,7 +22,7 @@ from app.jobs.commands.tasks import (
 )
 from app.jobs.forms import AssignForm, NoteForm, SnoozeForm, person_of, show_person
 from app.jobs.models import Task
-from app.jobs.queries.tasks import get_item, get_task, started_after
+from app.jobs.queries.tasks import get_item, get_task, get_task_to_do, started_after
 from app.jobs.views.answers import answer, came_from, panel_of
 
 blueprint = guard(Blueprint("tasks", __name__, url_prefix="/tasks/<uuid:task_id>"))
@@ -49,11 +49,14 @@ def create_start(task_id: UUID) -> Answer:
 
 @blueprint.post("/completion")
 def create_completion(task_id: UUID) -> Answer:
-    task = _task(task_id)
+    task = get_task_to_do(task_id, seen_by=me())
     finished = complete_task(task, by=me())
     opened = [f"“{moved.name}”" for moved in finished.moved if moved.is_ready]
     done = "Approved" if task.kind is StepKind.REVIEW else "Done"
-    return answer(task, f"{done}. Now ready: {', '.join(opened)}" if opened else f"{done}: “{task.name}”")
+    said = f"{done}. Now ready: {', '.join(opened)}" if opened else f"{done}: “{task.name}”"
+    if request.values.get("view") == "panel":
+        task = _task(task_id)
+    return answer(task, said)
 
 
 @blueprint.route("/reopening", methods=["GET", "POST"])
