@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import reads
 from app.activity.models import Event
-from app.clients.commands.contact_access import send_sign_in_links
+from app.clients.commands.contact_access import forget_old_access, send_sign_in_links
 from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import db
@@ -24,6 +24,11 @@ from app.requests.queries import get_request
 @background("clients.sign_in_mail")
 def sign_in_mail(email: str) -> None:
     send_sign_in_links(email, by=SYSTEM)
+
+
+@background("clients.forget_old_access", every=86_400, queue=BULK)
+def tidy_access() -> None:
+    forget_old_access(by=SYSTEM)
 
 
 @background("requests.link_again")

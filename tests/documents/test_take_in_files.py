@@ -17,12 +17,12 @@ from flask import Flask
 from PIL import Image
 
 from app.core.actors import SYSTEM
-from app.core.clock import now
+from app.core.clock import now, travel_to
 from app.core.db import db
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.storage import storage
-from app.documents.background import find_unchecked, tend_uploads
+from app.documents.background import find_unchecked, reap_storage, tend_uploads
 from app.documents.commands.checking import check_document
 from app.documents.commands.serving import open_document, open_preview
 from app.documents.commands.uploads import (
@@ -224,6 +224,18 @@ def test_an_upload_given_up_is_forgotten_after_a_day(cast: Any) -> None:
     assert again(document).state is DocumentState.REJECTED
     with pytest.raises(NotFound):
         get_document(document.id, seen_by=by)
+
+
+def test_parts_that_no_upload_knows_are_removed_from_storage_after_a_day(cast: Any) -> None:
+    key = f"incoming/{new_id()}"
+    lost = storage().start_multipart(key, "application/octet-stream")
+    kept = start_upload(NewFile(new_id(), "a.pdf", 9), client_id=cast.acme.id, by=cast.contact(cast.cleo))
+    reap_storage()
+    assert lost in {upload for _key, upload, _begun in storage().unfinished("incoming/")}
+    with travel_to(now() + dt.timedelta(hours=25)):
+        reap_storage()
+    left = {found for found, _upload, _begun in storage().unfinished("incoming/")}
+    assert key not in left and kept.incoming_key in left
 
 
 def test_a_check_that_died_is_taken_up_again(cast: Any, queued: list[tuple[str, dict[str, Any]]]) -> None:

@@ -115,3 +115,22 @@ def test_looking_at_a_request_is_known_to_the_firm(client: FlaskClient, cast: An
     request = make_request(cast)
     at_portal(client, cast.cleo, request).get(f"/portal/requests/{request.id}")
     assert fresh(request).state is RequestState.VIEWED
+
+
+def test_bad_input_gets_a_clear_answer_and_changes_nothing(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    notes, statements = item_of(request, "notes").id, item_of(request, "statements").id
+    path = f"/portal/requests/{request.id}/items"
+    assert browser.post(f"{path}/{notes}/answer", data={"value": "x" * 10_000_000}).status_code in (413, 422)
+    assert browser.post(f"{path}/{notes}/answer", data={"value": "\x00\u202eabc"}).status_code == 303
+    assert "\x00" not in str(item_of(fresh(request), "notes").answer)
+    assert browser.post(f"{path}/{statements}/answer", data={"value": "x"}).status_code == 422
+    assert browser.post(f"{path}/{notes}/uploads", json={"name": "a", "size": 1}).status_code == 422
+    for body in ([], {"name": 5, "size": 1}, {"name": "a", "size": "1"}, {"name": "a", "size": -1},
+                 {"name": "a", "size": 10**15}, {"name": "a", "size": True}):
+        answer = browser.post(f"{path}/{statements}/uploads", json=body, headers={"Accept": "application/json"})
+        assert answer.status_code == 422 and answer.json["message"], body
+    text = browser.post(f"{path}/{statements}/uploads", data='{"name": "a", "size": 1}', content_type="text/plain")
+    assert text.status_code == 422
+    assert not item_of(fresh(request), "statements").files

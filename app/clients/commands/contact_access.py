@@ -234,3 +234,11 @@ def end_sessions(contact_id: UUID, *, by: Actor, only: UUID | None = None) -> in
             contact = session.get_one(Contact, contact_id)
             record("clients.session.ended", contact, by=by, sessions=len(ids))
     return len(ids)
+
+
+def forget_old_access(*, by: Actor) -> None:
+    """Links a month after they died and sessions a quarter of a year after: nobody looks at them any more."""
+    authorize(by, is_system)
+    with transaction() as session:
+        session.execute(sa.delete(ContactLink).where(ContactLink.expires_at < now() - dt.timedelta(days=30)))
+        session.execute(sa.delete(ContactSession).where(ContactSession.expires_at < now() - dt.timedelta(days=90)))
