@@ -62,6 +62,11 @@ class Visitor:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         })
 
+    def post_json(self, path: str, body: bytes) -> Answer:
+        return self._ask("POST", path, body, {
+            "Content-Type": "application/json", "Accept": "application/json", "X-CSRFToken": self.token,
+        })
+
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -38,14 +38,12 @@ class Measured:
 Found = dict[tuple[str, int], Measured]
 
 
-def measure_pages(sites: Sequence[Site], rounds: int, names: Sequence[str]) -> Found:
+def measure_pages(sites: Sequence[Site], rounds: int) -> Found:
     """Every page of every size once a round, the read floor before each."""
     found: Found = defaultdict(Measured)
     plain = {site.size: Visitor(site.port) for site in sites}
     for turn in range(-WARM_UP, rounds):
         for page in PAGES:
-            if names and page.name not in names:
-                continue
             for site in sites:
                 _floor(found["read floor", site.size], plain[site.size].get("/floor/read"), turn)
                 _page(found[page.name, site.size], page, site, turn)
@@ -74,7 +72,7 @@ def _page(measured: Measured, page: Page, site: Site, turn: int) -> None:
         measured.bytes = max(measured.bytes, load.html)
 
 
-def measure_acts(sites: Sequence[Site], rounds: int, names: Sequence[str]) -> Found:
+def measure_acts(sites: Sequence[Site], rounds: int) -> Found:
     """Every act of every size once a round, the write floor before each."""
     found: Found = defaultdict(Measured)
     plain = {site.size: Visitor(site.port) for site in sites}
@@ -86,8 +84,6 @@ def measure_acts(sites: Sequence[Site], rounds: int, names: Sequence[str]) -> Fo
         for n in range(len(acts[sites[0].size])):
             for site in sites:
                 act = acts[site.size][n]
-                if names and act.name not in names:
-                    continue
                 written = plain[site.size].post("/floor/write", {"words": f"turn {turn}"})
                 _floor(found["write floor", site.size], written, turn)
                 _act(found[act.name, site.size], act, site, turn)

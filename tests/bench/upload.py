@@ -1,0 +1,97 @@
+"""200 MB as a browser sends it, against boto3 alone with as many parts at once."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+
+from app.config import Settings
+from app.core.ids import new_id
+from tests.bench.browse import Visitor
+from tests.bench.report import Report, Row, middle
+
+SIZE, AT_ONCE, TURNS, TIMES = 200 << 20, 6, 3, 1.1
+
+
+def measure_upload(visitor: Visitor, request_id: UUID, item_id: UUID, settings: Settings, report: Report) -> None:
+    """Turn about, so that a slow moment of the disk is everybody's."""
+    body = os.urandom(1 << 20) * (SIZE >> 20)
+    ours, alone, asked = [], [], 0
+    for _ in range(TURNS):
+        seconds, asked = _as_browser(visitor, f"/portal/requests/{request_id}/items/{item_id}/uploads", body)
+        ours.append(seconds)
+        alone.append(_boto3_alone(settings, body))
+    ratio = round(middle(ours) / middle(alone), 2)
+    report.rows.append(Row(
+        "upload of 200 MB", None, p50_ms=round(middle(ours) * 1000), p95_ms=round(max(ours) * 1000), ratio=ratio,
+        goal=f"≤ {TIMES:g} × boto3 alone", ok=ratio <= TIMES,
+    ))
+    # What the web process was sent: questions in JSON, no byte of the file.
+    report.rows.append(Row(
+        "upload, bytes through the web", None, bytes=asked, goal="none of the file", ok=asked < 64_000
+    ))
+
+
+def _as_browser(visitor: Visitor, address: str, body: bytes) -> tuple[float, int]:
+    """Seconds from the first question to the completion's answer, and the bytes that the web process was sent."""
+    started = time.perf_counter()
+    question = {"id": str(new_id()), "name": "scan.pdf", "size": len(body)}
+    plan, asked = _ask(visitor, address, question)
+    size = int(plan["partSize"])
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        digests = list(pool.map(
+            lambda part: _put(part[1], memoryview(body)[(part[0] - 1) * size: part[0] * size]),
+            sorted((int(number), url) for number, url in plan["addresses"].items()),
+        ))
+    said, more = _ask(visitor, plan["urls"]["completion"], {"digests": digests})
+    if said["state"] != "received":
+        raise RuntimeError(f"The upload is {said['state']}.")
+    return time.perf_counter() - started, asked + more
+
+
+def _ask(visitor: Visitor, address: str, question: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    sent = json.dumps(question).encode()
+    answer = visitor.post_json(address, sent)
+    if answer.status != 200:
+        raise RuntimeError(f"{address} answered {answer.status}: {answer.text[:200]}")
+    return json.loads(answer.text), len(sent)
+
+
+def _put(url: str, part: memoryview) -> str:
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)
+    connection.request("PUT", f"{place.path}?{place.query}", part)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    if answer.status >= 300:
+        raise RuntimeError(f"Storage answered {answer.status}.")
+    return hashlib.sha256(part).hexdigest()
+
+
+def _boto3_alone(settings: Settings, body: bytes) -> float:
+    import io
+
+    store = boto3.client(
+        "s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key, aws_secret_access_key=settings.s3_secret_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, max_pool_connections=AT_ONCE + 2),
+    )
+    config = TransferConfig(multipart_chunksize=8 << 20, max_concurrency=AT_ONCE)
+    key = f"incoming/bench-{new_id()}"
+    started = time.perf_counter()
+    store.upload_fileobj(io.BytesIO(body), settings.s3_bucket, key, Config=config)
+    seconds = time.perf_counter() - started
+    store.delete_object(Bucket=settings.s3_bucket, Key=key)
+    return seconds
