@@ -1,6 +1,6 @@
 """`python -m tests.bench`: fill what is not filled, measure, print the table, write var/bench.json.
 
-SIZES=100,1000 says how large, ROUNDS=60 how often; words choose parts, such as `pages` or `bulk`.
+SIZES=100,1000 says how large, ROUNDS=60 how often; words choose parts, such as `pages` or `bulk`, or single screens.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ WITH_SERVER = {"pages", "acts", "weight", "upload"}
 def main(words: Sequence[str]) -> int:
     sizes = sorted({int(size) for size in os.environ.get("SIZES", "100,1000").split(",")})
     parts = [word for word in words if word in PARTS] or list(PARTS)
+    names = [word for word in words if word not in PARTS]
     report = Report()
     with running(FIRST_PORT) as place:
         for size in sizes:
             filled(place, size, say, app_for)
         if WITH_SERVER & set(parts):
-            _with_servers(place, sizes, parts, report)
+            _with_servers(place, sizes, parts, names, report)
         if {"live", "events"} & set(parts):
             _beside(place, sizes, parts, report)
         if "bulk" in parts:
@@ -58,16 +59,18 @@ def say(words: str) -> None:
     print(words, flush=True)
 
 
-def _with_servers(place: Place, sizes: Sequence[int], parts: Sequence[str], report: Report) -> None:
+def _with_servers(
+    place: Place, sizes: Sequence[int], parts: Sequence[str], names: Sequence[str], report: Report
+) -> None:
     rounds = int(os.environ.get("ROUNDS", "60"))
     with ExitStack() as stack:
         sites = [_site(stack, place, size, FIRST_PORT + n) for n, size in enumerate(sizes)]
         if "pages" in parts:
             say(f"Loading the screens, {rounds} times each …")
-            tell_pages(report, measure_pages(sites, rounds), sites)
+            tell_pages(report, measure_pages(sites, rounds, names), sites)
         if "acts" in parts:
             say(f"Doing things, {rounds} times each …")
-            tell_acts(report, measure_acts(sites, rounds), sites)
+            tell_acts(report, measure_acts(sites, rounds, names), sites)
         if "weight" in parts:
             weigh("firm", sites[-1].manager, "/work", report)
             weigh("portal", sites[-1].contacts[0][0], "/portal/", report)

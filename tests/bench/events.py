@@ -19,7 +19,7 @@ from tests.bench.server import app_for
 
 # What fills the outbox in the product's own statement.
 WITHOUT_OUTBOX = re.compile(r",\s*waiting AS \(\s*INSERT INTO outbox.*?FROM next\s*\)", re.S)
-WRITERS, SECONDS, TURNS, SHARE, LAG = 8, 5.0, 2, 0.9, 2.0
+WRITERS, SECONDS, TURNS, SHARE, LAG, START_SECONDS = 8, 5.0, 2, 0.9, 2.0, 180
 
 
 class _Subject:
@@ -57,9 +57,11 @@ def _round(settings: Settings, chained: bool) -> tuple[float, float]:
     lag = context.Value("d", 0.0)
     sealer = context.Process(target=_seal, args=(settings, ready, over, lag))
     for process in [*workers, *([sealer] if chained else [])]:
+        process.daemon = True
         process.start()
     for _ in range(len(workers) + chained):
-        ready.acquire()
+        if not ready.acquire(timeout=START_SECONDS):
+            raise RuntimeError("A writer of events did not start.")
     go.set()
     for process in workers:
         process.join()

@@ -106,6 +106,7 @@ def _busy(settings: Settings) -> Iterator[None]:
     """Applying a template to a thousand clients in another process, for as long as the block lasts."""
     context: Any = multiprocessing.get_context("spawn")
     work = context.Process(target=_apply, args=(settings,))
+    work.daemon = True
     work.start()
     time.sleep(4)
     try:

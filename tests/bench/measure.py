@@ -38,12 +38,13 @@ class Measured:
 Found = dict[tuple[str, int], Measured]
 
 
-def measure_pages(sites: Sequence[Site], rounds: int) -> Found:
+def measure_pages(sites: Sequence[Site], rounds: int, names: Sequence[str] = ()) -> Found:
     """Every page of every size once a round, the read floor before each."""
     found: Found = defaultdict(Measured)
     plain = {site.size: Visitor(site.port) for site in sites}
+    pages = [page for page in PAGES if not names or page.name in names]
     for turn in range(-WARM_UP, rounds):
-        for page in PAGES:
+        for page in pages:
             for site in sites:
                 _floor(found["read floor", site.size], plain[site.size].get("/floor/read"), turn)
                 _page(found[page.name, site.size], page, site, turn)
@@ -72,7 +73,7 @@ def _page(measured: Measured, page: Page, site: Site, turn: int) -> None:
         measured.bytes = max(measured.bytes, load.html)
 
 
-def measure_acts(sites: Sequence[Site], rounds: int) -> Found:
+def measure_acts(sites: Sequence[Site], rounds: int, names: Sequence[str] = ()) -> Found:
     """Every act of every size once a round, the write floor before each."""
     found: Found = defaultdict(Measured)
     plain = {site.size: Visitor(site.port) for site in sites}
@@ -84,6 +85,8 @@ def measure_acts(sites: Sequence[Site], rounds: int) -> Found:
         for n in range(len(acts[sites[0].size])):
             for site in sites:
                 act = acts[site.size][n]
+                if names and act.name not in names:
+                    continue
                 written = plain[site.size].post("/floor/write", {"words": f"turn {turn}"})
                 _floor(found["write floor", site.size], written, turn)
                 _act(found[act.name, site.size], act, site, turn)

@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from app.config import Settings
 from app.core.backing import take_lease
 from app.core.backing.credentials import Credentials
-from app.core.backing.lease import Lease
+from app.core.backing.lease import Lease, locked
 from app.core.backing.processes import LOOPBACK
 from app.core.backing.provision import Admin, connect_as_admin, database_url, make_bucket, make_logins, own
 from app.core.schema import SQL
@@ -57,7 +57,7 @@ class Place:
 
 @contextmanager
 def running(web_port: int) -> Iterator[Place]:
-    """PostgreSQL, Valkey and S3 with the product's own settings, in `bench` below the data directory."""
+    """PostgreSQL, Valkey and S3 with the product's own settings, in `bench` below the data directory; one at a time."""
     base = Settings.from_environment()
     settings = replace(
         base, var=base.var / "bench", port=web_port, public_url=f"http://localhost:{web_port}", live_url="",
@@ -65,6 +65,11 @@ def running(web_port: int) -> Iterator[Place]:
         smtp_url="", empty=False, mail_from="office@firm.example",
     )
     settings.var.mkdir(parents=True, exist_ok=True)
+    with locked(settings.var / "one.lock"):
+        yield from _leased(settings, web_port)
+
+
+def _leased(settings: Settings, web_port: int) -> Iterator[Place]:
     lease, filled = take_lease(settings, database=PREFIX)
     assert lease is not None
     try:
