@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -125,8 +125,7 @@ def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[lis
     found = db.session.execute(
         _listing(tab, seen_by), {**_days(), "person": of, "offset": (page - 1) * PER_PAGE}
     )
-    on = today()
-    rows = [WorkRow(*row, on) for row in cast(Iterable[Any], found)]
+    rows = [WorkRow(*tuple(row)) for row in found]
     more, rows = len(rows) > PER_PAGE, rows[:PER_PAGE]
     return (_with_causes(rows) if tab is Tab.WAITING else rows), more
 
@@ -157,8 +156,8 @@ def _listing(tab: Tab, seen_by: Actor) -> sa.Select[Any]:
 @lru_cache(maxsize=512)
 def _counting(seen_by: Actor) -> sa.Select[Any]:
     counts = [sa.func.count().filter(*_in_tab(tab)) for tab in Tab]
-    counting: sa.Select[Any] = sa.select(*counts).select_from(_T.join(_J, _J.c.id == _T.c.job_id)).where(*_mine(seen_by))
-    return counting
+    counting = sa.select(*counts).select_from(_T.join(_J, _J.c.id == _T.c.job_id)).where(*_mine(seen_by))
+    return cast(sa.Select[Any], counting)
 
 
 def _days() -> dict[str, dt.date]:
