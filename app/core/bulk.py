@@ -19,33 +19,47 @@ from app.core.db import db
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def insert_rows(table: Any, rows: Sequence[Mapping[str, Any]], *, tail: str = "") -> int:
-    """Insert rows that all name the same columns; the others take the model's default. Returns how many were made.
+def insert_rows(
+    table: Any, rows: Sequence[Mapping[str, Any]], *, common: Mapping[str, Any] | None = None, tail: str = ""
+) -> int:
+    """Insert rows that all name the same columns, with `common` in each. Returns how many were made.
 
-    `tail` is SQL of our own after the rows, such as ON CONFLICT DO NOTHING.
+    Columns that nobody names take the model's default, the same for all rows but for the key. `tail` is SQL of our
+    own after the rows, such as ON CONFLICT DO NOTHING.
     """
     if not rows:
         return 0
-    defaults = _defaults(table, frozenset(rows[0]))
-    full = [{**{name: make() for name, make in defaults}, **row} for row in rows]
-    text = json.dumps(full, default=_plain, separators=(",", ":"), ensure_ascii=False).replace("\\u0000", "")
-    result: Any = db.session.execute(_statement(table, tuple(full[0]), tail), {"rows": text})
+    named = frozenset((*rows[0], *(common or ())))
+    keys, others = _defaults(table, named)
+    if keys:
+        rows = [{**{name: make() for name, make in keys}, **row} for row in rows]
+    shared = {**{name: make() for name, make in others}, **(common or {})}
+    statement = _statement(table, tuple(rows[0]), tuple(shared), tail)
+    values = {"rows": _json(rows)} | ({"common": _json(shared)} if shared else {})
+    result: Any = db.session.execute(statement, values)
     return int(result.rowcount)
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, default=_plain, separators=(",", ":"), ensure_ascii=False).replace("\\u0000", "")
+
+
+Made = tuple[tuple[str, Callable[[], Any]], ...]
+
+
 @lru_cache(maxsize=256)
-def _defaults(table: Any, named: frozenset[str]) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    """What the model itself puts into the columns that are not named."""
-    found: list[tuple[str, Callable[[], Any]]] = []
+def _defaults(table: Any, named: frozenset[str]) -> tuple[Made, Made]:
+    """What the model itself puts into columns that are not named: for the key, and for the others."""
+    found: tuple[list[tuple[str, Callable[[], Any]]], list[tuple[str, Callable[[], Any]]]] = ([], [])
     for column in table.__table__.columns:
         default = column.default
         if column.name in named or default is None or column.server_default is not None:
             continue
         if default.is_callable:
-            found.append((column.name, partial(default.arg, None)))
+            found[not column.primary_key].append((column.name, partial(default.arg, None)))
         elif default.is_scalar:
-            found.append((column.name, partial(_same, default.arg)))
-    return tuple(found)
+            found[1].append((column.name, partial(_same, default.arg)))
+    return tuple(found[0]), tuple(found[1])
 
 
 def _same(value: Any) -> Any:
@@ -53,13 +67,17 @@ def _same(value: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _statement(table: Any, names: tuple[str, ...], tail: str) -> sa.TextClause:
+def _statement(table: Any, own: tuple[str, ...], shared: tuple[str, ...], tail: str) -> sa.TextClause:
     columns = table.__table__.columns
-    typed = ", ".join(f"{name} {columns[name].type.compile(_DIALECT)}" for name in names)
-    listed = ", ".join(names)
+
+    def typed(names: tuple[str, ...]) -> str:
+        return ", ".join(f"{name} {columns[name].type.compile(_DIALECT)}" for name in names)
+
+    listed = ", ".join((*own, *shared))
+    same = f", jsonb_to_record(CAST(:common AS jsonb)) AS same({typed(shared)})" if shared else ""
     return sa.text(
         f"INSERT INTO {table.__tablename__} ({listed}) SELECT {listed} "
-        f"FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row({typed}) {tail}"
+        f"FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row({typed(own)}){same} {tail}"
     )
 
 

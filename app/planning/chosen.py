@@ -7,16 +7,16 @@ from app.catalogue.queries import get_blueprint
 from app.planning.cadences import pattern_of
 from app.planning.facts import ClientFacts, Staffing
 from app.planning.models import Application, ApplicationClient
-from app.planning.plans import JobPlan, Wish, owner_of, plan_job, roles_of
+from app.planning.plans import JobPlan, Known, Wish, owner_of, plan_job, roles_of
 
 
 def plan_for(
     application: Application, row: ApplicationClient, client: ClientFacts, service_name: str, staff: Staffing,
-    *, origin: str = "",
+    *, origin: str = "", known: Known | None = None,
 ) -> JobPlan:
     return plan_job(
         client, get_blueprint(application.template_id), service_name, wish_of(application, row, client), staff,
-        origin=origin or f"apply:{application.id}:{client.id}",
+        origin=origin or f"apply:{application.id}:{client.id}", known=known,
     )
 
 

@@ -73,13 +73,17 @@ class Wish:
         return self.pattern.containing(self.period_on) if self.pattern else None
 
 
+Known = dict[tuple[Any, ...], Dates]
+
+
 def plan_job(
-    client: ClientFacts, blueprint: Blueprint, service_name: str, wish: Wish, staff: Staffing, *, origin: str
+    client: ClientFacts, blueprint: Blueprint, service_name: str, wish: Wish, staff: Staffing, *, origin: str,
+    known: Known | None = None,
 ) -> JobPlan:
-    """The plan; reads and writes nothing."""
+    """The plan; reads and writes nothing. `known` keeps the dates that many clients of a batch share."""
     period = wish.period
     starts_on = wish.starts_on or start_of(period, wish)
-    dates = dates_of(blueprint, anchors_of(period, starts_on), client.calendar, due_on=wish.due_on)
+    dates = _dates(blueprint, client, period, starts_on, wish.due_on, {} if known is None else known)
     roles = {role: person for role, person in (wish.roles or {}).items() if staff.may_do(person, client)}
     holders = {role: staff.holder(role, roles, client) for role in WorkRole}
     return JobPlan(
@@ -93,6 +97,16 @@ def plan_job(
         ),
         dates=dates,
     )
+
+
+def _dates(
+    blueprint: Blueprint, client: ClientFacts, period: Period | None, starts_on: dt.date, due_on: dt.date | None,
+    known: Known,
+) -> Dates:
+    key = (blueprint.template_id, period, starts_on, due_on, id(client.calendar))
+    if key not in known:
+        known[key] = dates_of(blueprint, anchors_of(period, starts_on), client.calendar, due_on=due_on)
+    return known[key]
 
 
 def start_of(period: Period | None, wish: Wish) -> dt.date:

@@ -20,7 +20,7 @@ from app.core.errors import NotFound
 from app.planning.chosen import plan_for
 from app.planning.facts import client_facts, staffing
 from app.planning.models import Application, ApplicationClient, Occurrence, OccurrenceState, Series, SeriesState
-from app.planning.plans import JobPlan
+from app.planning.plans import JobPlan, Known
 from app.planning.policy import can_apply, can_see_plans
 
 PER_PAGE = 100
@@ -124,9 +124,9 @@ def preview_one(application: Application, client_id: UUID, *, seen_by: Actor) ->
 
 def _planned(application: Application, rows: Sequence[ApplicationClient], seen_by: Actor) -> list[Planned]:
     facts = client_facts([row.client_id for row in rows], application.service_id, seen_by=seen_by)
-    staff = staffing()
+    staff, known = staffing(), Known()
     return [
-        Planned(row, plan_for(application, row, facts[row.client_id], application.service.name, staff))
+        Planned(row, plan_for(application, row, facts[row.client_id], application.service.name, staff, known=known))
         for row in rows if row.client_id in facts
     ]
 

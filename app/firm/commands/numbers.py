@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,11 +27,24 @@ def next_number(kind: SeriesKind, entity_id: UUID | None = None, *, count: int =
 
     Take it last in a transaction that others wait for.
     """
-    series = _begun(kind, entity_id)
-    first = series.next_value
-    series.next_value = first + count
-    db.session.flush()
-    return [spelled(series, value) for value in range(first, first + count)]
+    taken = _take(kind, entity_id, count)
+    if taken is None:
+        _begun(kind, entity_id)
+        taken = _take(kind, entity_id, count)
+    assert taken is not None
+    return [f"{taken.prefix}{taken.first + n:0{taken.padding}d}" for n in range(count)]
+
+
+def _take(kind: SeriesKind, entity_id: UUID | None, count: int) -> sa.Row[Any] | None:
+    """Lock, count up and read in one statement; None while the series has not begun."""
+    return db.session.execute(
+        sa.text(
+            "UPDATE number_series SET next_value = next_value + :count "
+            "WHERE kind = :kind AND entity_id IS NOT DISTINCT FROM CAST(:entity AS uuid) "
+            "RETURNING prefix, padding, next_value - :count AS first"
+        ),
+        {"count": count, "kind": kind.value, "entity": entity_id},
+    ).one_or_none()
 
 
 def spelled(series: NumberSeries, value: int) -> str:

@@ -27,7 +27,7 @@ from app.planning.commands.series import SeriesValues, begin_series
 from app.planning.facts import client_facts, staffing
 from app.planning.models import Application, ApplicationClient, Occurrence, OccurrenceState, Series
 from app.planning.periods import PeriodPattern
-from app.planning.plans import JobPlan
+from app.planning.plans import JobPlan, Known
 from app.planning.policy import can_apply
 
 SHELF, KEPT_FOR = 100, dt.timedelta(minutes=1)
@@ -98,11 +98,12 @@ def _plans(application: Application, client_ids: Sequence[UUID], by: Actor) -> d
     ).all()
     name = db.session.scalars(sa.select(Service.name).where(Service.id == application.service_id)).one()
     facts, staff = client_facts(client_ids, application.service_id, seen_by=by), staffing()
+    known: Known = {}
     for row in rows:
         db.session.expunge(row)
     return {
         row.client_id: Ready(
-            plan_for(application, row, facts[row.client_id], name, staff), row,
+            plan_for(application, row, facts[row.client_id], name, staff, known=known), row,
             wish_of(application, row, facts[row.client_id]).pattern,
         )
         for row in rows if row.client_id in facts

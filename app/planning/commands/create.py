@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -79,45 +80,45 @@ def _job(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str, Any]:
 
 def _insert_parts(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str, UUID]:
     """Team, tasks, checklists, dependencies, deadlines. Returns the tasks' ids by step key."""
-    whose = {"client_id": plan.client.id, "engagement_id": engagement_id}
-    ids = {task.step.key: new_id() for task in plan.tasks}
-    insert_rows(JobRole, [
-        {"job_id": job_id, "work_role": role, "person_id": person} for role, person in plan.roles.items()
-    ])
-    insert_rows(Task, _tasks(plan, ids, {"job_id": job_id, **whose}))
+    whose = {"job_id": job_id, "client_id": plan.client.id, "engagement_id": engagement_id}
+    tasks = {task.step.key: new_id() for task in plan.tasks}
+    ids = {key: str(task_id) for key, task_id in tasks.items()}
+    team = [{"work_role": role, "person_id": str(person)} for role, person in plan.roles.items()]
+    insert_rows(JobRole, team, common={"job_id": job_id})
+    at = now()
+    common = {**whose, "priority": plan.blueprint.priority, "created_at": at, "updated_at": at}
+    insert_rows(Task, _tasks(plan, ids, at.isoformat()), common=common)
     insert_rows(ChecklistItem, [
-        {"id": new_id(), "task_id": ids[task.step.key], "position": position, "text": text}
+        {"id": str(new_id()), "task_id": ids[task.step.key], "position": position, "text": text}
         for task in plan.tasks for position, text in enumerate(task.step.checklist)
     ])
     insert_rows(Dependency, [
-        {"id": new_id(), "task_id": ids[d.step_key], "on_id": ids[d.on_key], "kind": d.kind, "lag_days": d.lag_days}
+        {"task_id": ids[d.step_key], "on_id": ids[d.on_key], "kind": d.kind, "lag_days": d.lag_days}
         for d in plan.blueprint.dependencies
     ])
     insert_rows(Deadline, [
         {
-            "id": new_id(), "job_id": job_id, **whose, "code": code, "name": found.title,
-            "jurisdiction": found.rule[:2],
-            "statutory_on": found.due, "effective_on": found.due, "basis": found.basis, "source": found.source,
+            "code": code, "name": found.title, "jurisdiction": found.rule[:2], "statutory_on": found.due,
+            "effective_on": found.due, "basis": found.basis, "source": found.source,
             "extra": {"rule": found.rule, "trigger": found.trigger},
         }
         for code, found in plan.dates.deadlines
-    ])
-    return ids
+    ], common=whose)
+    return tasks
 
 
-def _tasks(plan: JobPlan, ids: dict[str, UUID], whose: dict[str, Any]) -> list[dict[str, Any]]:
+def _tasks(plan: JobPlan, ids: dict[str, str], at: str) -> list[dict[str, Any]]:
     """A step that comes hard after another one is blocked, every other one ready."""
-    at, blocked = now(), plan.blueprint.waited_for
-    after = [d.on_key for d in plan.blueprint.dependencies if d.kind is DependencyKind.HARD]
+    blocked = plan.blueprint.waited_for
+    after = Counter(d.on_key for d in plan.blueprint.dependencies if d.kind is DependencyKind.HARD)
     rows = []
     for task in plan.tasks:
         step, ready = task.step, task.step.key not in blocked
         rows.append({
-            "id": ids[step.key], **whose, "stage_id": step.stage_id, "step_key": step.key, "position": step.position,
+            "id": ids[step.key], "stage_id": step.stage_id, "step_key": step.key, "position": step.position,
             "name": step.name, "instructions": step.instructions, "kind": step.kind, "work_role": step.work_role,
             "assignee_id": task.assignee_id, "state": TaskState.READY if ready else TaskState.BLOCKED,
-            "required": step.required, "priority": plan.blueprint.priority, "estimate": step.estimate,
-            "due_on": task.due_on, "waited_on_by": after.count(step.key), "ready_at": at if ready else None,
-            "created_at": at, "updated_at": at,
+            "required": step.required, "estimate": step.estimate, "due_on": task.due_on,
+            "waited_on_by": after[step.key], "ready_at": at if ready else None,
         })
     return rows

@@ -23,7 +23,7 @@ from app.planning.commands.forecasting import facts_for, refresh_forecasts, temp
 from app.planning.facts import ClientFacts, Staffing, staffing
 from app.planning.forecast import pattern_of_series
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
-from app.planning.plans import JobPlan, Wish, owner_of, plan_job, roles_of
+from app.planning.plans import JobPlan, Known, Wish, owner_of, plan_job, roles_of
 from app.planning.policy import can_edit_series
 
 log = structlog.get_logger()
@@ -54,6 +54,7 @@ class Planner:
         self._facts: dict[UUID, ClientFacts] = facts_for(series)
         self._templates = templates_for(series)
         self._staff: Staffing = staffing()
+        self._known: Known = {}
 
     def plan(self, series: Series, occurrence: Occurrence) -> JobPlan:
         wish = Wish(
@@ -62,7 +63,7 @@ class Planner:
         )
         return plan_job(
             self._client(series), get_blueprint(self._templates[series.id]), series.service.name, wish, self._staff,
-            origin=origin_of(series.id, occurrence.period_start),
+            origin=origin_of(series.id, occurrence.period_start), known=self._known,
         )
 
     def _client(self, series: Series) -> ClientFacts:
