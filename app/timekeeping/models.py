@@ -15,6 +15,7 @@ from app.catalogue.models import WorkRole
 from app.clients.models import Client, Engagement
 from app.core.db import Base, Currency, HasId, HasVersion
 from app.core.db import Rate as RateColumn
+from app.documents.models import Document
 from app.jobs.models import Job, Task
 from app.people.models import Person
 
@@ -135,6 +136,7 @@ class Expense(WipItem, Base):
     mark_up_percent: Mapped[Decimal] = mapped_column(sa.Numeric(7, 4), default=Decimal(0))
     document_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
 
+    document: Mapped[Document | None] = relationship(lazy="raise")
     client: Mapped[Client] = relationship(lazy="raise")
     engagement: Mapped[Engagement] = relationship(lazy="raise")
     job: Mapped[Job | None] = relationship(lazy="raise")

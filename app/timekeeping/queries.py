@@ -203,6 +203,7 @@ def get_expense(expense_id: UUID, *, seen_by: Actor, deleted: bool = False) -> E
             joinedload(Expense.engagement),
             joinedload(Expense.job),
             joinedload(Expense.task),
+            joinedload(Expense.document),
             joinedload(Expense.person).load_only(Person.id, Person.name),
         )
         .execution_options(populate_existing=True)

@@ -15,6 +15,7 @@ from app.core import clock
 from app.core.clock import now, today
 from app.core.db import db
 from app.core.ids import new_id
+from app.documents.models import Document
 from app.timekeeping.commands.timers import Target, start_timer
 from app.timekeeping.models import Expense, Rate, TimeEntry, Timer
 from tests.jobs.make_jobs import make_job, make_task
@@ -257,3 +258,24 @@ def test_rates_are_added_tried_and_archived(cast: Cast, client: FlaskClient) -> 
     assert "140.00" not in tried and "90.00" in tried
     sign_in(client, cast.mel)
     assert client.post("/settings/rates", data=form | {"id": new_id()}).status_code == 403
+
+
+def test_a_receipt_goes_among_the_documents_of_the_client(cast: Cast, client: FlaskClient) -> None:
+    sign_in(client, cast.sam)
+    sent = {
+        "id": new_id(),
+        "spent_on": today(),
+        "work": f"engagement:{cast.acme_work.id}",
+        "narrative": "Taxi",
+        "net": "12",
+    }
+    page = client.post("/expenses", data=sent, follow_redirects=True).text
+    assert "Photograph or choose a file" in page
+    at = f"/expenses/{sent['id']}/receipt"
+    plan = client.post(at, json={"id": str(new_id()), "name": "taxi.jpg", "size": 1000}).json
+    assert plan and "completion" in plan["urls"]
+    expense = db.session.scalars(sa.select(Expense)).one()
+    assert db.session.get_one(Document, expense.document_id).client_id == cast.acme.id
+    assert "taxi.jpg" in client.get(f"/expenses/{expense.id}").text
+    sign_in(client, cast.wes)
+    assert client.post(at, json={"name": "mine.jpg", "size": 10}).status_code == 403

@@ -17,6 +17,8 @@ from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
+from app.documents.commands.uploads import NewFile, start_upload
+from app.documents.models import Document
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, base_of, where_it_belongs
@@ -121,6 +123,8 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
         check_version(expense, version)
         before, old = place_of(expense), {"net": expense.net, "narrative": expense.narrative}
         base = _describe(expense, facts, by=by)
+        if before.client_id != expense.client_id:
+            expense.document_id = None
         moved = before.engagement_id != expense.engagement_id
         kind = TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED
         base_before = base_of(before.engagement_id) if moved else ""
@@ -162,3 +166,17 @@ def restore_expense(expense: Expense, *, by: Actor) -> None:
         base = base_of(expense.engagement_id)
         move_wip(TransactionKind.REPRICED, expense, None, place_of(expense), by=by, base=base, reason="restored")
         record("timekeeping.expense.restore", expense, by=by, net=expense.net, topics=("wip",))
+
+
+def add_receipt(expense: Expense, file: NewFile, *, by: Actor) -> Document:
+    """Begin to take in the file that proves an expense; it lies among the client's documents, for the firm only."""
+    authorize(by, can_edit_item, expense)
+    refuse_locked(expense)
+
+    def join(document: Document) -> None:
+        expense.document_id = document.id
+        db.session.flush()
+
+    return start_upload(
+        file, client_id=expense.client_id, engagement_id=expense.engagement_id, folder="Receipts", by=by, joined=join
+    )

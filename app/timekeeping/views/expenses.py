@@ -6,14 +6,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, jsonify, render_template, url_for
 
 from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.core.web import Answer, arg, form_id, id_arg, me, page_number, redirect_to, submit
 from app.desk.guard import guard
+from app.documents.upload_bodies import new_file, plan_answer
 from app.timekeeping.commands.expenses import (
     ExpenseFacts,
+    add_receipt,
     delete_expense,
     edit_expense,
     record_expense,
@@ -83,7 +85,7 @@ def create() -> Answer:
     form = ExpenseForm().prepare(me())
     expense_id = form_id(form)
     if submit(form, lambda: record_expense(expense_id, _facts(form, Decimal(0)), by=me())):
-        return redirect_to(url_for("expenses.index"), "Expense recorded")
+        return redirect_to(url_for("expenses.edit", expense_id=expense_id), "Expense recorded; its receipt can go here")
     form.id.data = str(expense_id)
     return _page(form), 422
 
@@ -127,6 +129,21 @@ def update(expense_id: UUID) -> Answer:
     expense = get_expense(expense_id, seen_by=me())
     form.version.data = str(expense.version)
     return _page(form, expense), 422
+
+
+@blueprint.post("/expenses/<uuid:expense_id>/receipt")
+def create_receipt(expense_id: UUID) -> Answer:
+    """A photograph or a file, sent straight to storage."""
+    document = add_receipt(get_expense(expense_id, seen_by=me()), new_file(), by=me())
+    return jsonify(
+        plan_answer(
+            document,
+            by=me(),
+            plan=url_for("documents.show_upload", document_id=document.id),
+            completion=url_for("documents.create_completion", document_id=document.id),
+            abandonment=url_for("documents.create_abandonment", document_id=document.id),
+        )
+    )
 
 
 @blueprint.post("/expenses/<uuid:expense_id>/deletion")
