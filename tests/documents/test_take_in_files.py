@@ -277,7 +277,7 @@ def test_odd_names_stay_names(cast: Any, name: str) -> None:
     assert headers.get("Set-Cookie") is None
 
 
-def test_two_completions_at_once_make_one_arrival(real_app: Flask) -> None:
+def test_two_beginnings_and_two_completions_at_once_make_one_file(real_app: Flask) -> None:
     from tests.make import make_cast
 
     real_app.config["QUEUE_INLINE"].clear()
@@ -286,20 +286,29 @@ def test_two_completions_at_once_make_one_arrival(real_app: Flask) -> None:
         db.session.commit()
         by = cast.contact(cast.cleo)
         body = (FILES / "good" / "basicapi.pdf").read_bytes()
-        document_id = start_upload(NewFile(new_id(), "a.pdf", len(body)), client_id=cast.acme.id, by=by).id
-        digests = put_parts(db.session.get_one(Document, document_id), body)
+        acme, file = cast.acme.id, NewFile(new_id(), "a.pdf", len(body))
+    made = both_at_once(real_app, lambda: start_upload(file, client_id=acme, by=by).id)
+    assert made == [file.id, file.id]
+    with real_app.app_context():
+        digests = put_parts(db.session.get_one(Document, file.id), body)
         db.session.commit()
-    start, states = threading.Barrier(2), list[str]()
+    states = both_at_once(real_app, lambda: complete_upload(file.id, by=by, digests=digests).state.value)
+    assert states == ["received", "received"]
+    assert real_app.config["QUEUE_INLINE"] == [("documents.check", {"id": str(file.id)})]
 
-    def complete() -> None:
-        with real_app.app_context():
+
+def both_at_once(app: Flask, work: Any) -> list[Any]:
+    """What two browsers get that ask in the same moment."""
+    start, answers = threading.Barrier(2), list[Any]()
+
+    def ask() -> None:
+        with app.app_context():
             start.wait()
-            states.append(complete_upload(document_id, by=by, digests=digests).state.value)
+            answers.append(work())
 
-    threads = [threading.Thread(target=complete) for _ in range(2)]
+    threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert states == ["received", "received"]
-    assert real_app.config["QUEUE_INLINE"] == [("documents.check", {"id": str(document_id)})]
+    return answers

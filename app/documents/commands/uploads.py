@@ -97,6 +97,8 @@ def start_upload(
     key = f"incoming/{new_id()}"
     storage_id = storage().start_multipart(key, OCTETS)
     with transaction() as session:
+        if (existing := _made_meanwhile(file.id, client_id, by)) is not None:
+            return existing  # the parts begun here are reaped
         document = _new_document(file, client_id, by, key, engagement_id, folder, client_sees)
         session.add(document)
         session.flush()
@@ -120,6 +122,8 @@ def start_plain_upload(
         return existing
     _check_room(client_id, 0, by)
     with transaction() as session:
+        if (existing := _made_meanwhile(file.id, client_id, by)) is not None:
+            return existing
         document = _new_document(file, client_id, by, f"incoming/{new_id()}", engagement_id, folder, client_sees)
         session.add(document)
         session.flush()
@@ -246,6 +250,12 @@ def _joined_size(document: Document, upload: Upload | None) -> int:
     if upload is not None and size != document.size:
         raise Refused("This file did not arrive whole. Choose it again.", field="file")
     return size
+
+
+def _made_meanwhile(document_id: UUID, client_id: UUID, by: Actor) -> Document | None:
+    """Of two who ask at once with the same id, the second finds what the first has made."""
+    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(document_id.int % (1 << 62))))
+    return _own_document(document_id, client_id, by)
 
 
 def _own_document(document_id: UUID, client_id: UUID, by: Actor) -> Document | None:

@@ -33,6 +33,10 @@ from app.requests.policy import UNSENT, can_edit_request
 from app.requests.queries import Reachable, reachable_contacts
 
 
+class NobodyReachable(Refused):
+    """There is no contact with an address; nothing was changed."""
+
+
 def send_request(request: ClientRequest, *, by: Actor, contact_ids: Sequence[UUID] = ()) -> None:
     """Send to the contacts named, else to the client's primary contact, else to those with portal access.
 
@@ -70,7 +74,9 @@ def choose_recipients(request: ClientRequest, contact_ids: Sequence[UUID], *, by
     else:
         chosen = [r for r in reachable if r.is_primary] or [r for r in reachable if r.portal_access] or reachable[:1]
     if not chosen:
-        raise Refused("Nobody at this client has an e-mail address. Add a contact with one first.", field="contacts")
+        raise NobodyReachable(
+            "Nobody at this client has an e-mail address. Add a contact with one first.", field="contacts"
+        )
     return chosen
 
 

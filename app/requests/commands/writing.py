@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,9 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.jobs.models import Job, Task
-from app.requests.commands.sending import send_request
+from app.requests.commands.sending import NobodyReachable, send_request
 from app.requests.models import ClientRequest, ItemKind, ItemState, RequestItem, RequestState
 from app.requests.policy import UNSENT, can_ask, can_edit_request
-from app.requests.queries import reachable_contacts
 
 MOST_ITEMS = 100
 NEEDS_OPTIONS = (ItemKind.CHOICE, ItemKind.CHOICES)
@@ -85,23 +85,29 @@ def create_request(values: NewRequest, *, by: Actor) -> ClientRequest:
     """A draft; with `send_on` one that goes out by itself in the morning of that day."""
     authorize(by, can_ask, values.client_id, values.engagement_id)
     with transaction() as session:
+        # A second press waits here until the first one is through, and finds its row.
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(values.id.int % (1 << 62))))
         existing = session.get(ClientRequest, values.id)
         if existing is not None:
             if existing.client_id != values.client_id:
                 raise NotFound()
             return existing
         _check(values)
-        request = ClientRequest(
-            id=values.id, client_id=values.client_id, engagement_id=values.engagement_id, job_id=values.job_id,
-            task_id=values.task_id, template_request_id=values.template_request_id, name=values.name,
-            message=values.message, due_on=values.due_on, send_on=values.send_on,
-            state=RequestState.SCHEDULED if values.send_on else RequestState.DRAFT, sent_at=None, viewed_at=None,
-            submitted_at=None, closed_at=None, sent_by=None, next_reminder_on=None, tell_returned_at=None,
-            remind_after_days=values.reminders.after_days, remind_every_days=values.reminders.every_days,
-            remind_at_most=values.reminders.at_most, items=_items(values),
-        )
-        session.add(request)
-        record("requests.request.created", request, by=by, name=request.name, items=len(values.items))
+        return _add(values, by)
+
+
+def _add(values: NewRequest, by: Actor) -> ClientRequest:
+    request = ClientRequest(
+        id=values.id, client_id=values.client_id, engagement_id=values.engagement_id, job_id=values.job_id,
+        task_id=values.task_id, template_request_id=values.template_request_id, name=values.name,
+        message=values.message, due_on=values.due_on, send_on=values.send_on,
+        state=RequestState.SCHEDULED if values.send_on else RequestState.DRAFT, sent_at=None, viewed_at=None,
+        submitted_at=None, closed_at=None, sent_by=None, next_reminder_on=None, tell_returned_at=None,
+        remind_after_days=values.reminders.after_days, remind_every_days=values.reminders.every_days,
+        remind_at_most=values.reminders.at_most, items=_items(values),
+    )
+    db.session.add(request)
+    record("requests.request.created", request, by=by, name=request.name, items=len(values.items))
     return request
 
 
@@ -116,15 +122,16 @@ def create_request_from_template(
         ))
         if existing is not None:
             return existing
-        request = create_request(NewRequest(
+        request = _add(NewRequest(
             id=new_id(), client_id=job.client_id, engagement_id=job.engagement_id, job_id=job.id, task_id=task_id,
             template_request_id=blueprint.id, name=blueprint.name, message=blueprint.message, due_on=due_on,
             items=specs_of(blueprint.items), reminders=ReminderPolicy(
                 blueprint.remind_after_days, blueprint.remind_every_days, blueprint.remind_at_most
             ),
-        ), by=by)
-        if send and reachable_contacts(job.client_id, seen_by=by):
-            send_request(request, by=by)
+        ), by)
+        if send:
+            with suppress(NobodyReachable):
+                send_request(request, by=by)
     return request
 
 
