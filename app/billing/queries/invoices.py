@@ -215,8 +215,8 @@ class BilledItem:
     treatment: Treatment
 
 
-def items_behind(invoice: Invoice, *, seen_by: Actor) -> list[BilledItem]:
-    """Every entry and expense of a bill, by date."""
+def items_behind(invoice: Invoice, *, seen_by: Actor, line_id: UUID | None = None) -> list[BilledItem]:
+    """Every entry and expense of a bill, or of one of its lines, by date."""
     if not can_see_invoices(seen_by):
         raise NotFound()
     charged: dict[Any, Any] = {TimeEntry: TimeEntry.charged, Expense: sa.cast(sa.null(), TimeEntry.charged.type)}
@@ -235,7 +235,11 @@ def items_behind(invoice: Invoice, *, seen_by: Actor) -> list[BilledItem]:
         )
         .join(InvoiceItem, sa.and_(InvoiceItem.item_id == table.id, InvoiceItem.item_kind == table.__tablename__))
         .join(Person, Person.id == table.person_id)
-        .where(InvoiceItem.invoice_id == invoice.id, *within_sight(seen_by, table.client_id, table.engagement_id))
+        .where(
+            InvoiceItem.invoice_id == invoice.id,
+            *([InvoiceItem.line_id == line_id] if line_id else []),
+            *within_sight(seen_by, table.client_id, table.engagement_id),
+        )
         for table in TABLES
     ]
     both = sa.union_all(*parts).subquery()
@@ -313,10 +317,31 @@ def counts_of_pending(*, seen_by: Actor) -> int:
     )
 
 
-def realisation(items: Sequence[BilledItem]) -> tuple[Decimal, Decimal]:
-    """(value, billed) of the time and expenses that a draft deals with now."""
-    dealt = [item for item in items if item.treatment is not Treatment.LATER]
-    return sum((i.value for i in dealt), Decimal(0)), sum((i.billed for i in dealt), Decimal(0))
+@dataclass(frozen=True)
+class LineSum:
+    """What stands behind a line: how many entries, their value and what is billed of it; those left for later apart."""
+
+    count: int
+    value: Decimal
+    billed: Decimal
+
+
+def sums_of_lines(invoice: Invoice, *, seen_by: Actor) -> dict[UUID | None, LineSum]:
+    """Per line of a draft or bill, in one query whatever its number of entries."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    dealt = InvoiceItem.treatment != Treatment.LATER
+    rows = db.session.execute(
+        sa.select(
+            InvoiceItem.line_id,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(InvoiceItem.value).filter(dealt), 0),
+            sa.func.coalesce(sa.func.sum(InvoiceItem.billed).filter(dealt), 0),
+        )
+        .where(InvoiceItem.invoice_id == invoice.id)
+        .group_by(InvoiceItem.line_id)
+    ).all()
+    return {row[0]: LineSum(row[1], row[2], row[3]) for row in rows}
 
 
 def asks_reason(invoice: Invoice, *, seen_by: Actor) -> bool:

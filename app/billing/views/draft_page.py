@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,29 +12,29 @@ from app.billing.amounts import HUNDRED
 from app.billing.forms import SPREADS, TAX_MODES, TermsForm
 from app.billing.models import Invoice, Treatment
 from app.billing.policy import can_approve, can_draft
-from app.billing.queries.invoices import get_invoice, items_behind, new_items, realisation, standing_of
+from app.billing.queries.invoices import get_invoice, items_behind, new_items, standing_of, sums_of_lines
 from app.core import clock
 from app.core.ids import new_id
-from app.core.web import Answer, is_htmx, me, redirect_to, toasted
+from app.core.web import Answer, id_arg, is_htmx, me, redirect_to, toasted
 from app.firm.queries import list_tax_rates
 
 TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
 
 
-def draft_facts(invoice: Invoice, terms: TermsForm | None = None) -> dict[str, Any]:
-    """Everything that a draft's region shows."""
-    items = items_behind(invoice, seen_by=me())
-    behind = defaultdict(list)
-    for item in items:
-        behind[item.line_id].append(item)
-    worth, billed = realisation(items)
+def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID | None = None) -> dict[str, Any]:
+    """Everything that a draft's region shows; of the entries only those of the line that is open."""
+    sums = sums_of_lines(invoice, seen_by=me())
+    worth = sum((line.value for line in sums.values()), Decimal(0))
+    billed = sum((line.billed for line in sums.values()), Decimal(0))
     form = terms or TermsForm(formdata=None, obj=invoice)
     if terms is None:
         form.version.data = str(invoice.version)
     return {
         "invoice": invoice,
         "standing": standing_of(invoice),
-        "behind": behind,
+        "sums": sums,
+        "opened": opened,
+        "entries": items_behind(invoice, seen_by=me(), line_id=opened) if opened else [],
         "worth": worth,
         "billed": billed,
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
@@ -44,7 +44,7 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None) -> dict[str, A
         "spreads": [(spread.value, words) for spread, words in SPREADS.items()],
         "tax_modes": TAX_MODES,
         "treatments": TREATMENTS,
-        "line_id": new_id(),
+        "new_line_id": new_id(),
         "may_draft": can_draft(me(), invoice),
         "may_approve": can_approve(me(), invoice),
         "due_on": clock.today(),
@@ -54,12 +54,14 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None) -> dict[str, A
 def draft_page(invoice: Invoice, *, terms: TermsForm | None = None, status: int = 200) -> Answer:
     """The whole page, or for htmx its region."""
     template = "billing/drafts/_draft.html" if is_htmx() else "billing/drafts/show.html"
-    return render_template(template, **draft_facts(invoice, terms)), status
+    return render_template(template, **draft_facts(invoice, terms, id_arg("open"))), status
 
 
-def draft_partial(invoice_id: UUID, message: str = "") -> Answer:
+def draft_partial(invoice_id: UUID, message: str = "", opened: UUID | None = None) -> Answer:
     """After a change: the region for htmx, the page for a plain form."""
     if not is_htmx():
-        return redirect_to(url_for("invoices.show", invoice_id=invoice_id), message)
+        return redirect_to(url_for("invoices.show", invoice_id=invoice_id, open=opened), message)
     invoice = get_invoice(invoice_id, seen_by=me())
-    return toasted(Response(render_template("billing/drafts/_draft.html", **draft_facts(invoice))), message)
+    return toasted(
+        Response(render_template("billing/drafts/_draft.html", **draft_facts(invoice, opened=opened))), message
+    )

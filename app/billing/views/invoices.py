@@ -15,9 +15,9 @@ from app.billing.queries.invoices import (
     InvoiceFilter,
     credit_note_of,
     get_invoice,
-    items_behind,
     list_invoices,
     standing_of,
+    sums_of_lines,
 )
 from app.billing.queries.payments import allocations_of
 from app.billing.views.draft_page import draft_page
@@ -86,7 +86,7 @@ def show(invoice_id: UUID) -> Answer:
         invoice=invoice,
         standing=standing_of(invoice),
         is_credit=invoice.kind is InvoiceKind.CREDIT_NOTE,
-        items=items_behind(invoice, seen_by=me()),
+        sums=sums_of_lines(invoice, seen_by=me()),
         allocations=allocations_of(seen_by=me(), invoice_id=invoice.id),
         postings=list_postings(seen_by=me(), invoice_id=invoice.id, limit=100),
         credited=credited,

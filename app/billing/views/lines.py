@@ -11,8 +11,8 @@ from app.billing.commands.adjust import adjust_total, plan_total, wanted_net
 from app.billing.commands.lines import LineChange, add_line, change_line, remove_line, treat_item
 from app.billing.models import Treatment
 from app.billing.policy import can_draft
-from app.billing.queries.invoices import get_invoice
-from app.billing.views.draft_page import draft_partial
+from app.billing.queries.invoices import PENDING, get_invoice, items_behind
+from app.billing.views.draft_page import TREATMENTS, draft_partial
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
 from app.core.money import parse_amount
@@ -45,6 +45,20 @@ def create(invoice_id: UUID) -> Answer:
     return draft_partial(invoice_id, "Line added")
 
 
+@blueprint.get("/lines/<uuid:line_id>/entries")
+def entries(invoice_id: UUID, line_id: UUID) -> Answer:
+    """The entries behind a line, fetched when they are asked for."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    return render_template(
+        "billing/drafts/_entries.html",
+        invoice=invoice,
+        line_id=line_id,
+        entries=items_behind(invoice, seen_by=me(), line_id=line_id),
+        treatments=TREATMENTS,
+        may_draft=can_draft(me(), invoice) and invoice.state in PENDING,
+    )
+
+
 @blueprint.post("/lines/<uuid:line_id>")
 def update(invoice_id: UUID, line_id: UUID) -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
@@ -69,7 +83,7 @@ def treat(invoice_id: UUID, item_id: UUID) -> Answer:
     if wanted not in set(Treatment):
         raise Refused("An entry is billed, written off or left for later.", field="treatment")
     treat_item(get_invoice(invoice_id, seen_by=me()), item_id, Treatment(wanted), by=me())
-    return draft_partial(invoice_id)
+    return draft_partial(invoice_id, opened=parse_id(_typed("line")))
 
 
 @blueprint.get("/adjustment")
