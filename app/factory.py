@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import app.models  # noqa: F401
 from app.config import Settings
-from app.core import assets, clock, health, logs, queue, storage, web, wording
+from app.core import assets, clock, drawing, health, logs, queue, storage, web, wording
 from app.core.db import db
 
 ROOT = Path(__file__).parents[1]
@@ -112,6 +112,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     queue.init_app(flask)
     storage.init_app(flask)
     wording.init_app(flask)
+    drawing.init_app(flask)
     assets.init_app(flask, settings.var)
     health.init_app(flask)
     for name in (*WORKS, *SCREENS):

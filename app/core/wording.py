@@ -15,7 +15,7 @@ from babel.numbers import (
     get_group_symbol,
     get_minus_sign_symbol,
 )
-from flask import Flask
+from flask import Flask, g
 from flask_babel import get_locale, gettext
 
 from app.core import clock
@@ -28,12 +28,15 @@ CENT = Decimal("0.01")
 
 def locale() -> Locale:
     """The reader's locale inside a request, British English outside of one."""
-    return get_locale() or FALLBACK
+    # A page asks some hundred times: what Babel has found for this request is read where it keeps it.
+    kept = g.get("_flask_babel") if g else None
+    return getattr(kept, "babel_locale", None) or get_locale() or FALLBACK
 
 
 @functools.lru_cache
-def _signs(reader: Locale) -> dict[int, str]:
+def _signs(language: str, territory: str | None, script: str | None) -> dict[int, str]:
     """How the reader groups digits, parts off decimals and writes a minus."""
+    reader = Locale(language, territory, script)
     signs = {
         ",": get_group_symbol(reader),
         ".": get_decimal_symbol(reader),
@@ -52,8 +55,14 @@ def amount(value: Money | Decimal | int | None, currency: str = "") -> str:
     if value is None:
         return ""
     number, code = (value.amount, value.currency) if isinstance(value, Money) else (Decimal(value), currency)
+    reader = locale()
+    return _spelled(number, code, reader.language, reader.territory, reader.script)
+
+
+@functools.lru_cache(maxsize=16384)
+def _spelled(number: Decimal, code: str, *reader: str | None) -> str:
     step, decimals = (unit(code), exponent(code)) if code else (CENT, 2)
-    return f"{number.quantize(step, ROUND_HALF_UP):,.{decimals}f}".translate(_signs(locale()))
+    return f"{number.quantize(step, ROUND_HALF_UP):,.{decimals}f}".translate(_signs(*reader))
 
 
 def money(value: Money | None) -> str:

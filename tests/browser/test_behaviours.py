@@ -17,7 +17,7 @@ from markupsafe import Markup
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from app.core import assets, wording
+from app.core import assets, drawing, wording
 from app.core.colour import brand_css
 
 NAME = '<input name="a" aria-label="Name">'
@@ -57,6 +57,7 @@ def small_app(cache: Path) -> Flask:
     Babel(app)
     assets.init_app(app, cache)
     wording.init_app(app)
+    drawing.init_app(app)
     app.jinja_env.globals["csrf_token"] = lambda: "token"
     seen: dict[str, Any] = {
         "saves": 0,

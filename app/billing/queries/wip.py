@@ -25,7 +25,7 @@ from app.ledger.remembered import remembered
 from app.people.models import Person
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
-PER_PAGE = 50
+PER_PAGE = 40
 UNBILLED = (ItemState.OPEN, ItemState.HELD, ItemState.DRAFTED)
 
 
