@@ -30,7 +30,7 @@ def move_to_stage(job: Job, stage: Stage, *, by: Actor) -> None:
 
 
 def advance_stage(job: Job) -> None:
-    """Move on as far as everything required is done and the stages say that jobs move by themselves."""
+    """Move on as far as everything required is done and the stages say so; in the caller's transaction."""
     if job.stage_id is None or job.service_id is None or job.status is not JobStatus.ACTIVE:
         return
     stages = db.session.scalars(
@@ -48,8 +48,7 @@ def advance_stage(job: Job) -> None:
     while target + 1 < len(stages) and stages[target].moves_itself and not open_in.get(stages[target].id):
         target += 1
     if target != at:
-        with transaction():
-            _move(job, stages[target], by=SYSTEM)
+        _move(job, stages[target], by=SYSTEM)
 
 
 def fall_back(job: Job, task: Task) -> None:

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -146,12 +146,17 @@ def mark_condition(mark: Mark) -> Any:
     return Job.waiting_items > 0
 
 
+_STAGE = cast(sa.Table, Stage.__table__)
+_STAGES = (
+    sa.select(_STAGE.c.id, _STAGE.c.name).where(_STAGE.c.service_id == sa.bindparam("service", type_=sa.Uuid))
+    .order_by(_STAGE.c.position)
+)
+
+
 def columns_of(view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column]:
     """The columns of a view in order, without their cards."""
     if view is View.STAGE:
-        stages = db.session.execute(
-            sa.select(Stage.id, Stage.name).where(Stage.service_id == found.service_id).order_by(Stage.position)
-        ).all()
+        stages = db.session.execute(_STAGES, {"service": found.service_id}).all()
         columns = [Column(str(s.id), s.name, f"stage:{s.id}", Job.stage_id == s.id) for s in stages]
         return columns or [Column("none", "Without a service", "", Job.service_id.is_(None))]
     if view is View.WEEK:

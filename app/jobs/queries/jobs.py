@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased, joinedload
+from sqlalchemy.orm import joinedload
 
-from app.catalogue.models import DependencyKind, Stage, StepKind, WorkRole
+from app.catalogue.models import DependencyKind, Service, Stage, StepKind, WorkRole
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
@@ -73,9 +74,9 @@ class JobSheet:
     job: Job
     tasks: Sequence[TaskRow]
     edges: Sequence[Edge[UUID]]
-    stages: Sequence[Stage]
+    stages: Sequence[Any]
     deadlines: Sequence[Deadline]
-    team: Mapping[WorkRole, Person]
+    team: Mapping[WorkRole, str]
     critical: frozenset[UUID]
 
     def in_stage(self, stage_id: UUID | None) -> list[TaskRow]:
@@ -101,61 +102,61 @@ def get_job(job_id: UUID, *, seen_by: Actor) -> Job:
     return get_or_404(
         jobs_seen_by(seen_by).where(Job.id == job_id).options(
             joinedload(Job.client, innerjoin=True), joinedload(Job.engagement, innerjoin=True),
-            joinedload(Job.service), joinedload(Job.stage), joinedload(Job.owner),
+            joinedload(Job.service).load_only(Service.name), joinedload(Job.stage), joinedload(Job.owner),
         )
     )
 
 
 def get_sheet(job_id: UUID, *, seen_by: Actor) -> JobSheet:
-    """The job page in a fixed number of queries."""
+    """The job page in a fixed number of queries, all but the first prepared: it is asked often."""
     job = get_job(job_id, seen_by=seen_by)
+    of = {"job": job.id, "service": job.service_id}
     tasks = list_tasks(job)
-    edges = list_edges(job)
+    edges = [
+        Edge(row.on_id, row.task_id, row.kind is DependencyKind.HARD, row.lag_days)
+        for row in db.session.execute(_EDGES, of)
+    ]
+    stages = db.session.execute(_STAGES, of).all()
+    deadlines = db.session.scalars(_DEADLINES, of).all()
+    team = {row.work_role: row.name for row in db.session.execute(_TEAM, of)}
     critical = frozenset(task.id for task in tasks if task.is_critical and task.is_open)
-    stages = db.session.scalars(
-        sa.select(Stage).where(Stage.service_id == job.service_id).order_by(Stage.position)
-    ).all()
-    deadlines = db.session.scalars(
-        sa.select(Deadline).where(Deadline.job_id == job.id).order_by(Deadline.effective_on, Deadline.code)
-    ).all()
-    holders = sa.select(JobRole.work_role, Person).join(Person, Person.id == JobRole.person_id)
-    team = db.session.execute(holders.where(JobRole.job_id == job.id)).all()
-    return JobSheet(job, tasks, edges, stages, deadlines, {row[0]: row[1] for row in team}, critical)
+    return JobSheet(job, tasks, edges, stages, deadlines, team, critical)
 
 
-def list_tasks(job: Job, *, task_id: UUID | None = None) -> list[TaskRow]:
-    """The steps of a job in their order; with `task_id` that one only."""
-    ticks = (
-        sa.select(ChecklistItem.task_id, sa.func.count().label("ticks"),
-                  sa.func.count(ChecklistItem.done_at).label("ticked"))
-        .join(Task, Task.id == ChecklistItem.task_id).where(Task.job_id == job.id)
-        .group_by(ChecklistItem.task_id).subquery()
+_T, _D, _S, _P, _C, _R = (
+    cast(sa.Table, each.__table__) for each in (Task, Dependency, Stage, Person, ChecklistItem, JobRole)
+)
+_JOB, _SERVICE = sa.bindparam("job", type_=sa.Uuid), sa.bindparam("service", type_=sa.Uuid)
+_B = _T.alias("before")
+_TICKS = (
+    sa.select(_C.c.task_id, sa.func.count().label("ticks"), sa.func.count(_C.c.done_at).label("ticked"))
+    .join(_T, _T.c.id == _C.c.task_id).where(_T.c.job_id == _JOB).group_by(_C.c.task_id).subquery()
+)
+_TASKS = (
+    sa.select(
+        _T.c.id, _T.c.name, _T.c.state, _T.c.kind, _T.c.stage_id, _T.c.due_on, _T.c.latest_start_on, _T.c.open_after,
+        _T.c.estimate, _T.c.spent, _T.c.required, _T.c.priority, _T.c.returns, _T.c.return_note, _T.c.version,
+        _T.c.assignee_id, _P.c.name.label("assignee"), _T.c.is_critical,
+        sa.func.coalesce(_TICKS.c.ticked, 0), sa.func.coalesce(_TICKS.c.ticks, 0),
     )
-    statement = (
-        sa.select(
-            Task.id, Task.name, Task.state, Task.kind, Task.stage_id, Task.due_on, Task.latest_start_on,
-            Task.open_after, Task.estimate, Task.spent, Task.required, Task.priority, Task.returns, Task.return_note,
-            Task.version, Task.assignee_id, Person.name.label("assignee"), Task.is_critical,
-            sa.func.coalesce(ticks.c.ticked, 0),
-            sa.func.coalesce(ticks.c.ticks, 0),
-        )
-        .outerjoin(Person, Person.id == Task.assignee_id).outerjoin(ticks, ticks.c.task_id == Task.id)
-        .where(Task.job_id == job.id).order_by(Task.position, Task.id)
-    )
-    if task_id is not None:
-        statement = statement.where(Task.id == task_id)
-    return [TaskRow(*tuple(row)) for row in db.session.execute(statement)]
+    .select_from(_T.outerjoin(_P, _P.c.id == _T.c.assignee_id).outerjoin(_TICKS, _TICKS.c.task_id == _T.c.id))
+    .where(_T.c.job_id == _JOB).order_by(_T.c.position, _T.c.id)
+)
+_EDGES = (
+    sa.select(_D.c.on_id, _D.c.task_id, _D.c.kind, _D.c.lag_days)
+    .select_from(_D.join(_T, _T.c.id == _D.c.task_id).join(_B, _B.c.id == _D.c.on_id))
+    .where(_T.c.job_id == _JOB, _B.c.job_id == _JOB)
+)
+_STAGES = sa.select(_S.c.id, _S.c.name).where(_S.c.service_id == _SERVICE).order_by(_S.c.position)
+_TEAM = (
+    sa.select(_R.c.work_role, _P.c.name).select_from(_R.join(_P, _P.c.id == _R.c.person_id)).where(_R.c.job_id == _JOB)
+)
+_DEADLINES = sa.select(Deadline).where(Deadline.job_id == _JOB).order_by(Deadline.effective_on, Deadline.code)
 
 
-def list_edges(job: Job) -> list[Edge[UUID]]:
-    """The dependencies between the job's own steps."""
-    before = aliased(Task)
-    rows = db.session.execute(
-        sa.select(Dependency.on_id, Dependency.task_id, Dependency.kind, Dependency.lag_days)
-        .join(Task, Task.id == Dependency.task_id).join(before, before.id == Dependency.on_id)
-        .where(Task.job_id == job.id, before.job_id == job.id)
-    )
-    return [Edge(row[0], row[1], row[2] is DependencyKind.HARD, row[3]) for row in rows]
+def list_tasks(job: Job) -> list[TaskRow]:
+    """The steps of a job that is at hand, in their order."""
+    return [TaskRow(*tuple(row)) for row in db.session.execute(_TASKS, {"job": job.id})]
 
 
 def list_jobs_of(client_id: UUID, *, seen_by: Actor, closed: bool = False, limit: int = 100) -> Sequence[Job]:
