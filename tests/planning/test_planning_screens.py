@@ -173,3 +173,11 @@ def test_the_series_list_asks_the_database_a_fixed_number_of_times(
         make_series(make_client(f"Client {n}", cast.office), service, dt.date(2027, 1, 1))
     with max_queries(12):
         assert mel.get("/series").text.count("Client ") >= 12
+
+
+def test_a_service_is_applied_to_one_client_from_its_page(mel: FlaskClient, cast: Cast, session: Session) -> None:
+    service, _template = make_service(request=False)
+    assert f"/services?client={cast.acme.id}" in mel.get(f"/clients/{cast.acme.id}?section=recurring").text
+    assert f"/apply?client={cast.acme.id}" in mel.get(f"/services?client={cast.acme.id}").text
+    page = mel.get(f"/services/{service.id}/apply?client={cast.acme.id}").text
+    assert "Acme Ltd" in page and "Rival plc" not in page and "checked" in page

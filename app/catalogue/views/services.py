@@ -25,7 +25,7 @@ from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
 from app.core.permissions import Permission, authorize
-from app.core.web import Answer, arg, form_id, me, redirect_to, submit, unprocessable
+from app.core.web import Answer, arg, form_id, id_arg, me, redirect_to, submit, unprocessable
 from app.desk.guard import guard
 
 blueprint = guard(Blueprint("services", __name__))
@@ -40,7 +40,7 @@ def index() -> Answer:
     archived = arg("show") == "archived"
     return render_template(
         "catalogue/index.html", rows=list_services(seen_by=me(), archived=archived), archived=archived,
-        may_edit=can_edit_service(me()), may_apply=may_apply(me()), cadences=CADENCES,
+        may_edit=can_edit_service(me()), may_apply=may_apply(me()), cadences=CADENCES, client_id=id_arg("client"),
     )
 
 

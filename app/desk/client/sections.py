@@ -21,6 +21,7 @@ class Section:
 
 SECTIONS = (
     Section("jobs", "Jobs", "jobs.client_section"),
+    Section("recurring", "Recurring", "series.client_section"),
     Section("requests", "Requests", "request_fragments.of_client"),
     Section("documents", "Documents", "documents.client_section"),
     Section("time", "Time", "time.client_section"),

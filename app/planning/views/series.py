@@ -16,7 +16,7 @@ from app.planning.commands.series import edit_series, end_series, pause_series, 
 from app.planning.forecast import pattern_of_series
 from app.planning.forms import SeriesForm
 from app.planning.models import OccurrenceState, Series, SeriesState
-from app.planning.policy import can_edit_series
+from app.planning.policy import can_apply, can_edit_series
 from app.planning.queries import (
     get_occurrence,
     get_series,
@@ -43,7 +43,8 @@ def index() -> Answer:
 def client_section(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     rows, _more = list_series(seen_by=me(), client_id=client.id)
-    return render_template("planning/_client_series.html", client=client, rows=rows, told=_told)
+    may_apply = can_apply(me())
+    return render_template("planning/_client_series.html", client=client, rows=rows, told=_told, may_apply=may_apply)
 
 
 def _told(series: Series) -> str:
