@@ -348,3 +348,40 @@ def test_months_close_and_rates_are_added_by_a_partner_only(session: Session, ca
     assert pat.post("/settings/exchange-rates", data=rate | {"id": str(new_id())}).status_code == 422
     assert pat.post("/settings/exchange-rates", data=rate | {"id": str(new_id()), "rate": "much"}).status_code == 422
     assert sign_in(client.application.test_client(), cast.bea).get("/settings/books").status_code == 403
+
+
+def test_a_bill_run_leaves_out_what_is_not_ticked_and_is_started_once(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    from app.runs.models import Run, RunItem
+
+    for engagement in (cast.acme_work, cast.rival_work):
+        make_entry(cast, engagement=engagement)
+    keys = [f"{client.id}:{cast.entity.id}:GBP" for client in (cast.acme, cast.rival)]
+    page = text_of(bea.get("/billing/runs/new"))
+    assert all(key in page for key in keys)
+    form = {
+        "id": str(new_id()),
+        "until": clock.today().isoformat(),
+        "grouping": "entry",
+        "shown": keys,
+        "client": keys[:1],
+    }
+    first, second = (bea.post("/billing/runs", data=form) for _ in range(2))
+    assert (first.status_code, first.location) == (303, second.location)
+    assert [item.label for item in session.scalars(sa.select(RunItem))] == ["Acme Ltd"]
+    assert only(session, Run).options["grouping"] == "entry"
+    nobody = bea.post("/billing/runs", data=form | {"id": str(new_id()), "client": []})
+    assert nobody.status_code == 422 and "No client is left" in text_of(nobody)
+    narrowed = text_of(bea.get("/billing/runs/new?q=riv"))
+    assert "Rival plc" in narrowed and "Acme" not in narrowed
+
+
+def test_the_entries_behind_a_line_are_fetched_when_asked_for(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    make_entry(cast, narrative="Called the bank")
+    invoice = make_draft(cast)
+    session.refresh(invoice, ["lines"])
+    at = f"/billing/invoices/{invoice.id}"
+    assert "Called the bank" not in text_of(bea.get(at))
+    assert "Called the bank" in text_of(bea.get(f"{at}?open={invoice.lines[0].id}"))
+    assert "Called the bank" in text_of(bea.get(f"{at}/lines/{invoice.lines[0].id}/entries"))

@@ -11,6 +11,7 @@ from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.policy import can_draft, can_run_bills
 from app.billing.queries.billable import list_billable
+from app.billing.queries.wip import WipFilter
 from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.ids import new_id
@@ -29,13 +30,14 @@ def start_bill_run(
     excluded: Collection[str] = (),
     grouping: Grouping = Grouping.ENGAGEMENT,
     approve: bool = False,
+    found: WipFilter | None = None,
 ) -> Run:
     """Draft a bill for every client with open time, but for `excluded` (keys of Billable).
 
-    The same id again gives the run that is there. With `approve` each bill is issued at once.
+    `found` narrows the run to some clients. The same id again gives the run that is there. With `approve` each bill is issued at once.
     """
     authorize(by, can_run_bills, approve)
-    chosen = [row for row in list_billable(until, seen_by=by) if row.key not in excluded]
+    chosen = [row for row in list_billable(until, seen_by=by, found=found) if row.key not in excluded]
     if not chosen:
         raise Refused("No client is left to bill up to that day.", field="until")
     items = [

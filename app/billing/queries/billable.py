@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.billing.open import TABLES
 from app.billing.policy import can_draft
+from app.billing.queries.wip import WipFilter, client_conditions
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight
 from app.core.actors import Actor
@@ -42,7 +43,7 @@ class Billable:
         return f"{self.client_id}:{self.entity_id}:{self.currency}"
 
 
-def list_billable(until: dt.date, *, seen_by: Actor) -> Sequence[Billable]:
+def list_billable(until: dt.date, *, seen_by: Actor, found: WipFilter | None = None) -> Sequence[Billable]:
     """Clients with open time and expenses up to a day, largest first. Held and drafted entries are not in it."""
     if not can_draft(seen_by):
         raise NotFound()
@@ -81,6 +82,7 @@ def list_billable(until: dt.date, *, seen_by: Actor) -> Sequence[Billable]:
         )
         .join(Engagement, Engagement.id == per.c.engagement_id)
         .join(Client, Client.id == Engagement.client_id)
+        .where(*client_conditions(found or WipFilter()))
         .group_by(Client.id, Engagement.entity_id, Engagement.currency)
         .having(sa.func.sum(per.c.amount) > 0)
         .order_by(sa.func.sum(per.c.amount).desc(), Client.sort_key)

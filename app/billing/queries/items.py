@@ -23,7 +23,7 @@ from app.jobs.models import Job, JobStatus
 from app.people.models import Person
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
-PER_PAGE = 100
+PER_PAGE = 60
 
 
 @dataclass(frozen=True)

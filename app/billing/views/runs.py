@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Collection
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
@@ -10,8 +13,9 @@ from app.billing.commands.drafting import Grouping
 from app.billing.commands.runs import KIND, start_bill_run
 from app.billing.forms import GROUPINGS, DraftForm
 from app.billing.policy import can_run_bills
-from app.billing.queries.billable import Billable, list_billable
-from app.billing.views.wip import date_arg
+from app.billing.queries.billable import list_billable
+from app.billing.queries.wip import WipFilter
+from app.billing.views.wip import choices, date_arg, wip_filter
 from app.core import clock
 from app.core.permissions import authorize
 from app.core.web import Answer, form_id, me, redirect_to, submit, unprocessable
@@ -21,51 +25,61 @@ from app.runs.queries import list_runs
 blueprint = guard(Blueprint("bill_runs", __name__))
 
 
+SHOWN = 50
+
+
 @blueprint.get("/billing/runs/new")
 def new() -> Answer:
     authorize(me(), can_run_bills)
     until = date_arg("until") or clock.today()
     form = DraftForm(formdata=None, until=until, grouping=Grouping.ENGAGEMENT)
     form.id.data = str(form_id(form))
-    return render_template("billing/runs/new.html", **_offer(form, list_billable(until, seen_by=me())))
+    found = wip_filter()
+    return render_template("billing/runs/new.html", **_offer(form, found, until))
 
 
-def _offer(form: DraftForm, rows: Any, chosen: set[str] | None = None) -> dict[str, Any]:
-    totals: dict[str, Any] = {}
+def _offer(form: DraftForm, found: WipFilter, until: dt.date, left_out: Collection[str] = ()) -> dict[str, Any]:
+    """The largest clients to tick, and what all of the run comes to."""
+    rows = list_billable(until, seen_by=me(), found=found)
+    totals: dict[str, tuple[int, Decimal]] = {}
     for row in rows:
-        totals[row.currency] = totals.get(row.currency, 0) + row.amount
+        count, amount = totals.get(row.currency, (0, Decimal(0)))
+        totals[row.currency] = count + 1, amount + row.amount
     return {
         "form": form,
-        "rows": rows,
+        "found": found,
+        "rows": rows[:SHOWN],
+        "more": len(rows) - SHOWN,
+        "total": len(rows),
         "totals": totals,
-        "chosen": chosen,
+        "left_out": left_out,
         "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
         "may_approve": can_run_bills(me(), True),
         "runs": list_runs(seen_by=me(), kind=KIND, limit=5),
+        **choices(),
     }
 
 
 @blueprint.post("/billing/runs")
 def create() -> Answer:
-    """Rows that are not ticked are left out."""
+    """What was shown and is not ticked is left out; what was too much to show is in the run."""
     form = DraftForm()
-    run_id, picked = form_id(form), set(request.form.getlist("client"))
-    rows: list[Billable] = []
+    run_id, found = form_id(form), wip_filter()
+    left_out = set(request.form.getlist("shown")) - set(request.form.getlist("client"))
 
     def start() -> None:
         assert form.until.data is not None
-        rows.extend(list_billable(form.until.data, seen_by=me()))
         start_bill_run(
             run_id,
             form.until.data,
             by=me(),
-            excluded={row.key for row in rows} - picked,
+            excluded=left_out,
             grouping=form.grouping.data,
             approve=request.form.get("approve") == "1",
+            found=found,
         )
 
     if submit(form, start):
         return redirect_to(url_for("runs.show", run_id=run_id), "The bill run is under way")
     form.id.data = str(run_id)
-    shown = rows or list_billable(form.until.data or clock.today(), seen_by=me())
-    return unprocessable("billing/runs/new.html", **_offer(form, shown, picked))
+    return unprocessable("billing/runs/new.html", **_offer(form, found, form.until.data or clock.today(), left_out))
