@@ -224,3 +224,17 @@ def test_the_table_filters_sorts_and_goes_into_a_file(client: FlaskClient, cast:
     assert sign_in(client, cast.sam).get("/board.csv").status_code == 403
     for view in ("week", "owner"):
         assert "Bravo" in mel.get(f"/board?view={view}").text
+
+
+def test_what_nobody_has_is_seen_by_all_but_those_behind_a_wall(client: FlaskClient, cast: Any) -> None:
+    make_chain(make_job(cast.acme_work), "For anyone")
+    make_chain(make_job(cast.rival_work), "Secret")
+    assert "Secret" in (pages := sign_in(client, cast.sam).get("/work?tab=nobody").text) and "For anyone" in pages
+    assert "Secret" not in (pages := sign_in(client, cast.wes).get("/work?tab=nobody").text) and "For anyone" in pages
+
+
+def test_the_file_of_steps_has_who_has_them(client: FlaskClient, cast: Any) -> None:
+    make_chain(make_job(cast.acme_work), "Reconcile bank", assignee_id=cast.sam.id, estimate=dt.timedelta(minutes=90))
+    assert sign_in(client, cast.sam).get("/work.csv").status_code == 403
+    lines = sign_in(client, cast.mel).get("/work.csv").text.splitlines()
+    assert lines[1].startswith("Reconcile bank,ready to start,Nov bookkeeping,Acme Ltd,Sam,") and ",1.5," in lines[1]

@@ -8,7 +8,9 @@ from flask import Blueprint, render_template
 
 from app.core.web import Answer, arg, is_htmx, me, page_number
 from app.desk.guard import guard
-from app.jobs.queries.work import ORDER, Tab, count_work, list_work
+from app.exchange.csv_out import record_export, stream_csv
+from app.jobs.policy import can_export
+from app.jobs.queries.work import ORDER, PRIORITIES, Tab, count_work, every_task, list_work
 
 blueprint = guard(Blueprint("work", __name__))
 GROUPS = {
@@ -28,4 +30,18 @@ def index() -> Answer:
         "desk/work/_list.html" if is_htmx() else "desk/work/index.html", tab=tab, page=page, more=more, order=ORDER,
         counts=count_work(of=actor.person_id, seen_by=actor),
         groups=[(*GROUPS[key], list(own)) for key, own in groupby(rows, key=lambda row: row.group)],
+        may_export=can_export(actor),
     )
+
+
+@blueprint.get("/work.csv")
+def export() -> Answer:
+    """Every open step that the reader may see, whoever has it, as a file."""
+    record_export("steps", by=me())
+    header = ["Step", "State", "Job", "Client", "Who", "Due", "Start by", "Priority", "Estimate, hours", "Spent, hours"]
+    return stream_csv("steps.csv", header, (
+        [row.name, row.state.words, row.job_title, row.client_name, row.assignee or "", row.due_on, row.latest_start_on,
+         PRIORITIES[min(row.priority, 2)], round(row.estimate.total_seconds() / 3600, 2) if row.estimate else "",
+         round(row.spent.total_seconds() / 3600, 2)]
+        for row in every_task(seen_by=me())
+    ))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -32,6 +32,10 @@ class Tab(enum.StrEnum):
     TODAY = "today"
     WEEK = "week"
     WAITING = "waiting"
+    NOBODY = "nobody"
+
+
+OWN_TABS = (Tab.TODAY, Tab.WEEK, Tab.WAITING)
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ _JOINED = _T.join(_J, _J.c.id == _T.c.job_id).join(_C, _C.c.id == _T.c.client_id
 
 
 def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[list[WorkRow], bool]:
-    """One page of somebody's work and whether there is more; two queries at most."""
+    """One page of somebody's work, or of what is nobody's yet, and whether there is more; two queries at most."""
     found = db.session.execute(
         _listing(tab, seen_by), {**_days(), "person": of, "offset": (page - 1) * PER_PAGE}
     )
@@ -133,7 +137,19 @@ def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[lis
 def count_work(*, of: UUID, seen_by: Actor) -> dict[Tab, int]:
     """How much stands in each tab, in one pass."""
     row = db.session.execute(_counting(seen_by), {**_days(), "person": of}).one()
-    return dict(zip(Tab, row, strict=True))
+    return dict(zip(OWN_TABS, row, strict=True))
+
+
+def every_task(*, seen_by: Actor) -> Iterator[Any]:
+    """Every open step of an active job with who has it, streamed, for the file; asked when the first is drawn."""
+    person = cast(sa.Table, Person.__table__)
+    statement = (
+        sa.select(*_COLUMNS, person.c.name.label("assignee"))
+        .select_from(_JOINED.outerjoin(person, person.c.id == _T.c.assignee_id))
+        .where(_OPEN, sa.text("job.status = 'active'"), *within_sight(seen_by, _T.c.client_id, _T.c.engagement_id))
+        .order_by(_PRESSURE.asc().nulls_last(), _T.c.id).execution_options(yield_per=1000)
+    )
+    yield from db.session.execute(statement)
 
 
 def row_of(task: Task) -> WorkRow:
@@ -148,14 +164,14 @@ def row_of(task: Task) -> WorkRow:
 @lru_cache(maxsize=512)
 def _listing(tab: Tab, seen_by: Actor) -> sa.Select[Any]:
     return (
-        sa.select(*_COLUMNS).select_from(_JOINED).where(*_mine(seen_by), *_in_tab(tab))
+        sa.select(*_COLUMNS).select_from(_JOINED).where(*_mine(seen_by, tab), *_in_tab(tab))
         .order_by(*_order(tab), _T.c.id).limit(PER_PAGE + 1).offset(sa.bindparam("offset", type_=sa.Integer))
     )
 
 
 @lru_cache(maxsize=512)
 def _counting(seen_by: Actor) -> sa.Select[Any]:
-    counts = [sa.func.count().filter(*_in_tab(tab)) for tab in Tab]
+    counts = [sa.func.count().filter(*_in_tab(tab)) for tab in OWN_TABS]
     counting = sa.select(*counts).select_from(_T.join(_J, _J.c.id == _T.c.job_id)).where(*_mine(seen_by))
     return cast(sa.Select[Any], counting)
 
@@ -165,9 +181,10 @@ def _days() -> dict[str, dt.date]:
     return {"today": on, "sunday": on + dt.timedelta(days=6 - on.weekday())}
 
 
-def _mine(seen_by: Actor) -> list[Any]:
+def _mine(seen_by: Actor, tab: Tab = Tab.TODAY) -> list[Any]:
+    whose = _T.c.assignee_id.is_(None) if tab is Tab.NOBODY else _T.c.assignee_id == sa.bindparam("person")
     return [
-        _T.c.assignee_id == sa.bindparam("person"), _OPEN, sa.text("job.status = 'active'"),
+        whose, _OPEN, sa.text("job.status = 'active'"),
         *within_sight(seen_by, _T.c.client_id, _T.c.engagement_id),
     ]
 
@@ -175,7 +192,7 @@ def _mine(seen_by: Actor) -> list[Any]:
 def _in_tab(tab: Tab) -> list[Any]:
     awake = sa.or_(_T.c.snoozed_until.is_(None), _T.c.snoozed_until <= _TODAY)
     doable = _DOABLE
-    if tab is Tab.TODAY:
+    if tab in (Tab.TODAY, Tab.NOBODY):
         return [doable, awake]
     if tab is Tab.WEEK:
         return [doable, awake, _PRESSURE <= _SUNDAY]
