@@ -198,7 +198,9 @@ def _server() -> LiveServer:
 _making = threading.Lock()
 
 
-def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+def app(  # type: ignore[no-redef]
+    environ: dict[str, Any], start_response: StartResponse
+) -> Iterable[bytes]:
     """What gunicorn serves; made with the first request, from the environment."""
     with _making:
         server = _server()
