@@ -198,3 +198,13 @@ def test_a_preparer_sees_services_but_cannot_change_them(client: FlaskClient, ca
     assert sam.get(f"/services/{service.id}").status_code == 200
     assert sam.get("/services/new").status_code == 403
     assert "Apply to clients" not in sam.get("/services").text
+
+
+def test_nonsense_in_the_address_gets_an_ordinary_answer(mel: FlaskClient, session: Session) -> None:
+    template = start(mel, session)
+    for query in ("end=9999-12-31&start=9999-12-31", "end=0001-01-01", "end=soon", "open=step:%00"):
+        assert mel.get(f"/templates/{template}?{query}").status_code == 200, query
+    rule = "due_rule-anchor=step:%00&due_rule-do=days&due_rule-n=9"
+    assert mel.get(f"/templates/{template}/due-rule?{rule}").status_code == 200
+    assert post(mel, f"/templates/{template}/steps/%00/removal", {}).status_code == 404
+    assert post(mel, f"/templates/{template}/deadlines", {"rule": "no such " * 40}).status_code == 422

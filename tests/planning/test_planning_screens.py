@@ -86,6 +86,8 @@ def test_bad_input_gets_a_clear_answer(mel: FlaskClient, cast: Cast, session: Se
     for values in (
         {"cadence": "never"},
         {"period_on": "31.02.2026"},
+        {"period_on": "9999-12-31"},
+        {"starts_on": "0001-01-01"},
         {"ahead_days": "x" * 999},
         {"clients": "nobody"},
         {"preparer_text": "Nobody at all"},

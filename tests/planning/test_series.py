@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.activity.commands import run_reader, seal_events
 from app.catalogue.commands import StepValues, draft_next_version, edit_step, edit_template, publish_template
+from app.clients.commands import archive_client, close_engagement, reopen_engagement, restore_client
+from app.clients.models import Engagement
 from app.core.actors import SYSTEM
 from app.core.clock import travel_to
 from app.core.errors import NotAllowed
@@ -20,6 +22,7 @@ from app.planning.commands.occurrences import create_now, restore_occurrence, sk
 from app.planning.commands.series import SeriesValues, edit_series, end_series, pause_series, resume_series
 from app.planning.models import Occurrence, OccurrenceState, Series
 from app.planning.proofs import forecasts_equal_their_definition
+from app.planning.queries import get_series, held_back_because
 from tests.make import Cast, count
 from tests.planning.make_planning import make_series, make_service
 
@@ -168,3 +171,17 @@ def follow_events() -> None:
         pass
     while run_reader("planning.forecasts"):
         pass
+
+
+def test_nothing_is_created_for_an_archived_client_or_under_a_closed_engagement(cast: Cast, session: Session) -> None:
+    with travel_to(at(2026, 6, 20)):
+        series = begin(cast)
+        engagement = session.get_one(Engagement, series.engagement_id)
+        close_engagement(engagement, by=SYSTEM)
+        assert create_due() == 0
+        assert "is closed" in held_back_because(get_series(series.id, seen_by=SYSTEM), seen_by=SYSTEM)
+        reopen_engagement(engagement, by=SYSTEM)
+        archive_client(cast.acme, by=SYSTEM)
+        assert create_due() == 0
+        restore_client(cast.acme, by=SYSTEM)
+        assert create_due() == 1

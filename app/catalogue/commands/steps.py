@@ -129,6 +129,8 @@ def _steps(draft: JobTemplate) -> list[TemplateStep]:
 
 
 def _step(draft: JobTemplate, key: str) -> TemplateStep:
+    if "\x00" in key:
+        raise NotFound()
     step = db.session.scalar(
         sa.select(TemplateStep).where(TemplateStep.template_id == draft.id, TemplateStep.key == key)
     )

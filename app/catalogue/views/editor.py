@@ -53,17 +53,20 @@ def calendar_here() -> WorkingCalendar:
 
 def sample_end() -> dt.date:
     """The period end that the preview is for: as asked, else the end of last month."""
-    try:
-        return dt.date.fromisoformat(arg("end"))
-    except ValueError:
-        return today().replace(day=1) - dt.timedelta(days=1)
+    return _day("end") or today().replace(day=1) - dt.timedelta(days=1)
 
 
 def sample_start() -> dt.date | None:
+    return _day("start")
+
+
+def _day(name: str) -> dt.date | None:
+    """A day that somebody may plan for; anything else counts as not given."""
     try:
-        return dt.date.fromisoformat(arg("start"))
+        day = dt.date.fromisoformat(arg(name))
     except ValueError:
         return None
+    return day if 1990 <= day.year <= 2100 else None
 
 
 def preview_dates(blueprint: Blueprint) -> Dates | None:

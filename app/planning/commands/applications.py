@@ -31,6 +31,7 @@ from app.runs.models import Run
 
 KIND = "planning.apply"
 MOST_CLIENTS = 20_000
+FIRST_YEAR, LAST_YEAR = 1990, 2100
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ def change_client(
         )
         if row is None:
             raise NotFound()
+        check_day(starts_on, "starts_on")
+        check_day(due_on, "due_on")
         if starts_on and due_on and due_on < starts_on:
             raise Refused("It would be due before it starts.", field="due_on")
         if owner_id is not None and session.get(Person, owner_id) is None:
@@ -171,6 +174,12 @@ def _not_started(application: Application) -> None:
         raise Refused("This was started already; change the jobs themselves.")
 
 
+def check_day(day: dt.date | None, field: str) -> None:
+    """A year that rules and calendars reach."""
+    if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise Refused(f"Choose a day between {FIRST_YEAR} and {LAST_YEAR}.", field=field)
+
+
 def _check(template: JobTemplate, values: ApplicationValues, client_ids: Collection[UUID]) -> None:
     if template.state is not TemplateState.PUBLISHED:
         raise Refused("Publish the version first; jobs are made of published versions only.")
@@ -178,6 +187,8 @@ def _check(template: JobTemplate, values: ApplicationValues, client_ids: Collect
         raise Refused("Choose at least one client.", field="clients")
     if len(client_ids) > MOST_CLIENTS:
         raise Refused(f"At most {MOST_CLIENTS:,} clients at a time.", field="clients")
+    check_day(values.period_on, "period_on")
+    check_day(values.starts_on, "starts_on")
     if values.repeat and values.cadence is Cadence.ONCE:
         raise Refused("What is done once does not repeat. Choose how often.", field="cadence")
     if not 0 <= values.ahead_days <= 400:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from app.activity.commands import record
 from app.catalogue.queries import get_blueprint
+from app.clients.models import Client, Engagement, EngagementStatus
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, transaction
@@ -32,13 +33,18 @@ log = structlog.get_logger()
 def due_occurrences(
     limit: int, *, by: Actor, after: tuple[dt.date, UUID] | None = None
 ) -> Sequence[sa.Row[dt.date, UUID]]:
-    """Forecasts of active series whose jobs should be there by today: (create_on, id), oldest first."""
+    """Forecasts of active series whose jobs should be there by today: (create_on, id), oldest first.
+
+    No new work is made for an archived client or under a closed engagement.
+    """
     authorize(by, can_edit_series)
     statement = (
         sa.select(Occurrence.create_on, Occurrence.id).join(Series, Series.id == Occurrence.series_id)
+        .join(Client, Client.id == Series.client_id).join(Engagement, Engagement.id == Series.engagement_id)
         .where(
             Occurrence.state == OccurrenceState.FORECAST, Occurrence.create_on <= today(),
-            Series.state == SeriesState.ACTIVE,
+            Series.state == SeriesState.ACTIVE, Client.archived_at.is_(None),
+            Engagement.status == EngagementStatus.OPEN,
         )
         .order_by(Occurrence.create_on, Occurrence.id).limit(limit)
     )

@@ -20,6 +20,7 @@ from app.planning.policy import can_apply, can_edit_series
 from app.planning.queries import (
     get_occurrence,
     get_series,
+    held_back_because,
     list_occurrences,
     list_series,
     services_with_series,
@@ -64,7 +65,8 @@ def _page(series: Series, form: SeriesForm | None = None, status: int = 200) -> 
     pattern = pattern_of_series(series)
     html = render_template(
         "planning/series.html", series=series, form=form, told=_told(series), State=OccurrenceState,
-        occurrences=list_occurrences(series, seen_by=me()), may_edit=can_edit_series(me(), series),
+        occurrences=list_occurrences(series, seen_by=me()), held_back=held_back_because(series, seen_by=me()),
+        may_edit=can_edit_series(me(), series),
         paused=series.state is SeriesState.PAUSED, ended=series.state is SeriesState.ENDED,
         period_name=lambda occurrence: pattern.name(pattern.containing(occurrence.period_start)),
         names={str(person.id): person.name for person in list_people(seen_by=me(), everyone=True)},
