@@ -37,6 +37,7 @@ from app.jobs.models import Job
 from app.timekeeping.models import ItemState
 
 ZERO = Decimal(0)
+NO_RATE = "No tax rate is the firm's default; set one under Settings."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             if not can_draft(by, existing):
                 raise NotFound()
             return existing
-        engagements, client, entity = _engagements(facts, by=by)
+        engagements, client, entity, rates = _engagements(facts, by=by)
         if facts.payer_id and (session.get(Client, facts.payer_id) is None or not can_see(by, facts.payer_id)):
             raise NotFound()
         items = take_items([e.id for e in engagements], facts.until, seen_by=by)
@@ -81,7 +82,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             run_id=facts.run_id,
             terms_days=client.terms_days if client.terms_days is not None else entity.terms_days,
         )
-        _write(invoice, engagements, items, facts.grouping, fees)
+        _write(invoice, engagements, items, facts.grouping, fees, rates)
         record(
             "billing.invoice.draft",
             invoice,
@@ -94,9 +95,12 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
         return invoice
 
 
-def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Client, Entity]:
+def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Client, Entity, dict[UUID, TaxRate]]:
+    """The engagements in order, whose they are, and the tax rate of each: its own, else the firm's default."""
+    default = sa.select(TaxRate.id).where(TaxRate.is_default).scalar_subquery()
     rows = db.session.execute(
-        sa.select(Engagement, Client, Entity)
+        sa.select(Engagement, Client, Entity, TaxRate)
+        .outerjoin(TaxRate, TaxRate.id == sa.func.coalesce(Engagement.tax_rate_id, default))
         .join(Client, Client.id == Engagement.client_id)
         .join(Entity, Entity.id == Engagement.entity_id)
         .where(Engagement.id.in_(facts.engagement_ids), Engagement.client_id == facts.client_id)
@@ -104,13 +108,15 @@ def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Cli
     ).all()
     if not rows or len(rows) != len(set(facts.engagement_ids)):
         raise NotFound()
-    if any(not can_see(by, engagement.client_id, engagement.id) for engagement, _, _ in rows):
+    if any(not can_see(by, engagement.client_id, engagement.id) for engagement, _, _, _ in rows):
         raise NotFound()
-    if len({(engagement.currency, engagement.entity_id) for engagement, _, _ in rows}) > 1:
+    if len({(engagement.currency, engagement.entity_id) for engagement, _, _, _ in rows}) > 1:
         raise Refused(
             "One bill has one currency and one entity; draft these engagements apart.", field="engagement_ids"
         )
-    return [row[0] for row in rows], rows[0][1], rows[0][2]
+    if any(rate is None for _, _, _, rate in rows):
+        raise Refused(NO_RATE, field="tax_rate_id")
+    return [row[0] for row in rows], rows[0][1], rows[0][2], {row[0].id: row[3] for row in rows}
 
 
 def tax_rates_of(engagements: Iterable[Engagement]) -> dict[UUID, TaxRate]:
@@ -121,7 +127,7 @@ def tax_rates_of(engagements: Iterable[Engagement]) -> dict[UUID, TaxRate]:
     for engagement in engagements:
         rate = rates.get(engagement.tax_rate_id) if engagement.tax_rate_id else default
         if rate is None:
-            raise Refused("No tax rate is the firm's default; set one under Settings.", field="tax_rate_id")
+            raise Refused(NO_RATE, field="tax_rate_id")
         found[engagement.id] = rate
     return found
 
@@ -154,6 +160,7 @@ def _write(
     items: Sequence[Taken],
     grouping: Grouping,
     fees: dict[UUID, Decimal],
+    rates: dict[UUID, TaxRate],
 ) -> None:
     """The invoice, its lines and its items: one INSERT each, whatever their number."""
     jobs = {item.job_id for item in items if item.job_id} if grouping is Grouping.JOB else set()
@@ -165,7 +172,7 @@ def _write(
             engagements=engagements,
             items=items,
             grouping=grouping,
-            rates=tax_rates_of(engagements),
+            rates=rates,
             fees=fees,
             job_titles=titles,
         ),

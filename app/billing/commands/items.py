@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from app.billing.open import TABLES, unbilled
 from app.clients.policy import within_sight
 from app.core.actors import Actor
+from app.core.clock import now
 from app.core.db import db
 from app.timekeeping.commands.wip import Item
 from app.timekeeping.models import Expense, ItemState
@@ -39,21 +40,29 @@ class Taken:
 def take_items(
     engagement_ids: Sequence[UUID], until: dt.date, *, seen_by: Actor, leaving: Sequence[UUID] = ()
 ) -> list[Taken]:
-    """Lock open WIP and mark it drafted in one statement per table; whoever comes second finds nothing to take."""
-    taken: list[Taken] = []
-    for table in TABLES:
-        rows = db.session.execute(
-            sa.update(table)
-            .where(
-                *unbilled(table, engagement_ids, until),
-                *([table.id.not_in(leaving)] if leaving else []),
-                *within_sight(seen_by, table.client_id, table.engagement_id),
-            )
-            .values(state=ItemState.DRAFTED, version=table.version + 1)
-            .returning(table.id, table.engagement_id, table.job_id, table.worked_on, table.open_value, table.narrative)
-            .execution_options(synchronize_session=False)
-        ).all()
-        taken += [Taken(*row, table.__tablename__) for row in rows]
+    """Lock open WIP and mark it drafted, all in one statement; whoever comes second finds nothing to take."""
+    marked = [
+        sa.update(table)
+        .where(
+            *unbilled(table, engagement_ids, until),
+            *([table.id.not_in(leaving)] if leaving else []),
+            *within_sight(seen_by, table.client_id, table.engagement_id),
+        )
+        .values(state=ItemState.DRAFTED, version=table.version + 1, updated_at=now())
+        .returning(
+            table.id,
+            table.engagement_id,
+            table.job_id,
+            table.worked_on,
+            table.open_value,
+            table.narrative,
+            sa.literal(table.__tablename__).label("kind"),
+        )
+        .cte(f"marked_{table.__tablename__}")
+        for table in TABLES
+    ]
+    rows = db.session.execute(sa.union_all(*[sa.select(part) for part in marked])).all()
+    taken = [Taken(*row) for row in rows]
     _forget([item.id for item in taken])
     return sorted(taken, key=lambda item: (item.worked_on, item.id))
 

@@ -34,7 +34,8 @@ def start_bill_run(
 ) -> Run:
     """Draft a bill for every client with open time, but for `excluded` (keys of Billable).
 
-    `found` narrows the run to some clients. The same id again gives the run that is there. With `approve` each bill is issued at once.
+    `found` narrows the run to some clients. The same id again gives the run that is there. With `approve` each bill
+    is issued at once.
     """
     authorize(by, can_run_bills, approve)
     chosen = [row for row in list_billable(until, seen_by=by, found=found) if row.key not in excluded]
