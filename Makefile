@@ -37,7 +37,7 @@ check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick te
 	@exec $(PY) -m pytest -q -n 2 -m "not slow and not browser and not real" $(TESTS)
 
 bench: $(READY) ## measure; the table goes to the screen and to var/bench.json (SIZES=100,1000)
-	@exec $(PY) -m app.cli bench
+	@exec $(PY) -m tests.bench
 
 fmt: $(READY) ## put imports and simple things in order
 	@$(PY) -m ruff check --fix --exit-zero .

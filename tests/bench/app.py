@@ -48,7 +48,7 @@ def product(settings: Settings) -> Flask:
 def add_floors(flask: Flask) -> None:
     """Read: one query, a table of 50 rows. Write: one row inserted and committed, one fragment. No guard, no layout."""
     loader = DictLoader({"floor/table.html": TABLE, "floor/fragment.html": FRAGMENT})
-    flask.jinja_env.loader = ChoiceLoader([loader, flask.jinja_env.loader])
+    flask.jinja_env.loader = ChoiceLoader(list(filter(None, [loader, flask.jinja_env.loader])))
     rows = sa.text("SELECT id, code, name, email, phone, currency FROM client ORDER BY sort_key, id LIMIT 50")
     insert = sa.text("INSERT INTO bench_floor (id, words, at) VALUES (:id, :words, now())")
 

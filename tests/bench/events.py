@@ -40,11 +40,11 @@ def measure_events(settings: Settings, report: Report) -> None:
             rate, lag = _round(settings, chained)
             rates[chained].append(rate)
             lags.append(lag)
-    chained, unchained = max(rates[True]), max(rates[False])
-    ratio, lag = round(chained / unchained, 2), max(lags)
+    sealed, unchained = max(rates[True]), max(rates[False])
+    ratio, longest = round(sealed / unchained, 2), max(lags)
     report.rows.append(Row(
-        f"events, {chained:,.0f} a second sealed", None, p95_ms=round(lag * 1000), ratio=ratio,
-        goal=f"≥ {SHARE:g} of {unchained:,.0f} unchained, lag ≤ {LAG:g} s", ok=ratio >= SHARE and lag <= LAG,
+        f"events, {sealed:,.0f} a second sealed", None, p95_ms=round(longest * 1000), ratio=ratio,
+        goal=f"≥ {SHARE:g} of {unchained:,.0f} unchained, lag ≤ {LAG:g} s", ok=ratio >= SHARE and longest <= LAG,
     ))
 
 

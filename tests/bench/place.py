@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -87,7 +88,7 @@ def fingerprint() -> str:
     from app.models import metadata
 
     digest = hashlib.sha256()
-    dialect = postgresql.dialect()
+    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in metadata.sorted_tables:
         digest.update(str(CreateTable(table).compile(dialect=dialect)).encode())
         for index in sorted(table.indexes, key=lambda index: str(index.name)):

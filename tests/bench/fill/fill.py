@@ -129,12 +129,13 @@ def _literal(column: sa.Column[Any]) -> sql.Composable | None:
     default = column.default
     if default is None:
         return None
+    given: Any = default
     if default.is_callable:
-        value = default.arg(None) if isinstance(column.type, (sa.ARRAY, sa.JSON)) else None
+        value = given.arg(None) if isinstance(column.type, (sa.ARRAY, sa.JSON)) else None
         return sql.Literal("{}") if value == {} or (value == [] and isinstance(column.type, sa.ARRAY)) else (
             sql.Literal("[]") if value == [] else None
         )
-    value = default.arg  # type: ignore[attr-defined]
+    value = given.arg
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, dt.timedelta):

@@ -13,7 +13,7 @@ from app.planning.forecast import Forecast, forecasts_of, horizon
 from app.planning.models import Series, SeriesState
 from app.planning.periods import PeriodPattern
 from app.planning.plans import Wish, plan_job
-from app.requests.commands.writing import _items, specs_of
+from app.requests.commands.writing import NewRequest, _items, specs_of
 from tests.bench.fill.firm import AFTER, Base
 from tests.bench.fill.ids import Kind, bench_id
 
@@ -106,17 +106,12 @@ def _describe_steps(tables: Tables, base: Base) -> None:
             for step in blueprint.steps
         ]
     tables["after"] += [(position, before) for position, all_before in AFTER.items() for before in all_before]
-    request = base.blueprints[0].requests[0]
+    request = base.blueprints[0].requests[0].row
+    asked = NewRequest(
+        id=request.id, client_id=bench_id(Kind.CLIENT, 0), name=request.name, items=specs_of(request.items)
+    )
     tables["item"] += [
         (item.position, item.code, item.kind.value, item.label, item.required, list(item.options))
-        for item in _items(_Asked(request.row.items))
+        for item in _items(asked)
     ]
-
-
-class _Asked:
-    """As much of a new request as its items are made from."""
-
-    def __init__(self, items: list[dict[str, Any]]) -> None:
-        self.client_id = None
-        self.items = specs_of(items)
 
