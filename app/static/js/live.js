@@ -19,10 +19,12 @@ function busy(element) {
 function refresh() {
   timer = 0;
   if (document.hidden) return;
-  for (const element of stale) {
-    if (element.isConnected && busy(element)) continue;
+  for (const element of [...stale]) {
+    // While it is being fetched, what was told may be newer than the answer: once more after it.
+    if (element.isConnected && (busy(element) || element.classList.contains("htmx-request"))) continue;
     stale.delete(element);
-    if (element.isConnected) element.dispatchEvent(new CustomEvent("live"));
+    const now = element.isConnected ? element : element.id && document.getElementById(element.id);
+    if (now) now.dispatchEvent(new CustomEvent("live"));
   }
 }
 
@@ -92,6 +94,7 @@ if (address) {
   document.addEventListener("htmx:after:swap", () => {
     clearTimeout(looking);
     looking = setTimeout(look, 50);
+    soon();
   });
   addEventListener("pagehide", () => stream?.close(), { once: true });
   document.addEventListener("visibilitychange", soon);
