@@ -11,6 +11,7 @@ from app.billing.models import Invoice
 from app.core.db import db
 from app.core.proofs import Finding, proof
 from app.core.storage import ObjectMissing, StorageUnavailable, storage
+from app.ledger.proofs import asked
 
 # Recorded ± repriced ± transferred + written on − written off − billed + reversed = open: the movements of an item
 # are its WIP postings by kind, so their sum is the equation's left side; what the item says is its right side.
@@ -114,38 +115,38 @@ _TOTALS = sa.text("""
 @proof("billing.wip_of_items")
 def prove_items() -> Iterator[Finding]:
     """Recorded ± repriced ± transferred + written on − written off − billed + reversed = open, for each entry."""
-    for row in db.session.execute(_ITEMS):
+    for row in asked(_ITEMS):
         yield Finding(f"entry {row.id}", f"{row.open} open, {row.moved} by its movements")
-    for row in db.session.execute(_STATES):
+    for row in asked(_STATES):
         yield Finding(f"entry {row.id}", f"is {row.state} but worth {row.open_value}")
 
 
 @proof("billing.wip_equation")
 def prove_equation() -> Iterator[Finding]:
     """The same for each engagement, and so for the firm; and no other kind of act moves WIP."""
-    for row in db.session.execute(_ENGAGEMENTS):
+    for row in asked(_ENGAGEMENTS):
         yield Finding(f"engagement {row.id}", f"{row.open} open, {row.moved} by its movements")
-    for row in db.session.execute(_KINDS):
+    for row in asked(_KINDS):
         yield Finding(f"transactions “{row.kind}”", "move WIP, though they are no movement of the equation")
 
 
 @proof("billing.open_amounts")
 def prove_open_amounts() -> Iterator[Finding]:
     """What a bill has open equals its postings; what clients owe equals their open bills."""
-    for row in db.session.execute(_OPEN):
+    for row in asked(_OPEN):
         yield Finding(f"bill {row.number or row.id}", f"{row.open_amount} kept open, {row.posted} posted")
-    for row in db.session.execute(_RECEIVABLE):
+    for row in asked(_RECEIVABLE):
         yield Finding(f"receivable of client {row.id}", f"{row.posted} posted, {row.open} on open bills")
 
 
 @proof("billing.allocations")
 def prove_allocations() -> Iterator[Finding]:
     """What is allocated equals what was posted; allocated and credit left make the payment."""
-    for row in db.session.execute(_ALLOCATED):
+    for row in asked(_ALLOCATED):
         yield Finding(
             f"payment {row.payment_id} on bill {row.invoice_id}", f"{row.allocated} allocated, {row.posted} posted"
         )
-    for row in db.session.execute(_CREDIT):
+    for row in asked(_CREDIT):
         yield Finding(
             f"payment {row.id}", f"of {row.amount}: {row.allocated} allocated and {row.credit} credit do not make it"
         )
@@ -154,19 +155,19 @@ def prove_allocations() -> Iterator[Finding]:
 @proof("billing.numbers")
 def prove_numbers() -> Iterator[Finding]:
     """Numbers have no gap, and the next one follows the last."""
-    for row in db.session.execute(_GAPS):
+    for row in asked(_GAPS):
         yield Finding(
             f"{row.kind} series {row.prefix}",
             f"{row.bills} numbers from {row.first} to {row.last}, next {row.next_value}",
         )
-    for row in db.session.execute(_UNNAMED):
+    for row in asked(_UNNAMED):
         yield Finding(f"bill {row.number}", "has a number of no series")
 
 
 @proof("billing.totals")
 def prove_totals() -> Iterator[Finding]:
     """The totals of what was issued are the sums of its lines."""
-    for row in db.session.execute(_TOTALS):
+    for row in asked(_TOTALS):
         yield Finding(
             f"bill {row.number}", f"{row.net} + {row.tax} = {row.gross}, its lines {row.line_net} + {row.line_tax}"
         )

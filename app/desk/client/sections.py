@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from app.core.actors import Actor
+from app.core.permissions import Permission
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ SECTIONS = (
     Section("requests", "Requests", "request_fragments.of_client"),
     Section("documents", "Documents", "documents.client_section"),
     Section("time", "Time", "time.client_section"),
-    Section("wip", "WIP", "wip.client_section"),
-    Section("invoices", "Invoices", "invoices.client_section"),
-    Section("balance", "Balance", "payments.client_section"),
+    Section("wip", "WIP", "wip.client_section", Permission.WIP_SEE),
+    Section("invoices", "Invoices", "invoices.client_section", Permission.WIP_SEE),
+    Section("balance", "Balance", "payments.client_section", Permission.WIP_SEE),
     Section("contacts", "Contacts", "contacts.of_client"),
     Section("engagements", "Engagements", "engagements.of_client"),
     Section("timeline", "Timeline", "timeline.of_client"),
