@@ -12,6 +12,7 @@ from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError
+from app.core.ids import parse_id
 from app.core.queue import BULK, background, enqueue
 from app.core.storage import ObjectMissing, StorageUnavailable, storage
 from app.documents.commands.checking import IN_HAND, check_document
@@ -65,8 +66,9 @@ def tend_uploads() -> None:
 
 @background("documents.reap", every=3600, queue=BULK)
 def reap_storage() -> None:
-    """Parts in storage that no upload knows are removed after a day; what does not fit together is reported."""
+    """What no upload or document knows is removed after a day; what does not fit together is reported."""
     known = set(db.session.scalars(sa.select(Upload.storage_id)).all())
+    awaited = set(db.session.scalars(sa.select(Document.incoming_key).where(Document.incoming_key.is_not(None))))
     db.session.rollback()
     for key, storage_id, begun in storage().unfinished("incoming/"):
         if storage_id not in known and begun < now() - ABANDONED:
@@ -75,5 +77,15 @@ def reap_storage() -> None:
             except (ObjectMissing, StorageUnavailable):
                 continue
             log.info("upload.reaped", key=key)
+    for key, _size in list(storage().keys("incoming/")):  # a worker died between keeping a file and removing this
+        if key not in awaited and _made_at(key) < now() - ABANDONED:
+            storage().delete(key)
+            log.info("upload.reaped", key=key)
     for difference in find_differences():
         log.warning("documents.difference", difference=difference)
+
+
+def _made_at(key: str) -> dt.datetime:
+    """When an incoming key was given: its id begins with the time. A key of another shape is never old."""
+    made = parse_id(key.removeprefix("incoming/"))
+    return dt.datetime.fromtimestamp((made.int >> 80) / 1000, dt.UTC) if made and made.version == 7 else now()

@@ -52,7 +52,10 @@ def take_in(cast: Any, name: str, body: bytes, *, client: Any = None, contact: A
     document = start_upload(NewFile(new_id(), name, len(body)), client_id=(client or cast.acme).id, by=by)
     digests = put_parts(document, body)
     complete_upload(document.id, by=by, digests=digests)
+    incoming_key = str(document.incoming_key)
+    assert storage().exists(incoming_key)
     check_document(document.id, by=SYSTEM)
+    assert not storage().exists(incoming_key)
     return again(document)
 
 
@@ -75,7 +78,6 @@ def test_a_good_file_goes_through_and_comes_back_as_it_was(cast: Any, path: Path
     assert body == path.read_bytes()
     assert headers["Content-Type"] == document.media_type
     assert headers["Content-Disposition"].startswith("attachment;")
-    assert not storage().exists(document.incoming_key or "incoming/none")
 
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.name)
@@ -275,6 +277,23 @@ def test_odd_names_stay_names(cast: Any, name: str) -> None:
     _body, headers = fetched(open_document(document, by=cast.actor(cast.mel)))
     assert headers["Content-Disposition"].count("filename") == 2
     assert headers.get("Set-Cookie") is None
+
+
+def test_what_a_killed_worker_left_in_storage_is_removed_after_a_day(cast: Any) -> None:
+    left, someones = f"incoming/{new_id()}", "incoming/not-an-id"
+    by = cast.contact(cast.cleo)
+    document = start_upload(NewFile(new_id(), "a.txt", 5), client_id=cast.acme.id, by=by)
+    put_parts(document, b"hello")
+    complete_upload(document.id, by=by)
+    awaited = str(document.incoming_key)
+    for key in (left, someones):
+        storage().put(key, io.BytesIO(b"kept already"), "text/plain")
+    reap_storage()
+    assert storage().exists(left)
+    with travel_to(now() + dt.timedelta(hours=25)):
+        reap_storage()
+    assert [storage().exists(key) for key in (left, someones, awaited)] == [False, True, True]
+    storage().delete(someones)
 
 
 def test_two_beginnings_and_two_completions_at_once_make_one_file(real_app: Flask) -> None:

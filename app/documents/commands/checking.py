@@ -52,6 +52,7 @@ def check_document(document_id: UUID, *, by: Actor) -> None:
     document = _take(document_id)
     if document is None:
         return
+    incoming_key = document.incoming_key  # the row forgets it when it is kept or refused
     upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document_id))
     digests, size_of_part = (upload.digests, upload.part_size) if upload else ([], 0)
     with tempfile.TemporaryFile() as file:
@@ -61,9 +62,9 @@ def check_document(document_id: UUID, *, by: Actor) -> None:
             _reject(document_id, str(reason), by=by)
         else:
             _keep(document, findings, file, by=by)
-    if document.incoming_key:
+    if incoming_key:
         with contextlib.suppress(ObjectMissing):
-            storage().delete(document.incoming_key)
+            storage().delete(incoming_key)
 
 
 def _take(document_id: UUID) -> Document | None:
