@@ -15,7 +15,6 @@ from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Request, Response
 
 import app.models
-from app import models as _tables  # noqa: F401
 from app.clients.access import actor_for
 from app.clients.commands.contact_access import find_visit
 from app.clients.models import ContactSession
