@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.billing.commands.issue import approve_invoice
 from app.billing.models import Invoice
+from app.billing.queries.behind import items_behind
 from app.billing.queries.billable import list_billable
-from app.billing.queries.invoices import InvoiceFilter, get_invoice, items_behind, list_invoices, next_to_approve
+from app.billing.queries.invoices import InvoiceFilter, get_invoice, list_invoices, next_to_approve
 from app.billing.queries.items import list_wip_items, unbilled_though_finished
 from app.billing.queries.payments import list_payments, open_invoices, receivables_by_client
 from app.billing.queries.statements import statement_of

@@ -12,7 +12,8 @@ from app.billing.amounts import HUNDRED
 from app.billing.forms import SPREADS, TAX_MODES, TermsForm
 from app.billing.models import Invoice, Treatment
 from app.billing.policy import can_approve, can_draft
-from app.billing.queries.invoices import get_invoice, items_behind, new_items, standing_of, sums_of_lines
+from app.billing.queries.behind import items_behind, new_items, sums_of_lines
+from app.billing.queries.invoices import get_invoice, standing_of
 from app.core import clock
 from app.core.ids import new_id
 from app.core.web import Answer, id_arg, is_htmx, me, redirect_to, toasted

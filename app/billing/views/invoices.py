@@ -8,6 +8,7 @@ from flask import Blueprint, render_template, url_for
 
 from app.billing.models import InvoiceKind, InvoiceState
 from app.billing.policy import can_approve, can_draft, can_record_payment
+from app.billing.queries.behind import sums_of_lines
 from app.billing.queries.invoices import (
     PENDING,
     PER_PAGE,
@@ -17,7 +18,6 @@ from app.billing.queries.invoices import (
     get_invoice,
     list_invoices,
     standing_of,
-    sums_of_lines,
 )
 from app.billing.queries.payments import allocations_of
 from app.billing.views.draft_page import draft_page

@@ -12,7 +12,8 @@ from app.billing.commands.credit import credit_invoice
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.send import mark_sent, send_invoice
 from app.billing.policy import can_approve
-from app.billing.queries.invoices import asks_reason, get_invoice, next_to_approve
+from app.billing.queries.behind import asks_reason
+from app.billing.queries.invoices import get_invoice, next_to_approve
 from app.billing.views.draft_page import draft_facts
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id

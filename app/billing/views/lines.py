@@ -11,7 +11,8 @@ from app.billing.commands.adjust import adjust_total, plan_total, wanted_net
 from app.billing.commands.lines import LineChange, add_line, change_line, remove_line, treat_item
 from app.billing.models import Treatment
 from app.billing.policy import can_draft
-from app.billing.queries.invoices import PENDING, get_invoice, items_behind
+from app.billing.queries.behind import items_behind
+from app.billing.queries.invoices import PENDING, get_invoice
 from app.billing.views.draft_page import TREATMENTS, draft_partial
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id

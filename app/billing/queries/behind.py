@@ -1,0 +1,133 @@
+"""What stands behind the lines of a draft or bill, and what has come in since."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.billing.amounts import needs_reason
+from app.billing.models import Invoice, InvoiceItem, Treatment
+from app.billing.open import TABLES, unbilled
+from app.billing.policy import can_see_invoices
+from app.clients.policy import within_sight
+from app.core import clock
+from app.core.actors import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.people.models import Person
+from app.timekeeping.models import Expense, TimeEntry
+
+
+@dataclass(frozen=True)
+class BilledItem:
+    """An entry on a draft or a bill: what it was worth, what is billed for it, and how it is treated."""
+
+    id: UUID
+    line_id: UUID | None
+    kind: str
+    worked_on: dt.date
+    person: str
+    narrative: str
+    charged: dt.timedelta | None
+    value: Decimal
+    billed: Decimal
+    treatment: Treatment
+
+
+def items_behind(invoice: Invoice, *, seen_by: Actor, line_id: UUID | None = None) -> list[BilledItem]:
+    """Every entry and expense of a bill, or of one of its lines, by date."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    charged: dict[Any, Any] = {TimeEntry: TimeEntry.charged, Expense: sa.cast(sa.null(), TimeEntry.charged.type)}
+    parts: list[Any] = [
+        sa.select(
+            table.id,
+            InvoiceItem.line_id,
+            InvoiceItem.item_kind,
+            table.worked_on,
+            Person.name,
+            table.narrative,
+            charged[table].label("charged"),
+            InvoiceItem.value,
+            InvoiceItem.billed,
+            InvoiceItem.treatment,
+        )
+        .join(InvoiceItem, sa.and_(InvoiceItem.item_id == table.id, InvoiceItem.item_kind == table.__tablename__))
+        .join(Person, Person.id == table.person_id)
+        .where(
+            InvoiceItem.invoice_id == invoice.id,
+            *([InvoiceItem.line_id == line_id] if line_id else []),
+            *within_sight(seen_by, table.client_id, table.engagement_id),
+        )
+        for table in TABLES
+    ]
+    both = sa.union_all(*parts).subquery()
+    rows = db.session.execute(sa.select(both).order_by(both.c.worked_on, both.c.id)).all()
+    return [BilledItem(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class NewItems:
+    """Time recorded since on the engagements of a draft: asked about, never added by itself."""
+
+    count: int
+    amount: Decimal
+
+
+def new_items(invoice: Invoice, *, seen_by: Actor) -> NewItems:
+    """Open entries on a draft's engagements that it neither bills nor has left for later."""
+    engagements = {line.engagement_id for line in invoice.lines if line.engagement_id}
+    if not engagements:
+        return NewItems(0, Decimal(0))
+    left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice.id)
+    parts = [
+        sa.select(table.open_value).where(
+            *unbilled(table, engagements, clock.today()),
+            table.id.not_in(left),
+            *within_sight(seen_by, table.client_id, table.engagement_id),
+        )
+        for table in TABLES
+    ]
+    both = sa.union_all(*parts).subquery()
+    count, amount = db.session.execute(sa.select(sa.func.count(), sa.func.sum(both.c.open_value))).one()
+    return NewItems(count, amount or Decimal(0))
+
+
+@dataclass(frozen=True)
+class LineSum:
+    """What stands behind a line: how many entries, their value and what is billed of it; those left for later apart."""
+
+    count: int
+    value: Decimal
+    billed: Decimal
+
+
+def sums_of_lines(invoice: Invoice, *, seen_by: Actor) -> dict[UUID | None, LineSum]:
+    """Per line of a draft or bill, in one query whatever its number of entries."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    dealt = InvoiceItem.treatment != Treatment.LATER
+    rows = db.session.execute(
+        sa.select(
+            InvoiceItem.line_id,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(InvoiceItem.value).filter(dealt), 0),
+            sa.func.coalesce(sa.func.sum(InvoiceItem.billed).filter(dealt), 0),
+        )
+        .where(InvoiceItem.invoice_id == invoice.id)
+        .group_by(InvoiceItem.line_id)
+    ).all()
+    return {row[0]: LineSum(row[1], row[2], row[3]) for row in rows}
+
+
+def asks_reason(invoice: Invoice, *, seen_by: Actor) -> bool:
+    """Whether a draft cannot be issued before somebody says why it differs from the value of the time."""
+    if invoice.reason or not can_see_invoices(seen_by):
+        return False
+    rows = db.session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)).all()
+    return needs_reason(invoice.lines, rows)
