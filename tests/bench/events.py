@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from app.activity import commands as activity
 from app.config import Settings
+from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
 from app.core.ids import new_id
@@ -55,7 +56,7 @@ def _round(settings: Settings, chained: bool) -> tuple[float, float]:
     over = context.Event()
     workers = [context.Process(target=_write, args=(settings, chained, ready, go, done)) for _ in range(WRITERS)]
     lag = context.Value("d", 0.0)
-    sealer = context.Process(target=_seal, args=(settings, ready, over, lag))
+    sealer = context.Process(target=_seal, args=(settings, ready, go, over, lag))
     for process in [*workers, *([sealer] if chained else [])]:
         process.daemon = True
         process.start()
@@ -92,16 +93,18 @@ def _record() -> None:
     db.session.remove()
 
 
-def _seal(settings: Settings, ready: Any, over: Any, lag: Any) -> None:
+def _seal(settings: Settings, ready: Any, go: Any, over: Any, lag: Any) -> None:
     """The sealer as the scheduler keeps it going, once a second; before each time, how long the oldest has waited."""
     with app_for(settings):
         ready.release()
+        go.wait()
+        begun = clock.now()
         while not over.is_set():
             started = time.monotonic()
             waited = db.session.scalar(sa.text(
                 "SELECT extract(epoch FROM clock_timestamp() - min(e.at)) "
-                "FROM outbox o JOIN event e ON e.id = o.event_id"
-            ))
+                "FROM outbox o JOIN event e ON e.id = o.event_id WHERE e.at > :begun"
+            ), {"begun": begun})
             lag.value = max(lag.value, float(waited or 0))
             while activity.seal_events() == activity.BATCH:
                 pass

@@ -124,13 +124,13 @@ def drop(place: Place, database: str) -> None:
 
 def make_empty(place: Place, database: str) -> Settings:
     """A database with the product's schema and nothing in it."""
-    from app.core.schema import create_all
+    from app.core.migration import migrate
 
     drop(place, database)
     with place.admin() as admin:
         own(admin, database, prefix=PREFIX)
     settings = place.settings_for(database)
-    create_all(settings.database_url, app_url=settings.database_app_url, portal_url=settings.database_portal_url)
+    migrate(settings)
     return settings
 
 

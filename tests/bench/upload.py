@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -49,11 +50,17 @@ def _as_browser(visitor: Visitor, address: str, body: bytes) -> tuple[float, int
     question = {"id": str(new_id()), "name": "scan.pdf", "size": len(body)}
     plan, asked = _ask(visitor, address, question)
     size = int(plan["partSize"])
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        digests = list(pool.map(
-            lambda part: _put(part[1], memoryview(body)[(part[0] - 1) * size: part[0] * size]),
-            sorted((int(number), url) for number, url in plan["addresses"].items()),
-        ))
+    whole, lines = memoryview(body), threading.local()
+
+    def send(part: tuple[int, str]) -> str:
+        number, url = part
+        piece = whole[(number - 1) * size: number * size]
+        digest = beside.submit(lambda: hashlib.sha256(piece).hexdigest())
+        _put(lines, url, piece)
+        return digest.result()
+
+    with ThreadPoolExecutor(2) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
+        digests = list(pool.map(send, sorted((int(number), url) for number, url in plan["addresses"].items())))
     said, more = _ask(visitor, plan["urls"]["completion"], {"digests": digests})
     if said["state"] != "received":
         raise RuntimeError(f"The upload is {said['state']}.")
@@ -68,16 +75,16 @@ def _ask(visitor: Visitor, address: str, question: dict[str, Any]) -> tuple[dict
     return json.loads(answer.text), len(sent)
 
 
-def _put(url: str, part: memoryview) -> str:
+def _put(lines: threading.local, url: str, piece: memoryview) -> None:
+    """Over the thread's own line, which stays open, as a browser's does."""
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)
-    connection.request("PUT", f"{place.path}?{place.query}", part)
-    answer = connection.getresponse()
+    if not hasattr(lines, "open"):
+        lines.open = http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)
+    lines.open.request("PUT", f"{place.path}?{place.query}", piece)
+    answer = lines.open.getresponse()
     answer.read()
-    connection.close()
     if answer.status >= 300:
         raise RuntimeError(f"Storage answered {answer.status}.")
-    return hashlib.sha256(part).hexdigest()
 
 
 def _boto3_alone(settings: Settings, body: bytes) -> float:
