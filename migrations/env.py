@@ -20,7 +20,10 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
 def run() -> None:
     connection = context.config.attributes["connection"]
     context.configure(
-        connection=connection, target_metadata=metadata, render_item=render_item, compare_type=True,
+        connection=connection,
+        target_metadata=metadata,
+        render_item=render_item,
+        compare_type=True,
         transaction_per_migration=True,
     )
     with context.begin_transaction():

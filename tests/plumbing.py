@@ -152,10 +152,9 @@ def ready_template(services: TestServices, admin: Admin) -> str:
     roles = (sql.Identifier(f"{PREFIX}_portal"), sql.Identifier(f"{PREFIX}_app"))
     admin.execute(sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(*roles))
     own(admin, name, prefix=PREFIX)
-    from app.core.schema import create_all
+    from app.core.migration import migrate
 
-    owner, app, portal = (services.url(kind, name) for kind in LOGINS)
-    create_all(owner, app_url=app, portal_url=portal)
+    migrate(services.with_database(name))
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
     finish = sql.SQL("ALTER DATABASE {} IS_TEMPLATE true ALLOW_CONNECTIONS false")
     admin.execute(finish.format(sql.Identifier(name)))

@@ -68,7 +68,9 @@ def send(name: str, *, queue: str = NOW, **payload: Any) -> None:
         app.config["QUEUE_INLINE"].append((name, payload))
         return
     try:
-        rq_queue(queue).enqueue("app.core.queue.perform", name, payload, result_ttl=0, failure_ttl=86400, job_timeout=3600)
+        rq_queue(queue).enqueue(
+            "app.core.queue.perform", name, payload, result_ttl=0, failure_ttl=86400, job_timeout=3600
+        )
     except redis.RedisError as error:
         log.warning("queue.unreachable", work=name, error=str(error))
 

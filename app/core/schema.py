@@ -45,16 +45,3 @@ def apply_sql(connection: sa.Connection, roles: dict[str, str]) -> None:
             text = text.replace("\0", "{}")
         # The driver's own cursor: nothing in these files is a parameter.
         connection.connection.cursor().execute(text.encode())
-
-
-def create_all(url: str, *, app_url: str = "", portal_url: str = "") -> None:
-    """Make the whole schema in an empty database."""
-    from app.models import metadata
-
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        make_extensions(connection)
-        connection.exec_driver_sql("CREATE SEQUENCE IF NOT EXISTS event_id_seq")
-        metadata.create_all(connection)
-        apply_sql(connection, role_names(url, app_url, portal_url))
-    engine.dispose()

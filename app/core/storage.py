@@ -144,7 +144,8 @@ class Storage:
     def link(self, key: str, *, name: str, content_type: str, inline: bool = False) -> str:
         """A link that works for two minutes, with a fixed type and a safe file name (RFC 6266)."""
         plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-()") else "_" for c in name)[:120] or "file"
-        disposition = f"{'inline' if inline else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+        how, exact = "inline" if inline else "attachment", quote(name, safe="")
+        disposition = f"{how}; filename=\"{plain}\"; filename*=UTF-8''{exact}"
         return str(self._outside.generate_presigned_url(
             "get_object", ExpiresIn=LINK_SECONDS,
             Params={"Bucket": self.bucket, "Key": key, "ResponseContentType": content_type,

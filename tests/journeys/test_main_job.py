@@ -141,6 +141,8 @@ def import_clients(pat: Desk) -> None:
     if not access.is_visible():
         page.locator("summary", has=page.locator("xpath=.")).filter(has_text=re.compile("columns|More")).first.click()
     access.check()
+    pat.button("Look again")
+    expect(page.locator("[name=portal_access]")).to_be_checked()
     pat.button(r"Import \d+ clients")
     expect(page.locator("main")).to_contain_text("Take the import back")
     page.wait_for_function("() => !document.querySelector('main').innerText.includes('Under way')", timeout=120_000)

@@ -1,0 +1,56 @@
+"""The migrations make the schema that the code speaks of, once, whoever asks."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from app.config import Settings
+from app.core.migration import migrate
+from app.models import metadata
+from tests.plumbing import PREFIX, TestServices, drop, own
+
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.filterwarnings("ignore:Expression .* detected to include an operator clause")
+def test_the_migrated_schema_is_what_the_models_say(real_database: Settings) -> None:
+    engine = sa.create_engine(real_database.database_url)
+    with engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    engine.dispose()
+    assert found == []
+
+
+def test_an_up_to_date_database_is_left_alone(real_database: Settings) -> None:
+    assert migrate(real_database) is False
+
+
+def test_several_processes_that_start_at_once_migrate_once(services: TestServices) -> None:
+    name = "fm_migrated_at_once"
+    with services.admin() as admin:
+        drop(admin, name)
+        own(admin, name, prefix=PREFIX)
+    try:
+        settings = replace(services.with_database(name))
+        with ThreadPoolExecutor(4) as pool:
+            assert sorted(pool.map(lambda _: migrate(settings), range(4))) == [False, False, False, True]
+    finally:
+        with services.admin() as admin:
+            drop(admin, name)
+
+
+def test_every_table_is_under_forced_row_security(real_database: Settings) -> None:
+    engine = sa.create_engine(real_database.database_url)
+    with engine.connect() as connection:
+        bare = connection.scalars(sa.text(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+            "AND relname <> 'alembic_version' AND NOT (relrowsecurity AND relforcerowsecurity)"
+        )).all()
+    engine.dispose()
+    assert bare == []
