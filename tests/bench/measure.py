@@ -39,7 +39,10 @@ Found = dict[tuple[str, int], Measured]
 
 
 def measure_pages(sites: Sequence[Site], rounds: int, names: Sequence[str] = ()) -> Found:
-    """Every page of every size once a round, the read floor before each."""
+    """Every page of every size once a round, the read floor before each.
+
+    A row is written before each page: in a firm at work, nothing that is remembered until something changes stays long.
+    """
     found: Found = defaultdict(Measured)
     plain = {site.size: Visitor(site.port) for site in sites}
     pages = [page for page in PAGES if not names or page.name in names]
@@ -47,6 +50,7 @@ def measure_pages(sites: Sequence[Site], rounds: int, names: Sequence[str] = ())
         for page in pages:
             for site in sites:
                 _floor(found["read floor", site.size], plain[site.size].get("/floor/read"), turn)
+                plain[site.size].post("/floor/write", {"words": "somebody else"})
                 _page(found[page.name, site.size], page, site, turn)
     return found
 
