@@ -13,7 +13,14 @@ from itsdangerous import URLSafeTimedSerializer
 
 from app.clients.access import actor_for, contact_actor
 from app.clients.models import (
-    AddressKind, Arrangement, Client, ClientContact, Contact, ContactAddress, Engagement, Wall,
+    AddressKind,
+    Arrangement,
+    Client,
+    ClientContact,
+    Contact,
+    ContactAddress,
+    Engagement,
+    Wall,
 )
 from app.core.actors import Actor
 from app.core.clock import now
@@ -30,12 +37,24 @@ def keep(row: Any) -> Any:
     return row
 
 
+def spelled(name: str) -> str:
+    return name.lower().replace(" ", ".")
+
+
 def make_person(name: str, role: Role, office: Office, **values: Any) -> Person:
     values.setdefault("grade", role.value)
-    person = keep(Person(
-        name=name, sort_key=name.casefold(), initials=name[:2].upper(), email=f"{name.lower().replace(' ', '.')}@firm.example",
-        role=role, office_id=office.id, state=PersonState.ACTIVE, **values,
-    ))
+    person = keep(
+        Person(
+            name=name,
+            sort_key=name.casefold(),
+            initials=name[:2].upper(),
+            email=f"{name.lower().replace(' ', '.')}@firm.example",
+            role=role,
+            office_id=office.id,
+            state=PersonState.ACTIVE,
+            **values,
+        )
+    )
     keep(WorkingPattern(person_id=person.id, from_on=dt.date(2020, 1, 1), minutes=[450] * 5 + [0, 0]))
     return person
 
@@ -51,7 +70,11 @@ def make_client(name: str, office: Office, **values: Any) -> Client:
 
 def make_contact(name: str, client: Client, **values: Any) -> Contact:
     contact = keep(Contact(name=name, sort_key=name.casefold()))
-    keep(ContactAddress(contact_id=contact.id, kind=AddressKind.EMAIL, value=f"{name.lower().replace(' ', '.')}@client.example"))
+    keep(
+        ContactAddress(
+            contact_id=contact.id, kind=AddressKind.EMAIL, value=f"{name.lower().replace(' ', '.')}@client.example"
+        )
+    )
     values.setdefault("portal_access", True)
     keep(ClientContact(client_id=client.id, contact_id=contact.id, **values))
     return contact
@@ -97,15 +120,28 @@ class Cast:
 def make_cast() -> Cast:
     """The firm of the tests; call once in a test (or use the `cast` fixture)."""
     firm = keep(Firm(name="Hartwell & Co", zone="Europe/London", set_up_at=now()))
-    entity = keep(Entity(name="Hartwell & Co Ltd", country="GB", currency="GBP", iban="GB33BUKB20201555555555",
-                         tax_number="GB123456782"))
+    entity = keep(
+        Entity(
+            name="Hartwell & Co Ltd",
+            country="GB",
+            currency="GBP",
+            iban="GB33BUKB20201555555555",
+            tax_number="GB123456782",
+        )
+    )
     office = keep(Office(entity_id=entity.id, name="London", zone="Europe/London", calendar="GB-ENG"))
     second = keep(Office(entity_id=entity.id, name="Dublin", zone="Europe/Dublin", calendar="IE"))
-    vat = keep(TaxRate(code="S20", name="VAT 20%", treatment=TaxTreatment.STANDARD, percent=Decimal(20), is_default=True))
+    vat = keep(
+        TaxRate(code="S20", name="VAT 20%", treatment=TaxTreatment.STANDARD, percent=Decimal(20), is_default=True)
+    )
     people = {
         name: make_person(name.capitalize(), role, second if name == "ada" else office)
         for name, role in {
-            "pat": Role.PARTNER, "mel": Role.MANAGER, "sam": Role.STAFF, "bea": Role.BILLING, "ada": Role.ADMIN,
+            "pat": Role.PARTNER,
+            "mel": Role.MANAGER,
+            "sam": Role.STAFF,
+            "bea": Role.BILLING,
+            "ada": Role.ADMIN,
             "wes": Role.STAFF,
         }.items()
     }
@@ -114,19 +150,35 @@ def make_cast() -> Cast:
     rival = make_client("Rival plc", office, year_end_month=3, year_end_day=31, **team)
     keep(Wall(person_id=people["wes"].id, client_id=rival.id, reason="Family", created_at=now()))
     return Cast(
-        firm=firm, entity=entity, office=office, second_office=second, vat=vat, **people, acme=acme, rival=rival,
-        cleo=make_contact("Cleo", acme), otto=make_contact("Otto", rival),
-        acme_work=make_engagement(acme, entity, **team), rival_work=make_engagement(rival, entity, **team),
+        firm=firm,
+        entity=entity,
+        office=office,
+        second_office=second,
+        vat=vat,
+        **people,
+        acme=acme,
+        rival=rival,
+        cleo=make_contact("Cleo", acme),
+        otto=make_contact("Otto", rival),
+        acme_work=make_engagement(acme, entity, **team),
+        rival_work=make_engagement(rival, entity, **team),
     )
 
 
 def sign_in(client: FlaskClient, person: Person) -> FlaskClient:
     """Give a test client the cookie of a fresh session of this person."""
     token = new_token()
-    keep(PersonSession(
-        id=new_id(), person_id=person.id, token_hash=token_hash(token), created_at=now(), last_seen_at=now(),
-        expires_at=now() + dt.timedelta(hours=12), second_factor_at=now(),
-    ))
+    keep(
+        PersonSession(
+            id=new_id(),
+            person_id=person.id,
+            token_hash=token_hash(token),
+            created_at=now(),
+            last_seen_at=now(),
+            expires_at=now() + dt.timedelta(hours=12),
+            second_factor_at=now(),
+        )
+    )
     with client.session_transaction() as session:
         session["_user_id"] = token
         session["_fresh"] = True

@@ -93,14 +93,9 @@ def fingerprints(session: Session) -> dict[str, str]:
     for name in table_names(session.connection()):
         if name in ("event", "event_payload", "outbox", "event_seal", "reader_position"):
             continue
-        row = f"to_jsonb(t) - '{columns_left_out.get(name, '')}'"
-        found[name] = str(
-            session.scalar(
-                sa.text(
-                    f"SELECT md5(coalesce(string_agg(({row})::text, chr(10) ORDER BY ({row})::text), '')) FROM \"{name}\" t"
-                )
-            )
-        )
+        row = f"(to_jsonb(t) - '{columns_left_out.get(name, '')}')::text"
+        rows = f"string_agg({row}, chr(10) ORDER BY {row})"
+        found[name] = str(session.scalar(sa.text(f"SELECT md5(coalesce({rows}, '')) FROM \"{name}\" t")))
     return found
 
 

@@ -124,7 +124,11 @@ def enter_portal_door(binding: dict[str, str]) -> Callable[[], None]:
     """The same for a request's life; call what it returns at teardown."""
     context = portal_door(binding)
     context.__enter__()
-    return lambda: context.__exit__(None, None, None) and None
+
+    def leave() -> None:
+        context.__exit__(None, None, None)
+
+    return leave
 
 
 @event.listens_for(HouseSession, "after_begin")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import boto3
-from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Flask, current_app
 
 from app.config import Settings
 from app.core.errors import FirmamentError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 LINK_SECONDS = 120
 PART_LINK_SECONDS = 3600
@@ -137,7 +139,7 @@ class Storage:
         """URL and hidden fields of a plain HTML form that posts one file straight to storage (no JavaScript)."""
         fields = {"Content-Type": "application/octet-stream", "success_action_redirect": redirect}
         conditions = [{name: value} for name, value in fields.items()] + [["content-length-range", 1, max_bytes]]
-        return cast(dict[str, Any], self._outside.generate_presigned_post(
+        return dict(self._outside.generate_presigned_post(
             self.bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds,
         ))
 
@@ -153,7 +155,7 @@ class Storage:
         ))
 
 
-def _client(settings: Settings, endpoint: str) -> BaseClient:
+def _client(settings: Settings, endpoint: str) -> S3Client:
     return boto3.client(
         "s3", endpoint_url=endpoint or None, region_name=settings.s3_region,
         aws_access_key_id=settings.s3_access_key or "none", aws_secret_access_key=settings.s3_secret_key or "none",

@@ -26,7 +26,7 @@ Answer = BaseResponse | str | tuple[str, int]
 LONGEST_LINE, LONGEST_TEXT = 500, 20_000
 
 
-class HouseRequest(HtmxAwareRequest):
+class HouseRequest(HtmxAwareRequest):  # type: ignore[misc]
     """A request whose texts hold no null characters: no database can keep them and nobody types them."""
 
     htmx: Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -31,14 +32,9 @@ from app.requests.commands.reviewing import accept_all, return_item
 from app.requests.models import ANSWERABLE, ClientRequest, ItemKind, RequestItem, RequestState
 from app.requests.queries import get_request
 
-FILES_SINCE_DAYS = 45
-PAPER = """#set page(paper: "a5", margin: 16mm)
-#set text(font: "Inter", size: 9pt)
-#text(size: 14pt, weight: 600)[Account statement]
-#v(4mm)
-#table(columns: (1fr, auto), stroke: none, [Opening balance], [4,210.55], [Card payments in], [18,932.10],
-  [Suppliers], [−11,405.77], [Wages], [−6,120.00], [Closing balance], [5,616.88])
-"""
+FILES_SINCE_DAYS = 30
+PAPER = Path(__file__).with_name("statement.typ")
+FONTS = Path(__file__).parents[1] / "fonts"
 
 
 class Asking:
@@ -120,7 +116,7 @@ class Asking:
     def _upload(self, item: RequestItem, by: Actor) -> None:
         """Through the product's own way in: a plain upload, arrived, checked, kept."""
         if self._paper is None:
-            self._paper = bytes(typst.compile(PAPER.encode(), font_paths=["app/fonts"], ignore_system_fonts=True))
+            self._paper = bytes(typst.compile(str(PAPER), font_paths=[str(FONTS)], ignore_system_fonts=True))
         document = start_plain_item_upload(item, new_id(), by=by)
         storage().put(document.incoming_key or "", self._paper, "application/pdf")
         complete_upload(document.id, by=by)

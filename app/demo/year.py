@@ -142,7 +142,7 @@ class Year:
             target = {"Partner": 0.55, "Manager": 0.7}.get(person.grade, 0.82)
             mine = [c for c in self.house.clients if c.office_id == person.office_id and c.id in self.house.advice]
             while minutes > DAY_MINUTES * (1 - target) and mine:
-                chunk = min(self.dice.choice((180, 210, 240, 270)), minutes)
+                chunk = minutes if self._long_ago(day) else min(self.dice.choice((180, 210, 240, 270)), minutes)
                 with clock.travel_to(self.at(day, hour // 60, hour % 60)):
                     engagement = self.house.advice[self.dice.choice(mine).id]
                     self._record(engagement.id, day, chunk, by, narrative=self.dice.choice(ADVICE))
@@ -150,6 +150,10 @@ class Year:
         if minutes >= 45 and self.dice.random() < 0.7:
             with clock.travel_to(self.at(day, hour // 60, hour % 60)):
                 self._record(self.house.internal.id, day, min(minutes, 240), by, narrative=self.dice.choice(INTERNAL))
+
+    def _long_ago(self, day: dt.date) -> bool:
+        """Before the last quarter, a day's advice stands as one entry."""
+        return (self.today() - day).days > 92
 
     def _record(
         self, engagement_id: UUID, day: dt.date, minutes: int, by: Actor, *, task: Task | None = None, narrative: str
@@ -205,7 +209,7 @@ class Year:
                     TimeEntry.worked_on <= until,
                 )
                 .group_by(TimeEntry.client_id)
-            ).all()  # type: ignore[arg-type]
+            ).all()
         )
         for client in self.house.clients:
             value = worth.get(client.id, Decimal(0))

@@ -1,4 +1,4 @@
-"""The main job through both doors, clicked in Chromium on the whole running product, from an empty firm to a restored one."""
+"""The main job through both doors, clicked in Chromium on the running product: from an empty firm to a restored one."""
 
 from __future__ import annotations
 
@@ -369,8 +369,10 @@ with services(Settings.from_environment()) as settings:
     with sa.create_engine(settings.database_url).connect() as connection:
         rows = connection.execute(sa.text(
             "SELECT account || ' ' || currency, sum(amount)::text FROM posting GROUP BY 1 "
-            "UNION ALL SELECT 'jobs', count(*)::text FROM job UNION ALL SELECT 'documents', count(*)::text FROM document "
-            "UNION ALL SELECT 'events', count(*)::text FROM event UNION ALL SELECT 'clients', count(*)::text FROM client"))
+            "UNION ALL SELECT 'jobs', count(*)::text FROM job "
+            "UNION ALL SELECT 'documents', count(*)::text FROM document "
+            "UNION ALL SELECT 'events', count(*)::text FROM event "
+            "UNION ALL SELECT 'clients', count(*)::text FROM client"))
         print(json.dumps([list(row) for row in rows]))
 """
 

@@ -21,9 +21,20 @@ from tests.make import Cast
 
 def record_wip(cast: Cast, amount: str, on: dt.date = dt.date(2026, 3, 10), **values: object) -> int:
     key = {"client_id": cast.acme.id, "engagement_id": cast.acme_work.id, "age_on": on}
-    legs = [Leg(account=Account.WIP, amount=Decimal(amount), **key), Leg(account=Account.WIP_MEMO, amount=-Decimal(amount), **key)]
-    made = post(TransactionKind.RECORDED, legs, by=cast.actor(cast.sam), currency="GBP", base="GBP",
-                source=cast.acme_work, happened_on=on, **values)  # type: ignore[arg-type]
+    legs = [
+        Leg(account=Account.WIP, amount=Decimal(amount), **key),
+        Leg(account=Account.WIP_MEMO, amount=-Decimal(amount), **key),
+    ]
+    made = post(
+        TransactionKind.RECORDED,
+        legs,
+        by=cast.actor(cast.sam),
+        currency="GBP",
+        base="GBP",
+        source=cast.acme_work,
+        happened_on=on,
+        **values,
+    )  # type: ignore[arg-type]
     assert made is not None
     return made
 
@@ -38,22 +49,39 @@ def test_a_posting_moves_the_kept_balance_and_the_exact_sum_alike(session: Sessi
 
 def test_legs_that_do_not_sum_to_zero_are_refused_before_they_reach_the_database(session: Session, cast: Cast) -> None:
     with pytest.raises(ValueError, match="do not sum to zero"):
-        post(TransactionKind.RECORDED, [Leg(account=Account.WIP, amount=Decimal(1), client_id=cast.acme.id)],
-             by=cast.actor(cast.sam), currency="GBP", base="GBP", source=cast.acme_work, happened_on=dt.date(2026, 1, 1))
+        post(
+            TransactionKind.RECORDED,
+            [Leg(account=Account.WIP, amount=Decimal(1), client_id=cast.acme.id)],
+            by=cast.actor(cast.sam),
+            currency="GBP",
+            base="GBP",
+            source=cast.acme_work,
+            happened_on=dt.date(2026, 1, 1),
+        )
 
 
 def test_the_database_refuses_an_unbalanced_transaction_at_commit(session: Session, cast: Cast) -> None:
     with pytest.raises(DBAPIError, match="out of balance"), transaction():
-        made = db.session.scalar(sa.text(
-            "INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason) "
-            "VALUES ('recorded', '2026-01-01', '2026-01-01', 'engagement', :id, '') RETURNING id"), {"id": cast.acme_work.id})
-        db.session.execute(sa.text(
-            "INSERT INTO posting (transaction_id, line, account, amount, currency, base_amount, base_rate) "
-            "VALUES (:t, 1, 'bank', 5, 'GBP', 5, 1)"), {"t": made})
+        made = db.session.scalar(
+            sa.text(
+                "INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason) "
+                "VALUES ('recorded', '2026-01-01', '2026-01-01', 'engagement', :id, '') RETURNING id"
+            ),
+            {"id": cast.acme_work.id},
+        )
+        db.session.execute(
+            sa.text(
+                "INSERT INTO posting (transaction_id, line, account, amount, currency, base_amount, base_rate) "
+                "VALUES (:t, 1, 'bank', 5, 'GBP', 5, 1)"
+            ),
+            {"t": made},
+        )
         db.session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
-@pytest.mark.parametrize("change", ["UPDATE posting SET amount = 1", "DELETE FROM posting", "DELETE FROM ledger_transaction"])
+@pytest.mark.parametrize(
+    "change", ["UPDATE posting SET amount = 1", "DELETE FROM posting", "DELETE FROM ledger_transaction"]
+)
 def test_nobody_changes_what_was_posted(session: Session, cast: Cast, change: str) -> None:
     record_wip(cast, "10")
     with pytest.raises(DBAPIError, match="permission denied|append-only"), transaction():
@@ -68,14 +96,20 @@ def test_a_reversal_brings_the_balance_back_and_happens_once(session: Session, c
         reverse(made, by=cast.actor(cast.pat), base="GBP", source=cast.acme_work, reason="Again")
 
 
-def test_a_closed_period_takes_nothing_and_a_late_correction_lands_in_the_open_one(session: Session, cast: Cast) -> None:
+def test_a_closed_period_takes_nothing_and_a_late_correction_lands_in_the_open_one(
+    session: Session, cast: Cast
+) -> None:
     close_period(dt.date(2026, 3, 1), by=cast.actor(cast.pat))
     made = record_wip(cast, "10", dt.date(2026, 3, 10))
     assert session.get_one(LedgerTransaction, made).posted_on == dt.date(2026, 4, 1)
     with pytest.raises(DBAPIError, match="is closed"), transaction():
-        db.session.execute(sa.text(
-            "INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason) "
-            "VALUES ('recorded', '2026-03-05', '2026-03-05', 'engagement', :id, '')"), {"id": cast.acme_work.id})
+        db.session.execute(
+            sa.text(
+                "INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason) "
+                "VALUES ('recorded', '2026-03-05', '2026-03-05', 'engagement', :id, '')"
+            ),
+            {"id": cast.acme_work.id},
+        )
 
 
 def test_only_a_partner_closes_a_month_and_only_one_that_is_over(session: Session, cast: Cast) -> None:
@@ -87,20 +121,38 @@ def test_only_a_partner_closes_a_month_and_only_one_that_is_over(session: Sessio
 
 def test_a_wall_takes_its_clients_out_of_every_total(session: Session, cast: Cast) -> None:
     key = {"client_id": cast.rival.id, "engagement_id": cast.rival_work.id}
-    post(TransactionKind.RECORDED, [Leg(account=Account.WIP, amount=Decimal(50), **key),  # type: ignore[arg-type]
-                                    Leg(account=Account.WIP_MEMO, amount=Decimal(-50), **key)],  # type: ignore[arg-type]
-         by=cast.actor(cast.pat), currency="GBP", base="GBP", source=cast.rival_work, happened_on=dt.date(2026, 3, 1))
+    post(
+        TransactionKind.RECORDED,
+        [
+            Leg(account=Account.WIP, amount=Decimal(50), **key),  # type: ignore[arg-type]
+            Leg(account=Account.WIP_MEMO, amount=Decimal(-50), **key),
+        ],  # type: ignore[arg-type]
+        by=cast.actor(cast.pat),
+        currency="GBP",
+        base="GBP",
+        source=cast.rival_work,
+        happened_on=dt.date(2026, 3, 1),
+    )
     on = dt.date(2026, 3, 31)
     assert [a.total for a in aged_total(Account.WIP, on, seen_by=cast.actor(cast.sam))] == [Decimal(50)]
     assert aged_total(Account.WIP, on, seen_by=cast.actor(cast.wes)) == []
 
 
 def test_a_foreign_currency_needs_a_rate_and_names_the_way_to_add_it(session: Session, cast: Cast) -> None:
-    legs = [Leg(account=Account.WIP, amount=Decimal(10), client_id=cast.acme.id),
-            Leg(account=Account.WIP_MEMO, amount=Decimal(-10), client_id=cast.acme.id)]
+    legs = [
+        Leg(account=Account.WIP, amount=Decimal(10), client_id=cast.acme.id),
+        Leg(account=Account.WIP_MEMO, amount=Decimal(-10), client_id=cast.acme.id),
+    ]
     with pytest.raises(Refused, match="no exchange rate from EUR to GBP"):
-        post(TransactionKind.RECORDED, legs, by=cast.actor(cast.pat), currency="EUR", base="GBP",
-             source=cast.acme_work, happened_on=dt.date(2026, 1, 1))
+        post(
+            TransactionKind.RECORDED,
+            legs,
+            by=cast.actor(cast.pat),
+            currency="EUR",
+            base="GBP",
+            source=cast.acme_work,
+            happened_on=dt.date(2026, 1, 1),
+        )
 
 
 @pytest.mark.parametrize("on", [dt.date(2026, 1, 1), dt.date(2026, 2, 28), dt.date(2026, 7, 31), dt.date(2028, 2, 29)])
