@@ -6,6 +6,11 @@ CREATE FUNCTION bench.id(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
     SELECT encode(int8send(((1700000000000 + n) << 16) | 28672 | kind) || int8send('-9223372036854775808'::bigint + n), 'hex')::uuid
 $$;
 
+-- At least five digits, as the product spells numbers.
+CREATE FUNCTION bench.digits(n bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT lpad(n::text, greatest(5, length(n::text)), '0')
+$$;
+
 CREATE UNLOGGED TABLE bench.job_plan (
     combo int, j int, service int, period_start date, period_end date, period_name text, starts_on date, due_on date,
     title text, asked_on date

@@ -15,7 +15,7 @@ FROM generate_series(0, :clients - 1) c;
 
 INSERT INTO client (id, code, name, sort_key, currency, office_id, partner_id, manager_id, country, email, phone,
                     year_end_month, year_end_day, vat_stagger, tags)
-SELECT id, 'C' || lpad((c + 1)::text, 5, '0'), name, lower(name), 'GBP', office_id, partner_id, manager_id, 'GB',
+SELECT id, 'C' || bench.digits(c + 1), name, lower(name), 'GBP', office_id, partner_id, manager_id, 'GB',
     'office@client' || c || '.example', '020 7946 ' || lpad((c % 1000)::text, 4, '0'),
     (ARRAY[12, 3, 6, 9])[1 + c % 4], (ARRAY[31, 31, 30, 30])[1 + c % 4], 1 + c % 3,
     CASE WHEN c % 10 = 0 THEN ARRAY['key client'] ELSE '{}' END
@@ -29,7 +29,7 @@ INSERT INTO client_contact (id, client_id, contact_id, role, portal_access, is_p
 SELECT bench.id(13, c), id, bench.id(11, c), 'Director', true, true FROM bench.client ORDER BY c;
 
 INSERT INTO engagement (id, client_id, number, name, starts_on, entity_id, partner_id, manager_id, currency, service_id)
-SELECT bench.id(14, c * 2 + s), id, 'E-' || lpad((c * 2 + s + 1)::text, 5, '0'),
+SELECT bench.id(14, c * 2 + s), id, 'E-' || bench.digits(c * 2 + s + 1),
     CASE s WHEN 0 THEN 'Annual accounts' ELSE 'VAT return' END, DATE ':today' - 1200, bench.id(2, 1), partner_id,
     manager_id, 'GBP', bench.id(7, s)
 FROM bench.client CROSS JOIN generate_series(0, 1) s ORDER BY c, s;

@@ -17,7 +17,7 @@ ANALYZE bench.job;
 INSERT INTO job (id, number, origin, client_id, engagement_id, service_id, template_id, stage_id, title, status,
                  period_start, period_end, period_name, starts_on, due_on, owner_id, budget, tasks_total, tasks_done,
                  plan_stale, planned_at, waiting_items, waiting_total, completed_at, created_at, updated_at)
-SELECT b.id, 'J-' || lpad((b.jn + 1)::text, 5, '0'), 'series:' || bench.id(15, b.c * 2 + b.service) || ':' || b.period_start,
+SELECT b.id, 'J-' || bench.digits(b.jn + 1), 'series:' || bench.id(15, b.c * 2 + b.service) || ':' || b.period_start,
     b.client_id, b.engagement_id, bench.id(7, b.service), t.id,
     (SELECT stage_id FROM bench.step s WHERE s.service = b.service AND s.position = least(b.done, 9)), b.title,
     CASE b.done WHEN 10 THEN 'completed' ELSE 'active' END, b.period_start, b.period_end, b.period_name, b.starts_on,

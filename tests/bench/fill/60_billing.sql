@@ -12,12 +12,12 @@ ANALYZE bench.invoice;
 
 INSERT INTO invoice (id, state, number, entity_id, client_id, payer_id, currency, issued_on, due_on, terms_days, net, tax,
                      gross, open_amount, drafted_by, approved_by, approved_at, sent_at, facts, created_at, updated_at)
-SELECT bench.id(23, v.i), 'sent', 'INV-' || lpad((v.i + 1)::text, 5, '0'), bench.id(2, 1), b.client_id, b.client_id, 'GBP',
+SELECT bench.id(23, v.i), 'sent', 'INV-' || bench.digits(v.i + 1), bench.id(2, 1), b.client_id, b.client_id, 'GBP',
     v.issued_on, v.due_on, 14, v.net, v.tax, v.gross,
     CASE WHEN b.age > 2 OR b.service = 0 OR b.c % 3 = 2 THEN 0 WHEN b.c % 3 = 1 THEN v.gross - round(v.gross / 2, 2) ELSE v.gross END,
     b.manager_id, b.partner_id, v.issued_on + TIME '12:00', v.issued_on + TIME '12:05',
     jsonb_build_object(
-        'kind', 'invoice', 'number', 'INV-' || lpad((v.i + 1)::text, 5, '0'), 'currency', 'GBP', 'issued_on', v.issued_on,
+        'kind', 'invoice', 'number', 'INV-' || bench.digits(v.i + 1), 'currency', 'GBP', 'issued_on', v.issued_on,
         'due_on', v.due_on, 'note', '', 'net', v.net::text, 'tax', v.tax::text, 'gross', v.gross::text,
         'seller', (SELECT jsonb_build_object('name', name, 'address', address, 'country', country, 'tax_number', tax_number,
             'registration_number', registration_number, 'bank', jsonb_build_object('name', bank_name, 'iban', iban,
@@ -53,7 +53,7 @@ SELECT row_number() OVER (ORDER BY least(v.due_on - 3 + b.c % 20, DATE ':today')
 FROM bench.invoice v JOIN bench.job b USING (jn) WHERE b.age > 2 OR b.service = 0 OR b.c % 3 > 0;
 
 INSERT INTO payment (id, client_id, entity_id, received_on, amount, currency, reference, recorded_by, created_at, updated_at)
-SELECT bench.id(25, p), client_id, bench.id(2, 1), received_on, amount, 'GBP', 'INV-' || lpad((i + 1)::text, 5, '0'),
+SELECT bench.id(25, p), client_id, bench.id(2, 1), received_on, amount, 'GBP', 'INV-' || bench.digits(i + 1),
     manager_id, received_on + TIME '09:00', received_on + TIME '09:00'
 FROM bench.payment ORDER BY p;
 INSERT INTO allocation (id, payment_id, invoice_id, amount, allocated_on)

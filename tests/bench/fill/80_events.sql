@@ -4,16 +4,16 @@ SELECT nextval('event_id_seq') AS id, f.*, decode(md5('salt' || f.subject_id || 
 FROM (
     SELECT 'clients.client.create' AS kind, 'client' AS subject_kind, id AS subject_id, id AS client_id, NULL::uuid AS engagement_id,
         NULL::uuid AS job_id, 'person' AS actor_kind, partner_id AS actor_id, (DATE ':today' - 1200) + TIME '09:00' AS at,
-        format('{"code":"C%s","name":"%s"}', lpad((c + 1)::text, 5, '0'), name) AS data
+        format('{"code":"C%s","name":"%s"}', bench.digits(c + 1), name) AS data
     FROM bench.client
     UNION ALL
     SELECT 'jobs.job.created', 'job', id, client_id, engagement_id, id, 'system', NULL, worked_from + TIME '05:00',
-        format('{"number":"J-%s","service":"%s","tasks":10,"title":"%s"}', lpad((jn + 1)::text, 5, '0'),
+        format('{"number":"J-%s","service":"%s","tasks":10,"title":"%s"}', bench.digits(jn + 1),
             CASE service WHEN 0 THEN 'Annual accounts' ELSE 'VAT return' END, title)
     FROM bench.job
     UNION ALL
     SELECT 'billing.invoice.approve', 'invoice', bench.id(23, v.i), b.client_id, NULL, NULL, 'person', b.partner_id,
-        v.issued_on + TIME '12:00', format('{"currency":"GBP","gross":"%s","number":"INV-%s"}', v.gross, lpad((v.i + 1)::text, 5, '0'))
+        v.issued_on + TIME '12:00', format('{"currency":"GBP","gross":"%s","number":"INV-%s"}', v.gross, bench.digits(v.i + 1))
     FROM bench.invoice v JOIN bench.job b USING (jn)
     UNION ALL
     SELECT 'billing.payment.record', 'payment', bench.id(25, p), client_id, NULL, NULL, 'person', manager_id,
