@@ -17,6 +17,8 @@ from app.core.queue import Sweep, connection, perform, rq_queue, sweeps
 
 log = structlog.get_logger()
 LOCK_NAME, LOCK_SECONDS = "scheduler", 15
+# Whoever makes a whole firm in one go sets this key, and nothing is started by itself until it is gone.
+HELD = "scheduler:held"
 TICK_SECONDS = 0.5
 
 
@@ -44,7 +46,7 @@ def run_scheduler(app: Flask) -> None:
         due = {sweep.name: 0.0 for sweep in sweeps()}
         while not stopping:
             try:
-                if _holds_lock(store, name):
+                if _holds_lock(store, name) and not store.exists(HELD):
                     _enqueue_due(due)
             except redis.RedisError as error:
                 log.warning("scheduler.unreachable", error=str(error))

@@ -222,5 +222,7 @@ def _series(house: House, client: Client, service: Service, start: dt.date, dice
     engagement = engagement_for_service(
         client, service.id, service.name, by=SYSTEM, practice_area=service.practice_area
     )
-    values = SeriesValues(ahead_days=10, roles={"preparer": str(dice.choice(staff).id)})
+    office = house.people["Beatrice Lowe" if client.office_id == house.offices[LONDON].id else "Adam Kearney"]
+    roles = {"preparer": str(dice.choice(staff).id), "administrator": str(office.id)}
+    values = SeriesValues(ahead_days=10, roles=roles)
     begin_series(client, engagement.id, service.id, pattern, RULES[service.cadence], start, values, by=SYSTEM)

@@ -89,7 +89,7 @@ class Year:
         work = self._tasks_by_person(day)
         for person in self.house.people.values():
             office = next(name for name, o in self.house.offices.items() if o.id == person.office_id)
-            if self.calendars[office].is_working_day(day) and self.dice.random() > 0.09:
+            if self.calendars[office].is_working_day(day) and self.dice.random() > 0.12:
                 minutes = DAY_MINUTES // 2 if is_last else DAY_MINUTES
                 self._work(person, day, minutes, work[person.id])
         with clock.travel_to(self.at(day, 17)):
@@ -119,7 +119,7 @@ class Year:
     def _work(self, person: Person, day: dt.date, minutes: int, tasks: list[Task]) -> None:
         """Tasks by due date first, then advice for one's clients, now and then the firm's own business."""
         by, hour = self.actors[person.id], 9 * 60
-        spare = 60 if person.grade != "Administrator" else 240
+        spare = 60 if person.grade != "Administrator" else 120
         for task in tasks:
             if minutes <= spare:
                 break
@@ -152,8 +152,8 @@ class Year:
                 self._record(self.house.internal.id, day, min(minutes, 240), by, narrative=self.dice.choice(INTERNAL))
 
     def _long_ago(self, day: dt.date) -> bool:
-        """Before the last quarter, a day's advice stands as one entry."""
-        return (self.today() - day).days > 92
+        """Before the last weeks, a day's advice stands as one entry."""
+        return (self.today() - day).days > 45
 
     def _record(
         self, engagement_id: UUID, day: dt.date, minutes: int, by: Actor, *, task: Task | None = None, narrative: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any, cast
 
+import redis
 from flask import Blueprint, Flask, g, redirect, request, session, url_for
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from werkzeug.wrappers import Response
@@ -13,7 +15,9 @@ from app.activity.commands import request_mark
 from app.clients.access import actor_for
 from app.core import clock
 from app.core.actors import SYSTEM, Actor
+from app.core.queue import connection
 from app.core.web import Form, asks_for_json, error_page, is_htmx, me
+from app.core.worker import HELD
 from app.desk.arrival import Arrival, find_arrival
 from app.desk.navigation import navigation_for
 from app.firm.queries import FirmFacts, get_firm_facts
@@ -134,6 +138,16 @@ def confirm_with(form: Form) -> None:
         confirm(g.session_row, (field.data or "") if field is not None else "", by=me())
 
 
+def _being_made(app: Flask) -> str:
+    """How much of the demo firm is there, in percent, while it is being made; development only."""
+    if app.config["SETTINGS"].env != "development":
+        return ""
+    with contextlib.suppress(redis.RedisError):
+        found = connection().get(HELD)
+        return found.decode() if isinstance(found, bytes) else ""
+    return ""
+
+
 def init_app(app: Flask) -> None:
     login_manager.init_app(app)
     login_manager.session_protection = None
@@ -146,5 +160,5 @@ def init_app(app: Flask) -> None:
     def around() -> dict[str, Any]:
         return {
             "me": g.get("actor"), "person": g.get("person"), "firm": g.get("firm"),
-            "nav_items": navigation_for(g.get("actor")),
+            "nav_items": navigation_for(g.get("actor")), "being_made": _being_made(app),
         }

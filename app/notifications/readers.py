@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from app.activity.commands import reads
 from app.activity.models import Event
 from app.clients.models import Client, Wall
 from app.core import live
+from app.core.clock import now
 from app.core.db import db
 from app.core.ids import new_id, parse_id
 from app.jobs.models import Job, Task
@@ -81,9 +83,15 @@ CONCERNED: dict[str, Whom] = {
 }
 
 
+# What was read late, after an outage or in an imported history, is no news any more.
+OLD_NEWS = dt.timedelta(days=4)
+
+
 @reads("notifications.inbox", *CONCERNED)
 def tell_concerned(event: Event, data: Data) -> None:
     """Put a notice into the inbox of everyone whom the event concerns. Once each, however often it is read."""
+    if event.at < now() - OLD_NEWS:
+        return
     people = {each for each in CONCERNED[event.kind](event, data) if each and each != event.actor_id}
     told = _allowed(people, event) if people else set()
     if not told:
