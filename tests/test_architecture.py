@@ -41,6 +41,7 @@ def modules(pattern: str) -> Iterator[tuple[Path, ast.Module]]:
         yield path, ast.parse(path.read_text())
 
 
+@pytest.mark.slow
 def test_nobody_gets_past_a_door_without_signing_in(app: Flask, client: FlaskClient, cast: Cast) -> None:
     app.config["WTF_CSRF_ENABLED"] = False
     try:
@@ -69,6 +70,7 @@ def test_every_changing_request_needs_the_forms_own_token(app: Flask, client: Fl
     assert without == []
 
 
+@pytest.mark.slow
 def test_looking_changes_nothing(app: Flask, client: FlaskClient, cast: Cast, session: Session) -> None:
     """Beyond what DECISIONS lists: access events, viewed_at, a session's last-seen."""
     world = make_world(cast)
@@ -99,6 +101,7 @@ def fingerprints(session: Session) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_page_of_one_client_is_there_for_somebody_behind_its_wall(
     app: Flask, client: FlaskClient, cast: Cast, session: Session
 ) -> None:

@@ -245,6 +245,7 @@ STEPS = st.lists(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
+@pytest.mark.slow
 @given(steps=STEPS)
 def test_every_proof_holds_after_any_sequence_of_acts(world: World, steps: list[Step]) -> None:
     connection: Any = db.engines[None]

@@ -56,6 +56,7 @@ def named(name: str) -> list[Client]:
     return list(db.session.scalars(sa.select(Client).where(Client.name == name).order_by(Client.code)))
 
 
+@pytest.mark.slow
 def test_all_four_exports_end_as_one_set_of_clients(cast: Cast) -> None:
     before = count(Client)
     reports = [bring(path, matches="link") for path in (XERO, QUICKBOOKS, CLIO, TAXDOME)]

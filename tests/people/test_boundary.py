@@ -152,6 +152,7 @@ def run_together(works: list[Any]) -> None:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_known_address_takes_no_longer_than_an_unknown_one(
     client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
