@@ -6,10 +6,11 @@ import datetime as dt
 
 from flask import Blueprint, render_template
 
+from app.core.csv_out import stream_csv
 from app.core.permissions import Permission, authorize
 from app.core.web import Answer, is_htmx, me
 from app.desk.guard import guard
-from app.exchange.csv_out import record_export, stream_csv
+from app.firm.exports import record_export
 from app.jobs.policy import can_see_dashboard
 from app.reports.dashboard import hours_of_week, standing, this_week, unbilled
 

@@ -6,9 +6,10 @@ from itertools import groupby
 
 from flask import Blueprint, render_template
 
+from app.core.csv_out import stream_csv
 from app.core.web import Answer, arg, is_htmx, me, page_number
 from app.desk.guard import guard
-from app.exchange.csv_out import record_export, stream_csv
+from app.firm.exports import record_export
 from app.jobs.policy import can_export
 from app.jobs.queries.work import ORDER, PRIORITIES, Tab, count_work, every_task, list_work
 
