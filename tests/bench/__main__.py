@@ -50,9 +50,14 @@ def main(words: Sequence[str]) -> int:
         if "bulk" in parts:
             say("The long works, with the product and with raw SQL …")
             measure_bulk(place, sizes[-1], report, say)
+    keep(report)
     print(report.table())
-    report.write(Settings.from_environment().var / "bench.json")
     return 0
+
+
+def keep(report: Report) -> None:
+    """After each part, so that what is measured stays when a later part is stopped."""
+    report.write(Settings.from_environment().var / "bench.json")
 
 
 def say(words: str) -> None:
@@ -68,15 +73,18 @@ def _with_servers(
         if "pages" in parts:
             say(f"Loading the screens, {rounds} times each …")
             tell_pages(report, measure_pages(sites, rounds, names), sites)
+            keep(report)
         if "acts" in parts:
             say(f"Doing things, {rounds} times each …")
             tell_acts(report, measure_acts(sites, rounds, names), sites)
+            keep(report)
         if "weight" in parts:
             weigh("firm", sites[-1].manager, "/work", report)
             weigh("portal", sites[-1].contacts[0][0], "/portal/", report)
         if "upload" in parts:
             say("Uploading 200 MB …")
             _upload(place, sites[-1], report)
+    keep(report)
 
 
 def _site(stack: ExitStack, place: Place, size: int, port: int) -> Site:
@@ -120,6 +128,7 @@ def _beside(place: Place, sizes: Sequence[int], parts: Sequence[str], report: Re
         if "events" in parts:
             say("Eight writers of events …")
             measure_events(settings, report)
+    keep(report)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from flask import Flask
 
 from app.config import Settings
-from app.core.backing.processes import die_with_parent
+from app.core.backing.processes import die_with_parent, is_free
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +27,8 @@ def serving(
     settings: Settings, port: int, application: str = "tests.bench.app:app", *words: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Gunicorn on this port until the block ends."""
+    if not is_free(port):
+        raise RuntimeError(f"Port {port} is taken. Choose others: BENCH_PORT=9170.")
     settings = replace(settings, port=port, public_url=f"http://localhost:{port}")
     environment = {
         **os.environ, **settings.to_environment(), "FIRMAMENT_BENCH_SERVER": "1", "PYTHONUNBUFFERED": "1",
