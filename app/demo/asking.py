@@ -32,7 +32,7 @@ from app.requests.commands.reviewing import accept_all, return_item
 from app.requests.models import ANSWERABLE, ClientRequest, ItemKind, RequestItem, RequestState
 from app.requests.queries import get_request
 
-FILES_SINCE_DAYS = 14
+FILES_SINCE_DAYS = 10
 PAPER = Path(__file__).with_name("statement.typ")
 FONTS = Path(__file__).parents[1] / "fonts"
 

@@ -147,7 +147,7 @@ class Year:
                     engagement = self.house.advice[self.dice.choice(mine).id]
                     self._record(engagement.id, day, chunk, by, narrative=self.dice.choice(ADVICE))
                 minutes, hour = minutes - chunk, min(hour + chunk, 19 * 60)
-        if minutes >= 45 and self.dice.random() < 0.7:
+        if minutes >= 45 and self.dice.random() < (0.35 if self._long_ago(day) else 0.7):
             with clock.travel_to(self.at(day, hour // 60, hour % 60)):
                 self._record(self.house.internal.id, day, min(minutes, 240), by, narrative=self.dice.choice(INTERNAL))
 
