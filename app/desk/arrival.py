@@ -13,36 +13,56 @@ from app.core.db import db
 from app.core.ids import token_hash
 from app.firm.models import Firm
 from app.firm.queries import FACTS, FirmFacts
+from app.notifications.queries import unread_of
 from app.people.models import Person, PersonSession
 from app.people.queries import is_live
+from app.timekeeping.queries import TimerGlance, glance_at, glanced
 
+_TOKEN = sa.bindparam("token_hash", type_=sa.LargeBinary)
+_person = sa.select(PersonSession.person_id).where(PersonSession.token_hash == _TOKEN).scalar_subquery()
 _walls = (
     sa.select(sa.func.json_agg(sa.func.json_build_array(Wall.client_id, Wall.engagement_id)))
     .where(Wall.person_id == PersonSession.person_id).correlate(PersonSession).scalar_subquery()
 )
 _arriving = (
     sa.select(PersonSession, _walls.label("walls"), *FACTS)
-    .join(PersonSession.person).join(Firm, Firm.set_up_at.is_not(None))
+    .join(PersonSession.person).join(Firm, Firm.set_up_at.is_not(None)).where(PersonSession.token_hash == _TOKEN)
     .options(contains_eager(PersonSession.person)).execution_options(populate_existing=True)
 )
+_with_frame = _arriving.add_columns(unread_of(_person), glance_at(_person))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the frame around every page shows of a person: how much is new, and their timers."""
+
+    unread: int
+    timers: list[TimerGlance]
+    timers_in_all: int
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A live session with all that the guard asks about whoever it belongs to."""
+    """A live session with all that the guard asks about whoever it belongs to; the frame only where one is drawn."""
 
     row: PersonSession
     person: Person
     firm: FirmFacts
     walls: list[tuple[UUID | None, UUID | None]]
+    frame: Frame | None = None
 
 
-def find_arrival(token: str) -> Arrival | None:
-    found = db.session.execute(_arriving.where(PersonSession.token_hash == token_hash(token))).one_or_none()
+def find_arrival(token: str, *, with_frame: bool = False) -> Arrival | None:
+    """Whoever this session belongs to. Behind walls the frame is left to those who know them: it counts everything."""
+    found = db.session.execute(
+        _with_frame if with_frame else _arriving, {"token_hash": token_hash(token)}
+    ).one_or_none()
     if found is None or not is_live(found[0]):
         return None
     walls = [(_id(client), _id(engagement)) for client, engagement in found.walls or ()]
-    return Arrival(found[0], found[0].person, FirmFacts(*found[2:]), walls)
+    facts = FirmFacts(*found[2 : 2 + len(FACTS)])
+    frame = Frame(found[-2], *glanced(found[-1] or ())) if with_frame and not walls else None
+    return Arrival(found[0], found[0].person, facts, walls, frame)
 
 
 def _id(text: str | None) -> UUID | None:

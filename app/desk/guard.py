@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import redis
-from flask import Blueprint, Flask, g, redirect, request, session, url_for
+from flask import Blueprint, Flask, current_app, g, redirect, request, session, url_for
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from werkzeug.wrappers import Response
 
@@ -45,7 +45,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load(token: str) -> SignedIn | None:
-    arrival = find_arrival(token)
+    arrival = find_arrival(token, with_frame=request.method == "GET" and not is_htmx())
     return SignedIn(token, arrival) if arrival else None
 
 
@@ -85,6 +85,8 @@ def require_person() -> Response | None:
         return _to("sign_in.code", "The code of your authenticator app is still missing. Sign in again.")
     g.person, g.session_row = person, row
     g.actor = actor_for(person, address=request.remote_addr or "", walls=current_user.arrival.walls)
+    if (frame := current_user.arrival.frame) is not None:
+        g.inbox_count, g.timers = frame.unread, (frame.timers, frame.timers_in_all)
     touch(row)
     if g.firm.require_totp and person.totp_secret is None and request.endpoint not in ENROLMENT:
         return _to("account.totp", "The firm asks for a second factor. Set yours up first.", with_next=False)
@@ -138,9 +140,9 @@ def confirm_with(form: Form) -> None:
         confirm(g.session_row, (field.data or "") if field is not None else "", by=me())
 
 
-def _being_made(app: Flask) -> str:
+def being_made() -> str:
     """How much of the demo firm is there, in percent, while it is being made; development only."""
-    if app.config["SETTINGS"].env != "development":
+    if current_app.config["SETTINGS"].env != "development":
         return ""
     with contextlib.suppress(redis.RedisError):
         found = connection().get(HELD)
@@ -160,5 +162,5 @@ def init_app(app: Flask) -> None:
     def around() -> dict[str, Any]:
         return {
             "me": g.get("actor"), "person": g.get("person"), "firm": g.get("firm"),
-            "nav_items": navigation_for(g.get("actor")), "being_made": _being_made(app),
+            "nav_items": navigation_for(g.get("actor")), "being_made": being_made,
         }

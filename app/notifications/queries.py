@@ -57,8 +57,17 @@ def list_notices(*, seen_by: Actor, unread: bool = False, page: int = 1) -> tupl
 
 def count_unread(*, seen_by: Actor) -> int:
     """How many are new; counting stops at a hundred."""
-    rows = sa.select(Notice.id).where(*_own(seen_by), Notice.read_at.is_(None)).limit(100).subquery()
-    return db.session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+    return db.session.scalar(sa.select(_unread(*_own(seen_by)))) or 0
+
+
+def unread_of(person_id: sa.ScalarSelect[UUID]) -> sa.ScalarSelect[int]:
+    """The same as one value, for the question that brings a person in; it knows of no walls."""
+    return _unread(Notice.person_id == person_id)
+
+
+def _unread(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    rows = sa.select(Notice.id).where(*conditions, Notice.read_at.is_(None)).limit(100).subquery()
+    return sa.select(sa.func.count()).select_from(rows).scalar_subquery()
 
 
 def get_notice(notice_id: UUID, *, seen_by: Actor) -> Notice:

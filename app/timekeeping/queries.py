@@ -17,6 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
+from app.core.ids import parse_id
 from app.jobs.models import Job, Task
 from app.people.models import Person
 from app.timekeeping.models import Expense, Rate, TimeEntry, Timer
@@ -131,31 +132,73 @@ def _timers(seen_by: Actor) -> sa.Select[Timer]:
     )
 
 
-def timers_at_a_glance(*, seen_by: Actor) -> tuple[list[Any], int]:
-    """For the bar over every page, in one small query: the timer that runs and one that was forgotten, and how many
-    there are in all."""
-    columns = (
-        Timer.id,
-        Timer.running_since,
-        Timer.started_at,
-        Timer.gathered,
-        Timer.overran,
-        Timer.task_id,
-        Timer.job_id,
-        sa.func.coalesce(Task.name, Job.title, Engagement.name).label("name"),
-        Client.name.label("client"),
-    )
-    rows = db.session.execute(
-        sa.select(*columns, sa.func.count().over().label("total"))
+@dataclass(frozen=True)
+class TimerGlance:
+    """What the bar over every page tells of a timer."""
+
+    id: UUID
+    running_since: dt.datetime | None
+    gathered: dt.timedelta
+    overran: bool
+    task_id: UUID | None
+    job_id: UUID | None
+    name: str
+    client: str
+
+
+def _glance(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The timer that runs and one that was forgotten, and how many there are in all."""
+    return (
+        sa.select(
+            Timer.id,
+            Timer.running_since,
+            Timer.gathered,
+            Timer.overran,
+            Timer.task_id,
+            Timer.job_id,
+            sa.func.coalesce(Task.name, Job.title, Engagement.name).label("name"),
+            Client.name.label("client"),
+            sa.func.count().over().label("total"),
+        )
         .join(Client, Client.id == Timer.client_id)
         .join(Engagement, Engagement.id == Timer.engagement_id)
         .outerjoin(Job, Job.id == Timer.job_id)
         .outerjoin(Task, Task.id == Timer.task_id)
-        .where(*_own(seen_by))
+        .where(Timer.discarded_at.is_(None), *conditions)
         .order_by(Timer.running_since.nulls_last(), Timer.overran.desc())
         .limit(2)
-    ).all()
-    return list(rows), rows[0].total if rows else 0
+    )
+
+
+def timers_at_a_glance(*, seen_by: Actor) -> tuple[list[TimerGlance], int]:
+    """For the bar over every page, in one small query: the timer that runs and one that was forgotten, and how many
+    there are in all."""
+    rows = db.session.execute(_glance(*_own(seen_by))).all()
+    return [TimerGlance(*row[:-1]) for row in rows], rows[0].total if rows else 0
+
+
+def glance_at(person_id: sa.ScalarSelect[UUID]) -> sa.ScalarSelect[Any]:
+    """The same as one value, for the question that brings a person in; it knows of no walls."""
+    rows = _glance(Timer.person_id == person_id).subquery("glance")
+    return sa.select(sa.func.json_agg(sa.func.row_to_json(sa.text("glance")))).select_from(rows).scalar_subquery()
+
+
+def glanced(found: Sequence[dict[str, Any]]) -> tuple[list[TimerGlance], int]:
+    """That value, read."""
+    timers = [
+        TimerGlance(
+            UUID(row["id"]),
+            dt.datetime.fromisoformat(row["running_since"]) if row["running_since"] else None,
+            dt.timedelta(seconds=row["gathered"]),
+            row["overran"],
+            parse_id(row["task_id"]),
+            parse_id(row["job_id"]),
+            row["name"],
+            row["client"],
+        )
+        for row in found
+    ]
+    return timers, found[0]["total"] if found else 0
 
 
 def _own(seen_by: Actor) -> list[sa.ColumnElement[bool]]:

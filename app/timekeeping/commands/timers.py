@@ -24,6 +24,7 @@ from app.timekeeping.commands.entries import record_entry
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
 from app.timekeeping.models import TimeEntry, Timer
 from app.timekeeping.policy import can_record_time
+from app.timekeeping.queries import TimerGlance
 from app.timekeeping.targets import Target
 
 FORGOTTEN_AFTER = dt.timedelta(hours=10)
@@ -40,13 +41,13 @@ class Place(NamedTuple):
     name: str
 
 
-def elapsed(timer: Timer) -> dt.timedelta:
+def elapsed(timer: Timer | TimerGlance) -> dt.timedelta:
     """Time gathered so far, by the server's clock."""
     running = now() - timer.running_since if timer.running_since else dt.timedelta()
     return timer.gathered + max(running, dt.timedelta())
 
 
-def is_forgotten(timer: Timer) -> bool:
+def is_forgotten(timer: Timer | TimerGlance) -> bool:
     """Whether it ran overnight or longer than anyone works: then the person is asked how long it really was."""
     if timer.overran or timer.running_since is None:
         return timer.overran

@@ -34,7 +34,7 @@ def _draw(error: str = "", typed: str = "") -> Markup:
     actor = g.get("actor")
     if actor is None or not can_record_time(actor):
         return Markup("")
-    timers, total = timers_at_a_glance(seen_by=actor)
+    timers, total = g.get("timers") or timers_at_a_glance(seen_by=actor)
     running = next((timer for timer in timers if timer.running_since), None)
     asks = next((timer for timer in timers if commands.is_forgotten(timer)), None)
     return Markup(
