@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import CITEXT
+from sqlalchemy.dialects.postgresql import ARRAY, CITEXT
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId, HasVersion
@@ -57,7 +57,7 @@ class Client(HasId, HasVersion, Base):
     partner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     manager_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     terms_days: Mapped[int | None]
-    tags: Mapped[list[str]] = mapped_column(sa.ARRAY(sa.Text), default=list)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list)
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     notes: Mapped[str] = mapped_column(default="")
     is_firm: Mapped[bool] = mapped_column(default=False)

@@ -135,6 +135,8 @@ def test_many_clients_change_at_once(client: FlaskClient, cast: Cast) -> None:
     client.post("/clients/selected/tag?q=a", data={"id": both, "tag": "Year end"})
     db.session.expire_all()
     assert cast.acme.tags == cast.rival.tags == ["Year end"]
+    page = text_of(client.get("/clients?tag=Year+end"))
+    assert "Acme Ltd" in page and "Acme Ltd" not in text_of(client.get("/clients?tag=Year"))
     client.post("/clients/selected/partner", data={"id": both, "partner_id": str(cast.mel.id)})
     db.session.expire_all()
     assert cast.acme.partner_id == cast.mel.id
