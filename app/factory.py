@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import app.models  # noqa: F401
 from app.config import Settings
-from app.core import assets, clock, drawing, health, logs, queue, storage, web, wording
+from app.core import assets, clock, drawing, health, logs, queue, races, storage, web, wording
 from app.core.db import db
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +109,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     CSRFProtect(flask)
     Babel(flask, default_locale="en_GB", locale_selector=_locale)
     web.init_app(flask)
+    races.init_app(flask)
     queue.init_app(flask)
     storage.init_app(flask)
     wording.init_app(flask)

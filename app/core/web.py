@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
 import structlog
 import wtforms
+from babel.support import Translations
 from flask import Blueprint, Flask, Response, abort, current_app, flash, g, jsonify, redirect, render_template, request
+from flask_babel import get_locale
 from flask_wtf import FlaskForm
 from htmx_flask.requests import HtmxAwareRequest
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
+from wtforms.i18n import messages_path
 
 from app.core.actors import Actor
+from app.core.db import take_turn
 from app.core.errors import FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
 from app.core.ids import new_id, parse_id
 from app.core.storage import StorageUnavailable
@@ -73,18 +78,27 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def bind_field(self, form: Any, unbound_field: Any, options: Any) -> Any:
-            if issubclass(unbound_field.field_class, wtforms.StringField) and not issubclass(
-                unbound_field.field_class, wtforms.PasswordField
-            ):
-                unbound_field.kwargs.setdefault("filters", []).append(_strip)
-                longest = LONGEST_TEXT if issubclass(unbound_field.field_class, wtforms.TextAreaField) else LONGEST_LINE
-                validators = list(unbound_field.kwargs.get("validators", []))
+            """What is added goes to the bound field: the unbound one belongs to every form of its class."""
+            kind = unbound_field.field_class
+            if issubclass(kind, wtforms.StringField) and not issubclass(kind, wtforms.PasswordField):
+                said = unbound_field.kwargs
+                options["filters"] = [*said.get("filters", ()), _strip]
+                longest = LONGEST_TEXT if issubclass(kind, wtforms.TextAreaField) else LONGEST_LINE
+                validators = said.get("validators", ())
                 if not any(isinstance(v, wtforms.validators.Length) for v in validators):
-                    validators.append(wtforms.validators.Length(max=longest))
-                unbound_field.kwargs["validators"] = validators
+                    options["validators"] = [*validators, wtforms.validators.Length(max=longest)]
             return unbound_field.bind(form=form, **options)
 
+        def get_translations(self, form: Any) -> Any:
+            return _words_in(str(get_locale() or "en_GB"))
+
     form_errors: list[str]
+
+
+@lru_cache(maxsize=32)
+def _words_in(language: str) -> Any:
+    """What the validators of fields say, read from its file once a language."""
+    return Translations.load(messages_path(), [language], domain="wtforms")
 
 
 def _strip(value: Any) -> Any:
@@ -136,8 +150,16 @@ def unprocessable(template: str, **context: Any) -> tuple[str, int]:
 
 
 def form_id(form: Any) -> UUID:
-    """The id that a new form carries for the row it will make, so that pressing twice makes one."""
-    return parse_id(form.id.data) or new_id()
+    """The id that a new form carries for the row it will make, so that pressing twice makes one.
+
+    A second press waits here until the first one is through.
+    """
+    carried = parse_id(form.id.data)
+    if carried is None:
+        return new_id()
+    if request.method == "POST":
+        take_turn(carried)
+    return carried
 
 
 def version_of(form: Any) -> int | None:
@@ -221,7 +243,7 @@ def _http_error(error: HTTPException) -> Response:
     return error_page(code, words.get(code) or "The request could not be carried out.")
 
 
-def _broken(error: Exception) -> Response:
+def broken(error: Exception) -> Response:
     log.exception("request.broken", path=_told_path())
     return error_page(
         500, "An unexpected error happened; nothing was half done. Try again, and tell us the reference if it stays."
@@ -233,7 +255,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(FirmamentError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     if not app.config.get("PROPAGATE_EXCEPTIONS"):
-        app.register_error_handler(Exception, _broken)
+        app.register_error_handler(Exception, broken)
     app.after_request(_security_headers)
 
 

@@ -122,6 +122,7 @@ class ItemsField(wtforms.Field):
 
     def process(self, formdata: Any, data: Any = wtforms.utils.unset_value, extra_filters: Any = None) -> None:
         self.process_errors: list[str] = []
+        self.data: tuple[dict[str, Any], ...] = ()
         if formdata is None or f"{self.name}-label" not in formdata:
             return
         columns = {part: formdata.getlist(f"{self.name}-{part}")[:MOST_ROWS] for part in self.columns}

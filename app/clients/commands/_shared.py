@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.core.db import Base, HasVersion, check_version, db
+from app.core.db import Base, HasVersion, check_version, db, take_turn
 from app.core.errors import Refused
 from app.people.models import Person
 
@@ -17,7 +17,7 @@ Row = TypeVar("Row", bound=Base)
 
 def already_made(table: type[Row], row_id: UUID) -> Row | None:
     """The row that a form with this id made before. A second press waits here until the first one is through."""
-    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(row_id.int % (1 << 62))))
+    take_turn(row_id)
     return db.session.get(table, row_id)
 
 

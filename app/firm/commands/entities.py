@@ -14,7 +14,7 @@ from app.activity.changes import apply_values
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import check_version, db, transaction
+from app.core.db import check_version, db, take_turn, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.firm.calendars import UnknownCalendar, calendar_for
@@ -114,6 +114,7 @@ def update_office(office: Office, facts: OfficeFacts, *, by: Actor, version: int
 def archive_office(office: Office, *, by: Actor) -> None:
     """No longer offered; what belongs to it stays. The last office cannot go."""
     authorize(by, can_edit_settings)
+    take_turn("firm.offices")
     others = db.session.scalar(sa.select(sa.func.count()).select_from(Office).where(
         Office.id != office.id, Office.archived_at.is_(None)
     ))

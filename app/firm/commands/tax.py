@@ -13,7 +13,7 @@ from app.activity.changes import apply_values
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import check_version, db, transaction
+from app.core.db import check_version, db, take_turn, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.firm.commands.firm import check_name
@@ -36,10 +36,11 @@ class RateFacts:
 
 def create_rate(rate_id: UUID, facts: RateFacts, *, by: Actor) -> TaxRate:
     authorize(by, can_edit_settings)
+    code = _checked(facts)
+    take_turn(f"firm.tax_rate {code}")
     existing = db.session.get(TaxRate, rate_id)
     if existing is not None:
         return existing
-    code = _checked(facts)
     if db.session.scalar(sa.select(sa.exists().where(TaxRate.code == code, TaxRate.archived_at.is_(None)))):
         raise Refused(f"There is a rate {code} already; change its percentage from a date on.", field="code")
     with transaction() as session:

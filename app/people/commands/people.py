@@ -14,7 +14,7 @@ from app.activity.changes import apply_values
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now, today
-from app.core.db import check_version, db, transaction
+from app.core.db import check_version, db, take_turn, transaction
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.core.permissions import ROLES, Permission, Role, authorize
@@ -186,6 +186,7 @@ def _keep_somebody(person: Person, role: Role | None) -> None:
     """Somebody active must stay who may change people and settings."""
     if role is not None and Permission.PEOPLE_EDIT in ROLES[role]:
         return
+    take_turn("people.able")
     able = [role for role, permissions in ROLES.items() if Permission.PEOPLE_EDIT in permissions]
     others = db.session.scalar(sa.select(sa.func.count()).select_from(Person).where(
         Person.id != person.id, Person.role.in_(able), Person.state == PersonState.ACTIVE

@@ -1,0 +1,51 @@
+"""Two at the same moment: whoever comes second is asked once more, and then finds what the first one made."""
+
+from __future__ import annotations
+
+import psycopg.errors as pg
+import structlog
+from flask import Flask, current_app, g, request
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
+
+from app.core.db import db
+from app.core.web import Answer, broken, error_page
+
+log = structlog.get_logger()
+# What the database refuses because of somebody else's change. A null or a wrong value is nobody else's.
+_RACES = (
+    pg.UniqueViolation, pg.ForeignKeyViolation, pg.ExclusionViolation, pg.RestrictViolation, pg.DeadlockDetected,
+    pg.SerializationFailure, pg.LockNotAvailable,
+)
+# A rule that looks at other rows (an open month) may have been kept when the request began.
+_PERHAPS = (*_RACES, pg.CheckViolation)
+
+
+def _again(error: Exception) -> Answer:
+    """The same view once more, in a new transaction: it sees what the other one has committed, and says so itself."""
+    first = not g.get("ran_again")
+    if not _is_one(error, _PERHAPS if first else _RACES):
+        return broken(error)
+    db.session.rollback()
+    log.warning("request.collided", endpoint=request.endpoint, again=first, error=type(error).__name__)
+    if not first:
+        return error_page(
+            409, "Somebody changed the same thing at that moment, so nothing was saved. Look again, then try once more."
+        )
+    g.ran_again = True
+    for upload in request.files.values():
+        upload.stream.seek(0)
+    view = current_app.view_functions[request.endpoint or ""]
+    try:
+        return current_app.ensure_sync(view)(**(request.view_args or {}))  # type: ignore[no-any-return]
+    except Exception as second:
+        return current_app.handle_user_exception(second)  # type: ignore[return-value]
+
+
+def _is_one(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+    return not isinstance(error, DBAPIError) or isinstance(error.orig, kinds)
+
+
+def init_app(app: Flask) -> None:
+    for kind in (IntegrityError, OperationalError, StaleDataError, ObjectDeletedError):
+        app.register_error_handler(kind, _again)
