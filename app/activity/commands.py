@@ -101,7 +101,7 @@ def record(
     request_id, address = request_mark.get()
     salt, text = secrets.token_bytes(16), canonical(data)
     db.session.flush()
-    db.session.execute(
+    db.session.connection().execute(
         _INSERT,
         {
             "kind": kind,

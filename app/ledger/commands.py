@@ -118,7 +118,7 @@ def post(
             columns[name].append(getattr(leg, name))
         columns["age_month"].append(month_of(leg.age_on or happened_on))
     db.session.flush()
-    result = db.session.execute(
+    result = db.session.connection().execute(
         _POST,
         {
             **columns,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -46,6 +45,22 @@ ORDER: tuple[tuple[str, Names], ...] = (
 )
 
 
+_ON = sa.bindparam("on", type_=sa.Date)
+# What a card leaves empty holds for everything; what it names must be so.
+_CARDS = sa.select(Rate).where(
+    Rate.archived_at.is_(None),
+    Rate.currency == sa.bindparam("currency"),
+    Rate.from_on <= _ON,
+    sa.or_(Rate.to_on.is_(None), Rate.to_on > _ON),
+    *(
+        sa.or_(column.is_(None), column == sa.bindparam(column.key, type_=column.type))
+        for column in (
+            Rate.person_id, Rate.grade, Rate.work_role, Rate.activity, Rate.client_id, Rate.engagement_id
+        )
+    ),
+)  # fmt: skip
+
+
 def place(rate: Rate) -> int:
     return next(i for i, (_, holds) in enumerate(ORDER) if holds(rate))
 
@@ -59,25 +74,18 @@ def find_rate(
     activity: str = "",
 ) -> FoundRate:
     """The most specific rate valid on the day, in the engagement's currency; zero with its reason if there is none."""
-    wanted: Sequence[tuple[Any, Any]] = (
-        (Rate.person_id, person.id),
-        (Rate.grade, person.grade or None),
-        (Rate.work_role, work_role),
-        (Rate.activity, activity or None),
-        (Rate.client_id, engagement.client_id),
-        (Rate.engagement_id, engagement.id),
-    )
-    conditions = [
-        sa.or_(column.is_(None), column == value) if value is not None else column.is_(None) for column, value in wanted
-    ]
     rates = db.session.scalars(
-        sa.select(Rate).where(
-            Rate.archived_at.is_(None),
-            Rate.currency == engagement.currency,
-            Rate.from_on <= on,
-            sa.or_(Rate.to_on.is_(None), Rate.to_on > on),
-            *conditions,
-        )
+        _CARDS,
+        {
+            "person_id": person.id,
+            "grade": person.grade or None,
+            "work_role": work_role,
+            "activity": activity or None,
+            "client_id": engagement.client_id,
+            "engagement_id": engagement.id,
+            "currency": engagement.currency,
+            "on": on,
+        },
     ).all()
     ordered = sorted(rates, key=lambda rate: (place(rate), -rate.from_on.toordinal()))
     considered = tuple((ORDER[place(rate)][0], rate) for rate in ordered)

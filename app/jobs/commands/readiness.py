@@ -16,21 +16,22 @@ from app.core.clock import now, today
 from app.core.db import db
 from app.jobs.models import Job, Task, TaskState
 
-# What the state of an open task is. A started one is never blocked again; `:finished` counts as done already.
+# What the state of an open task is. A started one is never blocked again; `:task`, if any, counts as done already.
 _STATE = """
     SELECT t.id,
         CASE
             WHEN t.started_at IS NOT NULL AND t.waits_for_client THEN 'waiting'
             WHEN t.started_at IS NOT NULL AND t.kind = 'review' THEN 'in_review'
             WHEN t.started_at IS NOT NULL THEN 'in_progress'
-            WHEN bool_or(p.state NOT IN ('done', 'cancelled') AND p.id <> ALL(CAST(:finished AS uuid[]))) THEN 'blocked'
+            WHEN bool_or(p.state NOT IN ('done', 'cancelled') AND p.id IS DISTINCT FROM CAST(:task AS uuid))
+                THEN 'blocked'
             WHEN max(d.opens_on) > :today THEN 'blocked'
             WHEN t.waits_for_client THEN 'waiting'
             ELSE 'ready'
         END AS state,
         CASE
             WHEN t.started_at IS NOT NULL
-                OR bool_or(p.state NOT IN ('done', 'cancelled') AND p.id <> ALL(CAST(:finished AS uuid[]))) THEN NULL
+                OR bool_or(p.state NOT IN ('done', 'cancelled') AND p.id IS DISTINCT FROM CAST(:task AS uuid)) THEN NULL
             WHEN max(d.opens_on) > :today THEN max(d.opens_on)
         END AS open_after
     FROM task t
@@ -87,13 +88,15 @@ _WAITED_ON = sa.text("""
     ) f
     WHERE t.id = f.id AND t.waited_on_by <> f.waiting
 """)
+# Of one task, named by its id and never by a list: so the database plans it once and not each time.
+_AFTER = "ARRAY(SELECT task_id FROM dependency WHERE on_id = :task AND kind = 'hard')"
 _FINISH = sa.text(f"""
     WITH done AS (
         UPDATE task SET state = 'done', done_at = :now, done_by = :by, started_at = coalesce(started_at, :now),
             snoozed_until = NULL, return_note = '', version = version + 1, updated_at = :now
         WHERE id = :task AND state IN ('ready', 'in_progress', 'in_review')
         RETURNING id, job_id
-    ), fact AS ({_STATE.format(scope=_SUCCESSORS)}),
+    ), fact AS ({_STATE.format(scope=_AFTER)}),
     readied AS ({_WRITE}),
     counted AS (
         UPDATE job j SET tasks_done = tasks_done + 1, plan_stale = true FROM done WHERE j.id = done.job_id
@@ -101,7 +104,7 @@ _FINISH = sa.text(f"""
     )
     SELECT (SELECT count(*) FROM done) AS done,
         (SELECT coalesce(json_agg(readied), '[]') FROM readied) AS readied,
-        ARRAY(SELECT DISTINCT t.job_id FROM task t WHERE t.id = ANY({_SUCCESSORS})) AS around,
+        ARRAY(SELECT DISTINCT t.job_id FROM task t WHERE t.id = ANY({_AFTER})) AS around,
         c.stage_id IS NOT NULL AND NOT EXISTS (
             SELECT FROM task t WHERE t.job_id = c.id AND t.stage_id = c.stage_id AND t.required
             AND t.state NOT IN ('done', 'cancelled') AND t.id <> :task) AS stage_is_clear
@@ -144,15 +147,14 @@ class Locked:
 
 def lock_jobs(job_ids: Collection[UUID], *, changed: Collection[UUID] = ()) -> Locked:
     """Lock the jobs, and those whose tasks come after the `changed` tasks, in the order of their ids."""
-    rows = db.session.execute(_LOCK, {"jobs": sorted(job_ids), "changed": list(changed)}).all()
+    rows = db.session.connection().execute(_LOCK, {"jobs": sorted(job_ids), "changed": list(changed)}).all()
     return Locked(frozenset(row.id for row in rows), any(row.lagged for row in rows))
 
 
 def finish(task: Task, *, by: UUID | None) -> Finished:
     """Write a task done, ready what came after it and count its job, in one statement; its jobs are locked."""
-    row = db.session.execute(_FINISH, {
-        "task": task.id, "changed": [task.id], "finished": [task.id], "by": by, "now": now(), "today": today(),
-    }).one()
+    values = {"task": task.id, "by": by, "now": now(), "today": today()}
+    row = db.session.connection().execute(_FINISH, values).one()
     if not row.done:
         return Finished(False)
     written = {
@@ -203,7 +205,7 @@ def settle_tasks(task_ids: Collection[UUID]) -> list[Moved]:
 
 def _run(statement: sa.TextClause, **values: Any) -> list[Moved]:
     rows: Sequence[Any] = db.session.execute(
-        statement, {"finished": [], "now": now(), "today": today(), **values}
+        statement, {"task": None, "now": now(), "today": today(), **values}
     ).all()
     return [Moved(r.id, r.job_id, r.assignee_id, r.name, TaskState(r.state)) for r in rows]
 

@@ -11,9 +11,10 @@ from sqlalchemy.orm import aliased, joinedload
 
 from app.catalogue.models import DependencyKind, StepKind
 from app.clients.models import Client
-from app.clients.policy import within_sight
+from app.clients.policy import can_see, within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
+from app.core.errors import NotFound
 from app.jobs.models import ChecklistItem, Deadline, Dependency, Job, Task, TaskState
 from app.jobs.policy import tasks_seen_by
 
@@ -31,13 +32,20 @@ def get_task(task_id: UUID, *, seen_by: Actor) -> Task:
     )
 
 
+_TO_DO = sa.select(Task).where(Task.id == sa.bindparam("task")).options(
+    joinedload(Task.job, innerjoin=True).load_only(
+        Job.title, Job.status, Job.client_id, Job.engagement_id, Job.service_id, Job.stage_id
+    ),
+    joinedload(Task.client, innerjoin=True).load_only(Client.name),
+)
+
+
 def get_task_to_do(task_id: UUID, *, seen_by: Actor) -> Task:
     """The same for whoever starts, finishes or reopens it: with no more of its job and client than that asks for."""
-    job = joinedload(Task.job, innerjoin=True).load_only(
-        Job.title, Job.status, Job.client_id, Job.engagement_id, Job.service_id, Job.stage_id
-    )
-    client = joinedload(Task.client, innerjoin=True).load_only(Client.name)
-    return get_or_404(tasks_seen_by(seen_by).where(Task.id == task_id).options(job, client))
+    task = db.session.scalar(_TO_DO, {"task": task_id})
+    if task is None or seen_by.is_contact or not can_see(seen_by, task.client_id, task.engagement_id):
+        raise NotFound()
+    return task
 
 
 def list_checklist(task: Task) -> Sequence[ChecklistItem]:

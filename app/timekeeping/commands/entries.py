@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.activity.commands import record
 from app.core.actors import Actor
@@ -33,7 +35,7 @@ from app.timekeeping.commands.valuing import (
     value,
 )
 from app.timekeeping.commands.wip import move_wip, place_of
-from app.timekeeping.models import TimeEntry
+from app.timekeeping.models import ItemState, TimeEntry
 from app.timekeeping.policy import can_edit_item, can_record_time
 
 
@@ -56,30 +58,61 @@ def record_entry(
         entry = TimeEntry(id=entry_id, person_id=person.id, timer_id=timer_id)
         describe(entry, facts, setting)
         value(entry, setting, person)
-        kept = _insert_once(entry)
-        if kept is None:
+        if not _insert_once(entry):
             return _already_there(entry_id, timer_id, person.id)
-        move_wip(TransactionKind.RECORDED, kept, None, place_of(kept), by=by, base=setting.entity_currency)
-        add_to_task(kept.task_id, kept.recorded)
+        move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, base=setting.entity_currency)
         record(
             "timekeeping.entry.record",
-            kept,
+            entry,
             by=by,
             person=str(person.id),
-            seconds=kept.recorded,
-            on=kept.worked_on,
-            value=kept.value,
-            currency=kept.currency,
+            seconds=entry.recorded,
+            on=entry.worked_on,
+            value=entry.value,
+            currency=entry.currency,
             name=setting.engagement.name,
-            topics=topics_of(kept),
+            topics=topics_of(entry),
         )
-        return kept
+        return entry
 
 
-def _insert_once(entry: TimeEntry) -> TimeEntry | None:
-    """The row as the database keeps it, or None when its id (or its timer's entry) is there already."""
-    columns = {name: held for name, held in vars(entry).items() if name in TimeEntry.__table__.columns}
-    return db.session.scalar(insert(TimeEntry).values(columns).on_conflict_do_nothing().returning(TimeEntry))
+_SAID = (
+    "id", "person_id", "timer_id", "client_id", "engagement_id", "job_id", "task_id", "worked_on", "narrative",
+    "activity", "billable", "work_role", "recorded", "charged", "rounding", "rate", "rate_source", "rate_id",
+    "currency", "value", "open_value",
+)  # fmt: skip
+_FRESH = {"state": ItemState.OPEN, "hold_reason": "", "version": 1}
+_ENTRY, _TASK = (cast(sa.Table, each.__table__) for each in (TimeEntry, Task))
+_AT = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+_kept = (
+    insert(_ENTRY)
+    .values({name: sa.bindparam(f"its_{name}", type_=_ENTRY.c[name].type) for name in (*_SAID, *_FRESH)})
+    .values(created_at=_AT, updated_at=_AT)
+    .on_conflict_do_nothing()
+    .returning(_ENTRY.c.task_id, sa.type_coerce(_ENTRY.c.recorded, sa.Integer).label("seconds"))
+    .cte("kept")
+)
+_spent = (
+    sa.update(_TASK)
+    .where(_TASK.c.id == _kept.c.task_id)
+    .values(spent=sa.text("greatest(spent + kept.seconds, 0)"), updated_at=_AT)
+    .cte("counted")
+)
+_INSERT = sa.select(_kept.c.seconds).add_cte(_spent)
+_ADD_TO_TASK = sa.text("UPDATE task SET spent = greatest(spent + :seconds, 0), updated_at = :at WHERE id = :task")
+
+
+def _insert_once(entry: TimeEntry) -> bool:
+    """Write the row and count it to its task in one statement; False when its id (or its timer's) is there already."""
+    said = {f"its_{name}": getattr(entry, name) for name in _SAID}
+    fresh = {f"its_{name}": value for name, value in _FRESH.items()}
+    if not db.session.execute(_INSERT, {**said, **fresh, "now": now()}).all():
+        return False
+    for name, its in _FRESH.items():
+        set_committed_value(entry, name, its)
+    make_transient_to_detached(entry)
+    db.session.add(entry)
+    return True
 
 
 def _already_there(entry_id: UUID, timer_id: UUID | None, person_id: UUID) -> TimeEntry:
@@ -96,14 +129,11 @@ def topics_of(entry: TimeEntry) -> tuple[str, ...]:
 
 
 def add_to_task(task_id: UUID | None, change: dt.timedelta) -> None:
-    """Keep the task's spent time equal to the sum of its entries; whoever moves an entry off a task calls this too."""
+    """Keep the task's spent time equal to the sum of its entries; whoever moves an entry off a task calls this too,
+    and before moving its WIP: everybody takes the task first and the balance then."""
     if task_id and change:
-        db.session.execute(
-            sa.update(Task)
-            .where(Task.id == task_id)
-            .values(spent=sa.text("greatest(spent + :seconds, 0)").bindparams(seconds=int(change.total_seconds())))
-            .execution_options(synchronize_session=False)
-        )
+        values = {"task": task_id, "seconds": int(change.total_seconds()), "at": now()}
+        db.session.execute(_ADD_TO_TASK, values)
 
 
 def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int | None = None) -> TimeEntry:
@@ -120,6 +150,8 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
         _revalue(entry, facts, setting, person)
         after = place_of(entry)
         moved = after.engagement_id != before.engagement_id
+        add_to_task(old_task, -old["seconds"])
+        add_to_task(entry.task_id, entry.recorded)
         move_wip(
             TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED,
             entry,
@@ -129,8 +161,6 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
             base=setting.entity_currency,
             base_before=base_of(before.engagement_id) if moved else "",
         )
-        add_to_task(old_task, -old["seconds"])
-        add_to_task(entry.task_id, entry.recorded)
         record(
             "timekeeping.entry.edit",
             entry,
@@ -175,8 +205,8 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
         before = place_of(entry)
         entry.mark_deleted(now())
         base = base_of(entry.engagement_id)
-        move_wip(TransactionKind.REPRICED, entry, before, None, by=by, base=base, reason="deleted")
         add_to_task(entry.task_id, -entry.recorded)
+        move_wip(TransactionKind.REPRICED, entry, before, None, by=by, base=base, reason="deleted")
         record(
             "timekeeping.entry.delete",
             entry,
@@ -197,8 +227,8 @@ def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
             return
         entry.mark_restored()
         base = base_of(entry.engagement_id)
-        move_wip(TransactionKind.REPRICED, entry, None, place_of(entry), by=by, base=base, reason="restored")
         add_to_task(entry.task_id, entry.recorded)
+        move_wip(TransactionKind.REPRICED, entry, None, place_of(entry), by=by, base=base, reason="restored")
         record(
             "timekeeping.entry.restore",
             entry,

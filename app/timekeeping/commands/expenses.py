@@ -64,7 +64,7 @@ def _check(facts: ExpenseFacts) -> None:
 
 def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> str:
     """Fill the expense from what was said; answers the entity's base currency. Raises NotFound, Refused."""
-    row = db.session.execute(where_it_belongs(facts)).one_or_none()
+    row = where_it_belongs(facts)
     if row is None or not can_see(by, row[0].client_id, row[0].id):
         raise NotFound()
     _check(facts)

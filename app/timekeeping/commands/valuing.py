@@ -61,7 +61,7 @@ class Setting:
 
 def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
     """One query for engagement, rounding and work role; job and engagement are filled in. Raises NotFound, Refused."""
-    row = db.session.execute(where_it_belongs(facts)).one_or_none()
+    row = where_it_belongs(facts)
     if row is None or not can_see(by, row[0].client_id, row[0].id):
         raise NotFound()
     engagement, currency, is_internal, firm_rounding, job_id, task_id, work_role = row
@@ -73,25 +73,33 @@ def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
     return facts, Setting(engagement, currency, is_internal, rounding, work_role)
 
 
-def where_it_belongs(facts: Any) -> sa.Select[Any]:
+_NOTHING = sa.null().label("task_id"), sa.null().label("work_role")
+_FIRM_ROUNDING = sa.select(Firm.rounding).scalar_subquery().label("rounding")
+_BELONGS: sa.Select[Any] = (
+    sa.select(Engagement, Entity.currency, Client.is_firm, _FIRM_ROUNDING)
+    .join(Entity, Entity.id == Engagement.entity_id)
+    .join(Client, Client.id == Engagement.client_id)
+)
+_BY_TASK = (
+    _BELONGS.add_columns(Task.job_id, Task.id, Task.work_role)
+    .join(Task, Task.engagement_id == Engagement.id)
+    .where(Task.id == sa.bindparam("named"))
+)
+_BY_JOB = (
+    _BELONGS.add_columns(Job.id, *_NOTHING)
+    .join(Job, Job.engagement_id == Engagement.id)
+    .where(Job.id == sa.bindparam("named"))
+)
+_BY_ENGAGEMENT = _BELONGS.add_columns(sa.null().label("job_id"), *_NOTHING).where(
+    Engagement.id == sa.bindparam("named")
+)
+
+
+def where_it_belongs(facts: Any) -> Any:
     """The engagement with all that values depend on, by the task, job or engagement that the facts name."""
-    columns: list[Any] = [
-        Engagement,
-        Entity.currency,
-        Client.is_firm,
-        sa.select(Firm.rounding).scalar_subquery().label("rounding"),
-    ]
-    statement = sa.select(*columns).join(Entity, Entity.id == Engagement.entity_id)
-    statement = statement.join(Client, Client.id == Engagement.client_id)
-    if facts.task_id:
-        statement = statement.add_columns(Task.job_id, Task.id, Task.work_role)
-        return statement.join(Task, Task.engagement_id == Engagement.id).where(Task.id == facts.task_id)
-    nothing = sa.null().label("task_id"), sa.null().label("work_role")
-    if facts.job_id:
-        statement = statement.add_columns(Job.id, *nothing)
-        return statement.join(Job, Job.engagement_id == Engagement.id).where(Job.id == facts.job_id)
-    statement = statement.add_columns(sa.null().label("job_id"), *nothing)
-    return statement.where(Engagement.id == facts.engagement_id)
+    by = _BY_TASK if facts.task_id else _BY_JOB if facts.job_id else _BY_ENGAGEMENT
+    named = facts.task_id or facts.job_id or facts.engagement_id
+    return db.session.execute(by, {"named": named}).one_or_none()
 
 
 def check_facts(facts: EntryFacts) -> None:
