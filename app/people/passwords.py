@@ -12,7 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from app.core.errors import Refused
 
 SHORTEST, LONGEST = 10, 1024
-COMMON = Path(__file__).with_name("common_passwords.txt")
+COMMON = [Path(__file__).with_name(name) for name in ("common_passwords.txt", "common_long_passwords.txt")]
 # OWASP's advice for Argon2id is 19 MiB and two passes or more; this is 32 MiB and three.
 hasher = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1, hash_len=32, salt_len=16)
 _AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
@@ -39,7 +39,7 @@ def is_common(password: str) -> bool:
 
 @functools.cache
 def common_passwords() -> frozenset[str]:
-    return frozenset(COMMON.read_text().casefold().split("\n")) - {""}
+    return frozenset(word for path in COMMON for word in path.read_text("utf-8").casefold().split("\n")) - {""}
 
 
 def hash_password(password: str) -> str:
