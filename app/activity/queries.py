@@ -16,6 +16,7 @@ from app.core.actors import ActorKind
 from app.core.db import db
 
 Sight = Sequence[sa.ColumnElement[bool]]
+Name = sa.ColumnElement[str]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Entry:
     address: str
     data: dict[str, Any]
     erased: bool
+    actor_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +61,23 @@ _COLUMNS = (
 )
 
 
-def list_events(found: EventFilter, sight: Sight, *, limit: int = 50) -> list[Entry]:
-    """The newest matching events first. `sight` is the visibility clause of whoever asks, over Event's columns."""
-    return [_entry(row) for row in db.session.execute(_select(found, sight).limit(limit))]
+def list_events(found: EventFilter, sight: Sight, name: Name, *, limit: int = 50) -> list[Entry]:
+    """The newest matching events first.
+
+    `sight` is the visibility clause of whoever asks, and `name` says who did it, both over Event's columns.
+    """
+    return [_entry(row) for row in db.session.execute(_select(found, sight, name).limit(limit))]
 
 
-def every_event(found: EventFilter, sight: Sight) -> Iterator[Entry]:
+def every_event(found: EventFilter, sight: Sight, name: Name) -> Iterator[Entry]:
     """All matching events, streamed, for an export."""
-    for row in db.session.execute(_select(found, sight).execution_options(yield_per=500)):
+    for row in db.session.execute(_select(found, sight, name).execution_options(yield_per=500)):
         yield _entry(row)
 
 
-def _select(found: EventFilter, sight: Sight) -> sa.Select[Any]:
-    statement = sa.select(*_COLUMNS).outerjoin(EventPayload, EventPayload.event_id == Event.id).where(*sight)
+def _select(found: EventFilter, sight: Sight, named: Name) -> sa.Select[Any]:
+    columns = (*_COLUMNS, named.label("actor_name"))
+    statement = sa.select(*columns).outerjoin(EventPayload, EventPayload.event_id == Event.id).where(*sight)
     for name in ("client_id", "engagement_id", "job_id", "subject_kind", "subject_id", "actor_id"):
         value = getattr(found, name)
         if value:
@@ -96,7 +102,7 @@ def _kind(kind: str) -> sa.ColumnElement[bool]:
 def _entry(row: Any) -> Entry:
     values = dict(row._mapping)
     erased = values.pop("erased_at") is not None
-    return Entry(**{**values, "data": row.data or {}}, erased=erased)
+    return Entry(**{**values, "data": row.data or {}, "actor_name": row.actor_name or ""}, erased=erased)
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,16 @@ def on_commit(hook: Hook) -> None:
     state["hooks"].append(hook)
 
 
+def rows_in_one(statement: sa.Select[*tuple[Any, ...]]) -> sa.ScalarSelect[list[dict[str, Any]]]:
+    """The rows of a small select as one JSON value, so that a page asks several questions at once.
+
+    What comes back are plain JSON values: ids and dates as text, amounts as numbers.
+    """
+    rows = statement.subquery()
+    drawn = sa.func.json_agg(sa.func.row_to_json(rows.table_valued()), type_=sa.JSON())
+    return sa.select(sa.func.coalesce(drawn, sa.text("'[]'::json"))).select_from(rows).scalar_subquery()
+
+
 Row = TypeVar("Row")
 
 

@@ -22,6 +22,7 @@ from app.marks.queries import list_comments
 from app.people.models import Person, PersonState
 
 SUBJECTS: dict[str, Any] = {"job": Job, "task": Task, "client": Client, "invoice": Invoice}
+AUTHOR = sa.select(Person.name).where(Person.id == Comment.author_id).scalar_subquery()
 
 
 def sight_of(actor: Actor) -> list[sa.ColumnElement[bool]]:
@@ -65,13 +66,5 @@ def mentioned(body: str) -> list[UUID]:
 
 def drawn(kind: str, subject_id: UUID, *, seen_by: Actor) -> dict[str, Any]:
     """What marks/_comments.html needs, for whoever includes it in a page."""
-    comments = list_comments(kind, subject_id, sight_of(seen_by), seen_by=seen_by)
-    return {
-        "kind": kind, "subject_id": subject_id, "comments": comments, "new_id": new_id(),
-        "names": names_of({comment.author_id for comment in comments}),
-    }
-
-
-def names_of(ids: set[UUID]) -> dict[UUID, str]:
-    rows = db.session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids))) if ids else ()
-    return {row.id: row.name for row in rows}
+    comments = list_comments(kind, subject_id, sight_of(seen_by), AUTHOR, seen_by=seen_by)
+    return {"kind": kind, "subject_id": subject_id, "comments": comments, "new_id": new_id()}

@@ -16,17 +16,21 @@ Sight = Sequence[sa.ColumnElement[bool]]
 
 
 def list_comments(
-    subject_kind: str, subject_id: UUID, sight: Sight, *, seen_by: Actor, limit: int = 200
-) -> list[Comment]:
-    """A thing's comments, oldest first, deleted ones left out; clients see none."""
+    subject_kind: str, subject_id: UUID, sight: Sight, author: sa.ColumnElement[str], *, seen_by: Actor,
+    limit: int = 200,
+) -> list[tuple[Comment, str]]:
+    """A thing's comments with whose they are, oldest first, deleted ones left out; clients see none.
+
+    `author` says the name, over Comment's columns.
+    """
     if not seen_by.is_person:
         return []
-    rows = db.session.scalars(
-        sa.select(Comment).where(
+    rows = db.session.execute(
+        sa.select(Comment, author.label("author")).where(
             Comment.subject_kind == subject_kind, Comment.subject_id == subject_id, Comment.deleted_at.is_(None), *sight
         ).order_by(Comment.created_at.desc(), Comment.id.desc()).limit(limit)
     ).all()
-    return list(reversed(rows))
+    return [(comment, name) for comment, name in reversed(rows)]
 
 
 def get_comment(comment_id: UUID, sight: Sight, *, seen_by: Actor) -> Comment:

@@ -78,7 +78,7 @@ def test_wes_finds_no_comments_where_he_may_not_look(client: FlaskClient, cast: 
 
 
 def test_a_contact_reads_no_comments(cast: Cast) -> None:
-    from app.desk.comments import sight_of
+    from app.desk.comments import AUTHOR, sight_of
     from app.marks.queries import list_comments
 
     otto = cast.contact(cast.otto)
@@ -86,4 +86,4 @@ def test_a_contact_reads_no_comments(cast: Cast) -> None:
                            author_id=db.session.scalars(sa.select(Person.id).limit(1)).one(), body="Inside",
                            created_at=cast.firm.created_at))
     db.session.flush()
-    assert list_comments("client", cast.rival.id, sight_of(otto), seen_by=otto) == []
+    assert list_comments("client", cast.rival.id, sight_of(otto), AUTHOR, seen_by=otto) == []

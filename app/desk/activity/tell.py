@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -16,7 +14,6 @@ from app.activity.sentences import address, told
 from app.clients.models import Contact
 from app.clients.policy import within_sight
 from app.core.actors import SYSTEM, Actor, ActorKind
-from app.core.db import db
 from app.core.permissions import Permission
 from app.people.models import Person
 
@@ -24,6 +21,11 @@ HIDDEN_WITHOUT = {
     "clients.wall.": Permission.WALL_EDIT, "billing.": Permission.WIP_SEE, "ledger.": Permission.WIP_SEE,
     "timekeeping.rate.": Permission.RATE_SEE,
 }
+
+ACTOR_NAME = sa.func.coalesce(
+    sa.select(Person.name).where(Person.id == Event.actor_id).scalar_subquery(),
+    sa.select(Contact.name).where(Contact.id == Event.actor_id).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,14 @@ def sight_of(actor: Actor) -> list[sa.ColumnElement[bool]]:
 
 
 def tell(found: EventFilter, *, seen_by: Actor, limit: int = 50) -> list[Line]:
-    """The newest events in words: two queries, however many there are."""
+    """The newest events in words: one query, however many there are."""
     hidden = [kind for kind, permission in HIDDEN_WITHOUT.items() if not seen_by.may(permission)]
     narrowed = replace(found, without=[*found.without, *hidden])
-    return lines_of(list_events(narrowed, sight_of(seen_by), limit=limit))
+    return [line_of(entry) for entry in list_events(narrowed, sight_of(seen_by), ACTOR_NAME, limit=limit)]
 
 
-def lines_of(entries: Iterable[Entry]) -> list[Line]:
-    rows = list(entries)
-    names = _names({row.actor_id for row in rows if row.actor_id})
-    return [_line(row, names) for row in rows]
-
-
-def _line(row: Entry, names: dict[UUID, str]) -> Line:
-    actor = SYSTEM.name if row.actor_kind is ActorKind.SYSTEM else names.get(row.actor_id or UUID(int=0), "Somebody")
+def line_of(row: Entry) -> Line:
+    actor = SYSTEM.name if row.actor_kind is ActorKind.SYSTEM else row.actor_name or "Somebody"
     if row.erased:
         words, icon, quote = f"did something since erased ({row.kind})", "history", ""
     else:
@@ -74,14 +70,6 @@ def _line(row: Entry, names: dict[UUID, str]) -> Line:
         row.id, row.at, row.kind, actor, words, icon, quote, address(row.subject_kind, row.subject_id),
         changes_of(row.data), row,
     )
-
-
-def _names(ids: set[UUID]) -> dict[UUID, str]:
-    if not ids:
-        return {}
-    people = sa.select(Person.id, Person.name).where(Person.id.in_(ids))
-    contacts = sa.select(Contact.id, Contact.name).where(Contact.id.in_(ids))
-    return {row.id: row.name for row in db.session.execute(people.union_all(contacts))}
 
 
 def changes_of(data: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from app.activity.queries import Entry, EventFilter, every_event
+from app.activity.queries import EventFilter, every_event
 from app.clients.queries import get_client, get_engagement
 from app.core import clock
 from app.core.csv_out import stream_csv
@@ -19,7 +18,7 @@ from app.core.errors import NotAllowed, NotFound
 from app.core.ids import parse_id
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, me
-from app.desk.activity.tell import Line, lines_of, sight_of, tell
+from app.desk.activity.tell import ACTOR_NAME, line_of, sight_of, tell
 from app.desk.guard import guard
 from app.firm.exports import record_export
 from app.people.queries import list_people
@@ -125,19 +124,9 @@ def export() -> Response:
         [line.id, line.at.isoformat(), line.kind, line.actor, line.words, line.entry.subject_kind,
          line.entry.subject_id, line.entry.client_id, line.entry.address, line.entry.request_id,
          json.dumps(line.entry.data, ensure_ascii=False, sort_keys=True)]
-        for chunk in _chunks(found) for line in chunk
+        for line in map(line_of, every_event(found, sight_of(me()), ACTOR_NAME))
     )
     return stream_csv("audit.csv", header, rows)
-
-
-def _chunks(found: EventFilter) -> Iterator[list[Line]]:
-    waiting: list[Entry] = []
-    for entry in every_event(found, sight_of(me())):
-        waiting.append(entry)
-        if len(waiting) == 200:
-            yield lines_of(waiting)
-            waiting = []
-    yield lines_of(waiting)
 
 
 blueprints = (timelines, audit)

@@ -1,4 +1,4 @@
-"""The figures at the head of the client page: one query, whatever the client has."""
+"""What stands open for a client, for the head of their page: one query, whatever the client has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,30 @@ from app.clients.models import ClientContact, Contact
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.clock import today
-from app.core.db import db
+from app.core.db import db, rows_in_one
 from app.jobs.models import Job, JobStatus
 from app.ledger.models import Account, Balance
 from app.requests.models import ANSWERABLE, ClientRequest
+
+
+@dataclass(frozen=True)
+class OpenJob:
+    """An open job, as the list of those due first tells it."""
+
+    id: UUID
+    title: str
+    number: str
+    due_on: dt.date | None
+    tasks_done: int
+    tasks_total: int
+    at_risk_because: str
+
+
+@dataclass(frozen=True)
+class FirstContact:
+    id: UUID
+    name: str
+    role: str
 
 
 @dataclass(frozen=True)
@@ -31,51 +52,72 @@ class Overview:
     waiting_requests: int
     wip: Decimal
     receivable: Decimal
+    jobs: Sequence[OpenJob]
+    contacts: Sequence[FirstContact]
+
+
+_CLIENT, _CURRENCY = sa.bindparam("client", type_=sa.Uuid()), sa.bindparam("currency", type_=sa.CHAR(3))
+_TODAY = sa.bindparam("today", type_=sa.Date())
+MOST_JOBS, MOST_CONTACTS = 8, 5
 
 
 def overview_of(client_id: UUID, currency: str, *, seen_by: Actor) -> Overview:
-    """Counts and sums of what `seen_by` may see of a client."""
-    sight = within_sight(seen_by, Job.client_id, Job.engagement_id)
-    jobs = [Job.client_id == client_id, Job.status == JobStatus.ACTIVE, *sight]
-    late = sa.func.count().filter(Job.due_on < today())
-    next_due = sa.func.min(Job.due_on).label("next")
-    found = sa.select(sa.func.count().label("open"), late.label("late"), next_due).where(*jobs).subquery()
+    """Counts, sums and the first rows of what `seen_by` may see of a client."""
+    row = db.session.execute(_asked(seen_by), {"client": client_id, "currency": currency, "today": today()}).one()
+    jobs, contacts = [_job(found) for found in row[6]], [_contact(found) for found in row[7]]
+    return Overview(row[0], row[1], row[2], row[3], row[4], row[5], jobs, contacts)
+
+
+def _job(found: dict[str, Any]) -> OpenJob:
+    due_on = dt.date.fromisoformat(found["due_on"]) if found["due_on"] else None
+    return OpenJob(**{**found, "id": UUID(found["id"]), "due_on": due_on})
+
+
+def _contact(found: dict[str, Any]) -> FirstContact:
+    return FirstContact(**{**found, "id": UUID(found["id"])})
+
+
+@lru_cache(maxsize=256)
+def _asked(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
+    """One statement for each pair of eyes: making it costs more than asking it."""
+    jobs = [
+        Job.client_id == _CLIENT, Job.status == JobStatus.ACTIVE,
+        *within_sight(seen_by, Job.client_id, Job.engagement_id),
+    ]
+    counted = sa.select(
+        sa.func.count().label("open"), sa.func.count().filter(Job.due_on < _TODAY).label("late"),
+        sa.func.min(Job.due_on).label("next"),
+    ).where(*jobs).subquery()
     waiting = sa.select(sa.func.count()).select_from(ClientRequest).where(
-        ClientRequest.client_id == client_id, ClientRequest.state.in_(ANSWERABLE),
+        ClientRequest.client_id == _CLIENT, ClientRequest.state.in_(ANSWERABLE),
         *within_sight(seen_by, ClientRequest.client_id, ClientRequest.engagement_id),
     ).scalar_subquery()
-    row = db.session.execute(
-        sa.select(found.c.open, found.c.late, found.c.next, waiting, _sum(client_id, currency, Account.WIP, seen_by),
-                  _sum(client_id, currency, Account.RECEIVABLE, seen_by))
-    ).one()
-    return Overview(*row)
+    return sa.select(
+        counted.c.open, counted.c.late, counted.c.next, waiting, _sum(Account.WIP, seen_by),
+        _sum(Account.RECEIVABLE, seen_by), rows_in_one(_open_jobs(jobs)), rows_in_one(_first_contacts(seen_by)),
+    )
 
 
-def _sum(client_id: UUID, currency: str, account: Account, seen_by: Actor) -> sa.ScalarSelect[Decimal]:
+def _sum(account: Account, seen_by: Actor) -> sa.ScalarSelect[Decimal]:
     return sa.select(sa.func.coalesce(sa.func.sum(Balance.amount), 0)).where(
-        Balance.client_id == client_id, Balance.account == account, Balance.currency == currency,
+        Balance.client_id == _CLIENT, Balance.account == account, Balance.currency == _CURRENCY,
         *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
     ).scalar_subquery()
 
 
-def open_jobs_of(client_id: UUID, *, seen_by: Actor, limit: int = 8) -> Sequence[Any]:
+def _open_jobs(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[*tuple[Any, ...]]:
     """The open jobs that are due first."""
-    return db.session.execute(
-        sa.select(
-            Job.id, Job.title, Job.number, Job.due_on, Job.tasks_done, Job.tasks_total, Job.at_risk_because
-        ).where(
-            Job.client_id == client_id, Job.status == JobStatus.ACTIVE,
-            *within_sight(seen_by, Job.client_id, Job.engagement_id),
-        ).order_by(Job.due_on, Job.id).limit(limit)
-    ).all()
+    return sa.select(
+        Job.id, Job.title, Job.number, Job.due_on, Job.tasks_done, Job.tasks_total, Job.at_risk_because
+    ).where(*conditions).order_by(Job.due_on, Job.id).limit(MOST_JOBS)
 
 
-def first_contacts_of(client_id: UUID, *, seen_by: Actor, limit: int = 5) -> Sequence[Any]:
-    """The primary contact and the next few: id, name, role."""
-    return db.session.execute(
+def _first_contacts(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
+    """The primary contact and the next few."""
+    return (
         sa.select(Contact.id, Contact.name, ClientContact.role)
         .join(ClientContact, ClientContact.contact_id == Contact.id)
-        .where(ClientContact.client_id == client_id, Contact.archived_at.is_(None),
+        .where(ClientContact.client_id == _CLIENT, Contact.archived_at.is_(None),
                *within_sight(seen_by, ClientContact.client_id))
-        .order_by(ClientContact.is_primary.desc(), Contact.sort_key).limit(limit)
-    ).all()
+        .order_by(ClientContact.is_primary.desc(), Contact.sort_key).limit(MOST_CONTACTS)
+    )

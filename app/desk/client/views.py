@@ -17,7 +17,7 @@ from app.core.errors import NotFound
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number
 from app.desk.activity.tell import tell
-from app.desk.client.queries import first_contacts_of, open_jobs_of, overview_of
+from app.desk.client.queries import overview_of
 from app.desk.client.sections import Section, sections_for
 from app.desk.comments import drawn
 from app.desk.guard import guard
@@ -97,7 +97,6 @@ def _overview(client: Client) -> Markup:
         "desk/client/_overview.html", client=client, sections=sections_for(actor),
         sees_money=actor.may(Permission.WIP_SEE),
         overview=overview_of(client.id, client.currency, seen_by=actor),
-        jobs=open_jobs_of(client.id, seen_by=actor), contacts=first_contacts_of(client.id, seen_by=actor),
         **drawn("client", client.id, seen_by=actor),
         recent=tell(EventFilter(client_id=client.id), seen_by=actor, limit=8),
     ))
