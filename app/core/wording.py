@@ -121,6 +121,17 @@ def moment(value: dt.datetime | None) -> str:
     return time if local.date() == clock.today() else f"{day(local.date())} {time}"
 
 
+def beside(title: str, name: str) -> str:
+    """A title without the name that already stands next to it: `VAT Q3 2026` beside Acme Ltd, not `Acme Ltd VAT Q3 2026`."""
+    rest = title.removeprefix(name).lstrip(" :,·–-") if name and title.startswith(name) else ""
+    return rest[:1].upper() + rest[1:] if rest else title
+
+
+def day_of_year(value: tuple[int, int]) -> str:
+    """`31 December`: a month's day that comes round every year."""
+    return _written(dt.date(2000, *value), "d MMMM", locale())
+
+
 def initials(name: str) -> str:
     """At most two letters of a name, first and last word."""
     words = [word for word in name.replace(".", " ").split() if word[0].isalnum()]
@@ -134,5 +145,5 @@ def hue_of(name: str) -> int:
 
 
 def init_app(app: Flask) -> None:
-    for filter_ in (amount, money, duration, day, distance, exact, moment, initials, hue_of):
+    for filter_ in (amount, money, duration, day, distance, exact, moment, beside, day_of_year, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

@@ -68,7 +68,7 @@ class JobForm(Form):
         services = db.session.execute(
             sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
         ).all()
-        self.service.offer([(row.id, row.name) for row in services], empty="None")
+        self.service.offer([(row.id, row.name) for row in services], empty="No service")
         engagements = engagements_of(self.client.data, seen_by=actor, open_only=True) if self.client.data else []
         self.engagement.offer([(e.id, f"{e.number} {e.name}") for e in engagements], empty="The client's only one")
 

@@ -187,7 +187,7 @@ class TryRateForm(Form):
     person = PickField("Person", find=lambda text: None, required="Pick a person.")
     engagement = PickField("Engagement", find=lambda text: None, required="Pick an engagement.")
     on = DateField("On", validators=[InputRequired(NO_DATE)])
-    work_role = wtforms.SelectField("Work role", choices=_roles("None"), default="")
+    work_role = wtforms.SelectField("Work role", choices=_roles("Whatever the role"), default="")
 
 
 Fallback = TypeVar("Fallback", dt.date, None)

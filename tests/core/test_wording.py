@@ -66,3 +66,16 @@ def test_near_days_are_told_by_their_distance(days: int, said: str) -> None:
 )
 def test_initials_are_the_first_and_last_words_letters(name: str, letters: str) -> None:
     assert wording.initials(name) == letters
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [("Acme Ltd VAT Q3 2026", "VAT Q3 2026"), ("Acme Ltd: advice", "Advice"), ("Acme Ltd", "Acme Ltd"),
+     ("Help for Acme Ltd", "Help for Acme Ltd")],
+)
+def test_a_title_does_not_say_again_the_name_beside_it(title: str, said: str) -> None:
+    assert wording.beside(title, "Acme Ltd") == said
+
+
+def test_a_year_end_is_a_day_and_a_month() -> None:
+    assert wording.day_of_year((2, 29)) == "29 February"
