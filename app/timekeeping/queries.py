@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -146,7 +147,7 @@ class TimerGlance:
     client: str
 
 
-def _glance(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _glance(*conditions: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:
     """The timer that runs and one that was forgotten, and how many there are in all."""
     return (
         sa.select(
@@ -170,10 +171,15 @@ def _glance(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
+@lru_cache(maxsize=512)
+def _glance_of(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
+    return _glance(*_own(seen_by))
+
+
 def timers_at_a_glance(*, seen_by: Actor) -> tuple[list[TimerGlance], int]:
     """For the bar over every page, in one small query: the timer that runs and one that was forgotten, and how many
     there are in all."""
-    rows = db.session.execute(_glance(*_own(seen_by))).all()
+    rows = db.session.execute(_glance_of(seen_by)).all()
     return [TimerGlance(*row[:-1]) for row in rows], rows[0].total if rows else 0
 
 

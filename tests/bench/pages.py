@@ -146,7 +146,7 @@ def acts_for(site: Site) -> list[Act]:
 
     return [
         Act("start timer", lambda s, n: turn_of(s.staff, n).post("/timers", {
-            "id": str(new_id()), "task_id": str(next(timed)),
+            "timer_id": str(new_id()), "task_id": str(next(timed)),
         })),
         Act("complete a task", lambda s, n: s.manager.post(f"/tasks/{next(ready)}/completion", {"view": "work"})),
         Act("create an entry", lambda s, n: turn_of(s.staff, n).post("/time", {

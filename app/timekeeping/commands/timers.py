@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.activity.commands import record
-from app.clients.models import Engagement
 from app.clients.policy import can_see
 from app.core import clock
 from app.core.actors import Actor
@@ -19,7 +20,6 @@ from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
-from app.jobs.models import Job, Task
 from app.timekeeping.commands.entries import record_entry
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
 from app.timekeeping.models import TimeEntry, Timer
@@ -68,12 +68,13 @@ def start_timer(timer_id: UUID, target: Target, *, by: Actor, note: str = "") ->
         timer = same_id or next((t for t in own if t.discarded_at is None and _goes_on(t, place)), None)
         if timer is not None and (timer is same_id or timer.running_since is not None):
             return timer
-        _pause(own)
         if timer is None:
             timer = _new_timer(timer_id, place, note, by=by)
-            session.add(timer)
-        timer.running_since = now()
-        session.flush()
+            _start_new(timer, instead_of=next((each for each in own if each.running_since is not None), None))
+        else:
+            _pause(own)
+            timer.running_since = now()
+            session.flush()
         record("timekeeping.timer.start", timer, by=by, name=place.name, topics=_topics(timer))
         return timer
 
@@ -88,10 +89,39 @@ def _new_timer(timer_id: UUID, place: Place, note: str, *, by: Actor) -> Timer:
         task_id=place.task_id,
         note=_note(note),
         started_at=now(),
-        running_since=None,
+        running_since=now(),
         gathered=dt.timedelta(),
         overran=False,
+        discarded_at=None,
     )
+
+
+# The running one is held first and the new one written then: the database allows one at a time.
+_START = sa.text("""
+    WITH held AS (
+        UPDATE timer SET gathered = :gathered, overran = :overran, running_since = NULL
+        WHERE id = CAST(:running AS uuid) RETURNING id
+    )
+    INSERT INTO timer (id, person_id, client_id, engagement_id, job_id, task_id, note, started_at, running_since,
+                       gathered, overran)
+    SELECT :id, :person_id, :client_id, :engagement_id, CAST(:job_id AS uuid), CAST(:task_id AS uuid), :note,
+           :now, :now, 0, false
+    FROM (SELECT count(*) AS number FROM held) AS first WHERE first.number >= 0
+""")
+_PLACE = ("id", "person_id", "client_id", "engagement_id", "job_id", "task_id", "note")
+
+
+def _start_new(timer: Timer, *, instead_of: Timer | None) -> None:
+    """Write a new timer and hold the one that runs, in one statement."""
+    held: dict[str, Any] = {"running": None, "gathered": 0, "overran": False}
+    if instead_of is not None:
+        _hold(instead_of, set_committed_value)
+        seconds = int(instead_of.gathered.total_seconds())
+        held = {"running": instead_of.id, "gathered": seconds, "overran": instead_of.overran}
+    values = {name: getattr(timer, name) for name in _PLACE}
+    db.session.connection().execute(_START, {**values, **held, "now": timer.started_at})
+    make_transient_to_detached(timer)
+    db.session.add(timer)
 
 
 def _goes_on(timer: Timer, place: Place) -> bool:
@@ -103,68 +133,67 @@ def _topics(timer: Timer) -> tuple[str, ...]:
     return (f"person:{timer.person_id}",)
 
 
-def _lock(person_id: UUID | None) -> sa.ColumnElement[None]:
-    """One at a time per person; the unique index is what guarantees it."""
-    return sa.func.pg_advisory_xact_lock(TIMER_LOCK, sa.func.hashtext(str(person_id)))
+# One at a time per person; the unique index is what guarantees it.
+_LOCK = f"pg_advisory_xact_lock({TIMER_LOCK}, hashtext(:person))"
+_LOCKED = sa.text(f"SELECT {_LOCK}")
+_OF_TASK, _OF_JOB, _OF_ENGAGEMENT = (
+    sa.text(f"SELECT {columns}, {_LOCK} FROM {table} WHERE id = :named")
+    for table, columns in (
+        ("task", "client_id, engagement_id, job_id, id, name"),
+        ("job", "client_id, engagement_id, id, null, title"),
+        ("engagement", "client_id, id, null, null, name"),
+    )
+)
 
 
 def _place(target: Target, *, by: Actor) -> Place:
     """Where a target is and what it is called, the person's timers locked in the same round trip."""
-    none = sa.null()
-    columns: tuple[Any, ...]
-    if target.task_id:
-        wanted = Task.id == target.task_id
-        columns = Task.client_id, Task.engagement_id, Task.job_id, Task.id, Task.name
-    elif target.job_id:
-        wanted = Job.id == target.job_id
-        columns = Job.client_id, Job.engagement_id, Job.id, none, Job.title
-    else:
-        wanted = Engagement.id == target.engagement_id
-        columns = Engagement.client_id, Engagement.id, none, none, Engagement.name
-    row = db.session.execute(sa.select(*columns, _lock(by.id)).where(wanted)).one_or_none()
+    statement = _OF_TASK if target.task_id else _OF_JOB if target.job_id else _OF_ENGAGEMENT
+    named = target.task_id or target.job_id or target.engagement_id
+    row = db.session.connection().execute(statement, {"named": named, "person": str(by.id)}).one_or_none()
     if row is None or not can_see(by, row[0], row[1]):
         raise NotFound()
     return Place(*row[:5])
 
 
-def _timers_that_matter(timer_id: UUID, place: Place, *, by: Actor) -> Sequence[Timer]:
-    """The one that runs, the one of this id, and those that are for the same work."""
-    return _select_timers(
-        by,
-        sa.or_(
-            Timer.running_since.is_not(None),
-            Timer.id == timer_id,
-            sa.and_(
-                Timer.engagement_id == place.engagement_id,
-                Timer.job_id.is_not_distinct_from(place.job_id),
-                Timer.task_id.is_not_distinct_from(place.task_id),
-            ),
+_OWN = sa.select(Timer).where(Timer.person_id == sa.bindparam("person")).execution_options(populate_existing=True)
+_RUNNING = _OWN.where(Timer.running_since.is_not(None))
+_THAT_MATTER = _OWN.where(
+    sa.or_(
+        Timer.running_since.is_not(None),
+        Timer.id == sa.bindparam("timer"),
+        sa.and_(
+            Timer.engagement_id == sa.bindparam("engagement"),
+            Timer.job_id.is_not_distinct_from(sa.bindparam("job", type_=sa.Uuid)),
+            Timer.task_id.is_not_distinct_from(sa.bindparam("task", type_=sa.Uuid)),
         ),
     )
+)
 
 
-def _timers_that_run(by: Actor) -> Sequence[Timer]:
-    return _select_timers(by, Timer.running_since.is_not(None))
-
-
-def _select_timers(by: Actor, wanted: sa.ColumnElement[bool]) -> Sequence[Timer]:
-    return db.session.scalars(
-        sa.select(Timer).where(Timer.person_id == by.id, wanted).execution_options(populate_existing=True)
-    ).all()
+def _timers_that_matter(timer_id: UUID, place: Place, *, by: Actor) -> Sequence[Timer]:
+    """The one that runs, the one of this id, and those that are for the same work."""
+    named = {"engagement": place.engagement_id, "job": place.job_id, "task": place.task_id}
+    return db.session.scalars(_THAT_MATTER, {"person": by.id, "timer": timer_id, **named}).all()
 
 
 def _pause(timers: Sequence[Timer]) -> None:
     """Hold whichever runs. One that was forgotten stays marked: only the person knows what it was."""
     for timer in timers:
         if timer.running_since is not None:
-            timer.overran = is_forgotten(timer)
-            timer.gathered, timer.running_since = elapsed(timer), None
+            _hold(timer)
             db.session.flush()
+
+
+def _hold(timer: Timer, write: Callable[[Timer, str, Any], None] = setattr) -> None:
+    overran, gathered = is_forgotten(timer), elapsed(timer)
+    for name, value in (("overran", overran), ("gathered", gathered), ("running_since", None)):
+        write(timer, name, value)
 
 
 def _locked(timer: Timer) -> Timer | None:
     """The timer as it is now, alone with it; None when it has become an entry meanwhile."""
-    db.session.execute(sa.select(_lock(timer.person_id)))
+    db.session.connection().execute(_LOCKED, {"person": str(timer.person_id)})
     return db.session.scalar(sa.select(Timer).where(Timer.id == timer.id).execution_options(populate_existing=True))
 
 
@@ -186,7 +215,7 @@ def resume_timer(timer: Timer, *, by: Actor) -> None:
             return
         if timer.overran:
             raise Refused("This timer ran on overnight. Say first how long you really worked.", field="recorded")
-        _pause(_timers_that_run(by))
+        _pause(db.session.scalars(_RUNNING, {"person": by.id}).all())
         timer.running_since = now()
         session.flush()
         record("timekeeping.timer.resume", timer, by=by, topics=_topics(timer))

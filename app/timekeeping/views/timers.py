@@ -9,6 +9,7 @@ from flask import Blueprint, Response, flash, g, render_template, request, url_f
 from markupsafe import Markup
 
 from app.core.clock import today
+from app.core.db import in_one_piece
 from app.core.durations import BadDuration, parse_duration
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
@@ -93,8 +94,9 @@ def create() -> Answer:
         target = resolve_work(text[:200], seen_by=me()) or target
     if not target:
         return _answer(error="Pick a step, a job or an engagement to start the timer on.")
-    commands.start_timer(parse_id(form.get("timer_id")) or new_id(), target, by=me(), note=form.get("note", ""))
-    return _answer("The timer runs")
+    with in_one_piece():  # the bar is read before the commit: what it shows stands or falls with the timer
+        commands.start_timer(parse_id(form.get("timer_id")) or new_id(), target, by=me(), note=form.get("note", ""))
+        return _answer("The timer runs")
 
 
 @blueprint.post("/timers/<uuid:timer_id>/pause")
