@@ -28,13 +28,12 @@ OPEN = "portal.sign_in"
 def enter() -> Answer | None:
     """Let in whoever has a session. Everything after this sees what the contact may see, whatever a query forgets."""
     request_mark.set((g.get("request_id", ""), request.remote_addr or ""))
-    firm = get_firm_facts()
+    visit = find_visit(session["contact"]) if session.get("contact") else None
+    firm = visit.firm if visit else get_firm_facts()
     if firm is None:
         raise NotFound()
     clock.set_zone(firm.zone)
-    g.firm = firm
-    visit = find_visit(session.get("contact", "")) if session.get("contact") else None
-    g.visit = visit
+    g.firm, g.visit = firm, visit
     g.language = _language(visit.language if visit else "")
     if request.blueprint == OPEN:
         return None

@@ -72,7 +72,7 @@ def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
 def _whole(statement: sa.Select[ClientRequest]) -> sa.Select[ClientRequest]:
     return statement.options(
         joinedload(ClientRequest.client).load_only(Client.id, Client.name),
-        selectinload(ClientRequest.items).selectinload(RequestItem.files).joinedload(ItemDocument.document),
+        selectinload(ClientRequest.items).joinedload(RequestItem.files).joinedload(ItemDocument.document),
     )
 
 
@@ -210,15 +210,11 @@ def earlier_answers(request: ClientRequest, *, seen_by: Actor) -> dict[str, Requ
     """By question code: the item of the last accepted request of this client made from the same template request."""
     if request.template_request_id is None:
         return {}
-    before = db.session.scalar(
-        requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
-            ClientRequest.client_id == request.client_id, ClientRequest.id != request.id,
-            ClientRequest.template_request_id == request.template_request_id,
-            ClientRequest.state == RequestState.ACCEPTED, ClientRequest.id < request.id,
-        ).order_by(ClientRequest.id.desc()).limit(1)
-    )
-    if before is None:
-        return {}
+    before = requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
+        ClientRequest.client_id == request.client_id, ClientRequest.id != request.id,
+        ClientRequest.template_request_id == request.template_request_id,
+        ClientRequest.state == RequestState.ACCEPTED, ClientRequest.id < request.id,
+    ).order_by(ClientRequest.id.desc()).limit(1).scalar_subquery()
     items = db.session.scalars(
         sa.select(RequestItem).options(load_only(RequestItem.code, RequestItem.kind, RequestItem.answer))
         .where(RequestItem.request_id == before, RequestItem.answer.is_not(None))

@@ -22,6 +22,8 @@ from app.core.ids import new_id, new_token, token_hash
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.delivery.commands import send_mail
+from app.firm.models import Firm
+from app.firm.queries import FACTS, FirmFacts
 from app.people.commands.throttle import Door, begin_try
 
 LINK_LIFETIME = dt.timedelta(minutes=15)
@@ -51,6 +53,7 @@ class PortalVisit:
     request_id: UUID | None
     last_seen_at: dt.datetime
     client_ids: tuple[UUID, ...]
+    firm: FirmFacts
 
 
 def is_system(by: Actor) -> bool:
@@ -169,23 +172,31 @@ def open_contact_session(
     return token
 
 
+_reached = (
+    sa.select(sa.func.coalesce(sa.func.array_agg(ClientContact.client_id), sa.text("'{}'::uuid[]")))
+    .join(Client, Client.id == ClientContact.client_id)
+    .where(ClientContact.contact_id == Contact.id, ClientContact.portal_access, Client.archived_at.is_(None))
+    .correlate(Contact).scalar_subquery()
+)
+_visiting = (
+    sa.select(ContactSession.id, Contact.id, Contact.name, Contact.language, ContactSession.request_id,
+              ContactSession.last_seen_at, _reached, *FACTS)
+    .join(Contact, Contact.id == ContactSession.contact_id).join(Firm, Firm.set_up_at.is_not(None))
+    .where(ContactSession.token_hash == sa.bindparam("token_hash"), ContactSession.revoked_at.is_(None),
+           ContactSession.expires_at > sa.bindparam("now"), ContactSession.last_seen_at > sa.bindparam("idle_since"),
+           Contact.archived_at.is_(None))
+)
+
+
 def find_visit(token: str) -> PortalVisit | None:
     """The visit that a cookie stands for: not ended, not run out, not idle for ten days, its contact still there."""
-    clients = (
-        sa.select(sa.func.coalesce(sa.func.array_agg(ClientContact.client_id), sa.text("'{}'::uuid[]")))
-        .join(Client, Client.id == ClientContact.client_id)
-        .where(ClientContact.contact_id == Contact.id, ClientContact.portal_access, Client.archived_at.is_(None))
-        .correlate(Contact).scalar_subquery()
-    )
+    at = now()
     row = db.session.execute(
-        sa.select(ContactSession.id, Contact.id, Contact.name, Contact.language, ContactSession.request_id,
-                  ContactSession.last_seen_at, clients)
-        .join(Contact, Contact.id == ContactSession.contact_id)
-        .where(ContactSession.token_hash == token_hash(token), ContactSession.revoked_at.is_(None),
-               ContactSession.expires_at > now(), ContactSession.last_seen_at > now() - IDLE,
-               Contact.archived_at.is_(None))
+        _visiting, {"token_hash": token_hash(token), "now": at, "idle_since": at - IDLE}
     ).one_or_none()
-    return PortalVisit(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6])) if row else None
+    if row is None:
+        return None
+    return PortalVisit(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6]), FirmFacts(*row[7:]))
 
 
 def touch_session(session_id: UUID, *, by: Actor) -> None:
