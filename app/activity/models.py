@@ -37,6 +37,7 @@ class Event(Base):
         sa.Index("ix_event_client", "client_id", "id"),
         sa.Index("ix_event_job", "job_id", "id", postgresql_where=sa.text("job_id IS NOT NULL")),
         sa.Index("ix_event_at", "at"),
+        sa.Index("ix_event_kind", "kind", "id", postgresql_ops={"kind": "text_pattern_ops"}),
     )
 
 

@@ -96,7 +96,10 @@ def _select(found: EventFilter, sight: Sight, named: Name) -> sa.Select[Any]:
 
 
 def _kind(kind: str) -> sa.ColumnElement[bool]:
-    return Event.kind.startswith(kind, autoescape=True) if kind.endswith(".") else Event.kind == kind
+    """A beginning is a span from `jobs.` up to `jobs/`: what an index answers, in whatever order the database sorts."""
+    if not kind.endswith("."):
+        return Event.kind == kind
+    return sa.and_(Event.kind.bool_op("~>=~")(kind), Event.kind.bool_op("~<~")(kind[:-1] + chr(ord(".") + 1)))
 
 
 def _entry(row: Any) -> Entry:

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from app.activity.commands import record
-from app.activity.queries import EventFilter
+from app.activity.queries import EventFilter, _select
 from app.activity.sentences import generally, told
 from app.clients.commands import raise_wall
 from app.core.actors import SYSTEM
-from app.core.db import transaction
+from app.core.db import db, transaction
 from app.core.ids import new_id
-from app.desk.activity.tell import tell
+from app.desk.activity.tell import ACTOR_NAME, tell
 from tests.make import Cast, sign_in
 
 
@@ -91,3 +92,20 @@ def test_the_audit_page_filters_and_is_for_those_who_may(client: FlaskClient, ca
 def test_nonsense_in_the_address_is_not_an_error(client: FlaskClient, cast: Cast, asked: str) -> None:
     sign_in(client, cast.pat)
     assert client.get(f"/audit?{asked}").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["exchange.", "exchange.firm.export"])
+def test_the_few_events_of_a_rare_kind_are_found_without_reading_the_log(cast: Cast, kind: str) -> None:
+    db.session.execute(sa.text(
+        "INSERT INTO event (id, kind, subject_kind, subject_id, actor_kind, at, request_id, address, payload_hash) "
+        "SELECT 900000000 + n, 'jobs.task.completed', 'task', gen_random_uuid(), 'system', now(), '', '', '\\x00' "
+        "FROM generate_series(1, 5000) n"
+    ))
+    with transaction():
+        record("exchange.firm.export", cast.firm, by=SYSTEM)
+    asked = _select(EventFilter(kinds=[kind]), [], ACTOR_NAME).limit(51)
+    words = str(asked.compile(dialect=db.engine.dialect, compile_kwargs={"literal_binds": True}))
+    plan = "\n".join(db.session.scalars(sa.text("EXPLAIN " + words.replace(":", "\\:"))))
+    assert "ix_event_kind" in plan and "pk_event on" not in plan, plan
+    assert [line.kind for line in tell(EventFilter(kinds=[kind]), seen_by=SYSTEM)] == ["exchange.firm.export"]
+    assert tell(EventFilter(kinds=[kind], without=["exchange."]), seen_by=SYSTEM) == []
