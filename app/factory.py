@@ -57,6 +57,7 @@ WORKS = (
     "app.billing.commands.runs",
     "app.billing.proofs",
     "app.billing.sentences",
+    "app.ledger.background",
     "app.ledger.proofs",
     "app.activity.background",
     "app.runs.background",
@@ -96,6 +97,10 @@ class TwoDoorSessions(SecureCookieSessionInterface):
     def get_cookie_name(self, app: Flask) -> str:
         prefix = "__Host-" if app.config["SESSION_COOKIE_SECURE"] else ""
         return prefix + ("portal" if request.path.startswith(PORTAL) else "firm")
+
+    def should_set_cookie(self, app: Flask, session: Any) -> bool:
+        """Pages make it last on; a fragment leaves it alone unless something in it has changed."""
+        return bool(session.modified) or (session.permanent and "HX-Request" not in request.headers)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

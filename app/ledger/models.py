@@ -120,6 +120,39 @@ class Balance(Base):
     __table_args__ = (sa.Index("ix_balance_account", "account", "client_id", postgresql_where=sa.text("amount <> 0")),)
 
 
+class ClientBalance(Base):
+    """A kept copy: the sum of a client's balances, in the order in which the largest are asked for."""
+
+    __tablename__ = "client_balance"
+
+    account: Mapped[Account] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID] = mapped_column(primary_key=True)
+    currency: Mapped[Currency] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal]
+
+    __table_args__ = (
+        sa.Index(
+            "ix_client_balance_largest", "account", "amount", "client_id", "currency",
+            postgresql_where=sa.text("amount <> 0"),
+        ),
+    )  # fmt: skip
+
+
+class AccountBalance(Base):
+    """A kept copy: an account's sum by month of origin, over everybody. Its rows are changes that add up.
+
+    Whoever posts appends a change and so waits for nobody; now and then the changes are gathered into one row a month.
+    """
+
+    __tablename__ = "account_balance"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    account: Mapped[Account]
+    currency: Mapped[Currency]
+    age_month: Mapped[dt.date]
+    amount: Mapped[Decimal]
+
+
 class ExchangeRate(HasId, Base):
     """Units of `base` for one unit of `currency`, from a day on; written onto each posting, never looked up again."""
 

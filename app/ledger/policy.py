@@ -13,6 +13,10 @@ def can_post(by: Actor, *_things: Any) -> bool:
     return by.is_system or by.is_person
 
 
+def can_gather(by: Actor) -> bool:
+    return by.is_system
+
+
 def can_close_period(by: Actor) -> bool:
     return by.may(Permission.PERIOD_CLOSE)
 

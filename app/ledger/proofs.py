@@ -36,6 +36,22 @@ _BALANCES = sa.text("""
     WHERE coalesce(p.amount, 0) <> coalesce(b.amount, 0)
     ORDER BY 1, 2, 3, 4 LIMIT 100
 """)
+_CLIENTS = sa.text("""
+    WITH summed AS (SELECT account, client_id, currency, sum(amount) AS amount FROM balance GROUP BY 1, 2, 3)
+    SELECT coalesce(s.account, c.account) AS account, coalesce(s.client_id, c.client_id) AS client_id,
+           coalesce(s.currency, c.currency) AS currency, coalesce(s.amount, 0) AS summed, coalesce(c.amount, 0) AS kept
+    FROM summed s FULL JOIN client_balance c USING (account, client_id, currency)
+    WHERE coalesce(s.amount, 0) <> coalesce(c.amount, 0)
+    ORDER BY 1, 2 LIMIT 100
+""")
+_MONTHS = sa.text("""
+    WITH summed AS (SELECT account, currency, age_month, sum(amount) AS amount FROM balance GROUP BY 1, 2, 3),
+         kept AS (SELECT account, currency, age_month, sum(amount) AS amount FROM account_balance GROUP BY 1, 2, 3)
+    SELECT account, currency, age_month, coalesce(s.amount, 0) AS summed, coalesce(k.amount, 0) AS kept
+    FROM summed s FULL JOIN kept k USING (account, currency, age_month)
+    WHERE coalesce(s.amount, 0) <> coalesce(k.amount, 0)
+    ORDER BY 1, 2, 3 LIMIT 100
+""")
 _MEMO = sa.text("""
     SELECT currency, sum(amount) AS off FROM posting WHERE account IN ('wip', 'wip_memo')
     GROUP BY currency HAVING sum(amount) <> 0
@@ -71,6 +87,19 @@ def prove_balances() -> Iterator[Finding]:
         yield Finding(
             f"{row.account} of client {row.client_id}, {row.age_month:%Y-%m}",
             f"{row.kept} {row.currency} kept, {row.posted} posted",
+        )
+
+
+@proof("ledger.sums")
+def prove_sums() -> Iterator[Finding]:
+    """The kept sums of clients and of accounts by month equal the kept balances."""
+    for row in asked(_CLIENTS):
+        yield Finding(
+            f"{row.account} of client {row.client_id}", f"{row.kept} {row.currency} kept, {row.summed} in its balances"
+        )
+    for row in asked(_MONTHS):
+        yield Finding(
+            f"{row.account} of {row.age_month:%Y-%m}", f"{row.kept} {row.currency} kept, {row.summed} in its balances"
         )
 
 

@@ -16,7 +16,7 @@ from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import Refused
 from app.ledger.ageing import BUCKETS, bucket_starts
-from app.ledger.models import Account, Balance, ExchangeRate, LedgerPeriod, LedgerTransaction, Posting
+from app.ledger.models import Account, AccountBalance, Balance, ExchangeRate, LedgerPeriod, LedgerTransaction, Posting
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,18 @@ def aged_balances(account: Account, on: dt.date, *, seen_by: Actor, by_engagemen
     )
 
 
-def aged_total(account: Account, on: dt.date, *, seen_by: Actor, client_id: UUID | None = None) -> list[Aged]:
-    """One ageing per currency, over everything the viewer may see or over one client."""
+def aged_total(account: Account, on: dt.date, *, seen_by: Actor) -> list[Aged]:
+    """One ageing per currency over everything the viewer may see: for whoever stands behind no wall, the kept sums."""
+    walled = bool(seen_by.walled_clients or seen_by.walled_engagements)
+    source: Any = Balance if walled else AccountBalance
+    sight = within_sight(seen_by, Balance.client_id, Balance.engagement_id) if walled else []
     statement = (
-        sa.select(Balance.currency, *age_columns(on, Balance.age_month, Balance.amount))
-        .where(
-            Balance.account == account,
-            Balance.amount != 0,
-            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
-        )
-        .group_by(Balance.currency)
-        .order_by(Balance.currency)
+        sa.select(source.currency, *age_columns(on, source.age_month, source.amount))
+        .where(source.account == account, source.amount != 0, *sight)
+        .group_by(source.currency)
+        .order_by(source.currency)
     )
-    if client_id:
-        statement = statement.where(Balance.client_id == client_id)
-    return [Aged(client_id or UUID(int=0), None, row.currency, tuple(row[1:])) for row in db.session.execute(statement)]
+    return [Aged(UUID(int=0), None, row.currency, tuple(row[1:])) for row in db.session.execute(statement)]
 
 
 def balance_of(

@@ -10,11 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.billing.queries.wip import kept_page
+from app.core.actors import SYSTEM
+from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotAllowed, Refused
+from app.core.proofs import Finding
+from app.ledger import commands
 from app.ledger.ageing import age_in_days, bucket_index, bucket_starts
-from app.ledger.commands import Leg, close_period, post, reverse
-from app.ledger.models import Account, LedgerTransaction, TransactionKind
+from app.ledger.commands import Leg, close_period, gather_account_balances, post, reverse
+from app.ledger.models import Account, AccountBalance, ClientBalance, LedgerTransaction, TransactionKind
+from app.ledger.proofs import prove_sums
 from app.ledger.queries import aged_total, balance_of, sum_on
 from tests.make import Cast
 
@@ -136,6 +142,31 @@ def test_a_wall_takes_its_clients_out_of_every_total(session: Session, cast: Cas
     on = dt.date(2026, 3, 31)
     assert [a.total for a in aged_total(Account.WIP, on, seen_by=cast.actor(cast.sam))] == [Decimal(50)]
     assert aged_total(Account.WIP, on, seen_by=cast.actor(cast.wes)) == []
+
+
+def test_the_kept_sums_tell_what_the_balances_tell_and_gathering_changes_nothing(
+    session: Session, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_wip(cast, "100.50")
+    record_wip(cast, "20.25", dt.date(2026, 1, 31))
+    record_wip(cast, "-20.25", dt.date(2026, 1, 31))
+    pat = cast.actor(cast.pat)
+    page, [total] = kept_page(Account.WIP, seen_by=pat, page=1).rows, aged_total(Account.WIP, today(), seen_by=pat)
+    assert [(row.name, row.total, sum(row.ages)) for row in page] == [
+        (cast.acme.name, Decimal("100.5"), Decimal("100.5"))
+    ]
+    assert total.total == Decimal("100.5") and findings() == []
+    monkeypatch.setattr(commands, "GATHER_FROM", 2)
+    assert gather_account_balances(by=SYSTEM)
+    assert session.scalar(sa.select(sa.func.count()).select_from(AccountBalance)) == 1
+    assert aged_total(Account.WIP, today(), seen_by=pat) == [total] and findings() == []
+    session.execute(sa.update(AccountBalance).values(amount=1))
+    session.execute(sa.update(ClientBalance).values(amount=2))
+    assert len(findings()) == 2
+
+
+def findings() -> list[Finding]:
+    return list(prove_sums())
 
 
 def test_a_foreign_currency_needs_a_rate_and_names_the_way_to_add_it(session: Session, cast: Cast) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 from app.billing.models import Allocation, Invoice, Payment
 from app.billing.open import owed
 from app.billing.policy import can_see_invoices
-from app.billing.queries.wip import AgedPage, WipFilter, aged_page, client_conditions, kept
+from app.billing.queries.wip import AgedPage, WipFilter, aged_page, balances_of, client_conditions, kept_page
 from app.clients.models import Client
 from app.clients.names import sort_key
 from app.clients.policy import can_see, within_sight
@@ -133,7 +133,9 @@ def receivables_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) ->
     """What clients owe by the month it fell due, largest first."""
     if not can_see_invoices(seen_by):
         raise NotFound()
-    source = kept(Account.RECEIVABLE, seen_by=seen_by)
+    if found == WipFilter():
+        return kept_page(Account.RECEIVABLE, seen_by=seen_by, page=page)
+    source = balances_of(Account.RECEIVABLE, seen_by)
     return aged_page(
         source, clock.today(), client_conditions(found), seen_by=seen_by, page=page, key=("receivable", found)
     )

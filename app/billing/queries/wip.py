@@ -19,13 +19,13 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
-from app.ledger.models import Account, Balance, LedgerTransaction, Posting
+from app.ledger.models import Account, AccountBalance, Balance, ClientBalance, LedgerTransaction, Posting
 from app.ledger.queries import age_columns
 from app.ledger.remembered import remembered
 from app.people.models import Person
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
-PER_PAGE = 40
+PER_PAGE = 30
 UNBILLED = (ItemState.OPEN, ItemState.HELD, ItemState.DRAFTED)
 
 
@@ -87,11 +87,74 @@ def wip_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) -> AgedPag
     if not can_see_wip(seen_by):
         raise NotFound()
     day = found.on or clock.today()
+    if found == WipFilter():
+        return kept_page(Account.WIP, seen_by=seen_by, page=page)
     if found.is_past:
         source = _postings(day, seen_by)
     else:
-        source = _items(found.person_id, seen_by) if found.person_id else _balances(Account.WIP, seen_by)
+        source = _items(found.person_id, seen_by) if found.person_id else balances_of(Account.WIP, seen_by)
     return aged_page(source, day, client_conditions(found), seen_by=seen_by, page=page, key=("wip", found))
+
+
+def kept_page(account: Account, *, seen_by: Actor, page: int) -> AgedPage:
+    """Everybody, today: from the kept sums, in the same time however many clients there are.
+
+    Those sums know of no walls, so that whoever stands behind one asks the balances themselves.
+    """
+    day = clock.today()
+    if seen_by.walled_clients or seen_by.walled_engagements:
+        return aged_page(balances_of(account, seen_by), day, (), seen_by=seen_by, page=page, key=(account,))
+    largest = (
+        sa.select(ClientBalance.client_id, ClientBalance.currency, ClientBalance.amount)
+        .where(ClientBalance.account == account, ClientBalance.amount != 0)
+        .order_by(ClientBalance.amount.desc(), ClientBalance.client_id.desc(), ClientBalance.currency.desc())
+        .limit(PER_PAGE)
+        .offset((page - 1) * PER_PAGE)
+        .cte("largest")
+    )
+    rows = db.session.execute(
+        sa.select(
+            Client.id,
+            Client.name,
+            Client.code,
+            largest.c.currency,
+            *age_columns(day, Balance.age_month, Balance.amount),
+            largest.c.amount,
+        )
+        .join(largest, largest.c.client_id == Client.id)
+        .join(Balance, sa.and_(Balance.client_id == Client.id, Balance.currency == largest.c.currency))
+        .where(Balance.account == account, Balance.amount != 0)
+        .group_by(Client.id, largest.c.currency, largest.c.amount)
+        .order_by(largest.c.amount.desc(), Client.id.desc(), largest.c.currency.desc())
+    ).all()
+    return AgedPage([AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:9]), r[9]) for r in rows], _totals(account, day), page)
+
+
+def _totals(account: Account, day: dt.date) -> list[AgedTotal]:
+    clients = (
+        sa.select(sa.func.count())
+        .where(
+            ClientBalance.account == account,
+            ClientBalance.currency == AccountBalance.currency,
+            ClientBalance.amount != 0,
+        )
+        .correlate(AccountBalance)
+        .scalar_subquery()
+        .label("clients")
+    )
+    total = sa.func.sum(AccountBalance.amount).label("total")
+    rows = db.session.execute(
+        sa.select(
+            AccountBalance.currency,
+            *age_columns(day, AccountBalance.age_month, AccountBalance.amount),
+            total,
+            clients,
+        )
+        .where(AccountBalance.account == account)
+        .group_by(AccountBalance.currency)
+        .order_by(total.desc())
+    ).all()
+    return [AgedTotal(r.currency, tuple(r[1:6]), r.total, r.clients) for r in rows if r.clients]
 
 
 def aged_page(
@@ -155,7 +218,8 @@ def client_conditions(found: WipFilter) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _balances(account: Account, seen_by: Actor) -> sa.Subquery:
+def balances_of(account: Account, seen_by: Actor) -> sa.Subquery:
+    """The kept balances of an account, as a source of `aged_page`."""
     return (
         sa.select(Balance.client_id, Balance.engagement_id, Balance.currency, Balance.age_month, Balance.amount)
         .where(
@@ -165,11 +229,6 @@ def _balances(account: Account, seen_by: Actor) -> sa.Subquery:
         )
         .subquery()
     )
-
-
-def kept(account: Account, *, seen_by: Actor) -> sa.Subquery:
-    """The kept balances of an account, as a source of `aged_page`."""
-    return _balances(account, seen_by)
 
 
 def _postings(day: dt.date, seen_by: Actor) -> sa.Subquery:
@@ -209,7 +268,7 @@ def wip_by_engagement(client_id: UUID, *, seen_by: Actor) -> list[AgedRow]:
     """A client's engagements that have unbilled amounts, by number."""
     if not can_see_wip(seen_by):
         raise NotFound()
-    source = _balances(Account.WIP, seen_by)
+    source = balances_of(Account.WIP, seen_by)
     rows = db.session.execute(
         sa.select(
             Engagement.id,

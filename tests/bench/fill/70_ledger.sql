@@ -52,3 +52,9 @@ SELECT setval(pg_get_serial_sequence('ledger_transaction', 'id'), 516::bigint * 
 INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount)
 SELECT client_id, coalesce(engagement_id, '00000000-0000-0000-0000-000000000000'), account, currency, age_month, sum(amount)
 FROM posting WHERE account IN ('wip', 'receivable', 'credit') GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5;
+
+INSERT INTO client_balance (account, client_id, currency, amount)
+SELECT account, client_id, currency, sum(amount) FROM balance GROUP BY 1, 2, 3 ORDER BY 1, 4;
+
+INSERT INTO account_balance (account, currency, age_month, amount)
+SELECT account, currency, age_month, sum(amount) FROM balance GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3;

@@ -26,7 +26,8 @@ from tests.bench.place import Place
 HERE = Path(__file__).parent
 BIG = (
     "job", "job_role", "task", "dependency", "time_entry", "ledger_transaction", "posting", "invoice", "invoice_line",
-    "invoice_item", "payment", "allocation", "balance", "client_request", "request_item", "request_recipient",
+    "invoice_item", "payment", "allocation", "balance", "client_balance", "account_balance",
+    "client_request", "request_item", "request_recipient",
     "occurrence", "series", "engagement", "client", "contact", "contact_address", "client_contact", "event",
     "event_payload",
 )  # fmt: skip
