@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,6 +25,7 @@ from app.core.fields import (
     VersionField,
     offers,
 )
+from app.core.ids import parse_whole
 from app.core.rounding import INCREMENTS, RoundingRule, RoundMode, RoundPer
 from app.core.web import Form
 from app.firm.queries import list_entities, list_offices, list_tax_rates
@@ -53,10 +53,6 @@ def find_person(text: str) -> UUID | None:
 
 def name_of(person_id: UUID | None) -> str:
     return (db.session.scalar(sa.select(Person.name).where(Person.id == person_id)) or "") if person_id else ""
-
-
-def _number(value: Any) -> int | None:
-    return int(value) if value and str(value).isdigit() else None
 
 
 def _lines(text: str | None) -> list[str]:
@@ -116,7 +112,7 @@ class ClientForm(Form):
             tax_number=self.tax_number.data or "", country=self.country.data or None, email=self.email.data or "",
             phone=self.phone.data or "", website=self.website.data or "", address=self.address.data or "",
             currency=self.currency.data or "", year_end_day=self.year_end_day.data,
-            year_end_month=_number(self.year_end_month.data), vat_stagger=_number(self.vat_stagger.data),
+            year_end_month=parse_whole(self.year_end_month.data), vat_stagger=parse_whole(self.vat_stagger.data),
             office_id=self.office_id.data, partner_id=self.partner_id.data, manager_id=self.manager_id.data,
             terms_days=self.terms_days.data, tags=_lines(self.tags.data), notes=self.notes.data or "",
         )

@@ -14,7 +14,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
 from app.core.durations import BadDuration, format_duration, parse_duration
 from app.core.errors import Refused
-from app.core.ids import parse_id
+from app.core.ids import parse_id, parse_whole
 from app.core.money import exponent, parse_amount
 
 Member = TypeVar("Member", bound=enum.Enum)
@@ -176,5 +176,4 @@ class VersionField(wtforms.HiddenField):
 
     @property
     def number(self) -> int | None:
-        text = str(self.data or "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        return parse_whole(self.data)

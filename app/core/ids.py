@@ -22,6 +22,12 @@ def parse_id(text: str | None) -> UUID | None:
         return None
 
 
+def parse_whole(text: object) -> int | None:
+    """The whole number that a form or an address carries, or None if it is not one of at most nine plain digits."""
+    typed = "" if text is None else str(text).strip()
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
+
+
 def new_token() -> str:
     """256 random bits for a link or a session, URL-safe; only its hash is ever stored."""
     return secrets.token_urlsafe(32)

@@ -23,7 +23,7 @@ from wtforms.i18n import messages_path
 from app.core.actors import Actor
 from app.core.db import take_turn
 from app.core.errors import FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
-from app.core.ids import new_id, parse_id
+from app.core.ids import new_id, parse_id, parse_whole
 from app.core.storage import StorageUnavailable
 
 log = structlog.get_logger()
@@ -65,8 +65,7 @@ def arg(name: str, default: str = "") -> str:
 
 
 def page_number() -> int:
-    text = arg("page", "1")
-    return min(max(int(text), 1), 100_000) if text.isdigit() and len(text) < 7 else 1
+    return min(max(parse_whole(arg("page")) or 1, 1), 100_000)
 
 
 def id_arg(name: str) -> UUID | None:
@@ -164,8 +163,7 @@ def form_id(form: Any) -> UUID:
 
 def version_of(form: Any) -> int | None:
     """The version that an edit's form carries; None where it carries none that can be read."""
-    text = form.version.data or ""
-    return int(text) if str(text).isdigit() and len(str(text)) < 10 else None
+    return parse_whole(form.version.data)
 
 
 TITLES = {

@@ -24,6 +24,8 @@ def parse_answer(item: RequestItem, typed: Sequence[str]) -> Any:
     texts = [text.strip() for text in typed if text.strip()]
     if not texts:
         return None
+    if item.kind is ItemKind.UPLOAD:
+        raise Refused(_("This is answered with a file."))
     if item.kind is ItemKind.CHOICES:
         return [_known_option(item, text) for text in dict.fromkeys(texts)]
     return _PARSERS[item.kind](item, texts[0])

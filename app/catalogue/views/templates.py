@@ -17,6 +17,7 @@ from app.catalogue.queries import get_template
 from app.catalogue.soundness import sample_anchors
 from app.catalogue.views.editor import calendar_here, preview_dates, render_editor, sample_end, sample_start, words_of
 from app.core.errors import Refused
+from app.core.ids import parse_whole
 from app.core.web import Answer, arg, is_htmx, me, redirect_to, submit
 from app.desk.guard import guard
 
@@ -61,9 +62,8 @@ def details(template_id: UUID) -> Answer:
 @blueprint.post("/templates/<uuid:template_id>/publication")
 def publication(template_id: UUID) -> Answer:
     template = get_template(template_id, seen_by=me())
-    version = request.form.get("version", "")
     try:
-        publish_template(template, by=me(), version=int(version) if version.isdigit() and len(version) < 10 else None)
+        publish_template(template, by=me(), version=parse_whole(request.form.get("version")))
     except Refused as refusal:
         return render_editor(get_template(template_id, seen_by=me()), problem=refusal.message, status=422)
     message = f"Version {template.number} of {template.service.name} is published"

@@ -13,7 +13,7 @@ from app.catalogue.models import Service, Stage
 from app.core.csv_out import stream_csv
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
-from app.core.ids import parse_id
+from app.core.ids import parse_id, parse_whole
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to
 from app.desk.guard import guard
 from app.firm.exports import record_export
@@ -102,7 +102,7 @@ def column() -> Answer:
     chosen = next((each for each in columns_of(view, found, seen_by=me()) if each.key == key), None)
     if chosen is None:
         raise NotFound()
-    offset = int(arg("offset", "0")) if arg("offset", "0").isdigit() else 0
+    offset = parse_whole(arg("offset")) or 0
     if offset:
         cards, more = list_cards(chosen, found, seen_by=me(), offset=min(offset, 100_000))
         return render_template(
