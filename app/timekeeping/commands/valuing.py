@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import load_only
 
 from app.catalogue.models import WorkRole
 from app.clients.models import Arrangement, Client, Engagement, EngagementStatus
@@ -79,7 +80,13 @@ _BELONGS: sa.Select[Any] = (
     sa.select(Engagement, Entity.currency, Client.is_firm, _FIRM_ROUNDING)
     .join(Entity, Entity.id == Engagement.entity_id)
     .join(Client, Client.id == Engagement.client_id)
-)
+    .options(
+        load_only(
+            Engagement.client_id, Engagement.number, Engagement.name, Engagement.status, Engagement.currency,
+            Engagement.arrangement, Engagement.rounding, Engagement.entity_id,
+        )
+    )
+)  # fmt: skip
 _BY_TASK = (
     _BELONGS.add_columns(Task.job_id, Task.id, Task.work_role)
     .join(Task, Task.engagement_id == Engagement.id)
