@@ -29,6 +29,11 @@ def within_sight(seen_by: Actor, client_id: Any, engagement_id: Any | None = Non
     return conditions
 
 
+def sees_everything(by: Actor) -> bool:
+    """Whether sums over the whole firm are this actor's to see: nobody's at the portal, nor behind a wall."""
+    return not (by.is_contact or by.walled_clients or by.walled_engagements)
+
+
 def can_see(by: Actor, client_id: UUID | None, engagement_id: UUID | None = None) -> bool:
     """The same rule for one row that is already loaded."""
     if by.is_contact:

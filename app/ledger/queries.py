@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.clients.policy import within_sight
+from app.clients.policy import sees_everything, within_sight
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import Refused
@@ -83,9 +83,9 @@ def aged_balances(account: Account, on: dt.date, *, seen_by: Actor, by_engagemen
 
 def aged_total(account: Account, on: dt.date, *, seen_by: Actor) -> list[Aged]:
     """One ageing per currency over everything the viewer may see: for whoever stands behind no wall, the kept sums."""
-    walled = bool(seen_by.walled_clients or seen_by.walled_engagements)
-    source: Any = Balance if walled else AccountBalance
-    sight = within_sight(seen_by, Balance.client_id, Balance.engagement_id) if walled else []
+    whole = sees_everything(seen_by)
+    source: Any = AccountBalance if whole else Balance
+    sight = [] if whole else within_sight(seen_by, Balance.client_id, Balance.engagement_id)
     statement = (
         sa.select(source.currency, *age_columns(on, source.age_month, source.amount))
         .where(source.account == account, source.amount != 0, *sight)

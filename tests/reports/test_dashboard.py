@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from app.core.clock import today
 from app.jobs.queries.board import BoardFilter, Mark, list_table
-from app.ledger.models import Account, Balance
+from app.ledger.models import Account, AccountBalance, Balance
 from app.reports.dashboard import hours_of_week, standing, unbilled
 from app.timekeeping.models import TimeEntry
 from tests.jobs.make_jobs import make_job
@@ -43,6 +43,8 @@ def test_wip_and_hours_leave_out_what_a_wall_hides(cast: Any) -> None:
     for client, work, amount in ((cast.acme, cast.acme_work, 100), (cast.rival, cast.rival_work, 40)):
         keep(Balance(client_id=client.id, engagement_id=work.id, account=Account.WIP, currency="GBP",
                      age_month=today().replace(day=1), amount=Decimal(amount)))
+        keep(AccountBalance(account=Account.WIP, currency="GBP", age_month=today().replace(day=1),
+                            amount=Decimal(amount)))
         keep(TimeEntry(client_id=client.id, engagement_id=work.id, person_id=cast.sam.id, worked_on=today(),
                        recorded=dt.timedelta(hours=2), charged=dt.timedelta(hours=2, minutes=6), currency="GBP",
                        rate=Decimal(100), rate_source="person", billable=True))

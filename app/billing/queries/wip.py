@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from app.billing.policy import can_see_wip
 from app.clients.models import Client, Engagement
 from app.clients.names import sort_key
-from app.clients.policy import within_sight
+from app.clients.policy import sees_everything, within_sight
 from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
@@ -102,7 +102,7 @@ def kept_page(account: Account, *, seen_by: Actor, page: int) -> AgedPage:
     Those sums know of no walls, so that whoever stands behind one asks the balances themselves.
     """
     day = clock.today()
-    if seen_by.walled_clients or seen_by.walled_engagements:
+    if not sees_everything(seen_by):
         return aged_page(balances_of(account, seen_by), day, (), seen_by=seen_by, page=page, key=(account,))
     largest = (
         sa.select(ClientBalance.client_id, ClientBalance.currency, ClientBalance.amount)

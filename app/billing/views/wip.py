@@ -25,7 +25,7 @@ from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
 from app.desk.guard import guard, safe_next
 from app.firm.queries import list_offices
 from app.jobs.queries.jobs import get_job
-from app.people.queries import list_people
+from app.people.queries import names_of
 
 blueprint = guard(Blueprint("wip", __name__))
 MOST_SELECTED = 1000
@@ -69,9 +69,10 @@ def wip_filter() -> WipFilter:
     )
 
 
-def choices() -> dict[str, Any]:
-    """What the filters offer."""
-    return {"people": list_people(seen_by=me()), "offices": list_offices()}
+def choices(found: WipFilter) -> dict[str, Any]:
+    """What the filters offer, and the names of those whom they name."""
+    people = (found.partner_id, found.manager_id, found.person_id)
+    return {"names": names_of(people, seen_by=me()), "offices": list_offices()}
 
 
 @blueprint.get("/billing")
@@ -85,7 +86,7 @@ def index() -> Answer:
         may_draft=can_draft(me()),
         may_export=me().may(Permission.EXPORT),
         as_of=clock.now(),
-        **choices(),
+        **choices(found),
     )
 
 

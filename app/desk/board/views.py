@@ -36,7 +36,7 @@ from app.jobs.queries.board import (
     list_table,
 )
 from app.jobs.queries.jobs import get_job
-from app.people.models import Person
+from app.people.queries import names_of
 
 blueprint = guard(Blueprint("board", __name__))
 MARKS = {
@@ -66,7 +66,8 @@ def index() -> Answer:
     ).all()
     found = _filter(services[0].id if view is View.STAGE and services and not id_arg("service") else None)
     context: dict[str, Any] = {
-        "view": view, "found": found, "services": services, "names": _names(found), "marks": MARKS,
+        "view": view, "found": found, "services": services, "marks": MARKS,
+        "names": names_of((found.owner_id, found.partner_id), seen_by=me()),
         "offices": list_offices(), "may_export": can_export(me()), "shown": _shown(found),
     }
     if view is View.TABLE:
@@ -84,15 +85,6 @@ def _shown(found: BoardFilter) -> dict[str, str]:
     """The address as it stands, for the links that keep it; with the service that was chosen for want of one."""
     shown = {key: value for key, value in request.args.items() if key not in ("page", "offset", "column") and value}
     return shown | ({"service": str(found.service_id)} if found.service_id else {})
-
-
-def _names(found: BoardFilter) -> dict[UUID, str]:
-    """The names of the people whom the filter names."""
-    ids = [each for each in (found.owner_id, found.partner_id) if each]
-    if not ids:
-        return {}
-    rows = db.session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))
-    return {row.id: row.name for row in rows}
 
 
 @blueprint.get("/board/column")

@@ -21,7 +21,7 @@ from app.core.db import db
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person
 
-CARDS, CARDS_A_PAGE, PER_PAGE, MOST_COLUMNS = 20, 44, 50, 12
+CARDS, CARDS_A_PAGE, PER_PAGE, MOST_COLUMNS = 20, 40, 50, 12
 
 
 class View(enum.StrEnum):
@@ -190,11 +190,15 @@ def _prepared(
     wanted = conditions(found, seen_by)
     limit = max(min(CARDS, CARDS_A_PAGE // max(len(columns), 1)), 4)
     parts = [
-        _cards().add_columns(sa.literal(column.key).label("column")).where(*wanted, column.condition)
+        sa.select(Job.id, sa.literal(column.key).label("column")).where(*wanted, column.condition)
         .order_by(Job.due_on, Job.id).limit(limit).subquery().select()
         for column in columns
     ]
-    return (sa.union_all(*parts) if parts else None), _totals(columns, view, wanted)
+    if not parts:
+        return None, _totals(columns, view, wanted)
+    first = sa.union_all(*parts).subquery("first")
+    listing = _cards().add_columns(first.c.column).join(first, first.c.id == Job.id)
+    return listing, _totals(columns, view, wanted)
 
 
 def list_cards(

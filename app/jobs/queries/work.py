@@ -22,7 +22,7 @@ from app.core.wording import day, distance
 from app.jobs.models import OPEN_STATES, Dependency, Job, Task, TaskState
 from app.people.models import Person
 
-PER_PAGE = 50
+PER_PAGE = 40
 PRIORITIES = ("normal priority", "high priority", "urgent")
 # The whole order, as it is printed on the page. Ties go by age.
 ORDER = ("deadline pressure", "priority", "who waits on it")
