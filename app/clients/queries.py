@@ -41,6 +41,10 @@ class ClientFilter:
     tag: str = ""
     archived: bool = False
 
+    @property
+    def is_narrow(self) -> bool:
+        return self != ClientFilter()
+
 
 @dataclass(frozen=True)
 class ClientPage:
@@ -107,6 +111,11 @@ def list_clients(
         _with_names(conditions, sort).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
     ).all()
     return ClientPage(rows, total, page)
+
+
+def has_clients() -> bool:
+    """Whether the firm has anybody to work for yet, whoever may see them."""
+    return bool(db.session.scalar(sa.select(sa.exists().where(~Client.is_firm))))
 
 
 def every_client(found: ClientFilter, *, seen_by: Actor, sort: str = "name") -> Iterator[sa.Row[Client, str, str]]:

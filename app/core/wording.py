@@ -122,7 +122,7 @@ def moment(value: dt.datetime | None) -> str:
 
 
 def beside(title: str, name: str) -> str:
-    """A title without the name that already stands next to it: `VAT Q3 2026` beside Acme Ltd, not `Acme Ltd VAT Q3 2026`."""
+    """A title without the name that stands next to it: `VAT Q3 2026` beside Acme Ltd, not `Acme Ltd VAT Q3 2026`."""
     rest = title.removeprefix(name).lstrip(" :,·–-") if name and title.startswith(name) else ""
     return rest[:1].upper() + rest[1:] if rest else title
 

@@ -129,6 +129,16 @@ def test_only_who_may_sets_walls(client: FlaskClient, cast: Cast) -> None:
     assert client.post(f"/clients/{cast.acme.id}/walls", data={"person_id": str(cast.sam.id)}).status_code == 403
 
 
+def test_the_list_opens_a_client_beside_itself(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.mel)
+    at = f"/clients/{cast.acme.id}"
+    assert f'hx-get="{at}/panel" hx-push-url="{at}"' in text_of(client.get("/clients"))
+    beside = text_of(client.get(f"{at}/panel", headers={"HX-Request": "true"}))
+    assert "panel-head" in beside and "Acme Ltd" in beside and "<html" not in beside
+    plain = client.get(f"{at}/panel")
+    assert plain.status_code == 303 and plain.headers["Location"].endswith(at)
+
+
 def test_many_clients_change_at_once(client: FlaskClient, cast: Cast) -> None:
     sign_in(client, cast.mel)
     both = [str(cast.acme.id), str(cast.rival.id)]

@@ -53,9 +53,7 @@ def test_days_are_named_as_people_name_them(days: int, said: str) -> None:
     assert wording.day(TODAY + dt.timedelta(days=days), TODAY) == said
 
 
-@pytest.mark.parametrize(
-    ("days", "said"), [(3, "in 3 days"), (-2, "2 days ago"), (6, "in 6 days"), (7, "Wed 17 Dec")]
-)
+@pytest.mark.parametrize(("days", "said"), [(3, "in 3 days"), (-2, "2 days ago"), (6, "in 6 days"), (7, "Wed 17 Dec")])
 def test_near_days_are_told_by_their_distance(days: int, said: str) -> None:
     assert wording.distance(TODAY + dt.timedelta(days=days), TODAY) == said
 
@@ -70,8 +68,12 @@ def test_initials_are_the_first_and_last_words_letters(name: str, letters: str) 
 
 @pytest.mark.parametrize(
     ("title", "said"),
-    [("Acme Ltd VAT Q3 2026", "VAT Q3 2026"), ("Acme Ltd: advice", "Advice"), ("Acme Ltd", "Acme Ltd"),
-     ("Help for Acme Ltd", "Help for Acme Ltd")],
+    [
+        ("Acme Ltd VAT Q3 2026", "VAT Q3 2026"),
+        ("Acme Ltd: advice", "Advice"),
+        ("Acme Ltd", "Acme Ltd"),
+        ("Help for Acme Ltd", "Help for Acme Ltd"),
+    ],
 )
 def test_a_title_does_not_say_again_the_name_beside_it(title: str, said: str) -> None:
     assert wording.beside(title, "Acme Ltd") == said

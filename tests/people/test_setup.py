@@ -47,6 +47,7 @@ def test_the_link_opens_a_form_that_makes_the_firm_and_closes_behind_itself(clie
     own = db.session.scalars(sa.select(Client).where(Client.is_firm)).one()
     assert db.session.scalars(sa.select(Engagement)).one().client_id == own.id
     assert "Orla Byrne" in client.get("/account").text
+    assert "Bring clients in" in client.get("/work").text and "Only the firm itself" in client.get("/clients").text
     assert client.get(path).headers["Location"] == "/sign-in"
     assert with_csrf(client).post(path, data=FORM).headers["Location"] == "/sign-in"
     assert count(Firm) == 1 and count(Person) == 1

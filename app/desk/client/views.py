@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, render_template, url_for
+from flask import Blueprint, current_app, redirect, render_template, url_for
 from markupsafe import Markup
 
 from app.activity.queries import EventFilter
@@ -76,6 +76,18 @@ def show(client_id: UUID) -> Answer:
     return render_template(
         template, client=client, tabs=tabs, current=key, body=body, may_edit=can_edit_client(me(), client),
         may_wall=can_edit_walls(me()),
+    )
+
+
+@blueprint.get("/clients/<uuid:client_id>/panel")
+def panel(client_id: UUID) -> Answer:
+    """The client beside the list; asked for plainly, their page."""
+    client = get_client(client_id, seen_by=me())
+    if not is_htmx():
+        return redirect(url_for("clients.show", client_id=client.id), 303)
+    return render_template(
+        "desk/client/_panel.html", client=client, may_edit=can_edit_client(me(), client),
+        sees_money=me().may(Permission.WIP_SEE), overview=overview_of(client.id, client.currency, seen_by=me()),
     )
 
 

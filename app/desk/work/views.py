@@ -6,6 +6,8 @@ from itertools import groupby
 
 from flask import Blueprint, render_template
 
+from app.clients.policy import can_import
+from app.clients.queries import has_clients
 from app.core.csv_out import stream_csv
 from app.core.web import Answer, arg, is_htmx, me, page_number
 from app.desk.guard import guard
@@ -31,7 +33,7 @@ def index() -> Answer:
         "desk/work/_list.html" if is_htmx() else "desk/work/index.html", tab=tab, page=page, more=more, order=ORDER,
         counts=count_work(of=actor.person_id, seen_by=actor),
         groups=[(*GROUPS[key], list(own)) for key, own in groupby(rows, key=lambda row: row.group)],
-        may_export=can_export(actor),
+        may_export=can_export(actor), begins=not rows and can_import(actor) and not has_clients(),
     )
 
 

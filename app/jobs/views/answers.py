@@ -18,7 +18,9 @@ from app.jobs.queries.work import row_of
 def came_from(fallback: str) -> str:
     """The address of the page that the person is on, ours only."""
     parts = urlsplit(request.headers.get("HX-Current-URL") or request.form.get("back", "") or request.referrer or "")
-    return f"{parts.path}?{parts.query}".rstrip("?") if parts.path.startswith("/") else fallback
+    if not parts.path.startswith("/") or parts.path == request.path:
+        return fallback
+    return f"{parts.path}?{parts.query}".rstrip("?")
 
 
 def answer(task: Task, message: str) -> Answer:
