@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import app.runs.sentences  # noqa: F401
 from app.clients.access import actor_for
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db

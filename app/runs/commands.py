@@ -90,7 +90,7 @@ def stop_run(run: Run, *, by: Actor) -> None:
     with transaction():
         if run.state is RunState.RUNNING:
             run.state = RunState.STOPPED
-            record("runs.run.stop", run, by=by)
+            record("runs.run.stop", run, by=by, title=run.title)
             live.publish(f"run:{run.id}")
 
 
@@ -107,7 +107,7 @@ def resume_run(run: Run, *, by: Actor) -> None:
         )
         run.state = RunState.RUNNING
         run.finished_at = None
-        record("runs.run.resume", run, by=by)
+        record("runs.run.resume", run, by=by, title=run.title)
         enqueue("runs.work", queue=BULK, run_id=str(run.id))
 
 
@@ -170,5 +170,5 @@ def _finish_if_done(run: Run) -> None:
     )
     if not open_items and run.state is RunState.RUNNING:
         run.state, run.finished_at = RunState.FINISHED, now()
-        record("runs.run.finish", run, by=SYSTEM)
+        record("runs.run.finish", run, by=SYSTEM, title=run.title, items=run.total)
         live.publish(f"run:{run.id}")

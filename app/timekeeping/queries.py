@@ -226,6 +226,14 @@ def get_timer(timer_id: UUID, *, seen_by: Actor) -> Timer:
     return get_or_404(sa.select(Timer).where(Timer.id == timer_id, Timer.person_id == seen_by.person_id))
 
 
+def discarded_timer(timer_id: UUID | None, *, seen_by: Actor) -> Timer | None:
+    """One of one's own that was thrown away and can still be taken back."""
+    wanted = sa.select(Timer).where(
+        Timer.id == timer_id, Timer.person_id == seen_by.person_id, Timer.discarded_at.is_not(None)
+    )
+    return db.session.scalar(wanted) if timer_id else None
+
+
 def entry_of_timer(timer_id: UUID, *, seen_by: Actor) -> TimeEntry | None:
     """What one's own timer became when it was stopped."""
     return db.session.scalar(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.activity.commands import record
@@ -35,6 +36,16 @@ def test_an_unknown_kind_is_still_readable(kind: str, data: dict[str, Any], word
 
 def test_a_payload_without_what_its_sentence_needs_is_told_generally() -> None:
     assert told("clients.client.create", {})[0] == "created the client"
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    ("runs.run.start", "started “Apply VAT return”, 25 things to do"),
+    ("runs.run.stop", "stopped “Apply VAT return”; what was done stays done"),
+    ("runs.run.resume", "let “Apply VAT return” go on"),
+    ("runs.run.finish", "finished “Apply VAT return”"),
+])
+def test_long_work_is_told_by_its_name(app: Flask, kind: str, words: str) -> None:
+    assert told(kind, {"title": "Apply VAT return", "items": 25})[0] == words
 
 
 def happen(cast: Cast, times: int) -> None:

@@ -129,6 +129,17 @@ def test_a_discarded_timer_comes_back(cast: Cast, sam: FlaskClient) -> None:
     assert "General advice" in sam.get("/timers").text
 
 
+def test_without_script_a_discarded_timer_comes_back_from_the_page_of_timers(cast: Cast, sam: FlaskClient) -> None:
+    sam.post("/timers", data={"work": f"engagement:{cast.acme_work.id}"})
+    timer = db.session.scalars(sa.select(Timer)).one()
+    gone = sam.get(sam.post(f"/timers/{timer.id}/discard").location)
+    assert "discarded" in gone.text and f"/timers/{timer.id}/restoration" in gone.text
+    sam.post(f"/timers/{timer.id}/restoration")
+    after = sam.get(f"/timers?undo={timer.id}").text
+    assert "General advice" in after and "restoration" not in after
+    assert sam.get(f"/timers?undo={new_id()}").status_code == 200
+
+
 def test_an_entry_is_changed_split_moved_deleted_and_brought_back(cast: Cast, sam: FlaskClient) -> None:
     make_rate("100")
     entry = make_entry(cast, recorded=dt.timedelta(hours=2))

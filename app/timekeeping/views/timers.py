@@ -13,13 +13,13 @@ from app.core.db import in_one_piece
 from app.core.durations import BadDuration, parse_duration
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
-from app.core.web import Answer, is_htmx, me, redirect_to
+from app.core.web import Answer, id_arg, is_htmx, me, redirect_to
 from app.core.wording import duration, moment
 from app.desk.guard import guard
 from app.timekeeping.commands import timers as commands
 from app.timekeeping.lookup import resolve_work
 from app.timekeeping.policy import can_record_time
-from app.timekeeping.queries import entry_of_timer, get_timer, list_timers, timers_at_a_glance
+from app.timekeeping.queries import discarded_timer, entry_of_timer, get_timer, list_timers, timers_at_a_glance
 from app.timekeeping.targets import Target
 from app.timekeeping.views.answers import back, told
 
@@ -74,6 +74,7 @@ def index() -> Answer:
         elapsed=commands.elapsed,
         is_forgotten=commands.is_forgotten,
         new_id=new_id,
+        undo=discarded_timer(id_arg("undo"), seen_by=me()),
     )
 
 
@@ -150,6 +151,8 @@ def discard(timer_id: UUID) -> Answer:
     timer = get_timer(timer_id, seen_by=me())
     commands.discard_timer(timer, by=me())
     said = f"{duration(timer.gathered)} discarded"
+    if not is_htmx():
+        return redirect_to(url_for("timers.index", undo=timer.id))
     return _answer(said, undo=url_for("timers.restore", timer_id=timer.id))
 
 
