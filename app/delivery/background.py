@@ -19,6 +19,7 @@ from app.core.storage import storage
 from app.delivery.letterhead import letterhead
 from app.delivery.message import message_of
 from app.delivery.models import Delivery, DeliveryState
+from app.delivery.secrets import without_links
 from app.delivery.smtp import MailRefused, MailUnreachable, hand_over
 
 log = structlog.get_logger()
@@ -76,6 +77,7 @@ def _finish(delivery_id: UUID, state: DeliveryState, error: str) -> None:
     with transaction() as session:
         delivery = session.get_one(Delivery, delivery_id)
         delivery.state, delivery.next_try_at, delivery.error = state, None, error
+        delivery.text, delivery.html = without_links(delivery.text), without_links(delivery.html)
         delivery.sent_at = now() if state is DeliveryState.SENT else None
         record(
             f"delivery.mail.{'send' if state is DeliveryState.SENT else 'fail'}", delivery, by=SYSTEM,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from app.config import Settings
 from app.delivery.models import Delivery
+from app.delivery.secrets import readable
 
 
 def sender(settings: Settings) -> tuple[str, str]:
@@ -28,8 +29,8 @@ def message_of(delivery: Delivery, from_name: str, settings: Settings, files: li
     message["Date"] = format_datetime(delivery.created_at)
     message["Message-ID"] = f"<{delivery.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(delivery.text)
-    message.add_alternative(delivery.html, subtype="html")
+    message.set_content(readable(delivery.text))
+    message.add_alternative(readable(delivery.html), subtype="html")
     for file, body in zip(delivery.attachments, files, strict=True):
         main, _, sub = file.get("content_type", "application/octet-stream").partition("/")
         message.add_attachment(body, maintype=main, subtype=sub or "octet-stream", filename=file["name"])

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, HasId
+from app.delivery.secrets import Letter
 
 
 class DeliveryState(enum.StrEnum):
@@ -23,7 +24,7 @@ class DeliveryState(enum.StrEnum):
 
 
 class Delivery(HasId, Base):
-    """One mail to one address, as rendered. `key` makes asking twice send once."""
+    """One mail to one address, as rendered but for the links, which go when it has gone. `key` sends it once."""
 
     __tablename__ = "delivery"
 
@@ -37,8 +38,8 @@ class Delivery(HasId, Base):
     about_kind: Mapped[str] = mapped_column(default="")
     about_id: Mapped[UUID | None]
     subject: Mapped[str]
-    text: Mapped[str]
-    html: Mapped[str]
+    text: Mapped[str] = mapped_column(Letter)
+    html: Mapped[str] = mapped_column(Letter)
     attachments: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     state: Mapped[DeliveryState] = mapped_column(default=DeliveryState.QUEUED)
     tries: Mapped[int] = mapped_column(default=0)

@@ -20,6 +20,7 @@ from app.activity.models import Event
 from app.core.clock import now, travel_to
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.ids import new_token
 from app.delivery.background import send_delivery, sweep
 from app.delivery.commands import send_mail
 from app.delivery.models import Delivery, DeliveryState
@@ -238,3 +239,47 @@ def test_a_refused_command_sends_nothing(cast: Cast, postbox: Postbox, queued: l
         ask()
         raise Refused("No.")
     assert queued == [] and count(Delivery) == 0
+
+
+PATHS = ("/reset/link/", "/invitations/link/", "/sign-in/link/", "/portal/link/sign-in/", "/portal/link/request/")
+
+
+def lies_there(delivery: Delivery) -> str:
+    """What whoever reads the table or a copy of it finds."""
+    db.session.flush()
+    return str(db.session.scalar(sa.text("SELECT concat_ws(' ', d.*) FROM delivery d WHERE id = :id"),
+                                 {"id": delivery.id}))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("answer", ["250 OK", "550 no such person"])
+def test_a_mailed_link_is_never_readable_in_the_table(
+    cast: Cast, postbox: Postbox, path: str, answer: str
+) -> None:
+    token, postbox.answer = new_token(), answer
+    delivery = ask(template="reset", context={"name": "Sam", "link": f"http://localhost:8000{path}{token}"})
+    assert token not in lies_there(delivery) and token in fresh(delivery).text
+    send_delivery(str(delivery.id))
+    parts = [part for mail in postbox.taken for part in mail.walk() if part.get_content_maintype() == "text"]
+    arrived = [str(part.get_payload(decode=True)) for part in parts]
+    assert [token in part for part in arrived] == ([True, True] if answer == "250 OK" else [])
+    gone = lies_there(delivery)
+    assert token not in gone and f"{path}…" in gone and "Hello Sam" in gone
+
+
+def test_a_kept_mail_shows_its_link_on_the_development_page_only(client: FlaskClient, cast: Cast) -> None:
+    token = new_token()
+    delivery = ask(template="reset", context={"name": "Sam", "link": f"http://localhost:8000/reset/link/{token}"})
+    assert token not in lies_there(delivery)
+    assert token in client.get("/dev/mail.json").text
+    assert token in client.get(f"/dev/mail/{delivery.id}").text
+
+
+def test_a_letter_that_no_known_key_opens_is_not_sent(cast: Cast, app: Flask, postbox: Postbox) -> None:
+    delivery = ask(template="reset", context={"name": "Sam", "link": f"http://localhost:8000/reset/link/{new_token()}"})
+    db.session.flush()
+    db.session.expire_all()
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], secret_key="another key altogether " * 2)
+    send_delivery(str(delivery.id))
+    assert postbox.taken == [] and fresh(delivery).state is DeliveryState.QUEUED
+    assert "SECRET_KEY" in delivery.error
