@@ -176,7 +176,7 @@ def _configure(flask: Flask, settings: Settings) -> None:
 
 def _pool() -> dict[str, Any]:
     return {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True, "pool_recycle": 1800,
-            "connect_args": {"application_name": "firmament"}}
+            "hide_parameters": True, "connect_args": {"application_name": "firmament"}}
 
 
 def _locale() -> str | None:

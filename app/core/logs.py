@@ -15,6 +15,8 @@ from app.core.ids import new_id
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,80}")
 QUIET = ("/healthz", "/readyz", "/static")
+# Without the values of variables: a password that was just typed is one of them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 log = structlog.get_logger("request")
 
 
@@ -36,7 +38,7 @@ def configure(log_format: str) -> None:
     )
     as_json = log_format == "json"
     last: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()] if as_json
+        [_TRACEBACKS, structlog.processors.JSONRenderer()] if as_json
         else [structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )]
