@@ -33,6 +33,13 @@ def list_comments(
     return [(comment, name) for comment, name in reversed(rows)]
 
 
+def how_many(subject_kind: str, subject_id: UUID, sight: Sight) -> sa.ScalarSelect[int]:
+    """How many comments stand on a thing, as one value of a larger question."""
+    return sa.select(sa.func.count()).where(
+        Comment.subject_kind == subject_kind, Comment.subject_id == subject_id, Comment.deleted_at.is_(None), *sight
+    ).scalar_subquery()
+
+
 def get_comment(comment_id: UUID, sight: Sight, *, seen_by: Actor) -> Comment:
     if not seen_by.is_person:
         raise NotFound()

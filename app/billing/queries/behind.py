@@ -19,6 +19,8 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
+from app.marks.models import Comment
+from app.marks.queries import how_many
 from app.people.models import Person
 from app.timekeeping.models import Expense, TimeEntry
 
@@ -72,18 +74,19 @@ def items_behind(invoice: Invoice, *, seen_by: Actor, line_id: UUID | None = Non
 
 
 @dataclass(frozen=True)
-class NewItems:
-    """Time recorded since on the engagements of a draft: asked about, never added by itself."""
+class Beside:
+    """Time recorded since on the engagements of a draft: asked about, never added by itself. And its comments."""
 
     count: int
     amount: Decimal
+    comments: int
 
 
-def new_items(invoice: Invoice, *, seen_by: Actor) -> NewItems:
-    """Open entries on a draft's engagements that it neither bills nor has left for later."""
+def beside(invoice: Invoice, *, seen_by: Actor) -> Beside:
+    """Open entries on a draft's engagements that it neither bills nor has left for later, and how many comments."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
     engagements = {line.engagement_id for line in invoice.lines if line.engagement_id}
-    if not engagements:
-        return NewItems(0, Decimal(0))
     left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice.id)
     parts = [
         sa.select(table.open_value).where(
@@ -94,8 +97,18 @@ def new_items(invoice: Invoice, *, seen_by: Actor) -> NewItems:
         for table in TABLES
     ]
     both = sa.union_all(*parts).subquery()
-    count, amount = db.session.execute(sa.select(sa.func.count(), sa.func.sum(both.c.open_value))).one()
-    return NewItems(count, amount or Decimal(0))
+    said = how_many("invoice", invoice.id, within_sight(seen_by, Comment.client_id, Comment.engagement_id))
+    amount = sa.func.coalesce(sa.func.sum(both.c.open_value), 0)
+    row = db.session.execute(sa.select(sa.func.count(), amount, said).select_from(both)).one()
+    return Beside(row[0], row[1], row[2])
+
+
+def comments_on(invoice: Invoice, *, seen_by: Actor) -> int:
+    """How many comments a bill has."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    said = how_many("invoice", invoice.id, within_sight(seen_by, Comment.client_id, Comment.engagement_id))
+    return db.session.scalar(sa.select(said)) or 0
 
 
 @dataclass(frozen=True)

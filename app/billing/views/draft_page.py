@@ -12,7 +12,7 @@ from app.billing.amounts import HUNDRED
 from app.billing.forms import SPREADS, TAX_MODES, TermsForm
 from app.billing.models import Invoice, Treatment
 from app.billing.policy import can_approve, can_draft
-from app.billing.queries.behind import items_behind, new_items, sums_of_lines
+from app.billing.queries.behind import beside, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
 from app.core import clock
 from app.core.ids import new_id
@@ -39,7 +39,7 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "worth": worth,
         "billed": billed,
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
-        "new": new_items(invoice, seen_by=me()),
+        "new": beside(invoice, seen_by=me()),
         "terms": form,
         "tax_rates": list_tax_rates(),
         "spreads": [(spread.value, words) for spread, words in SPREADS.items()],

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, url_for
 
 from app.billing.models import InvoiceKind, InvoiceState
 from app.billing.policy import can_approve, can_draft, can_record_payment
-from app.billing.queries.behind import sums_of_lines
+from app.billing.queries.behind import comments_on, sums_of_lines
 from app.billing.queries.invoices import (
     PENDING,
     PER_PAGE,
@@ -91,6 +91,7 @@ def show(invoice_id: UUID) -> Answer:
         postings=list_postings(seen_by=me(), invoice_id=invoice.id, limit=100),
         credited=credited,
         note=note,
+        comments=comments_on(invoice, seen_by=me()),
         names=names,
         credit_id=new_id(),
         send_id=new_id(),
