@@ -84,6 +84,13 @@ class EntryForm(ApartForm):
             self.worked_on.data = today()
         return self
 
+    def empty(self, on: dt.date) -> EntryForm:
+        """Forget what was typed: the same form for the next entry."""
+        for field in self:
+            field.raw_data, field.errors = None, ()
+        self.process(None, worked_on=on)
+        return self
+
     def show(self, entry: TimeEntry) -> None:
         """Fill in an entry that is to be changed."""
         self.version.data = str(entry.version)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -45,20 +46,28 @@ ORDER: tuple[tuple[str, Names], ...] = (
 )
 
 
-_ON = sa.bindparam("on", type_=sa.Date)
-# What a card leaves empty holds for everything; what it names must be so.
+def applies(**wanted: Any) -> sa.ColumnElement[bool]:
+    """Whether a card is valid `on` the day, in the `currency`: what it leaves empty holds for everything, what it names
+    must be so."""
+    on, currency = wanted.pop("on"), wanted.pop("currency")
+    columns = {name: getattr(Rate, name) for name in wanted}
+    return sa.and_(
+        Rate.archived_at.is_(None),
+        Rate.currency == currency,
+        Rate.from_on <= on,
+        sa.or_(Rate.to_on.is_(None), Rate.to_on > on),
+        *(sa.or_(column.is_(None), column == wanted[name]) for name, column in columns.items()),
+    )
+
+
+def given(*names: str) -> dict[str, sa.BindParameter[Any]]:
+    """Parameters for `applies` that are given with each question."""
+    return {name: sa.bindparam(name, type_=sa.Date() if name == "on" else getattr(Rate, name).type) for name in names}
+
+
 _CARDS = sa.select(Rate).where(
-    Rate.archived_at.is_(None),
-    Rate.currency == sa.bindparam("currency"),
-    Rate.from_on <= _ON,
-    sa.or_(Rate.to_on.is_(None), Rate.to_on > _ON),
-    *(
-        sa.or_(column.is_(None), column == sa.bindparam(column.key, type_=column.type))
-        for column in (
-            Rate.person_id, Rate.grade, Rate.work_role, Rate.activity, Rate.client_id, Rate.engagement_id
-        )
-    ),
-)  # fmt: skip
+    applies(**given("on", "currency", "person_id", "grade", "work_role", "activity", "client_id", "engagement_id"))
+)
 
 
 def place(rate: Rate) -> int:
@@ -87,10 +96,15 @@ def find_rate(
             "on": on,
         },
     ).all()
-    ordered = sorted(rates, key=lambda rate: (place(rate), -rate.from_on.toordinal()))
+    return choose(rates, engagement.currency, on)
+
+
+def choose(cards: Iterable[Rate], currency: str, on: dt.date) -> FoundRate:
+    """The most specific of the cards that apply."""
+    ordered = sorted(cards, key=lambda rate: (place(rate), -rate.from_on.toordinal()))
     considered = tuple((ORDER[place(rate)][0], rate) for rate in ordered)
     if not ordered:
-        return FoundRate(Decimal(0), f"no rate card in {engagement.currency} covers {on:%-d %B %Y}", None)
+        return FoundRate(Decimal(0), f"no rate card in {currency} covers {on:%-d %B %Y}", None)
     best = ordered[0]
     return FoundRate(best.amount, f"{considered[0][0]}, from {best.from_on:%-d %B %Y}", best.id, considered)
 

@@ -51,13 +51,13 @@ def record_entry(
     authorize(by, can_record_time, person_id)
     check_facts(facts)
     with transaction() as session:
-        facts, setting = setting_for(facts, by=by)
         person = session.get(Person, person_id or by.id)
         if person is None:
             raise NotFound()
+        facts, setting = setting_for(facts, person, by=by)
         entry = TimeEntry(id=entry_id, person_id=person.id, timer_id=timer_id)
         describe(entry, facts, setting)
-        value(entry, setting, person)
+        value(entry, setting)
         if not _insert_once(entry):
             return _already_there(entry_id, timer_id, person.id)
         move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, base=setting.entity_currency)
@@ -144,10 +144,9 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
         lock(entry)
         refuse_locked(entry)
         check_version(entry, version)
-        facts, setting = setting_for(facts, by=by)
-        person = session.get_one(Person, entry.person_id)
+        facts, setting = setting_for(facts, session.get_one(Person, entry.person_id), by=by)
         before, old_task, old = place_of(entry), entry.task_id, _told(entry)
-        _revalue(entry, facts, setting, person)
+        _revalue(entry, facts, setting)
         after = place_of(entry)
         moved = after.engagement_id != before.engagement_id
         add_to_task(old_task, -old["seconds"])
@@ -177,7 +176,7 @@ def _told(entry: TimeEntry) -> dict[str, Any]:
     return {"on": entry.worked_on, "seconds": entry.recorded, "narrative": entry.narrative, "value": entry.value}
 
 
-def _revalue(entry: TimeEntry, facts: EntryFacts, setting: Setting, person: Person) -> None:
+def _revalue(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> None:
     """Describe the entry anew. A setting that changed since it was saved does not reach it by a corrected word."""
     old_time = entry.engagement_id, entry.recorded
     old_price = entry.engagement_id, entry.worked_on, entry.activity, entry.work_role
@@ -188,7 +187,7 @@ def _revalue(entry: TimeEntry, facts: EntryFacts, setting: Setting, person: Pers
     if retimed:
         take_rounding(entry, RoundingRule.from_json(entry.rounding) if same_engagement else setting.rounding)
     if repriced:
-        take_rate(entry, setting, person)
+        take_rate(entry, setting)
     if retimed or repriced or was_billable != entry.billable:
         take_value(entry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -23,8 +24,8 @@ from app.core.rounding import RoundingRule, RoundPer
 from app.firm.models import Entity, Firm
 from app.jobs.models import Job, Task
 from app.people.models import Person
-from app.timekeeping.models import TimeEntry
-from app.timekeeping.rates import find_rate
+from app.timekeeping.models import Rate, TimeEntry
+from app.timekeeping.rates import applies, choose, given
 
 HOUR = Decimal(3600)
 LONGEST_NARRATIVE = 5_000
@@ -54,24 +55,31 @@ class Setting:
     is_internal: bool
     rounding: RoundingRule
     work_role: WorkRole | None
+    cards: tuple[Rate, ...]
 
     @property
     def charges(self) -> bool:
         return self.engagement.arrangement is not Arrangement.NON_BILLABLE and not self.is_internal
 
 
-def setting_for(facts: EntryFacts, *, by: Actor) -> tuple[EntryFacts, Setting]:
-    """One query for engagement, rounding and work role; job and engagement are filled in. Raises NotFound, Refused."""
-    row = where_it_belongs(facts)
-    if row is None or not can_see(by, row[0].client_id, row[0].id):
+def setting_for(facts: EntryFacts, person: Person, *, by: Actor) -> tuple[EntryFacts, Setting]:
+    """One query for engagement, rounding, work role and rate cards; job and engagement are filled in.
+
+    Raises NotFound, Refused.
+    """
+    whose = {"person_id": person.id, "grade": person.grade or None}
+    what = {"on": facts.worked_on, "activity": facts.activity or None}
+    rows: Sequence[Any] = _ask(_WITH_CARDS, facts, {**whose, **what}).all()
+    if not rows or not can_see(by, rows[0][0].client_id, rows[0][0].id):
         raise NotFound()
-    engagement, currency, is_internal, firm_rounding, job_id, task_id, work_role = row
+    engagement, currency, is_internal, firm_rounding, job_id, task_id, work_role, _ = rows[0]
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it to record time on it.", field="work")
     rule = engagement.rounding or firm_rounding
     rounding = RoundingRule.from_json(rule) if rule else RoundingRule()
     facts = replace(facts, engagement_id=engagement.id, job_id=job_id, task_id=task_id)
-    return facts, Setting(engagement, currency, is_internal, rounding, work_role)
+    cards = tuple(row[-1] for row in rows if row[-1] is not None)
+    return facts, Setting(engagement, currency, is_internal, rounding, work_role, cards)
 
 
 _NOTHING = sa.null().label("task_id"), sa.null().label("work_role")
@@ -102,11 +110,34 @@ _BY_ENGAGEMENT = _BELONGS.add_columns(sa.null().label("job_id"), *_NOTHING).wher
 )
 
 
+_WHERE = {"task": _BY_TASK, "job": _BY_JOB, "engagement": _BY_ENGAGEMENT}
+
+
+def _with_cards(belongs: sa.Select[Any], work_role: Any) -> sa.Select[Any]:
+    applying = applies(
+        **given("on", "person_id", "grade", "activity"),
+        currency=Engagement.currency, work_role=work_role, client_id=Engagement.client_id, engagement_id=Engagement.id,
+    )  # fmt: skip
+    card = load_only(
+        Rate.from_on, Rate.amount, Rate.person_id, Rate.grade, Rate.work_role, Rate.activity, Rate.client_id,
+        Rate.engagement_id,
+    )  # fmt: skip
+    return belongs.add_columns(Rate).outerjoin(Rate, applying).options(card)
+
+
+_WITH_CARDS = {
+    kind: _with_cards(belongs, Task.work_role if kind == "task" else sa.null()) for kind, belongs in _WHERE.items()
+}
+
+
+def _ask(statements: dict[str, sa.Select[Any]], facts: Any, values: dict[str, Any]) -> sa.Result[Any]:
+    kind = "task" if facts.task_id else "job" if facts.job_id else "engagement"
+    return db.session.execute(statements[kind], {"named": getattr(facts, f"{kind}_id"), **values})
+
+
 def where_it_belongs(facts: Any) -> Any:
     """The engagement with all that values depend on, by the task, job or engagement that the facts name."""
-    by = _BY_TASK if facts.task_id else _BY_JOB if facts.job_id else _BY_ENGAGEMENT
-    named = facts.task_id or facts.job_id or facts.engagement_id
-    return db.session.execute(by, {"named": named}).one_or_none()
+    return _ask(_WHERE, facts, {}).one_or_none()
 
 
 def check_facts(facts: EntryFacts) -> None:
@@ -138,10 +169,10 @@ def describe(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> None:
     entry.currency, entry.work_role = setting.engagement.currency, setting.work_role
 
 
-def value(entry: TimeEntry, setting: Setting, person: Person) -> None:
+def value(entry: TimeEntry, setting: Setting) -> None:
     """Fix rounding, rate and value onto a new entry."""
     take_rounding(entry, setting.rounding)
-    take_rate(entry, setting, person)
+    take_rate(entry, setting)
     take_value(entry)
 
 
@@ -151,8 +182,8 @@ def take_rounding(entry: TimeEntry, rule: RoundingRule) -> None:
     entry.rounding, entry.charged = rule.to_json(), dt.timedelta(seconds=charged)
 
 
-def take_rate(entry: TimeEntry, setting: Setting, person: Person) -> None:
-    found = find_rate(setting.engagement, person, entry.worked_on, work_role=setting.work_role, activity=entry.activity)
+def take_rate(entry: TimeEntry, setting: Setting) -> None:
+    found = choose(setting.cards, setting.engagement.currency, entry.worked_on)
     entry.rate, entry.rate_source, entry.rate_id = found.amount, found.source, found.rate_id
 
 

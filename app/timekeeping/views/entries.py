@@ -65,8 +65,8 @@ def _sheet(person: Person, on: dt.date, *, one_day: bool) -> dict[str, Any]:
     }
 
 
-def _fresh_form(person: Person, on: dt.date) -> EntryForm:
-    form = EntryForm(formdata=None, worked_on=min(on, today())).prepare(me())
+def _fresh_form(person: Person, on: dt.date, used: EntryForm | None = None) -> EntryForm:
+    form = (used or EntryForm(formdata=None)).empty(min(on, today())).prepare(me())
     form.id.data, form.person.data = str(new_id()), str(person.id)
     like = id_arg("like")
     if like:
@@ -104,7 +104,7 @@ def create() -> Answer:
     on = form.worked_on.data or today()
     if not is_htmx():
         return redirect_to(_address(person.id, on), said)
-    fresh = fragment("timekeeping/_add.html", form=_fresh_form(person, on), person=person, again=True)
+    fresh = fragment("timekeeping/_add.html", form=_fresh_form(person, on, form), person=person, again=True)
     return told(fresh, said)
 
 
