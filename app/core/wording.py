@@ -127,6 +127,11 @@ def beside(title: str, name: str) -> str:
     return rest[:1].upper() + rest[1:] if rest else title
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """`1 step`, `3 steps`, `2 entries`."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
 def day_of_year(value: tuple[int, int]) -> str:
     """`31 December`: a month's day that comes round every year."""
     return _written(dt.date(2000, *value), "d MMMM", locale())
@@ -145,5 +150,6 @@ def hue_of(name: str) -> int:
 
 
 def init_app(app: Flask) -> None:
-    for filter_ in (amount, money, duration, day, distance, exact, moment, beside, day_of_year, initials, hue_of):
+    written = (amount, money, duration, day, distance, exact, moment, day_of_year)
+    for filter_ in (*written, beside, counted, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.activity.sentences import place, sentence
-from app.core.wording import day
+from app.core.wording import counted, day
 
 Data = Mapping[str, Any]
 
@@ -51,8 +51,13 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.job.completed": lambda d: "completed the job",
     "jobs.job.cancelled": lambda d: "cancelled the job" + _because(d),
     "jobs.job.prioritised": lambda d: f"set the job's priority to {PRIORITIES[int(d.get('priority', 0))]}",
-    "jobs.job.handed_over": lambda d: f"took over {d.get('tasks', 0)} tasks and {d.get('jobs', 0)} jobs",
-    "jobs.role.set": lambda d: f"made {d.get('person') or 'nobody'} the job's {d.get('role', 'team member')}",
+    "jobs.job.handed_over": lambda d: (
+        f"took over {counted(d.get('tasks', 0), 'step')} and {counted(d.get('jobs', 0), 'job')}"
+    ),
+    "jobs.role.set": lambda d: (
+        f"made {d['person']} the job's {d.get('role', 'team member')}" if d.get("person")
+        else f"left the job without a {d.get('role', 'team member')} of its own"
+    ),
     "jobs.deadline.satisfied": lambda d: f"met the deadline “{_name(d)}”",
     "jobs.deadline.waived": lambda d: f"waived the deadline “{_name(d)}”: {d.get('note', '')}",
     "jobs.deadline.reopened": lambda d: f"opened the deadline “{_name(d)}” again",

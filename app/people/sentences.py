@@ -39,9 +39,12 @@ def not_confirmed(data: Data) -> str:
     return "typed a wrong password when asked to prove who they are"
 
 
+AS = {"admin": "administrator", "billing": "billing clerk"}
+
+
 @sentence("people.person.invite", icon="person-add")
 def invited(data: Data) -> str:
-    return f"invited {data['name']} as {data['role']}"
+    return f"invited {data['name']} as {AS.get(data['role'], data['role'])}"
 
 
 @sentence("people.person.join", icon="person")

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import url_for
 
 from app.activity.sentences import place, sentence
+from app.core.wording import counted
 
 Data = Mapping[str, Any]
 
@@ -23,7 +24,7 @@ def _label(data: Data) -> str:
 
 def _submitted(data: Data) -> str:
     missing = int(data.get("missing") or 0)
-    said = f"handed over {data.get('items', 0)} of {_name(data)}"
+    said = f"handed over {counted(data.get('items', 0), 'answer')} to {_name(data)}"
     return f"{said}, {missing} still missing" if missing else f"{said}: everything is there"
 
 

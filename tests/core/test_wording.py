@@ -81,3 +81,8 @@ def test_a_title_does_not_say_again_the_name_beside_it(title: str, said: str) ->
 
 def test_a_year_end_is_a_day_and_a_month() -> None:
     assert wording.day_of_year((2, 29)) == "29 February"
+
+
+def test_one_is_one_and_more_are_several() -> None:
+    assert [wording.counted(n, "entry", "entries") for n in (0, 1, 2)] == ["0 entries", "1 entry", "2 entries"]
+    assert wording.counted(1, "day") == "1 day"
