@@ -385,3 +385,21 @@ def test_the_entries_behind_a_line_are_fetched_when_asked_for(session: Session, 
     assert "Called the bank" not in text_of(bea.get(at))
     assert "Called the bank" in text_of(bea.get(f"{at}?open={invoice.lines[0].id}"))
     assert "Called the bank" in text_of(bea.get(f"{at}/lines/{invoice.lines[0].id}/entries"))
+
+
+def test_every_page_of_billing_offers_what_can_be_done_there(cast: Cast, client: FlaskClient) -> None:
+    make_rate("100")
+    make_entry(cast)
+    sign_in(client, cast.pat)
+    pages = {
+        "/billing": ("Bill run", "/billing/wip.csv"),
+        "/billing/invoices": ("/billing/invoices.csv",),
+        "/billing/payments": ("/billing/payments/new", "/billing/payments.csv"),
+        "/billing/receivables": ("/billing/payments/new", "/billing/receivables.csv"),
+    }
+    for address, offered in pages.items():
+        page = client.get(address).text
+        assert [words for words in offered if words not in page] == [], address
+    entries = client.get(f"/billing/wip/clients/{cast.acme.id}").text
+    assert 'name="write-off-percent"' in entries and 'name="write-on-percent"' in entries
+    assert 'name="engagement"' in entries and 'name="transfer-reason"' in entries
