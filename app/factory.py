@@ -36,6 +36,7 @@ SCREENS = (
     "app.search.views",
     "app.exchange.views",
     "app.desk.comment_views",
+    "app.desk.list_views",
     "app.delivery.views",
     "app.timekeeping.views",
     "app.catalogue.views",

@@ -1,0 +1,249 @@
+"""What the lists that have no file of their own write out: a header and rows, of what the person may see."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.billing.queries.items import list_wip_items, unbilled_though_finished
+from app.catalogue.queries import list_services
+from app.clients.queries import contacts_of, engagements_of, get_client
+from app.core.actors import Actor
+from app.core.durations import format_hours
+from app.core.errors import NotFound
+from app.core.ids import parse_id
+from app.documents.queries import DocumentFilters, list_documents
+from app.firm.queries import (
+    list_all_tax_rates,
+    list_closures,
+    list_entities,
+    list_number_series,
+    list_offices,
+)
+from app.jobs.queries.jobs import get_job, list_jobs_of, list_tasks
+from app.ledger.periods import list_months, movements_of
+from app.ledger.rates import list_exchange_rates
+from app.planning.queries import get_series, list_occurrences, list_series
+from app.planning.recurrence import describe_recurrence
+from app.runs.queries import get_run, items_of, list_runs
+from app.timekeeping.queries import list_rates
+
+Asked = Mapping[str, str]
+Rows = Iterable[list[Any]]
+MOST = 100_000
+
+
+@dataclass(frozen=True)
+class ListFile:
+    """A list as a file. `keeps` are the parts of its page's address that the file's address needs too."""
+
+    header: tuple[str, ...]
+    rows: Callable[[Asked, Actor], Rows]
+    keeps: tuple[str, ...] = field(default=())
+
+
+def _id(asked: Asked, name: str) -> UUID:
+    found = parse_id(asked.get(name))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def _pages(page_of: Callable[[int], tuple[Iterable[Any], bool]]) -> Iterable[Any]:
+    """Every row of a list that is read by pages."""
+    for number in range(1, MOST):
+        rows, more = page_of(number)
+        yield from rows
+        if not more:
+            return
+
+
+def _services(asked: Asked, actor: Actor) -> Rows:
+    for row in list_services(seen_by=actor, archived=asked.get("show") == "archived"):
+        yield [row.service.code, row.service.name, row.service.practice_area, row.service.cadence, row.published,
+               row.draft, row.steps]
+
+
+def _series(asked: Asked, actor: Actor) -> Rows:
+    ended, service = asked.get("show") == "ended", parse_id(asked.get("service"))
+    for row in _pages(lambda page: list_series(seen_by=actor, service_id=service, ended=ended, page=page)):
+        made = row.series
+        yield [made.client.code, made.client.name, made.service.name, describe_recurrence(made.rrule), made.state,
+               row.next_on, row.next_title, made.ends_on]
+
+
+def _wip_items(asked: Asked, actor: Actor) -> Rows:
+    client, engagement = _id(asked, "client_id"), parse_id(asked.get("engagement"))
+    get_client(client, seen_by=actor)
+
+    def page_of(number: int) -> tuple[Iterable[Any], bool]:
+        page = list_wip_items(client, seen_by=actor, engagement_id=engagement, page=number)
+        return page.rows, page.has_next
+
+    for item in _pages(page_of):
+        yield [item.engagement, item.job, item.worked_on, item.person, item.narrative,
+               format_hours(item.charged) if item.charged is not None else "", item.value, item.open_value,
+               item.currency, item.state, item.hold_reason]
+
+
+def _finished(asked: Asked, actor: Actor) -> Rows:
+    for job in _pages(lambda page: unbilled_though_finished(seen_by=actor, page=page)):
+        yield [job.title, job.client, job.completed_at, job.amount, job.currency]
+
+
+def _rates(asked: Asked, actor: Actor) -> Rows:
+    for row in list_rates(seen_by=actor, everything=asked.get("show") == "all"):
+        rate = row.rate
+        yield [row.engagement, row.client, row.person, rate.grade, rate.work_role, rate.activity, rate.amount,
+               rate.currency, rate.from_on, rate.to_on]
+
+
+def _tax_rates(asked: Asked, actor: Actor) -> Rows:
+    for rate in list_all_tax_rates():
+        yield [rate.code, rate.name, rate.treatment, rate.percent, rate.from_on, rate.to_on, rate.legend]
+
+
+def _exchange_rates(asked: Asked, actor: Actor) -> Rows:
+    return ([rate.currency, rate.base, rate.rate, rate.from_on] for rate in
+            list_exchange_rates(seen_by=actor, limit=MOST))
+
+
+def _offices(asked: Asked, actor: Actor) -> Rows:
+    return ([each.name, each.entity.name, each.zone, each.calendar] for each in list_offices())
+
+
+def _entities(asked: Asked, actor: Actor) -> Rows:
+    return ([each.name, each.country, each.currency, each.tax_number, each.registration_number, each.address]
+            for each in list_entities())
+
+
+def _closures(asked: Asked, actor: Actor) -> Rows:
+    offices = {office.id: office.name for office in list_offices()}
+    return ([each.closed_on, each.name, offices.get(each.office_id, "Everywhere") if each.office_id else "Everywhere"]
+            for each in list_closures())
+
+
+def _numbers(asked: Asked, actor: Actor) -> Rows:
+    entities = {entity.id: entity.name for entity in list_entities()}
+    return ([each.kind, entities.get(each.entity_id, "") if each.entity_id else "", each.prefix, each.next_value,
+             each.padding] for each in list_number_series())
+
+
+def _movements(asked: Asked, actor: Actor) -> Rows:
+    try:
+        month = dt.date.fromisoformat(f"{asked.get('month', '')}-01")
+    except ValueError:
+        raise NotFound() from None
+    for moved in movements_of(month, seen_by=actor):
+        yield [moved.account, moved.kind, "yes" if moved.is_reversal else "no", moved.debit, moved.credit, moved.net,
+               moved.currency]
+
+
+def _months(asked: Asked, actor: Actor) -> Rows:
+    return ([month.starts_on, "yes" if month.is_over else "no", month.closed_at] for month in
+            list_months(seen_by=actor))
+
+
+def _occurrences(asked: Asked, actor: Actor) -> Rows:
+    for each in list_occurrences(get_series(_id(asked, "series_id"), seen_by=actor), seen_by=actor):
+        yield [each.period_start, each.title, each.state, each.create_on, each.due_on]
+
+
+def _runs(asked: Asked, actor: Actor) -> Rows:
+    return ([run.title, run.kind, run.state, run.total, run.created_at, run.finished_at] for run in
+            list_runs(seen_by=actor, limit=MOST))
+
+
+def _run_items(asked: Asked, actor: Actor) -> Rows:
+    run = get_run(_id(asked, "run_id"), seen_by=actor)
+    return ([item.position + 1, item.label, item.state, item.message] for item in
+            items_of(run, seen_by=actor, limit=MOST))
+
+
+def _steps(asked: Asked, actor: Actor) -> Rows:
+    for step in list_tasks(get_job(_id(asked, "job_id"), seen_by=actor)):
+        yield [step.name, step.kind, step.state, step.assignee, step.due_on, step.latest_start_on,
+               format_hours(step.estimate) if step.estimate else "", format_hours(step.spent),
+               "yes" if step.is_critical else "no"]
+
+
+def _documents(asked: Asked, actor: Actor) -> Rows:
+    client = get_client(_id(asked, "client_id"), seen_by=actor)
+    which = DocumentFilters(client.id, asked.get("q", ""), asked.get("from") == "client")
+    for each in _pages(lambda page: list_documents(which, seen_by=actor, page=page)):
+        yield [each.name, each.size, each.media_type, each.state, "yes" if each.client_sees else "no", each.added_kind,
+               each.created_at]
+
+
+def _jobs(asked: Asked, actor: Actor) -> Rows:
+    client = get_client(_id(asked, "client_id"), seen_by=actor)
+    for closed in (False, True):
+        for job in list_jobs_of(client.id, seen_by=actor, closed=closed, limit=MOST):
+            yield [job.number, job.title, job.status, job.due_on, job.tasks_done, job.tasks_total, job.completed_at]
+
+
+def _contacts(asked: Asked, actor: Actor) -> Rows:
+    for each in contacts_of(_id(asked, "client_id"), seen_by=actor):
+        addresses = ", ".join(address.value for address in each.contact.addresses)
+        yield [each.contact.name, each.role, addresses, "yes" if each.portal_access else "no",
+               "yes" if each.is_primary else "no"]
+
+
+def _engagements(asked: Asked, actor: Actor) -> Rows:
+    for each in engagements_of(_id(asked, "client_id"), seen_by=actor):
+        yield [each.number, each.name, each.practice_area, each.arrangement, each.currency, each.status,
+               each.starts_on, each.ends_on]
+
+
+CLIENT = ("client_id",)
+FILES = {
+    "services": ListFile(
+        ("Code", "Service", "Practice area", "How often", "Version in use", "Draft", "Steps"), _services, ("show",)),
+    "recurring-work": ListFile(
+        ("Client code", "Client", "Service", "Recurs", "State", "Next created on", "Next job", "Ends on"), _series,
+        ("show", "service")),
+    "unbilled-entries": ListFile(
+        ("Engagement", "Job", "Day", "Person", "Narrative", "Charged, hours", "Value", "Open", "Currency", "State",
+         "Held because"), _wip_items, ("client_id", "engagement")),
+    "finished-not-billed": ListFile(("Job", "Client", "Finished", "Unbilled", "Currency"), _finished),
+    "rates": ListFile(
+        ("Engagement", "Client", "Person", "Grade", "Work role", "Activity", "An hour", "Currency", "From", "Until"),
+        _rates, ("show",)),
+    "tax-rates": ListFile(("Code", "Name", "Kind", "Percent", "From", "Until", "Legend"), _tax_rates),
+    "exchange-rates": ListFile(("One", "In", "Is worth", "From"), _exchange_rates),
+    "offices": ListFile(("Office", "Entity", "Zone", "Holidays of"), _offices),
+    "entities": ListFile(("Entity", "Country", "Currency", "Tax number", "Company number", "Address"), _entities),
+    "closures": ListFile(("Day", "What for", "Office"), _closures),
+    "numbers": ListFile(("Kind", "Entity", "Prefix", "Next", "Digits"), _numbers),
+    "movements": ListFile(
+        ("Account", "Movement", "Reversal", "Debit", "Credit", "Net", "Currency"), _movements, ("month",)),
+    "months": ListFile(("Month", "Over", "Closed"), _months),
+    "periods": ListFile(("Period begins", "Job", "State", "Created on", "Due"), _occurrences, ("series_id",)),
+    "runs": ListFile(("Run", "Kind", "State", "Items", "Started", "Finished"), _runs),
+    "run": ListFile(("No.", "What", "State", "Message"), _run_items, ("run_id",)),
+    "steps": ListFile(
+        ("Step", "Kind", "State", "Who", "Due", "Latest start", "Estimate, hours", "Spent, hours", "Critical"), _steps,
+        ("job_id",)),
+    "documents": ListFile(
+        ("Name", "Bytes", "Type", "State", "Client sees it", "From", "Arrived"), _documents,
+        ("client_id", "q", "from")),
+    "jobs": ListFile(("Number", "Job", "Status", "Due", "Steps done", "Steps", "Finished"), _jobs, CLIENT),
+    "contacts": ListFile(("Name", "Role", "Addresses", "Portal", "First contact"), _contacts, CLIENT),
+    "engagements": ListFile(
+        ("Number", "Engagement", "Practice area", "Billed", "Currency", "Status", "From", "Until"), _engagements,
+        CLIENT),
+}
+# Which file a page offers: by its endpoint, on the client's page with the section.
+PAGES = {
+    "services.index": "services", "series.index": "recurring-work", "wip.client": "unbilled-entries",
+    "wip.finished": "finished-not-billed", "rates.index": "rates", "money.tax_rates": "tax-rates",
+    "books.rates": "exchange-rates", "places.offices": "offices", "places.entities": "entities",
+    "places.closures": "closures", "money.series": "numbers", "books.show": "movements", "runs.show": "run",
+    "books.index": "months", "series.show": "periods", "runs.index": "runs",
+    "jobs.show": "steps", "clients.show documents": "documents", "clients.show jobs": "jobs",
+    "clients.show contacts": "contacts", "clients.show engagements": "engagements",
+    "clients.show wip": "unbilled-entries",
+}
