@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import sqlalchemy as sa
+
 from app.activity.commands import record
+from app.activity.models import Event
 from app.core.actors import Actor
-from app.core.db import transaction
+from app.core.clock import now
+from app.core.db import db, take_turn, transaction
+from app.core.errors import Throttled
 from app.core.permissions import Permission, authorize
 from app.firm.queries import get_firm
+
+KIND = "exchange.list.export"
+MOST, WITHIN = 40, dt.timedelta(minutes=10)
 
 
 def can_export(by: Actor) -> bool:
@@ -14,9 +24,15 @@ def can_export(by: Actor) -> bool:
 
 
 def record_export(name: str, *, by: Actor) -> None:
-    """Write down who took which list. Refuses who may not."""
+    """Write down who took which list. Refuses who may not; raises Throttled for one who empties the house."""
     authorize(by, can_export)
     with transaction():
+        take_turn(f"{KIND} {by.id}")
+        taken = sa.select(Event.at).where(Event.kind == KIND, Event.actor_id == by.id, Event.at > now() - WITHIN)
+        times = db.session.scalars(taken.order_by(Event.at.desc()).limit(MOST)).all()
+        if len(times) == MOST and not by.is_system:
+            wait = int((times[-1] + WITHIN - now()).total_seconds()) + 1
+            raise Throttled("That is many lists in a short time. Wait a few minutes.", retry_after=wait)
         firm = get_firm()
         if firm is not None:
-            record("exchange.list.export", firm, by=by, name=name)
+            record(KIND, firm, by=by, name=name)

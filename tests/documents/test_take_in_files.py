@@ -331,3 +331,18 @@ def both_at_once(app: Flask, work: Any) -> list[Any]:
     for thread in threads:
         thread.join()
     return answers
+
+
+def test_a_client_who_is_full_gets_no_more_in_by_asking_or_by_arriving(cast: Any, monkeypatch: Any) -> None:
+    """Two that each had room when they began: what does not fit together is refused when it arrives."""
+    body, by = b"plain words\n" * 10, cast.contact(cast.cleo)
+    begun = start_upload(NewFile(new_id(), "a.txt", len(body)), client_id=cast.acme.id, by=by)
+    digests = put_parts(begun, body)
+    complete_upload(begun.id, by=by, digests=digests)
+    for module in ("uploads", "checking"):
+        monkeypatch.setattr(f"app.documents.commands.{module}.CLIENT_QUOTA", len(body) - 1)
+    check_document(begun.id, by=SYSTEM)
+    assert again(begun).state is DocumentState.REJECTED and "room" in again(begun).rejected_because
+    with pytest.raises(Refused, match="no room"):
+        start_upload(NewFile(new_id(), "b.txt", len(body)), client_id=cast.acme.id, by=by)
+    start_upload(NewFile(new_id(), "b.txt", 5), client_id=cast.rival.id, by=cast.contact(cast.otto))

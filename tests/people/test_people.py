@@ -205,3 +205,15 @@ def test_the_list_of_people_can_be_taken_out_and_leaves_a_trace(client: FlaskCli
     assert listed.mimetype == "text/csv" and "mel@firm.example" in listed.text
     assert "\n=HYPERLINK" not in listed.text
     assert db.session.scalar(sa.select(sa.func.count()).where(Event.kind == "exchange.list.export")) == 1
+
+
+def test_who_takes_list_after_list_is_slowed_down_and_nobody_else(client: FlaskClient, cast: Cast) -> None:
+    from app.firm.exports import MOST, WITHIN, record_export
+
+    for _ in range(MOST):
+        record_export("people", by=cast.actor(cast.pat))
+    refused = sign_in(client, cast.pat).get("/people.csv")
+    assert refused.status_code == 429 and 0 < int(refused.headers["Retry-After"]) <= WITHIN.total_seconds() + 1
+    record_export("people", by=cast.actor(cast.mel))
+    with travel_to(now() + WITHIN):
+        record_export("people", by=cast.actor(cast.pat))
