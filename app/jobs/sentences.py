@@ -34,6 +34,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.task.assigned": lambda d: f"gave “{_name(d)}” to {'somebody else' if d.get('to') else 'nobody yet'}",
     "jobs.task.snoozed": lambda d: f"put “{_name(d)}” off to {_date(d.get('until'))}"
     if d.get("until") else f"took “{_name(d)}” back into My work",
+    "jobs.task.redated": lambda d: f"moved “{_name(d)}” from {_date(d.get('before'))} to {_date(d.get('due_on'))}, "
+    "as it counts from an earlier step",
     "jobs.task.added": lambda d: f"added the step “{_name(d)}”",
     "jobs.task.changed": lambda d: f"changed {', '.join(_said(d))} of “{_name(d)}”",
     "jobs.task.waiting": lambda d: f"set “{_name(d)}” to wait for the client",

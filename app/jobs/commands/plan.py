@@ -17,6 +17,7 @@ from app.core.db import db, transaction
 from app.core.wording import day, duration
 from app.firm.calendars import WorkingCalendar
 from app.jobs.calendars import calendars_of
+from app.jobs.commands.redating import redate
 from app.jobs.graph import Edge
 from app.jobs.models import OPEN_STATES, Dependency, Job, JobStatus, Task
 from app.jobs.schedule import Work, schedule
@@ -97,12 +98,13 @@ def plan(job_ids: Sequence[UUID]) -> None:
     if not job_ids:
         return
     jobs = db.session.execute(
-        sa.select(Job.id, Job.client_id, Job.due_on, Job.at_risk_because).where(Job.id.in_(job_ids))
+        sa.select(Job.id, Job.client_id, Job.template_id, Job.due_on, Job.at_risk_because).where(Job.id.in_(job_ids))
     ).all()
+    calendars = calendars_of([job.client_id for job in jobs])
+    redate(jobs, calendars)
     tasks = _open_tasks(job_ids)
     edges = _edges(job_ids)
     hours = hours_of({task.assignee_id for each in tasks.values() for task in each if task.assignee_id})
-    calendars = calendars_of([job.client_id for job in jobs])
     starts: dict[UUID, dt.date] = {}
     chain: set[UUID] = set()
     risks: dict[UUID, str] = {}
