@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -303,3 +304,13 @@ def test_a_queue_out_of_reach_stops_nobody(app: Flask, client: FlaskClient, cast
     assert answer.status_code == 303 and "Said all the same" in page.text
 
 
+
+
+def test_every_proof_that_the_document_names_is_there() -> None:
+    root = Path(__file__).parents[1]
+    rows = [row for row in (root / "docs/security.md").read_text().splitlines() if row.startswith("| V")]
+    shown = "".join(path.read_text() for path in root.glob("tests/**/test_*.py"))
+    told = [name.rpartition(": ")[2] for row in rows for name in re.findall("`([^`]+)`", row)]
+    missing = [n for n in told if re.fullmatch("[a-z_0-9]+…?", n) and f"def test_{n.rstrip('…')}" not in shown]
+    files = [n for n in re.findall(r"`([\w/]+\.(?:py|txt))", "".join(rows)) if not (root / "tests" / n).exists()]
+    assert len(rows) > 35 and (missing, files) == ([], [])
