@@ -24,6 +24,9 @@ from app.core.money import Money, exponent, unit
 FALLBACK = Locale("en", "GB")
 DAYS_SAID_RELATIVELY = 6
 CENT = Decimal("0.01")
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"),
+           ("Mac OS X", "Mac"), ("CrOS", "Chromebook"), ("Linux", "Linux"))
 
 
 def locale() -> Locale:
@@ -137,6 +140,13 @@ def day_of_year(value: tuple[int, int]) -> str:
     return _written(dt.date(2000, *value), "d MMMM", locale())
 
 
+def browser(agent: str) -> str:
+    """`Firefox on Windows`: as much of what a browser says of itself as people recognise."""
+    name = next((name for mark, name in BROWSERS if mark in agent), "") or gettext("A browser")
+    system = next((name for mark, name in SYSTEMS if mark in agent), "")
+    return gettext("%(browser)s on %(system)s", browser=name, system=system) if system else name
+
+
 def initials(name: str) -> str:
     """At most two letters of a name, first and last word."""
     words = [word for word in name.replace(".", " ").split() if word[0].isalnum()]
@@ -151,5 +161,5 @@ def hue_of(name: str) -> int:
 
 def init_app(app: Flask) -> None:
     written = (amount, money, duration, day, distance, exact, moment, day_of_year)
-    for filter_ in (*written, beside, counted, initials, hue_of):
+    for filter_ in (*written, beside, browser, counted, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

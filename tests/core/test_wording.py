@@ -86,3 +86,15 @@ def test_a_year_end_is_a_day_and_a_month() -> None:
 def test_one_is_one_and_more_are_several() -> None:
     assert [wording.counted(n, "entry", "entries") for n in (0, 1, 2)] == ["0 entries", "1 entry", "2 entries"]
     assert wording.counted(1, "day") == "1 day"
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/141.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari on iPhone"),
+        ("curl/8", "A browser"),
+    ],
+)
+def test_a_browser_is_called_what_people_call_it(agent: str, said: str) -> None:
+    assert wording.browser(agent) == said

@@ -18,17 +18,6 @@ from app.people.queries import list_own_sessions
 
 blueprint = guard(Blueprint("account", __name__, url_prefix="/account"))
 ENROLMENT = "enrolment"
-BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
-SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"),
-           ("Mac OS X", "Mac"), ("CrOS", "Chromebook"), ("Linux", "Linux"))
-
-
-@blueprint.app_template_filter()
-def browser(agent: str) -> str:
-    """`Firefox on Windows`: as much of what a browser says of itself as people recognise."""
-    name = next((name for mark, name in BROWSERS if mark in agent), "A browser")
-    system = next((name for mark, name in SYSTEMS if mark in agent), "")
-    return f"{name} on {system}" if system else name
 
 
 def _page(template: str, **context: Any) -> str:
