@@ -22,6 +22,7 @@ class Spread(enum.StrEnum):
     PRO_RATA = "pro_rata"
     OLDEST_FIRST = "oldest_first"
     NEWEST_FIRST = "newest_first"
+    CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def spread_total(
     down falls on the newest; newest first the other way round. Above the full value, the rest goes pro rata.
     """
     worth = [value for _, value in values]
-    if how is Spread.PRO_RATA or total > sum(worth, ZERO) or total < 0:
+    if how in (Spread.PRO_RATA, Spread.CHOSEN) or total > sum(worth, ZERO) or total < 0:
         return split(total, worth, currency)
     order = sorted(range(len(values)), key=lambda i: (values[i][0], i), reverse=how is Spread.NEWEST_FIRST)
     parts, left = [ZERO] * len(values), total

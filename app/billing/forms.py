@@ -26,6 +26,7 @@ SPREADS = {
     Spread.PRO_RATA: "Pro rata, by amount",
     Spread.OLDEST_FIRST: "Keep the oldest, cut the newest",
     Spread.NEWEST_FIRST: "Keep the newest, cut the oldest",
+    Spread.CHOSEN: "Only on the entries I tick",
 }
 TAX_MODES = {TaxMode.LINE: "On each line", TaxMode.TOTAL: "On the total of each rate"}
 

@@ -16,7 +16,7 @@ from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payments import PaymentFacts, credit_left, record_payment
 from app.billing.commands.send import mark_sent
 from app.billing.commands.settling import reverse_payment
-from app.billing.commands.totals import lines_of
+from app.billing.commands.totals import billed_items, lines_of
 from app.billing.commands.wip import hold_items, write_off_items
 from app.billing.models import Invoice, InvoiceState
 from app.core import clock
@@ -194,3 +194,20 @@ def test_an_edit_moves_wip_by_the_difference(session: Session, cast: Cast) -> No
         by=cast.actor(cast.sam),
     )
     assert wip(cast) == 300
+
+
+def test_a_difference_falls_on_the_entries_that_are_chosen(session: Session, cast: Cast) -> None:
+    make_rate("100", person_id=cast.sam.id)
+    first, second, third = (make_entry(cast, hours) for hours in ("1", "2", "1"))
+    invoice, bea = make_draft(cast), cast.actor(cast.bea)
+    adjust_total(invoice, Decimal("300.01"), by=bea, spread=Spread.CHOSEN, chosen={first.id, third.id})
+    billed = {row.item_id: row.billed for row in billed_items(invoice)}
+    assert billed == {first.id: Decimal("50.01"), second.id: Decimal(200), third.id: Decimal(50)}
+    assert invoice.net == Decimal("300.01") == sum(line.net for line in lines_of(invoice))
+    with pytest.raises(Refused, match="tick those"):
+        adjust_total(invoice, Decimal(250), by=bea, spread=Spread.CHOSEN)
+    with pytest.raises(Refused, match="needs more of them"):
+        adjust_total(invoice, Decimal(100), by=bea, spread=Spread.CHOSEN, chosen={first.id})
+    invoice.reason = "Agreed"
+    approve_invoice(invoice, by=bea)
+    assert (wip(cast), owed(cast)) == (0, invoice.gross)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payments import PaymentFacts, record_payment
+from app.billing.commands.totals import lines_of
 from app.billing.models import Invoice, InvoiceState, Payment
 from app.clients.models import ClientContact
 from app.core import clock
@@ -403,3 +404,18 @@ def test_every_page_of_billing_offers_what_can_be_done_there(cast: Cast, client:
     entries = client.get(f"/billing/wip/clients/{cast.acme.id}").text
     assert 'name="write-off-percent"' in entries and 'name="write-on-percent"' in entries
     assert 'name="engagement"' in entries and 'name="transfer-reason"' in entries
+
+
+def test_the_difference_falls_on_entries_ticked_on_the_screen(cast: Cast, client: FlaskClient) -> None:
+    make_rate("100")
+    entry, _other = make_entry(cast), make_entry(cast)
+    invoice = make_draft(cast)
+    sign_in(client, cast.bea)
+    line = lines_of(invoice)[0].id
+    at = f"/billing/invoices/{invoice.id}"
+    assert f'value="{entry.id}" form="change-total"' in client.get(f"{at}/lines/{line}/entries").text
+    asked = {"total": "-10 %", "spread": "chosen", "item": str(entry.id)}
+    assert "180.00" in client.get(f"{at}/adjustment", query_string=asked).text
+    client.post(f"{at}/adjustment", data={**asked, "version": invoice.version})
+    entries = client.get(f"{at}/lines/{line}/entries").text
+    assert "<strong>80.00</strong>" in entries and entries.count("<strong>") == 1

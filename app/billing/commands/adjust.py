@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -19,6 +19,7 @@ from app.core.db import transaction
 from app.core.errors import Refused
 from app.core.money import parse_amount, round_amount
 from app.core.permissions import authorize
+from app.timekeeping.commands.wip import Item
 
 ZERO = Decimal(0)
 
@@ -62,10 +63,17 @@ def wanted_net(invoice: Invoice, text: str) -> Decimal:
     return round_amount(invoice.net * factor, invoice.currency)
 
 
-def plan_total(invoice: Invoice, net: Decimal, spread: Spread) -> Plan:
-    """Where a new net total falls. Disbursements keep their amount; so do fixed fees unless it goes pro rata."""
+def plan_total(invoice: Invoice, net: Decimal, spread: Spread, chosen: Collection[UUID] = ()) -> Plan:
+    """Where a new net total falls. Disbursements keep their amount; so do fixed fees unless it goes pro rata.
+
+    `chosen` are the entries that take it all when it falls on chosen ones.
+    """
     lines, rows = lines_of(invoice), billed_items(invoice)
     net = round_amount(net, invoice.currency)
+    found = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
+    if spread is Spread.CHOSEN:
+        nets, parts = _on_chosen(invoice, lines, rows, chosen, net)
+        return _plan(invoice, net, lines, rows, found, nets, parts)
     moving = [line for line in lines if line.kind is not LineKind.EXPENSE] or lines
     if spread is not Spread.PRO_RATA:
         moving = [line for line in moving if line.kind is LineKind.FEE and any(r.line_id == line.id for r in rows)]
@@ -73,12 +81,18 @@ def plan_total(invoice: Invoice, net: Decimal, spread: Spread) -> Plan:
     if net < 0 or not moving or net < staying:
         said = f"What stays as it is on this bill comes to {staying:,.2f}; a total below that needs its lines changed."
         raise Refused(said if net >= 0 and lines else "The total of a bill cannot be below zero.", field="total")
-    found = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
     worked = {item_id: item.worked_on for item_id, item in found.items()}
     if spread is Spread.PRO_RATA:
         nets, parts = _by_line(moving, rows, worked, net - staying, invoice.currency)
     else:
         nets, parts = _by_entry(moving, rows, worked, net - staying, spread, invoice.currency)
+    return _plan(invoice, net, lines, rows, found, nets, parts)
+
+
+def _plan(
+    invoice: Invoice, net: Decimal, lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem],
+    found: Mapping[UUID, Item], nets: dict[UUID, Decimal], parts: dict[UUID, Decimal],
+) -> Plan:
     items = {row.item_id: row.billed for row in rows} | parts
     return Plan(
         net,
@@ -88,6 +102,28 @@ def plan_total(invoice: Invoice, net: Decimal, spread: Spread) -> Plan:
         sum((item.value for item in found.values()), ZERO),
         sum(items.values(), ZERO),
     )
+
+
+def _on_chosen(
+    invoice: Invoice, lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem], chosen: Collection[UUID], net: Decimal
+) -> tuple[dict[UUID, Decimal], dict[UUID, Decimal]]:
+    """The whole difference on some entries, by their value; every other entry and line stays as it is."""
+    fees = {line.id: line for line in lines if line.kind is LineKind.FEE}
+    mine = [row for row in rows if row.item_id in chosen and row.line_id in fees]
+    if not mine:
+        raise Refused("Open the entries of a line and tick those that the difference falls on.", field="total")
+    before = sum((row.billed for row in mine), ZERO)
+    target = before + net - invoice.net
+    if target < 0:
+        said = f"The entries ticked come to {before:,.2f}; a difference of {net - invoice.net:,.2f} needs more of them."
+        raise Refused(said, field="total")
+    shares = spread_total(target, [(dt.date.min, row.value) for row in mine], Spread.CHOSEN, invoice.currency)
+    parts = {row.item_id: share for row, share in zip(mine, shares, strict=True)}
+    nets = {line_id: line.net for line_id, line in fees.items()}
+    for row in mine:
+        if row.line_id is not None:
+            nets[row.line_id] += parts[row.item_id] - row.billed
+    return nets, parts
 
 
 def _by_line(
@@ -127,6 +163,7 @@ def adjust_total(
     *,
     by: Actor,
     spread: Spread = Spread.PRO_RATA,
+    chosen: Collection[UUID] = (),
     reason: str = "",
     version: int | None = None,
 ) -> None:
@@ -134,7 +171,7 @@ def adjust_total(
     authorize(by, can_draft, invoice)
     with transaction():
         open_draft(invoice, version)
-        plan = plan_total(invoice, net, spread)
+        plan = plan_total(invoice, net, spread, chosen)
         for line in lines_of(invoice):
             line.net = line.unit_price = plan.lines[line.id]
             line.quantity = Decimal(1)

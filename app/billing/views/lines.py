@@ -37,6 +37,10 @@ def _spread(text: str) -> Spread:
     return Spread(text) if text in set(Spread) else Spread.PRO_RATA
 
 
+def _ids(texts: list[str]) -> set[UUID]:
+    return {found for text in texts if (found := parse_id(text))}
+
+
 @blueprint.post("/lines")
 def create(invoice_id: UUID) -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
@@ -95,7 +99,8 @@ def preview(invoice_id: UUID) -> Answer:
     if not arg("total"):
         return ""
     try:
-        plan = plan_total(invoice, wanted_net(invoice, arg("total")), _spread(arg("spread")))
+        chosen = _ids(request.args.getlist("item"))
+        plan = plan_total(invoice, wanted_net(invoice, arg("total")), _spread(arg("spread")), chosen)
     except Refused as refusal:
         return render_template("billing/drafts/_preview.html", invoice=invoice, refusal=refusal.message)
     return render_template("billing/drafts/_preview.html", invoice=invoice, plan=plan)
@@ -105,5 +110,8 @@ def preview(invoice_id: UUID) -> Answer:
 def adjust(invoice_id: UUID) -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
     net = wanted_net(invoice, _typed("total"))
-    adjust_total(invoice, net, by=me(), spread=_spread(_typed("spread")), reason=_typed("reason"), version=_version())
+    adjust_total(
+        invoice, net, by=me(), spread=_spread(_typed("spread")), chosen=_ids(request.form.getlist("item")),
+        reason=_typed("reason"), version=_version(),
+    )
     return draft_partial(invoice_id, "Total changed")
