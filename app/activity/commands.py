@@ -19,7 +19,7 @@ from app.activity.models import Event, EventPayload, EventSeal, ReaderPosition
 from app.core import live
 from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import db, transaction
+from app.core.db import at_commit, db, transaction
 
 request_mark: ContextVar[tuple[str, str]] = ContextVar("request_mark", default=("", ""))
 SEAL_LOCK = 7_140_001
@@ -40,6 +40,37 @@ _INSERT = sa.text("""
     INSERT INTO event_payload (event_id, salt, data)
     SELECT id, CAST(:salt AS bytea), CAST(:data AS jsonb) FROM next
 """)
+
+
+_COLUMNS = {
+    "kind": "text", "subject_kind": "text", "subject_id": "uuid", "client_id": "uuid", "engagement_id": "uuid",
+    "job_id": "uuid", "actor_kind": "text", "actor_id": "uuid", "at": "timestamptz", "request_id": "text",
+    "address": "text", "payload_hash": "bytea", "salt": "bytea", "data": "text",
+}  # fmt: skip
+_FIELDS = ", ".join(name for name in _COLUMNS if name not in ("salt", "data"))
+# Several events of one transaction at once, with ids in the order in which they were recorded.
+_INSERT_MANY = sa.text(f"""
+    WITH told AS MATERIALIZED (
+        SELECT nextval('event_id_seq') AS id, one.* FROM (
+            SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())})
+                WITH ORDINALITY AS each ({", ".join(_COLUMNS)}, place) ORDER BY place
+        ) AS one
+    ), made AS (
+        INSERT INTO event (id, {_FIELDS}) SELECT id, {_FIELDS} FROM told
+    ), waiting AS (
+        INSERT INTO outbox (event_id) SELECT id FROM told
+    )
+    INSERT INTO event_payload (event_id, salt, data) SELECT id, salt, CAST(data AS jsonb) FROM told
+""")
+
+
+def _write(events: list[dict[str, Any]]) -> None:
+    """Append the events of a transaction."""
+    if len(events) == 1:
+        db.session.connection().execute(_INSERT, events[0])
+    else:
+        columns = {name: [event[name] for event in events] for name in _COLUMNS}
+        db.session.connection().execute(_INSERT_MANY, columns)
 
 
 def _plain(value: Any) -> Any:
@@ -89,7 +120,9 @@ def record(
     topics: tuple[str, ...] = (),
     **data: Any,
 ) -> None:
-    """Append one event in the current transaction. `kind` is `room.noun.verb`; `data` holds values, never prose.
+    """Append one event to the current transaction, written with its others right before it commits.
+
+    `kind` is `room.noun.verb`; `data` holds values, never prose.
 
     The subject's own client, engagement and job are taken over when it has them. After the commit the topics of
     the subject, client and job are published to open pages, with any further `topics`.
@@ -101,8 +134,8 @@ def record(
     request_id, address = request_mark.get()
     salt, text = secrets.token_bytes(16), canonical(data)
     db.session.flush()
-    db.session.connection().execute(
-        _INSERT,
+    at_commit(
+        _write,
         {
             "kind": kind,
             "subject_kind": table,

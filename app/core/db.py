@@ -153,6 +153,7 @@ def session_role() -> str:
 
 
 Hook = Callable[[], None]
+Writer = Callable[[list[Any]], None]
 
 
 @contextmanager
@@ -160,12 +161,14 @@ def transaction() -> Iterator[Session]:
     """One unit of work: commits at the end of the outermost block, rolls back on any error.
 
     A nested block is a savepoint, so a refused inner command undoes only its own. Hooks registered with
-    `on_commit` run after the outermost commit, in order; those of a rolled-back block are dropped.
+    `on_commit` run after the outermost commit, in order; those of a rolled-back block are dropped, and so is
+    what it handed to `at_commit`.
     """
     session = cast(Session, db.session())
     state = session.info
     hooks: list[Hook] = state.setdefault("hooks", [])
-    mark = len(hooks)
+    handed: list[tuple[Writer, Any]] = state.setdefault("handed", [])
+    mark, first = len(hooks), len(handed)
     if state.get("depth", 0):
         state["depth"] += 1
         try:
@@ -176,6 +179,7 @@ def transaction() -> Iterator[Session]:
                     yield session
         except BaseException:
             del hooks[mark:]
+            del handed[first:]
             state["broken"] = True
             raise
         finally:
@@ -185,10 +189,12 @@ def transaction() -> Iterator[Session]:
     try:
         yield session
         session.flush()
+        _write_handed(handed)
         session.commit()
     except BaseException:
         session.rollback()
         hooks.clear()
+        handed.clear()
         raise
     finally:
         state["depth"] = 0
@@ -211,6 +217,23 @@ def in_one_piece() -> Iterator[Session]:
                 raise RuntimeError("An inner block failed; in one piece nothing of it can stay.")
         finally:
             session.info["in_one_piece"] = False
+
+
+def _write_handed(handed: list[tuple[Writer, Any]]) -> None:
+    rows: dict[Writer, list[Any]] = {}
+    for write, row in handed:
+        rows.setdefault(write, []).append(row)
+    handed.clear()
+    for write, its in rows.items():
+        write(its)
+
+
+def at_commit(write: Writer, row: Any) -> None:
+    """Hand over a row that `write` gets with all others of this transaction right before it commits, in order."""
+    state = db.session().info
+    if not state.get("depth"):
+        raise RuntimeError("at_commit is called inside a transaction only.")
+    state["handed"].append((write, row))
 
 
 def on_commit(hook: Hook) -> None:
