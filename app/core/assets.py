@@ -50,7 +50,7 @@ class Assets:
         self.source = source
         self.folder = compiled(source, cache)
         self.names: dict[str, str] = json.loads((self.folder / "names.json").read_text())
-        self._drawn: dict[tuple[str, int], Markup] = {}
+        self._drawn = functools.lru_cache(maxsize=1024)(self._draw)
 
     def url(self, name: str) -> str:
         """The address of a file by its plain name; raises UnknownAsset."""
@@ -61,11 +61,7 @@ class Assets:
 
     def icon(self, name: str, label: str = "", size: int = 16) -> Markup:
         """A drawing from the sprite; hidden from readers unless it carries a label of its own."""
-        if label:
-            return self._draw(name, label, size)
-        if (name, size) not in self._drawn:
-            self._drawn[name, size] = self._draw(name, "", size)
-        return self._drawn[name, size]
+        return self._drawn(name, label, size)
 
     def _draw(self, name: str, label: str, size: int) -> Markup:
         if name not in icon_names(self.source):

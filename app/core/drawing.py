@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
+from functools import lru_cache, partial
 
+from babel import Locale
 from flask import Flask
 from markupsafe import Markup, escape
 
-from app.core.wording import amount
+from app.core import clock
+from app.core.wording import amount, locale
 
+ROWS_KEPT = 8192
 AGES = ("0–30", "31–60", "61–90", "91–120", "121+")
 
 
@@ -31,4 +36,15 @@ def ageing(amounts: Sequence[Decimal], label: str = "Ageing") -> Markup:
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(draw_ageing=ageing, ages=AGES)
+    @lru_cache(maxsize=ROWS_KEPT)
+    def drawn(template: str, macro: str, _day: dt.date, _reader: Locale, *values: Hashable) -> Markup:
+        return Markup(getattr(app.jinja_env.get_template(template).module, macro)(*values))
+
+    def row_of(template: str, macro: str) -> Callable[..., Markup]:
+        """A macro that is drawn again only when a value, the day or the language is another.
+
+        For rows of lists whose macro reads nothing but its values; those are hashable and never change.
+        """
+        return partial(drawn, template, macro, clock.today(), locale())
+
+    app.jinja_env.globals.update(draw_ageing=ageing, ages=AGES, row_of=row_of)

@@ -50,8 +50,11 @@ def list_entities() -> Sequence[Entity]:
     return db.session.scalars(sa.select(Entity).where(Entity.archived_at.is_(None)).order_by(Entity.name)).all()
 
 
+_OFFICES = sa.select(Office).where(Office.archived_at.is_(None)).order_by(Office.name)
+
+
 def list_offices() -> Sequence[Office]:
-    return db.session.scalars(sa.select(Office).where(Office.archived_at.is_(None)).order_by(Office.name)).all()
+    return db.session.scalars(_OFFICES).all()
 
 
 def list_tax_rates() -> Sequence[TaxRate]:

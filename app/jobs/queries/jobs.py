@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 from app.catalogue.models import DependencyKind, Service, Stage, StepKind, WorkRole
 from app.core.actors import Actor
 from app.core.clock import today
-from app.core.db import db, get_or_404
+from app.core.db import db, get_or_404, rows_in_one
 from app.jobs.graph import Edge
 from app.jobs.models import OPEN_STATES, ChecklistItem, Deadline, Dependency, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import jobs_seen_by
@@ -68,13 +68,19 @@ class TaskRow:
 
 
 @dataclass(frozen=True)
+class StageName:
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
 class JobSheet:
     """Everything that the job page shows of its own room."""
 
     job: Job
     tasks: Sequence[TaskRow]
     edges: Sequence[Edge[UUID]]
-    stages: Sequence[Any]
+    stages: Sequence[StageName]
     deadlines: Sequence[Deadline]
     team: Mapping[WorkRole, str]
     critical: frozenset[UUID]
@@ -83,9 +89,9 @@ class JobSheet:
         known = {stage.id for stage in self.stages}
         return [t for t in self.tasks if t.stage_id == stage_id or (stage_id is None and t.stage_id not in known)]
 
-    def before(self, task_id: UUID) -> list[str]:
+    def before(self, task_id: UUID) -> tuple[str, ...]:
         """Names of the open steps that this one comes after."""
-        return self._before.get(task_id, [])
+        return tuple(self._before.get(task_id, ()))
 
     @cached_property
     def _before(self) -> dict[UUID, list[str]]:
@@ -112,13 +118,14 @@ def get_sheet(job_id: UUID, *, seen_by: Actor) -> JobSheet:
     job = get_job(job_id, seen_by=seen_by)
     of = {"job": job.id, "service": job.service_id}
     tasks = list_tasks(job)
+    around = db.session.execute(_AROUND, of).one()
     edges = [
-        Edge(row.on_id, row.task_id, row.kind is DependencyKind.HARD, row.lag_days)
-        for row in db.session.execute(_EDGES, of)
+        Edge(UUID(row["on_id"]), UUID(row["task_id"]), row["kind"] == DependencyKind.HARD, row["lag_days"])
+        for row in around.edges
     ]
-    stages = db.session.execute(_STAGES, of).all()
+    stages = [StageName(UUID(row["id"]), row["name"]) for row in around.stages]
+    team = {WorkRole(row["work_role"]): row["name"] for row in around.team}
     deadlines = db.session.scalars(_DEADLINES, of).all()
-    team = {row.work_role: row.name for row in db.session.execute(_TEAM, of)}
     critical = frozenset(task.id for task in tasks if task.is_critical and task.is_open)
     return JobSheet(job, tasks, edges, stages, deadlines, team, critical)
 
@@ -150,6 +157,9 @@ _EDGES = (
 _STAGES = sa.select(_S.c.id, _S.c.name).where(_S.c.service_id == _SERVICE).order_by(_S.c.position)
 _TEAM = (
     sa.select(_R.c.work_role, _P.c.name).select_from(_R.join(_P, _P.c.id == _R.c.person_id)).where(_R.c.job_id == _JOB)
+)
+_AROUND = sa.select(
+    rows_in_one(_EDGES).label("edges"), rows_in_one(_STAGES).label("stages"), rows_in_one(_TEAM).label("team")
 )
 _DEADLINES = sa.select(Deadline).where(Deadline.job_id == _JOB).order_by(Deadline.effective_on, Deadline.code)
 
