@@ -168,7 +168,7 @@ class Year:
         record_entry(new_id(), facts, by=by)
 
     def _complete(self, task: Task, by: Actor) -> None:
-        db.session.refresh(task)
+        db.session.refresh(task, ["state", "returns", "started_at"])
         if task.state not in DOABLE_STATES:
             return
         try:

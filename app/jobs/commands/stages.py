@@ -29,17 +29,19 @@ def move_to_stage(job: Job, stage: Stage, *, by: Actor) -> None:
         _move(job, stage, by=by)
 
 
+_STAGES = sa.select(Stage).where(Stage.service_id == sa.bindparam("service")).order_by(Stage.position)
+_OPEN_IN_STAGES = (
+    sa.select(Task.stage_id, sa.func.count().filter(Task.state.not_in((TaskState.DONE, TaskState.CANCELLED))))
+    .where(Task.job_id == sa.bindparam("job"), Task.required).group_by(Task.stage_id)
+)
+
+
 def advance_stage(job: Job) -> None:
     """Move on as far as everything required is done and the stages say so; in the caller's transaction."""
     if job.stage_id is None or job.service_id is None or job.status is not JobStatus.ACTIVE:
         return
-    stages = db.session.scalars(
-        sa.select(Stage).where(Stage.service_id == job.service_id).order_by(Stage.position)
-    ).all()
-    counts = db.session.execute(
-        sa.select(Task.stage_id, sa.func.count().filter(Task.state.not_in((TaskState.DONE, TaskState.CANCELLED))))
-        .where(Task.job_id == job.id, Task.required).group_by(Task.stage_id)
-    ).all()
+    stages = db.session.scalars(_STAGES, {"service": job.service_id}).all()
+    counts = db.session.execute(_OPEN_IN_STAGES, {"job": job.id}).all()
     open_in: dict[UUID | None, int] = {stage_id: number for stage_id, number in counts}
     at = next((place for place, stage in enumerate(stages) if stage.id == job.stage_id), None)
     if at is None or not open_in:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm.util import identity_key
 
 from app.activity.commands import record
 from app.catalogue.models import DependencyKind, StepKind
@@ -196,13 +197,22 @@ def set_client_wait(task_id: UUID, waiting: bool, *, by: Actor) -> None:
                readied=[task.id] if task.state is TaskState.READY else [])
 
 
+_CLIENT_ITEMS = sa.text("""
+    UPDATE job SET waiting_items = :waiting, waiting_total = :total
+    WHERE id = :job AND (waiting_items, waiting_total) IS DISTINCT FROM (:waiting, :total)
+""")
+_PLAN_AGAIN = sa.text("UPDATE job SET plan_stale = true WHERE id = :job")
+
+
 def set_client_items(job_id: UUID, *, waiting: int, total: int) -> None:
     """How many of the things asked of the client for this job are still to come; shown on its card."""
     with transaction():
-        db.session.execute(
-            sa.update(Job).where(Job.id == job_id).values(waiting_items=waiting, waiting_total=total)
-            .execution_options(synchronize_session="fetch")
-        )
+        db.session.flush()
+        values = {"job": job_id, "waiting": waiting, "total": total}
+        if db.session.connection().execute(_CLIENT_ITEMS, values).rowcount:
+            held = db.session.identity_map.get(identity_key(Job, job_id))
+            if held is not None:
+                db.session.expire(held, ["waiting_items", "waiting_total"])
 
 
 def _end_lags(task: Task) -> None:
@@ -235,7 +245,7 @@ def _check_open(task: Task) -> None:
 
 
 def _plan_again(job_id: UUID) -> None:
-    db.session.execute(sa.update(Job).where(Job.id == job_id).values(plan_stale=True))
+    db.session.execute(_PLAN_AGAIN, {"job": job_id})
 
 
 def _job(task: Task) -> Job:

@@ -37,6 +37,7 @@ def accept_item(item: RequestItem, *, by: Actor) -> None:
     with transaction():
         _lock(item.request)
         if _accept(item, by):
+            _tell_accepted(item, by)
             _finish_if_all_accepted(item.request, by=by)
 
 
@@ -46,6 +47,8 @@ def accept_all(request: ClientRequest, *, by: Actor) -> int:
     with transaction():
         _lock(request)
         accepted = [item for item in request.items if item.is_to_review and _accept(item, by)]
+        for item in accepted:
+            _tell_accepted(item, by)
         if accepted:
             _finish_if_all_accepted(request, by=by)
     return len(accepted)
@@ -61,9 +64,12 @@ def _accept(item: RequestItem, by: Actor) -> bool:
         raise Refused("A file here is still being checked. Try again in a moment.")
     item.state, item.return_reason = ItemState.ACCEPTED, ""
     item.reviewed_at, item.reviewed_by = now(), by.person_id
+    return True
+
+
+def _tell_accepted(item: RequestItem, by: Actor) -> None:
     record("requests.item.accepted", item, by=by, topics=_topics(item.request), job_id=item.request.job_id,
            label=item.label, request=item.request.name)
-    return True
 
 
 def return_item(item: RequestItem, reason: str, *, by: Actor) -> None:

@@ -182,24 +182,28 @@ def close(request: ClientRequest) -> None:
     )
 
 
+_TASK_WAITS = sa.select(sa.exists().where(
+    ClientRequest.task_id == sa.bindparam("task"), ClientRequest.closed_at.is_(None),
+    ClientRequest.state.in_(ANSWERABLE),
+))
+_STILL_TO_COME = (
+    sa.select(sa.func.count().filter(RequestItem.state.in_(STILL_TO_COME)), sa.func.count())
+    .select_from(RequestItem).join(ClientRequest, ClientRequest.id == RequestItem.request_id)
+    .where(ClientRequest.job_id == sa.bindparam("job"), ClientRequest.closed_at.is_(None), RequestItem.required,
+           ClientRequest.state.in_(ANSWERABLE))
+)
+
+
 def settle_waiting(request: ClientRequest, *, by: Actor) -> None:
     """Tell the job what it waits for: its task, and how many things are still to come."""
     db.session.flush()
     if request.task_id is not None:
-        waits = db.session.scalar(sa.select(sa.exists().where(
-            ClientRequest.task_id == request.task_id, ClientRequest.closed_at.is_(None),
-            ClientRequest.state.in_(ANSWERABLE),
-        )))
+        waits = db.session.scalar(_TASK_WAITS, {"task": request.task_id})
         set_client_wait(request.task_id, waiting=bool(waits), by=by)
     if request.job_id is not None:
         count_items(request.job_id)
 
 
 def count_items(job_id: UUID) -> None:
-    waiting, total = db.session.execute(
-        sa.select(sa.func.count().filter(RequestItem.state.in_(STILL_TO_COME)), sa.func.count())
-        .select_from(RequestItem).join(ClientRequest, ClientRequest.id == RequestItem.request_id)
-        .where(ClientRequest.job_id == job_id, ClientRequest.closed_at.is_(None), RequestItem.required,
-               ClientRequest.state.in_(ANSWERABLE))
-    ).one()
+    waiting, total = db.session.execute(_STILL_TO_COME, {"job": job_id}).one()
     set_client_items(job_id, waiting=waiting, total=total)
