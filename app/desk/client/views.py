@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from app.activity.queries import EventFilter
 from app.clients.models import Client, ClientStatus
-from app.clients.policy import can_edit_client, can_edit_walls, can_import
+from app.clients.policy import can_edit_client, can_edit_engagement, can_edit_walls, can_import
 from app.clients.queries import PER_PAGE, ClientFilter, every_client, get_client, list_clients, list_tags
 from app.core.csv_out import stream_csv
 from app.core.errors import NotFound
@@ -75,6 +75,7 @@ def show(client_id: UUID) -> Answer:
     template = "desk/client/_record.html" if is_htmx() else "desk/client/show.html"
     return render_template(
         template, client=client, tabs=tabs, current=key, body=body, may_edit=can_edit_client(me(), client),
+        may_open=can_edit_engagement(me()),
         may_wall=can_edit_walls(me()),
     )
 
