@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -18,10 +19,12 @@ from sqlalchemy.orm import Session
 
 from app.core.db import db
 from app.core.permissions import Role
+from app.requests.commands.answering import save_answer
 from app.timekeeping.models import TimeEntry
 from tests.journeys.world import World, make_world
 from tests.make import Cast, sign_in, with_csrf
 from tests.portal.make_portal import at_portal
+from tests.requests.make_requests import item_of, make_request
 from tests.test_architecture import fingerprints, rules
 
 MARKUP = "<img src=x onerror=alert(1)>'\"{{7*7}}</script>"
@@ -304,6 +307,39 @@ def test_a_queue_out_of_reach_stops_nobody(app: Flask, client: FlaskClient, cast
     assert answer.status_code == 303 and "Said all the same" in page.text
 
 
+
+
+def test_a_database_out_of_reach_is_said_in_a_sentence(
+    client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise sa.exc.OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused at 10.0.0.7"))
+
+    sign_in(client, cast.pat)
+    monkeypatch.setattr("app.desk.guard.find_arrival", away)
+    answer = client.get("/clients")
+    assert answer.status_code == 503 and answer.headers["Retry-After"] == "5"
+    assert "cannot be reached just now" in answer.text and "10.0.0.7" not in answer.text
+
+
+def test_a_collision_at_the_clients_door_is_asked_again_as_that_contact(
+    client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = make_request(cast)
+    url = f"/portal/requests/{request.id}/items/{item_of(request, 'notes').id}/answer"
+    browser, tried = at_portal(client, cast.cleo), list[str]()
+    with_csrf(client, "/portal/")
+
+    def collides_once(*args: Any, **named: Any) -> Any:
+        tried.append(str(db.session.scalar(sa.text("SELECT current_user"))))
+        if len(tried) == 1:
+            raise sa.exc.IntegrityError("INSERT", {}, psycopg.errors.UniqueViolation("there already"))
+        return save_answer(*args, **named)
+
+    monkeypatch.setattr("portal.requests.save_answer", collides_once)
+    assert browser.post(url, data={"value": "We moved"}).status_code in (200, 303)
+    assert len(tried) == 2 and tried[0] == tried[1] and "portal" in tried[0]
+    assert item_of(request, "notes").answer is not None
 
 
 def test_every_proof_that_the_document_names_is_there() -> None:

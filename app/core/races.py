@@ -6,6 +6,7 @@ import psycopg.errors as pg
 import structlog
 from flask import Flask, current_app, g, request
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from app.core.db import db
@@ -19,11 +20,14 @@ _RACES = (
 )
 # A rule that looks at other rows (an open month) may have been kept when the request began.
 _PERHAPS = (*_RACES, pg.CheckViolation)
+_AWAY = (pg.ConnectionException, pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.TooManyConnections)
 
 
 def _again(error: Exception) -> Answer:
     """The same view once more, in a new transaction: it sees what the other one has committed, and says so itself."""
     first = not g.get("ran_again")
+    if _is_away(error):
+        return _unreachable(error)
     if not _is_one(error, _PERHAPS if first else _RACES):
         return broken(error)
     db.session.rollback()
@@ -42,6 +46,21 @@ def _again(error: Exception) -> Answer:
         return current_app.handle_user_exception(second)  # type: ignore[return-value]
 
 
+def _unreachable(error: Exception) -> Answer:
+    """The database is starting, stopping or at its limit: it will be back before long."""
+    log.error("database.unreachable", endpoint=request.endpoint, error=type(error).__name__)
+    return error_page(
+        503, "The firm's data cannot be reached just now; nothing was saved. Try again in a moment.", Retry_After="5"
+    )
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether there was no talking to the database at all: it names no state, or one of those."""
+    if not isinstance(error, OperationalError):
+        return False
+    return isinstance(error.orig, _AWAY) or getattr(error.orig, "sqlstate", None) is None
+
+
 def _is_one(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
     return not isinstance(error, DBAPIError) or isinstance(error.orig, kinds)
 
@@ -49,3 +68,4 @@ def _is_one(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
 def init_app(app: Flask) -> None:
     for kind in (IntegrityError, OperationalError, StaleDataError, ObjectDeletedError):
         app.register_error_handler(kind, _again)
+    app.register_error_handler(NoConnectionFree, _unreachable)

@@ -151,7 +151,7 @@ def being_made() -> str:
 
 
 def init_app(app: Flask) -> None:
-    login_manager.init_app(app)
+    login_manager.init_app(app, add_context_processor=False)  # so that an error page asks nothing
     login_manager.session_protection = None
 
     @app.before_request
