@@ -80,12 +80,26 @@ class WipItem(HasId, HasVersion):
     deleted_at: Mapped[dt.datetime | None]
     value_when_deleted: Mapped[Decimal | None]
 
+    def take_value(self, full: Decimal) -> None:
+        """Be worth this if billable, else nothing. What has been written on or off meanwhile stays written, and an item
+        that is not billable for a while keeps it in mind where a deleted one keeps its open value."""
+        kept = self.value_when_deleted
+        written = kept if kept is not None else (self.open_value or Decimal(0)) - (self.value or Decimal(0))
+        if self.billable:
+            self.value, self.open_value, self.value_when_deleted = full, max(full + written, Decimal(0)), None
+        else:
+            self.value, self.open_value, self.value_when_deleted = Decimal(0), Decimal(0), written or None
+
     def mark_deleted(self, at: dt.datetime) -> None:
         """Worth nothing from now on; what was open is remembered, should it be taken back."""
-        self.deleted_at, self.value_when_deleted, self.open_value = at, self.open_value, Decimal(0)
+        self.deleted_at = at
+        if self.billable:
+            self.value_when_deleted, self.open_value = self.open_value, Decimal(0)
 
     def mark_restored(self) -> None:
-        self.deleted_at, self.open_value, self.value_when_deleted = None, self.value_when_deleted or Decimal(0), None
+        self.deleted_at = None
+        if self.billable:
+            self.open_value, self.value_when_deleted = self.value_when_deleted or Decimal(0), None
 
 
 class TimeEntry(WipItem, Base):

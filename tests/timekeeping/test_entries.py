@@ -164,3 +164,19 @@ def test_internal_time_is_worth_nothing(cast: Cast) -> None:
     ours = make_engagement(make_client("Hartwell", cast.office, is_firm=True), cast.entity, "Internal")
     entry = make_entry(cast, engagement=ours)
     assert (entry.billable, entry.value, wip_of(ours)) == (False, 0, 0)
+
+
+def test_what_was_written_down_stays_written_down_when_an_entry_is_billable_again(cast: Cast) -> None:
+    from app.billing.commands.wip import write_off_items, write_on_items
+
+    make_rate("100")
+    entry = make_entry(cast, recorded=2 * HOUR)
+    write_off_items([entry.id], "Agreed", percent=Decimal(10), by=cast.actor(cast.pat))
+    write_on_items([entry.id], "Half of it after all", percent=Decimal(5), by=cast.actor(cast.pat))
+    for billable in (False, True):
+        edit_entry(entry, facts_of(entry, billable=billable), by=cast.actor(cast.sam))
+    assert entry.open_value == wip_of(cast.acme_work) == exact_wip_of(cast.acme_work) == Decimal(189)
+    delete_entry(entry, by=cast.actor(cast.sam))
+    restore_entry(entry, by=cast.actor(cast.sam))
+    assert entry.open_value == wip_of(cast.acme_work) == Decimal(189)
+    assert dict(run_proofs())["billing.wip_of_items"] == []

@@ -71,7 +71,6 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> str:
     engagement, base, is_internal, _, job_id, task_id, _ = row
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it first.", field="work")
-    adjusted = (expense.open_value or 0) - (expense.value or 0)
     charges = engagement.arrangement is not Arrangement.NON_BILLABLE and not is_internal
     expense.client_id, expense.engagement_id = engagement.client_id, engagement.id
     expense.job_id, expense.task_id = job_id, task_id
@@ -81,8 +80,7 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> str:
     expense.mark_up_percent, expense.category = facts.mark_up_percent, facts.category
     expense.narrative, expense.billable = facts.narrative.strip(), facts.billable and charges
     marked_up = round_amount(expense.net * (1 + facts.mark_up_percent / 100), engagement.currency)
-    expense.value = marked_up if expense.billable else Decimal(0)
-    expense.open_value = max(expense.value + adjusted, Decimal(0)) if expense.billable else Decimal(0)
+    expense.take_value(marked_up)
     return str(base)
 
 

@@ -79,6 +79,10 @@ def _take(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, narrative: str) -
     entry.charged -= charged
     entry.value -= worth
     entry.open_value -= still_open
+    written = entry.value_when_deleted
+    kept = round_amount(written * share, entry.currency) if written else None
+    if written and kept:
+        entry.value_when_deleted = written - kept
     entry.version += 1
     return TimeEntry(
         id=new_id,
@@ -88,5 +92,6 @@ def _take(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, narrative: str) -
         narrative=narrative or entry.narrative,
         value=worth,
         open_value=still_open,
+        value_when_deleted=kept,
         **{name: getattr(entry, name) for name in SHARED},
     )

@@ -189,9 +189,7 @@ def take_rate(entry: TimeEntry, setting: Setting) -> None:
 
 def take_value(entry: TimeEntry) -> None:
     """Value the entry; what has been written on or off it meanwhile stays written."""
-    adjusted = (entry.open_value or 0) - (entry.value or 0)
-    entry.value = charged_value(entry.charged, entry.rate, entry.currency) if entry.billable else Decimal(0)
-    entry.open_value = max(entry.value + adjusted, Decimal(0)) if entry.billable else Decimal(0)
+    entry.take_value(charged_value(entry.charged, entry.rate, entry.currency))
 
 
 def _recorded_beside(entry: TimeEntry) -> int:
