@@ -30,7 +30,9 @@ pytestmark = pytest.mark.browser
 
 STAFF = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Work{% endblock %}
 {% block content %}{{ ui.page_head("My work") }}
-<ul class="rows" role="list">{% for n in (1, 2, 3) %}<li class="row" data-row id="row-{{ n }}">
+<nav class="tabs" aria-label="Parts">{% for n in range(30) %}
+<a href="/work"{{ ' aria-current="page"'|safe if n == 29 }}>Part {{ n }}</a>
+{% endfor %}</nav><ul class="rows" role="list">{% for n in (1, 2, 3) %}<li class="row" data-row id="row-{{ n }}">
 <input type="checkbox" data-select aria-label="Select {{ n }}">
 <div class="main"><a class="name row-link" href="/thing/{{ n }}" hx-get="/thing/{{ n }}" hx-target="#panel"
  hx-push-url="true">Thing {{ n }}</a></div>
@@ -198,6 +200,11 @@ def test_keys_move_select_and_finish_a_row(page: Page) -> None:
     page.keyboard.press("d")
     expect(page.locator("#row-2")).to_have_text("done 2")
     expect(page.locator("#toasts")).to_contain_text("Thing done")
+
+
+def test_the_open_tab_stands_in_sight(page: Page) -> None:
+    expect(page.get_by_role("link", name="Part 29")).to_be_in_viewport()
+    expect(page.get_by_role("link", name="Part 0", exact=True)).not_to_be_in_viewport()
 
 
 def test_letters_typed_in_a_field_are_only_typed(page: Page) -> None:
