@@ -257,9 +257,9 @@ def rows_in_one(statement: sa.Select[*tuple[Any, ...]]) -> sa.ScalarSelect[list[
 Row = TypeVar("Row")
 
 
-def get_or_404(statement: sa.Select[Row]) -> Row:
+def get_or_404(statement: sa.Select[Row], values: dict[str, Any] | None = None) -> Row:
     """The one row of a select, or NotFound: the same answer for what is not there and what may not be seen."""
-    row = db.session.execute(statement).unique().scalar_one_or_none()
+    row = db.session.execute(statement, values).unique().scalar_one_or_none()
     if row is None:
         raise NotFound()
     return row

@@ -16,7 +16,7 @@ from babel.numbers import (
     get_minus_sign_symbol,
 )
 from flask import Flask, g
-from flask_babel import get_locale, gettext
+from flask_babel import get_locale, get_translations, gettext
 
 from app.core import clock
 from app.core.money import Money, exponent, unit
@@ -159,7 +159,18 @@ def hue_of(name: str) -> int:
     return zlib.crc32(name.encode()) % 6 + 1
 
 
+@functools.lru_cache(maxsize=4096)
+def _translated(text: str, reader: Locale) -> str:
+    return str(get_translations().ugettext(text))
+
+
 def init_app(app: Flask) -> None:
+    # A page of the portal says a hundred things: what one was called in a language is looked up once.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: _translated(text, locale()),
+        ngettext=lambda one, many, n: get_translations().ungettext(one, many, n),
+        newstyle=True,
+    )
     written = (amount, money, duration, day, distance, exact, moment, day_of_year)
     for filter_ in (*written, beside, browser, counted, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

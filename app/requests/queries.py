@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -35,6 +36,7 @@ from app.requests.models import (
 from app.requests.policy import requests_seen_by
 
 PAGE = 50
+_REQUEST = sa.bindparam("request", type_=sa.Uuid())
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,16 @@ class RequestFilters:
 
 def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
     """A request with its client, items and files."""
-    request = get_or_404(_whole(requests_seen_by(seen_by)).where(ClientRequest.id == request_id))
+    request = get_or_404(_one_whole(seen_by), {"request": request_id})
     for item in request.items:
         set_committed_value(item, "request", request)
     return request
+
+
+@lru_cache(maxsize=512)
+def _one_whole(seen_by: Actor) -> sa.Select[ClientRequest]:
+    """Made once for each pair of eyes: making it costs more than asking it."""
+    return _whole(requests_seen_by(seen_by)).where(ClientRequest.id == _REQUEST)
 
 
 def _whole(statement: sa.Select[ClientRequest]) -> sa.Select[ClientRequest]:
@@ -210,16 +218,23 @@ def earlier_answers(request: ClientRequest, *, seen_by: Actor) -> dict[str, Requ
     """By question code: the item of the last accepted request of this client made from the same template request."""
     if request.template_request_id is None:
         return {}
+    items = db.session.scalars(_earlier(seen_by), {
+        "request": request.id, "client": request.client_id, "template": request.template_request_id,
+    })
+    return {item.code: item for item in items}
+
+
+@lru_cache(maxsize=512)
+def _earlier(seen_by: Actor) -> sa.Select[RequestItem]:
     before = requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
-        ClientRequest.client_id == request.client_id, ClientRequest.id != request.id,
-        ClientRequest.template_request_id == request.template_request_id,
-        ClientRequest.state == RequestState.ACCEPTED, ClientRequest.id < request.id,
+        ClientRequest.client_id == sa.bindparam("client", type_=sa.Uuid()), ClientRequest.id < _REQUEST,
+        ClientRequest.template_request_id == sa.bindparam("template", type_=sa.Uuid()),
+        ClientRequest.state == RequestState.ACCEPTED,
     ).order_by(ClientRequest.id.desc()).limit(1).scalar_subquery()
-    items = db.session.scalars(
+    return (
         sa.select(RequestItem).options(load_only(RequestItem.code, RequestItem.kind, RequestItem.answer))
         .where(RequestItem.request_id == before, RequestItem.answer.is_not(None))
     )
-    return {item.code: item for item in items}
 
 
 def last_reminded_on(request: ClientRequest, *, seen_by: Actor) -> dt.date | None:
