@@ -140,6 +140,11 @@ def day_of_year(value: tuple[int, int]) -> str:
     return _written(dt.date(2000, *value), "d MMMM", locale())
 
 
+def country(code: str) -> str:
+    """`United Kingdom` for `GB`, in the reader's language."""
+    return str(locale().territories.get(code, code))
+
+
 def browser(agent: str) -> str:
     """`Firefox on Windows`: as much of what a browser says of itself as people recognise."""
     name = next((name for mark, name in BROWSERS if mark in agent), "") or gettext("A browser")
@@ -172,5 +177,5 @@ def init_app(app: Flask) -> None:
         newstyle=True,
     )
     written = (amount, money, duration, day, distance, exact, moment, day_of_year)
-    for filter_ in (*written, beside, browser, counted, initials, hue_of):
+    for filter_ in (*written, beside, browser, counted, country, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -192,7 +194,7 @@ def _individual(house: House, name: str, office: str, service: Service, start: d
     )
     contact = create_contact(
         new_id(),
-        ContactFacts(name=name, emails=[f"contact{len(house.contacts) + 1}@clients.example"]),
+        ContactFacts(name=name, emails=[_address(name, len(house.clients))]),
         client,
         Standing(role="self", portal_access=True, is_primary=True),
         by=SYSTEM,
@@ -205,7 +207,7 @@ def _individual(house: House, name: str, office: str, service: Service, start: d
 def _contacts(house: House, client: Client, dice: random.Random, many: int) -> None:
     for number in range(many):
         name = f"{dice.choice(FIRST)} {dice.choice(LAST)}"
-        facts = ContactFacts(name=name, emails=[f"contact{len(house.contacts) + 1}.{number}@clients.example"])
+        facts = ContactFacts(name=name, emails=[_address(name, len(house.clients), number)])
         standing = Standing(
             role=dice.choice(("Director", "Owner", "Bookkeeper", "Finance manager")),
             portal_access=True,
@@ -213,6 +215,13 @@ def _contacts(house: House, client: Client, dice: random.Random, many: int) -> N
         )
         contact = create_contact(new_id(), facts, client, standing, by=SYSTEM)
         house.contacts.setdefault(client.id, contact)
+
+
+def _address(name: str, *numbers: int) -> str:
+    """An address that nobody has: `.example` is kept for that (RFC 2606). The numbers keep namesakes apart."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    told = ".".join(re.findall("[a-z]+", plain)) or "contact"
+    return f"{told}{'.'.join(str(number + 1) for number in numbers)}@clients.example"
 
 
 def _series(house: House, client: Client, service: Service, start: dt.date, dice: random.Random) -> None:
