@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, load_only
 
 from app.clients.models import Wall
 from app.core.db import db
@@ -16,7 +16,7 @@ from app.firm.queries import FACTS, FirmFacts
 from app.notifications.queries import unread_of
 from app.people.models import Person, PersonSession
 from app.people.queries import is_live
-from app.timekeeping.queries import TimerGlance, glance_at, glanced
+from app.timekeeping.queries import has_timers
 
 _TOKEN = sa.bindparam("token_hash", type_=sa.LargeBinary)
 _person = sa.select(PersonSession.person_id).where(PersonSession.token_hash == _TOKEN).scalar_subquery()
@@ -27,18 +27,25 @@ _walls = (
 _arriving = (
     sa.select(PersonSession, _walls.label("walls"), *FACTS)
     .join(PersonSession.person).join(Firm, Firm.set_up_at.is_not(None)).where(PersonSession.token_hash == _TOKEN)
-    .options(contains_eager(PersonSession.person)).execution_options(populate_existing=True)
+    .options(
+        load_only(
+            PersonSession.person_id, PersonSession.last_seen_at, PersonSession.expires_at, PersonSession.revoked_at,
+            PersonSession.second_factor_at, PersonSession.confirmed_at,
+        ),
+        contains_eager(PersonSession.person).load_only(
+            Person.name, Person.initials, Person.role, Person.office_id, Person.state, Person.totp_secret,
+        ),
+    ).execution_options(populate_existing=True)
 )
-_with_frame = _arriving.add_columns(unread_of(_person), glance_at(_person))
+_with_frame = _arriving.add_columns(unread_of(_person), has_timers(_person))
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the frame around every page shows of a person: how much is new, and their timers."""
+    """What the frame around every page shows of a person: how much is new, and whether there are timers."""
 
     unread: int
-    timers: list[TimerGlance]
-    timers_in_all: int
+    has_timers: bool
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def find_arrival(token: str, *, with_frame: bool = False) -> Arrival | None:
         return None
     walls = [(_id(client), _id(engagement)) for client, engagement in found.walls or ()]
     facts = FirmFacts(*found[2 : 2 + len(FACTS)])
-    frame = Frame(found[-2], *glanced(found[-1] or ())) if with_frame and not walls else None
+    frame = Frame(found[-2], found[-1]) if with_frame and not walls else None
     return Arrival(found[0], found[0].person, facts, walls, frame)
 
 

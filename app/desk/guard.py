@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, cast
 
 import redis
@@ -86,7 +88,7 @@ def require_person() -> Response | None:
     g.person, g.session_row = person, row
     g.actor = actor_for(person, address=request.remote_addr or "", walls=current_user.arrival.walls)
     if (frame := current_user.arrival.frame) is not None:
-        g.inbox_count, g.timers = frame.unread, (frame.timers, frame.timers_in_all)
+        g.inbox_count, g.has_timers = frame.unread, frame.has_timers
     touch(row)
     if g.firm.require_totp and person.totp_secret is None and request.endpoint not in ENROLMENT:
         return _to("account.totp", "The firm asks for a second factor. Set yours up first.", with_next=False)
@@ -144,6 +146,12 @@ def being_made() -> str:
     """How much of the demo firm is there, in percent, while it is being made; development only."""
     if current_app.config["SETTINGS"].env != "development":
         return ""
+    return _percent_made(int(time.monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _percent_made(_second: int) -> str:
+    """Looked up once a second, not by every page."""
     with contextlib.suppress(redis.RedisError):
         found = connection().get(HELD)
         return found.decode() if isinstance(found, bytes) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
@@ -47,7 +48,8 @@ def bucket_index(month: dt.date, on: dt.date) -> int:
     return next(i for i, b in enumerate(BUCKETS) if b.last is None or age <= b.last)
 
 
-def bucket_starts(on: dt.date) -> list[dt.date]:
+@lru_cache(maxsize=64)
+def bucket_starts(on: dt.date) -> tuple[dt.date, ...]:
     """For each column but the last, the first month that still falls into it: for grouping in the database."""
     months = [month_of(on) - relativedelta(months=n) for n in range(8)]
-    return [min(m for m in months if bucket_index(m, on) <= i) for i in range(len(BUCKETS) - 1)]
+    return tuple(min(m for m in months if bucket_index(m, on) <= i) for i in range(len(BUCKETS) - 1))

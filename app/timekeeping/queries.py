@@ -18,7 +18,6 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
-from app.core.ids import parse_id
 from app.jobs.models import Job, Task
 from app.people.models import Person
 from app.timekeeping.models import Expense, Rate, TimeEntry, Timer
@@ -183,28 +182,9 @@ def timers_at_a_glance(*, seen_by: Actor) -> tuple[list[TimerGlance], int]:
     return [TimerGlance(*row[:-1]) for row in rows], rows[0].total if rows else 0
 
 
-def glance_at(person_id: sa.ScalarSelect[UUID]) -> sa.ScalarSelect[Any]:
-    """The same as one value, for the question that brings a person in; it knows of no walls."""
-    rows = _glance(Timer.person_id == person_id).subquery("glance")
-    return sa.select(sa.func.json_agg(sa.func.row_to_json(sa.text("glance")))).select_from(rows).scalar_subquery()
-
-
-def glanced(found: Sequence[dict[str, Any]]) -> tuple[list[TimerGlance], int]:
-    """That value, read."""
-    timers = [
-        TimerGlance(
-            UUID(row["id"]),
-            dt.datetime.fromisoformat(row["running_since"]) if row["running_since"] else None,
-            dt.timedelta(seconds=row["gathered"]),
-            row["overran"],
-            parse_id(row["task_id"]),
-            parse_id(row["job_id"]),
-            row["name"],
-            row["client"],
-        )
-        for row in found
-    ]
-    return timers, found[0]["total"] if found else 0
+def has_timers(person_id: sa.ScalarSelect[UUID]) -> sa.ColumnElement[bool]:
+    """Whether there is anything for that bar, for the question that brings a person in; it knows of no walls."""
+    return sa.exists().where(Timer.person_id == person_id, Timer.discarded_at.is_(None))
 
 
 def _own(seen_by: Actor) -> list[sa.ColumnElement[bool]]:

@@ -7,6 +7,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -222,16 +223,18 @@ def credit_note_of(invoice: Invoice, *, seen_by: Actor) -> Invoice | None:
 
 def counts_of_pending(*, seen_by: Actor) -> int:
     """How many drafts wait, for the tab."""
-    return int(
-        db.session.scalar(
-            sa.select(sa.func.count())
-            .select_from(Invoice)
-            .where(
-                Invoice.state.in_(PENDING),
-                Invoice.kind == InvoiceKind.INVOICE,
-                *within_sight(seen_by, Invoice.client_id),
-                *unwalled(seen_by),
-            )
+    return int(db.session.scalar(_pending(seen_by)) or 0)
+
+
+@lru_cache(maxsize=256)
+def _pending(seen_by: Actor) -> sa.Select[int]:
+    return (
+        sa.select(sa.func.count())
+        .select_from(Invoice)
+        .where(
+            Invoice.state.in_(PENDING),
+            Invoice.kind == InvoiceKind.INVOICE,
+            *within_sight(seen_by, Invoice.client_id),
+            *unwalled(seen_by),
         )
-        or 0
     )

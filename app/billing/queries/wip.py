@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -104,15 +105,28 @@ def kept_page(account: Account, *, seen_by: Actor, page: int) -> AgedPage:
     day = clock.today()
     if not sees_everything(seen_by):
         return aged_page(balances_of(account, seen_by), day, (), seen_by=seen_by, page=page, key=(account,))
+    rows, totals = _kept(account, day)
+    found = db.session.execute(rows, {"from": (page - 1) * PER_PAGE}).all()
+    summed = db.session.execute(totals).all()
+    return AgedPage(
+        [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:9]), r[9]) for r in found],
+        [AgedTotal(r.currency, tuple(r[1:6]), r.total, r.clients) for r in summed if r.clients],
+        page,
+    )
+
+
+@lru_cache(maxsize=16)
+def _kept(account: Account, day: dt.date) -> tuple[sa.Select[*tuple[Any, ...]], sa.Select[*tuple[Any, ...]]]:
+    """The rows of a page and the totals, made once a day: making them costs more than asking them."""
     largest = (
         sa.select(ClientBalance.client_id, ClientBalance.currency, ClientBalance.amount)
         .where(ClientBalance.account == account, ClientBalance.amount != 0)
         .order_by(ClientBalance.amount.desc(), ClientBalance.client_id.desc(), ClientBalance.currency.desc())
         .limit(PER_PAGE)
-        .offset((page - 1) * PER_PAGE)
+        .offset(sa.bindparam("from", type_=sa.Integer))
         .cte("largest")
     )
-    rows = db.session.execute(
+    rows = (
         sa.select(
             Client.id,
             Client.name,
@@ -126,11 +140,7 @@ def kept_page(account: Account, *, seen_by: Actor, page: int) -> AgedPage:
         .where(Balance.account == account, Balance.amount != 0)
         .group_by(Client.id, largest.c.currency, largest.c.amount)
         .order_by(largest.c.amount.desc(), Client.id.desc(), largest.c.currency.desc())
-    ).all()
-    return AgedPage([AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:9]), r[9]) for r in rows], _totals(account, day), page)
-
-
-def _totals(account: Account, day: dt.date) -> list[AgedTotal]:
+    )
     clients = (
         sa.select(sa.func.count())
         .where(
@@ -143,7 +153,7 @@ def _totals(account: Account, day: dt.date) -> list[AgedTotal]:
         .label("clients")
     )
     total = sa.func.sum(AccountBalance.amount).label("total")
-    rows = db.session.execute(
+    totals = (
         sa.select(
             AccountBalance.currency,
             *age_columns(day, AccountBalance.age_month, AccountBalance.amount),
@@ -153,8 +163,8 @@ def _totals(account: Account, day: dt.date) -> list[AgedTotal]:
         .where(AccountBalance.account == account)
         .group_by(AccountBalance.currency)
         .order_by(total.desc())
-    ).all()
-    return [AgedTotal(r.currency, tuple(r[1:6]), r.total, r.clients) for r in rows if r.clients]
+    )
+    return rows, totals
 
 
 def aged_page(

@@ -35,7 +35,7 @@ def _draw(error: str = "", typed: str = "") -> Markup:
     actor = g.get("actor")
     if actor is None or not can_record_time(actor):
         return Markup("")
-    timers, total = g.get("timers") or timers_at_a_glance(seen_by=actor)
+    timers, total = timers_at_a_glance(seen_by=actor) if g.get("has_timers", True) else ([], 0)
     running = next((timer for timer in timers if timer.running_since), None)
     asks = next((timer for timer in timers if commands.is_forgotten(timer)), None)
     return Markup(
