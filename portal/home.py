@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from app.core import clock
 from app.core.web import Answer, me, redirect_to
 from portal.door import chosen_clients
-from portal.readings import list_asked, list_owed, list_work, names_of_clients
+from portal.readings import list_asked_and_work, list_owed, names_of_clients
 
 blueprint = Blueprint("home", __name__)
 
@@ -19,8 +19,9 @@ def show() -> Answer:
         return redirect(url_for("portal.requests.show", request_id=actor.request_id), 303)
     clients = chosen_clients()
     names = names_of_clients(seen_by=actor) if len(actor.client_ids) > 1 else {}
+    asked, work = list_asked_and_work(clients, seen_by=actor)
     return render_template(
-        "portal/home.html", asked=list_asked(clients, seen_by=actor), work=list_work(clients, seen_by=actor, limit=10),
+        "portal/home.html", asked=asked, work=work,
         owed=list_owed(clients, seen_by=actor), names=names, chosen=clients, hour=clock.local(clock.now()).hour,
     )
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.catalogue.models import Service, Stage
 from app.clients.models import Client
 from app.core.actors import Actor
 from app.core.clock import today
-from app.core.db import db
+from app.core.db import db, rows_in_one
 from app.core.errors import NotFound
 from app.core.money import Money
 from app.jobs.models import Job, JobStatus
@@ -29,11 +30,11 @@ from app.requests.models import (
 )
 from app.requests.policy import requests_seen_by
 
-PAGE = 50
+PAGE, LONGEST, AT_FIRST = 50, 100, 10
 SHOWN_INVOICES = (InvoiceState.SENT, InvoiceState.VOID)
 
 
-def _mine(seen_by: Actor, clients: Collection[UUID]) -> Collection[UUID]:
+def _mine(seen_by: Actor, clients: Collection[UUID]) -> frozenset[UUID]:
     return seen_by.client_ids & frozenset(clients)
 
 
@@ -62,23 +63,30 @@ class Asked:
         return self.due_on is not None and self.due_on < today() and not self.is_with_us
 
 
-def list_asked(clients: Collection[UUID], *, seen_by: Actor, closed: bool = False, limit: int = 100) -> Sequence[Asked]:
+def list_asked(clients: Collection[UUID], *, seen_by: Actor, closed: bool = False) -> Sequence[Asked]:
     """Open requests, what is still with the client first; or the closed ones, newest first."""
+    rows = db.session.execute(_asked(_mine(seen_by, clients), seen_by, closed)).all()
+    return [Asked(*row) for row in rows]
+
+
+@lru_cache(maxsize=512)
+def _asked(clients: frozenset[UUID], seen_by: Actor, closed: bool) -> sa.Select[*tuple[Any, ...]]:
     statement = (
         requests_seen_by(seen_by).join(RequestItem, RequestItem.request_id == ClientRequest.id)
-        .where(ClientRequest.client_id.in_(_mine(seen_by, clients)))
+        .where(ClientRequest.client_id.in_(clients))
         .where(ClientRequest.closed_at.is_not(None) if closed else ClientRequest.closed_at.is_(None))
         .with_only_columns(
             ClientRequest.id, ClientRequest.name, ClientRequest.client_id, ClientRequest.state, ClientRequest.due_on,
-            sa.func.count(RequestItem.id), sa.func.count(RequestItem.id).filter(RequestItem.state.in_(STILL_TO_COME)),
+            sa.func.count(RequestItem.id).label("total"),
+            sa.func.count(RequestItem.id).filter(RequestItem.state.in_(STILL_TO_COME)).label("to_come"),
         )
-        .group_by(ClientRequest.id).limit(limit)
+        .group_by(ClientRequest.id).limit(LONGEST)
     )
-    pressing = statement.order_by(
+    if closed:
+        return statement.order_by(ClientRequest.id.desc())
+    return statement.order_by(
         ClientRequest.state.in_(WITH_CLIENT).desc(), ClientRequest.due_on.nulls_last(), ClientRequest.id
     )
-    rows = db.session.execute(statement.order_by(ClientRequest.id.desc()) if closed else pressing).all()
-    return [Asked(*row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -95,20 +103,56 @@ class Work:
     tasks_done: int
 
 
-def list_work(clients: Collection[UUID], *, seen_by: Actor, done: bool = False, limit: int = 100) -> Sequence[Work]:
+def list_work(
+    clients: Collection[UUID], *, seen_by: Actor, done: bool = False, limit: int = LONGEST
+) -> Sequence[Work]:
     """What we are doing for these clients, or what we have finished."""
+    return [Work(*row) for row in db.session.execute(_work(_mine(seen_by, clients), done, limit)).all()]
+
+
+@lru_cache(maxsize=512)
+def _work(clients: frozenset[UUID], done: bool, limit: int) -> sa.Select[*tuple[Any, ...]]:
     status = Job.status == JobStatus.COMPLETED if done else Job.status.in_((JobStatus.ACTIVE, JobStatus.ON_HOLD))
     order = (Job.completed_at.desc(), Job.id) if done else (Job.due_on.nulls_last(), Job.id)
     title = sa.func.coalesce(sa.func.concat_ws(" ", Service.name, sa.func.nullif(Job.period_name, "")), Job.title)
-    rows = db.session.execute(
+    return (
         sa.select(
-            Job.id, Job.client_id, sa.case((Service.id.is_(None), Job.title), else_=title),
-            sa.func.coalesce(Stage.client_words, ""), Job.due_on, Job.completed_at, Job.tasks_total, Job.tasks_done,
+            Job.id, Job.client_id, sa.case((Service.id.is_(None), Job.title), else_=title).label("title"),
+            sa.func.coalesce(Stage.client_words, "").label("words"), Job.due_on, Job.completed_at, Job.tasks_total,
+            Job.tasks_done,
         )
         .outerjoin(Service, Service.id == Job.service_id).outerjoin(Stage, Stage.id == Job.stage_id)
-        .where(Job.client_id.in_(_mine(seen_by, clients)), status).order_by(*order).limit(limit)
-    ).all()
-    return [Work(*row) for row in rows]
+        .where(Job.client_id.in_(clients), status).order_by(*order).limit(limit)
+    )
+
+
+def list_asked_and_work(clients: Collection[UUID], *, seen_by: Actor) -> tuple[Sequence[Asked], Sequence[Work]]:
+    """What we need and what we are doing, for the first page: both by one question."""
+    row = db.session.execute(_asked_and_work(_mine(seen_by, clients), seen_by)).one()
+    asked = [
+        Asked(
+            UUID(one["id"]), one["name"], UUID(one["client_id"]), RequestState(one["state"]), _day(one["due_on"]),
+            one["total"], one["to_come"],
+        )
+        for one in row[0]
+    ]
+    work = [
+        Work(
+            UUID(one["id"]), UUID(one["client_id"]), one["title"], one["words"], _day(one["due_on"]), None,
+            one["tasks_total"], one["tasks_done"],
+        )
+        for one in row[1]
+    ]
+    return asked, work
+
+
+@lru_cache(maxsize=512)
+def _asked_and_work(clients: frozenset[UUID], seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(rows_in_one(_asked(clients, seen_by, False)), rows_in_one(_work(clients, False, AT_FIRST)))
+
+
+def _day(text: str | None) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text else None
 
 
 @dataclass(frozen=True)
@@ -179,10 +223,12 @@ def list_bills(
 
 def list_owed(clients: Collection[UUID], *, seen_by: Actor) -> Sequence[Bill]:
     """Bills with something still to pay, the oldest first."""
-    rows = db.session.execute(
-        _bills(seen_by, clients).where(Invoice.open_amount > 0).order_by(Invoice.due_on, Invoice.id).limit(20)
-    ).all()
-    return [Bill(*row) for row in rows]
+    return [Bill(*row) for row in db.session.execute(_owed(seen_by, _mine(seen_by, clients))).all()]
+
+
+@lru_cache(maxsize=512)
+def _owed(seen_by: Actor, clients: frozenset[UUID]) -> sa.Select[*tuple[Any, ...]]:
+    return _bills(seen_by, clients).where(Invoice.open_amount > 0).order_by(Invoice.due_on, Invoice.id).limit(20)
 
 
 def get_bill(invoice_id: UUID, *, seen_by: Actor) -> Bill:

@@ -141,8 +141,8 @@ def _bind_portal(session: Session, _transaction: Any, connection: sa.Connection)
         connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"')
     binding = _binding.get() or {}
     if binding:
-        calls = ", ".join(f"set_config('firmament.{name}', :{name}, true)" for name in binding)
-        connection.execute(sa.text(f"SELECT {calls}"), binding)
+        calls = ", ".join(f"set_config('firmament.{name}', %({name})s, true)" for name in binding)
+        connection.exec_driver_sql(f"SELECT {calls}", binding)
 
 
 def session_role() -> str:

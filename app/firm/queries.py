@@ -57,14 +57,18 @@ def list_offices() -> Sequence[Office]:
     return db.session.scalars(_OFFICES).all()
 
 
+_TODAY = sa.bindparam("today", type_=sa.Date())
+_TAX_RATES = (
+    sa.select(TaxRate)
+    .where(TaxRate.archived_at.is_(None), TaxRate.from_on <= _TODAY,
+           sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > _TODAY))
+    .order_by(TaxRate.percent.desc(), TaxRate.name)
+)
+
+
 def list_tax_rates() -> Sequence[TaxRate]:
     """The rates to choose from today."""
-    return db.session.scalars(
-        sa.select(TaxRate)
-        .where(TaxRate.archived_at.is_(None), TaxRate.from_on <= today(),
-               sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > today()))
-        .order_by(TaxRate.percent.desc(), TaxRate.name)
-    ).all()
+    return db.session.scalars(_TAX_RATES, {"today": today()}).all()
 
 
 def the_firm() -> Firm:

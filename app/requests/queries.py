@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import contains_eager, joinedload, load_only, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
@@ -28,6 +29,7 @@ from app.requests.models import (
     WITH_CLIENT,
     ClientRequest,
     ItemDocument,
+    ItemKind,
     Reminder,
     RequestItem,
     RequestRecipient,
@@ -214,26 +216,34 @@ def reachable_contacts(client_id: UUID, *, seen_by: Actor) -> Sequence[Reachable
     return [Reachable(*row) for row in rows]
 
 
-def earlier_answers(request: ClientRequest, *, seen_by: Actor) -> dict[str, RequestItem]:
-    """By question code: the item of the last accepted request of this client made from the same template request."""
+@dataclass(frozen=True)
+class Earlier:
+    """What was answered to a question the last time."""
+
+    code: str
+    kind: ItemKind
+    answer: dict[str, Any]
+
+
+def earlier_answers(request: ClientRequest, *, seen_by: Actor) -> dict[str, Earlier]:
+    """By question code: what the last accepted request of this client, made from the same template request, said."""
     if request.template_request_id is None:
         return {}
-    items = db.session.scalars(_earlier(seen_by), {
+    rows = db.session.execute(_earlier(seen_by), {
         "request": request.id, "client": request.client_id, "template": request.template_request_id,
     })
-    return {item.code: item for item in items}
+    return {row.code: Earlier(row.code, row.kind, row.answer) for row in rows}
 
 
 @lru_cache(maxsize=512)
-def _earlier(seen_by: Actor) -> sa.Select[RequestItem]:
+def _earlier(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
     before = requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
         ClientRequest.client_id == sa.bindparam("client", type_=sa.Uuid()), ClientRequest.id < _REQUEST,
         ClientRequest.template_request_id == sa.bindparam("template", type_=sa.Uuid()),
         ClientRequest.state == RequestState.ACCEPTED,
     ).order_by(ClientRequest.id.desc()).limit(1).scalar_subquery()
-    return (
-        sa.select(RequestItem).options(load_only(RequestItem.code, RequestItem.kind, RequestItem.answer))
-        .where(RequestItem.request_id == before, RequestItem.answer.is_not(None))
+    return sa.select(RequestItem.code, RequestItem.kind, RequestItem.answer).where(
+        RequestItem.request_id == before, RequestItem.answer.is_not(None)
     )
 
 

@@ -120,21 +120,24 @@ class LineSum:
     billed: Decimal
 
 
+_DEALT = InvoiceItem.treatment != Treatment.LATER
+_SUMS = (
+    sa.select(
+        InvoiceItem.line_id,
+        sa.func.count(),
+        sa.func.coalesce(sa.func.sum(InvoiceItem.value).filter(_DEALT), 0),
+        sa.func.coalesce(sa.func.sum(InvoiceItem.billed).filter(_DEALT), 0),
+    )
+    .where(InvoiceItem.invoice_id == sa.bindparam("invoice", type_=sa.Uuid()))
+    .group_by(InvoiceItem.line_id)
+)
+
+
 def sums_of_lines(invoice: Invoice, *, seen_by: Actor) -> dict[UUID | None, LineSum]:
     """Per line of a draft or bill, in one query whatever its number of entries."""
     if not can_see_invoices(seen_by):
         raise NotFound()
-    dealt = InvoiceItem.treatment != Treatment.LATER
-    rows = db.session.execute(
-        sa.select(
-            InvoiceItem.line_id,
-            sa.func.count(),
-            sa.func.coalesce(sa.func.sum(InvoiceItem.value).filter(dealt), 0),
-            sa.func.coalesce(sa.func.sum(InvoiceItem.billed).filter(dealt), 0),
-        )
-        .where(InvoiceItem.invoice_id == invoice.id)
-        .group_by(InvoiceItem.line_id)
-    ).all()
+    rows = db.session.execute(_SUMS, {"invoice": invoice.id}).all()
     return {row[0]: LineSum(row[1], row[2], row[3]) for row in rows}
 
 
