@@ -33,7 +33,7 @@ _arriving = (
             PersonSession.second_factor_at, PersonSession.confirmed_at,
         ),
         contains_eager(PersonSession.person).load_only(
-            Person.name, Person.initials, Person.role, Person.office_id, Person.state, Person.totp_secret,
+            Person.name, Person.initials, Person.role, Person.grade, Person.office_id, Person.state, Person.totp_secret,
         ),
     ).execution_options(populate_existing=True)
 )
