@@ -233,6 +233,7 @@ def one_page_of_each_room(app: Flask) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_an_error_of_ours_tells_nothing_of_the_inside(
     app: Flask, client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +293,7 @@ def test_storage_out_of_reach_refuses_an_upload_and_leaves_nothing(
     assert db.session.scalar(sa.text("SELECT count(*) FROM document")) == before
 
 
+@pytest.mark.slow
 def test_a_queue_out_of_reach_stops_nobody(app: Flask, client: FlaskClient, cast: Cast) -> None:
     """The queue is a hint: what was asked for is kept, and the sweep finds it."""
     import redis

@@ -25,6 +25,7 @@ from app.core.backing.processes import LOOPBACK, is_running, wait_for
 LONG = "a path with spaces/" + "x" * 60 + "/" + "y" * 60
 FAST = {"redis_url": "redis://127.0.0.1:1/0", "s3_endpoint_url": "http://127.0.0.1:1"}
 
+pytestmark = pytest.mark.slow
 
 Take = Callable[..., tuple[Lease, Settings]]
 
