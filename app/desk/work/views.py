@@ -13,7 +13,7 @@ from app.core.web import Answer, arg, is_htmx, me, page_number
 from app.desk.guard import guard
 from app.firm.exports import record_export
 from app.jobs.policy import can_export
-from app.jobs.queries.work import ORDER, PRIORITIES, Tab, count_work, every_task, list_work
+from app.jobs.queries.work import MOST_COUNTED, ORDER, PRIORITIES, Tab, count_work, every_task, list_work
 
 blueprint = guard(Blueprint("work", __name__))
 GROUPS = {
@@ -31,6 +31,7 @@ def index() -> Answer:
     rows, more = list_work(tab, of=actor.person_id, seen_by=actor, page=page)
     return render_template(
         "desk/work/_list.html" if is_htmx() else "desk/work/index.html", tab=tab, page=page, more=more, order=ORDER,
+        most_counted=MOST_COUNTED,
         counts=count_work(of=actor.person_id, seen_by=actor),
         groups=[(*GROUPS[key], list(own)) for key, own in groupby(rows, key=lambda row: row.group)],
         may_export=can_export(actor), begins=not rows and can_import(actor) and not has_clients(),

@@ -22,7 +22,7 @@ from app.core.wording import day, distance
 from app.jobs.models import OPEN_STATES, Dependency, Job, Task, TaskState
 from app.people.models import Person
 
-PER_PAGE = 40
+PER_PAGE, MOST_COUNTED = 40, 100
 PRIORITIES = ("normal priority", "high priority", "urgent")
 # The whole order, as it is printed on the page. Ties go by age.
 ORDER = ("deadline pressure", "priority", "who waits on it")
@@ -135,7 +135,7 @@ def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[lis
 
 
 def count_work(*, of: UUID, seen_by: Actor) -> dict[Tab, int]:
-    """How much stands in each tab, in one pass."""
+    """How much stands in each tab; what waits is counted to MOST_COUNTED."""
     row = db.session.execute(_counting(seen_by), {**_days(), "person": of}).one()
     return dict(zip(OWN_TABS, row, strict=True))
 
@@ -171,8 +171,12 @@ def _listing(tab: Tab, seen_by: Actor) -> sa.Select[Any]:
 
 @lru_cache(maxsize=512)
 def _counting(seen_by: Actor) -> sa.Select[Any]:
-    counts = [sa.func.count().filter(*_in_tab(tab)) for tab in OWN_TABS]
-    counting = sa.select(*counts).select_from(_T.join(_J, _J.c.id == _T.c.job_id)).where(*_mine(seen_by))
+    """What is doable is counted whole; what waits, which may be a thousand steps, only as far as it is told."""
+    source = _T.join(_J, _J.c.id == _T.c.job_id)
+    today_, week = (sa.func.count().filter(*_in_tab(tab)) for tab in (Tab.TODAY, Tab.WEEK))
+    waits = sa.select(_T.c.id).select_from(source).where(*_mine(seen_by), *_in_tab(Tab.WAITING)).limit(MOST_COUNTED)
+    waiting = sa.select(sa.func.count()).select_from(waits.subquery()).scalar_subquery()
+    counting = sa.select(today_, week, waiting).select_from(source).where(*_mine(seen_by), _DOABLE)
     return cast(sa.Select[Any], counting)
 
 
