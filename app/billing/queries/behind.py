@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -86,21 +87,29 @@ def beside(invoice: Invoice, *, seen_by: Actor) -> Beside:
     """Open entries on a draft's engagements that it neither bills nor has left for later, and how many comments."""
     if not can_see_invoices(seen_by):
         raise NotFound()
-    engagements = {line.engagement_id for line in invoice.lines if line.engagement_id}
-    left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice.id)
+    engagements = frozenset(line.engagement_id for line in invoice.lines if line.engagement_id)
+    row = db.session.execute(_beside(invoice.id, engagements, clock.today(), seen_by)).one()
+    return Beside(row[0], row[1], row[2])
+
+
+@lru_cache(maxsize=512)
+def _beside(
+    invoice_id: UUID, engagements: frozenset[UUID], day: dt.date, seen_by: Actor
+) -> sa.Select[*tuple[Any, ...]]:
+    """Made once for a draft, which is drawn again after each change of it."""
+    left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice_id)
     parts = [
         sa.select(table.open_value).where(
-            *unbilled(table, engagements, clock.today()),
+            *unbilled(table, engagements, day),
             table.id.not_in(left),
             *within_sight(seen_by, table.client_id, table.engagement_id),
         )
         for table in TABLES
     ]
     both = sa.union_all(*parts).subquery()
-    said = how_many("invoice", invoice.id, within_sight(seen_by, Comment.client_id, Comment.engagement_id))
+    said = how_many("invoice", invoice_id, within_sight(seen_by, Comment.client_id, Comment.engagement_id))
     amount = sa.func.coalesce(sa.func.sum(both.c.open_value), 0)
-    row = db.session.execute(sa.select(sa.func.count(), amount, said).select_from(both)).one()
-    return Beside(row[0], row[1], row[2])
+    return sa.select(sa.func.count(), amount, said).select_from(both)
 
 
 def comments_on(invoice: Invoice, *, seen_by: Actor) -> int:

@@ -39,6 +39,7 @@ from app.jobs.queries.jobs import get_job
 from app.people.queries import names_of
 
 blueprint = guard(Blueprint("board", __name__))
+_SERVICES = sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
 MARKS = {
     Mark.ON_TRACK: "On track", Mark.AT_RISK: "At risk", Mark.OVERDUE: "Overdue", Mark.WAITING: "Waiting for clients",
 }
@@ -61,9 +62,7 @@ def _view() -> View:
 @blueprint.get("/board")
 def index() -> Answer:
     view = _view()
-    services = db.session.execute(
-        sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
-    ).all()
+    services = db.session.execute(_SERVICES).all()
     found = _filter(services[0].id if view is View.STAGE and services and not id_arg("service") else None)
     context: dict[str, Any] = {
         "view": view, "found": found, "services": services, "marks": MARKS,
