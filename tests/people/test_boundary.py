@@ -194,7 +194,7 @@ def test_a_known_address_asks_for_the_same_work_as_an_unknown_one(
         asked.clear()
         checked.clear()
         answer = unhurried.post(door, data={"email": email, **form})
-        told = re.sub(r"Im[\w.-]{60,}", "token", answer.text)  # signed with the second in which it was made
+        told = re.sub(r"[\w.-]{60,}", "token", answer.text)  # signed with the second in which it was made
         return answer.status_code, told.replace(email, "…"), [*asked], [*checked]
 
     monkeypatch.setattr(passwords, "hasher", SimpleNamespace(**PARAMETERS, verify=verify))
