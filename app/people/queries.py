@@ -85,6 +85,14 @@ def names_of(ids: Iterable[UUID | None], *, seen_by: Actor) -> dict[UUID, str]:
     return {row.id: row.name for row in rows}
 
 
+def person_named(text: str, *, seen_by: Actor) -> UUID | None:
+    """The one colleague of exactly this name, for look-ups sent without script; None for nobody or several."""
+    if not text.strip() or seen_by.is_contact:
+        return None
+    found = db.session.scalars(sa.select(Person.id).where(sa.func.lower(Person.name) == text.strip().lower())).all()
+    return found[0] if len(found) == 1 else None
+
+
 def list_people(*, seen_by: Actor, everyone: bool = False) -> Sequence[Person]:
     """Colleagues in order of name; with `everyone` also the invited and the deactivated."""
     if seen_by.is_contact:

@@ -419,3 +419,16 @@ def test_the_difference_falls_on_entries_ticked_on_the_screen(cast: Cast, client
     client.post(f"{at}/adjustment", data={**asked, "version": invoice.version})
     entries = client.get(f"{at}/lines/{line}/entries").text
     assert "<strong>80.00</strong>" in entries and entries.count("<strong>") == 1
+
+
+def test_a_name_typed_into_a_filter_narrows_it_where_no_script_runs(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    make_entry(cast, "2")
+    cast.acme.partner_id = cast.pat.id
+    session.flush()
+    assert "Acme Ltd" in text_of(bea.get(f"/billing?partner=&partner_text={cast.pat.name.upper()}"))
+    narrowed = text_of(bea.get(f"/billing?partner=&partner_text={cast.mel.name}"))
+    assert "Acme Ltd" not in narrowed and "Nothing unbilled there" in narrowed
+    assert f'value="{cast.mel.name}"' in narrowed
+    assert "Acme Ltd" in text_of(bea.get("/billing?partner=&partner_text=Nobody at all"))

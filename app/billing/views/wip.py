@@ -25,7 +25,7 @@ from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
 from app.desk.guard import guard, safe_next
 from app.firm.queries import list_offices
 from app.jobs.queries.jobs import get_job
-from app.people.queries import names_of
+from app.people.queries import names_of, person_named
 
 blueprint = guard(Blueprint("wip", __name__))
 MOST_SELECTED = 1000
@@ -57,14 +57,19 @@ def date_arg(name: str) -> dt.date | None:
         return None
 
 
+def person_arg(name: str) -> UUID | None:
+    """Who was picked in a look-up, or typed into it where no script runs."""
+    return id_arg(name) or person_named(arg(f"{name}_text"), seen_by=me())
+
+
 def wip_filter() -> WipFilter:
     on = date_arg("on")
     return WipFilter(
         text=arg("q"),
-        partner_id=id_arg("partner"),
-        manager_id=id_arg("manager"),
+        partner_id=person_arg("partner"),
+        manager_id=person_arg("manager"),
         office_id=id_arg("office"),
-        person_id=id_arg("person"),
+        person_id=person_arg("person"),
         on=on if on and on < clock.today() else None,
     )
 

@@ -36,7 +36,7 @@ from app.jobs.queries.board import (
     list_table,
 )
 from app.jobs.queries.jobs import get_job
-from app.people.queries import names_of
+from app.people.queries import names_of, person_named
 
 blueprint = guard(Blueprint("board", __name__))
 _SERVICES = sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
@@ -48,11 +48,16 @@ MARKS = {
 def _filter(service_id: UUID | None = None) -> BoardFilter:
     mark, status = arg("mark"), arg("status")
     return BoardFilter(
-        service_id=service_id or id_arg("service"), owner_id=id_arg("owner"), partner_id=id_arg("partner"),
+        service_id=service_id or id_arg("service"), owner_id=_person("owner"), partner_id=_person("partner"),
         office_id=id_arg("office"), client_id=id_arg("client"), text=arg("q"),
         mark=Mark(mark) if mark in set(Mark) else None,
         status=JobStatus(status) if status in set(JobStatus) else JobStatus.ACTIVE,
     )
+
+
+def _person(name: str) -> UUID | None:
+    """Who was picked in a look-up, or typed into it where no script runs."""
+    return id_arg(name) or person_named(arg(f"{name}_text"), seen_by=me())
 
 
 def _view() -> View:
