@@ -9,12 +9,22 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from app.core.errors import Refused
 from app.planning.recurrence import Recurrence, occurrences
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_PERIODS = 2400
 _DAY = timedelta(days=1)
 _MONTH_DAY = re.compile(r"(\d{1,2})-(\d{1,2})", re.ASCII)
+
+
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+
+
+def check_day(day: date | None, field: str) -> None:
+    """Refuse a day of a year that rules and calendars do not reach, beside its field."""
+    if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise Refused(f"Choose a day between {FIRST_YEAR} and {LAST_YEAR}.", field=field)
 
 
 class BadPeriods(ValueError):

@@ -24,6 +24,7 @@ from app.people.models import Person
 from app.planning.cadences import pattern_of
 from app.planning.facts import client_facts
 from app.planning.models import Application, ApplicationClient
+from app.planning.periods import check_day
 from app.planning.plans import OWNER
 from app.planning.policy import can_apply
 from app.runs.commands import start_run
@@ -31,7 +32,6 @@ from app.runs.models import Run
 
 KIND = "planning.apply"
 MOST_CLIENTS = 20_000
-FIRST_YEAR, LAST_YEAR = 1990, 2100
 
 
 @dataclass(frozen=True)
@@ -172,12 +172,6 @@ def same_jobs(application: Application, *, seen_by: Actor) -> dict[UUID, UUID]:
 def _not_started(application: Application) -> None:
     if application.started_at is not None:
         raise Refused("This was started already; change the jobs themselves.")
-
-
-def check_day(day: dt.date | None, field: str) -> None:
-    """A year that rules and calendars reach."""
-    if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise Refused(f"Choose a day between {FIRST_YEAR} and {LAST_YEAR}.", field=field)
 
 
 def _check(template: JobTemplate, values: ApplicationValues, client_ids: Collection[UUID]) -> None:

@@ -20,7 +20,7 @@ from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.planning.commands.forecasting import refresh_forecasts
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
-from app.planning.periods import PeriodPattern
+from app.planning.periods import PeriodPattern, check_day
 from app.planning.policy import can_edit_series
 from app.planning.recurrence import BadRecurrence, parse_recurrence
 
@@ -157,8 +157,7 @@ def _title(series: Series) -> str:
 def _check(values: SeriesValues) -> None:
     if not 0 <= values.ahead_days <= LONGEST_AHEAD:
         raise Refused(f"Jobs are created between 0 and {LONGEST_AHEAD} days ahead.", field="ahead_days")
-    if values.ends_on is not None and not 1990 <= values.ends_on.year <= 2100:
-        raise Refused("Choose a day between 1990 and 2100.", field="ends_on")
+    check_day(values.ends_on, "ends_on")
     if abs(values.offset_days) > LONGEST_OFFSET:
         said = f"Work starts at most {LONGEST_OFFSET} days before or after the period's end."
         raise Refused(said, field="offset_days")
