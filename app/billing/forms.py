@@ -106,10 +106,3 @@ class ExchangeRateForm(Form):
     base = wtforms.SelectField("Is worth, in")
     rate = RateField("Rate", validators=[InputRequired("Give the rate.")])
     from_on = wtforms.DateField("From", validators=[DataRequired("From which day on?")])
-
-
-class StatementForm(Form):
-    """The span of a statement."""
-
-    start = wtforms.DateField("From", validators=[DataRequired("From which day?")])
-    end = wtforms.DateField("To", validators=[DataRequired("To which day?")])

@@ -11,12 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from app.clients.models import (
-    AddressKind,
     Client,
     ClientContact,
     ClientStatus,
     Contact,
-    ContactAddress,
     Engagement,
     EngagementStatus,
     Wall,
@@ -163,11 +161,6 @@ def find_client(name: str, *, seen_by: Actor) -> Client | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def firm_client() -> Client | None:
-    """The firm's own client, whose engagement takes internal time."""
-    return db.session.scalar(sa.select(Client).where(Client.is_firm))
-
-
 # Contacts
 
 def _reachable(seen_by: Actor) -> sa.ColumnElement[bool]:
@@ -216,19 +209,6 @@ def get_standing(client_id: UUID, contact_id: UUID, *, seen_by: Actor) -> Client
         .where(ClientContact.client_id == client_id, ClientContact.contact_id == contact_id,
                *within_sight(seen_by, ClientContact.client_id))
     )
-
-
-def contacts_like(text: str, *, seen_by: Actor, limit: int = 8) -> Sequence[Contact]:
-    """Contacts whose name contains the text or whose address begins with it."""
-    address = sa.select(ContactAddress.contact_id).where(
-        ContactAddress.kind == AddressKind.EMAIL, ContactAddress.value.like(escape_like(text) + "%")
-    )
-    return db.session.scalars(
-        sa.select(Contact).where(
-            _reachable(seen_by), Contact.archived_at.is_(None),
-            sa.or_(Contact.sort_key.like(like(text)), Contact.id.in_(address)),
-        ).options(selectinload(Contact.addresses)).order_by(Contact.sort_key).limit(limit)
-    ).all()
 
 
 # Engagements

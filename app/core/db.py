@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import event
-from sqlalchemy.dialects.postgresql import CITEXT, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from app.core.clock import now
@@ -34,8 +34,6 @@ NAMING = {
 Amount = Annotated[Decimal, mapped_column(sa.Numeric(18, 4))]
 Rate = Annotated[Decimal, mapped_column(sa.Numeric(18, 6))]
 Currency = Annotated[str, mapped_column(sa.CHAR(3))]
-CIText = Annotated[str, mapped_column(CITEXT)]
-Json = dict[str, Any]
 
 
 class Seconds(sa.types.TypeDecorator[dt.timedelta]):

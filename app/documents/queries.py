@@ -50,11 +50,6 @@ def list_documents(
     return rows[:per_page], len(rows) > per_page
 
 
-def count_documents(client_id: UUID, *, seen_by: Actor) -> int:
-    statement = documents_seen_by(seen_by).where(Document.state.in_(LISTED), Document.client_id == client_id)
-    return int(db.session.scalar(sa.select(sa.func.count()).select_from(statement.subquery())) or 0)
-
-
 def get_holds(document: Document, *, seen_by: Actor) -> Sequence[Hold]:
     """What forbids opening or destroying a document at present."""
     visible = documents_seen_by(seen_by).where(Document.id == document.id).with_only_columns(Document.id)

@@ -16,7 +16,7 @@ from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import Refused
 from app.ledger.ageing import BUCKETS, bucket_starts
-from app.ledger.models import Account, AccountBalance, Balance, ExchangeRate, LedgerPeriod, LedgerTransaction, Posting
+from app.ledger.models import Account, AccountBalance, Balance, ExchangeRate, LedgerTransaction, Posting
 
 
 @dataclass(frozen=True)
@@ -60,25 +60,6 @@ def age_columns(on: dt.date, month: Any, amount: Any) -> list[sa.Label[Decimal]]
         sa.func.coalesce(sa.func.sum(amount).filter(condition), 0).label(f"age_{i}")
         for i, condition in enumerate(conditions)
     ]
-
-
-def aged_balances(account: Account, on: dt.date, *, seen_by: Actor, by_engagement: bool = False) -> sa.Select[Any]:
-    """A grouped select over the kept balances: client (and engagement), currency, five ages, total; not yet ordered."""
-    keys: list[Any] = [Balance.client_id] + ([Balance.engagement_id] if by_engagement else [])
-    return (
-        sa.select(
-            *keys,
-            Balance.currency,
-            *age_columns(on, Balance.age_month, Balance.amount),
-            sa.func.sum(Balance.amount).label("total"),
-        )
-        .where(
-            Balance.account == account,
-            Balance.amount != 0,
-            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
-        )
-        .group_by(*keys, Balance.currency)
-    )
 
 
 def aged_total(account: Account, on: dt.date, *, seen_by: Actor) -> list[Aged]:
@@ -157,14 +138,6 @@ def list_postings(
         if value is not None:
             statement = statement.where(column == value)
     return db.session.execute(statement).all()
-
-
-def list_closed_periods(*, seen_by: Actor) -> Sequence[LedgerPeriod]:
-    if not seen_by.is_person:
-        return []
-    return db.session.scalars(
-        sa.select(LedgerPeriod).where(LedgerPeriod.closed_at.is_not(None)).order_by(LedgerPeriod.starts_on.desc())
-    ).all()
 
 
 def bucket_names() -> tuple[str, ...]:

@@ -28,7 +28,3 @@ def can_give_role(by: Actor, role: Role) -> bool:
 
 def can_edit_self(by: Actor, person: Person) -> bool:
     return by.is_system or by.person_id == person.id
-
-
-def can_see_person(by: Actor, person: Person) -> bool:
-    return not by.is_contact

@@ -14,8 +14,6 @@ from app.core.web import Form, form_id
 from app.requests.commands.writing import NewRequest, ReminderPolicy, specs_of
 from app.requests.models import ClientRequest
 
-BLANK_FIRST = [{"code": "", "kind": "upload", "label": "", "help": "", "required": True, "options": []}]
-
 
 class RequestForm(Form):
     """Ad hoc, for a client or for a job of theirs."""

@@ -65,20 +65,6 @@ def resolve_work(text: str, *, seen_by: Actor) -> Target | None:
     return chosen[0].target if len(chosen) == 1 else None
 
 
-def name_work(target: Target, *, seen_by: Actor) -> Work | None:
-    """The words for a target, None for what may not be seen."""
-    if target.task_id:
-        statement = _steps_select().where(Task.id == target.task_id, *_sight(Task, seen_by))
-        make = _step
-    elif target.job_id:
-        statement, make = _jobs_select().where(Job.id == target.job_id, *_sight(Job, seen_by)), _job
-    else:
-        mine = Engagement.id == target.engagement_id, *within_sight(seen_by, Engagement.client_id, Engagement.id)
-        statement, make = _engagements_select().where(*mine), _engagement
-    row = db.session.execute(statement).one_or_none()
-    return make(row) if row else None
-
-
 def _distinct(found: Iterable[Work], limit: int) -> list[Work]:
     return list({str(work.target): work for work in found}.values())[:limit]
 

@@ -23,7 +23,6 @@ from app.core.errors import NotFound
 from app.ledger.models import Account, AccountBalance, Balance, ClientBalance, LedgerTransaction, Posting
 from app.ledger.queries import age_columns
 from app.ledger.remembered import remembered
-from app.people.models import Person
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
 PER_PAGE = 30
@@ -295,13 +294,6 @@ def wip_by_engagement(client_id: UUID, *, seen_by: Actor) -> list[AgedRow]:
         .order_by(Engagement.number)
     ).all()
     return [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:9]), r[9]) for r in rows]
-
-
-def people_with_wip(*, seen_by: Actor) -> Sequence[sa.Row[UUID, str]]:
-    """Who can be chosen in the filter: everybody who records time."""
-    if not can_see_wip(seen_by):
-        return []
-    return db.session.execute(sa.select(Person.id, Person.name).order_by(Person.sort_key)).all()
 
 
 def find_engagement(text: str, *, seen_by: Actor) -> UUID | None:

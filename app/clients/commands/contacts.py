@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import selectinload
 
 from app.activity.commands import record
 from app.clients.checks import check_email, format_phone
@@ -155,14 +154,6 @@ def unlink_contact(client: Client, contact: Contact, *, by: Actor) -> None:
             if heir is not None:
                 heir.is_primary = True
         record("clients.contact.unlink", contact, by=by, client_id=client.id, name=contact.name)
-
-
-def with_addresses(contact_id: UUID) -> Contact | None:
-    """A contact as update_contact needs it."""
-    return db.session.scalar(
-        sa.select(Contact).options(selectinload(Contact.addresses)).where(Contact.id == contact_id)
-        .execution_options(populate_existing=True)
-    )
 
 
 def _addresses(facts: ContactFacts, client: Client | None) -> list[tuple[AddressKind, str]]:
