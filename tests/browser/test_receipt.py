@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect, sync_playwright
-from werkzeug.serving import make_server
 
 from app.config import Settings
 from app.core import clock
-from app.core.backing.provision import make_bucket
 from app.core.db import db
 from app.core.ids import new_id
 from app.documents.models import Document, DocumentState
@@ -23,8 +19,8 @@ from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
 from app.timekeeping.models import Expense
 from app.welcome import link_for
 from tests.make import make_cast
-from tests.portal.test_in_browser import PHONE, free_port, work
 from tests.requests.make_requests import FILES
+from tests.served import PHONE, made_for, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.slow]
 
@@ -32,14 +28,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.slow]
 @pytest.fixture
 def desk(real_database: Settings) -> Iterator[tuple[Any, str, str]]:
     """(application, sign-in link, address of an expense of Sam's)."""
-    from app.factory import create_app
-
-    port = free_port()
-    settings = replace(real_database, port=port, public_url=f"http://localhost:{port}")
-    make_bucket(settings)
-    app = create_app(settings)
-    queue: list[Any] = []
-    app.config["QUEUE_INLINE"] = queue
+    app, settings = made_for(real_database)
     with app.app_context():
         cast = make_cast()
         db.session.commit()
@@ -49,23 +38,8 @@ def desk(real_database: Settings) -> Iterator[tuple[Any, str, str]]:
         expense = record_expense(new_id(), facts, by=cast.actor(cast.sam))
         link, at = link_for("staff"), f"{settings.public_url}/expenses/{expense.id}"
         db.session.commit()
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    stop = threading.Event()
-    threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=lambda: work(app, queue, stop))]
-    for thread in threads:
-        thread.start()
-    yield app, link, at
-    stop.set()
-    server.shutdown()
-    server.server_close()
-    for thread in threads:
-        thread.join()
-    with app.app_context():
-        db.session.remove()
-        for engine in db.engines.values():
-            engine.dispose()
-    app.extensions["redis"].close()
+    with serving(app, settings.port):
+        yield app, link, at
 
 
 def test_a_photographed_receipt_arrives_and_opens(desk: tuple[Any, str, str]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from app.config import Settings
-from app.core.migration import migrate
+from app.core.migration import alembic_config, migrate
 from app.models import metadata
 from tests.plumbing import PREFIX, TestServices, drop, own
 
@@ -29,6 +33,34 @@ def test_the_migrated_schema_is_what_the_models_say(real_database: Settings) -> 
 
 def test_an_up_to_date_database_is_left_alone(real_database: Settings) -> None:
     assert migrate(real_database) is False
+
+
+def test_what_was_posted_before_the_sums_were_kept_is_summed_by_the_migration(services: TestServices) -> None:
+    name = "fm_migrated_with_figures"
+    with services.admin() as admin:
+        drop(admin, name)
+        own(admin, name, prefix=PREFIX)
+    try:
+        settings = replace(services.with_database(name))
+        migrate(settings)
+        engine = sa.create_engine(settings.database_url)
+        with engine.begin() as connection:
+            command.downgrade(alembic_config(connection), "0002")
+            connection.execute(sa.text("COMMENT ON SCHEMA public IS ''"))
+            for month, amount in (("2026-01-01", "10"), ("2026-02-01", "5.5"), ("2026-02-01", "-5.5")):
+                connection.execute(sa.text(
+                    "INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount) "
+                    "VALUES (:client, gen_random_uuid(), 'wip', 'GBP', CAST(:month AS date), :amount)"
+                ), {"client": UUID(int=7), "month": month, "amount": amount})
+        assert migrate(settings) is True
+        with engine.connect() as connection:
+            of_client = connection.execute(sa.text("SELECT client_id, amount FROM client_balance")).all()
+            of_month = connection.execute(sa.text("SELECT age_month, amount FROM account_balance")).all()
+        engine.dispose()
+        assert of_client == [(UUID(int=7), Decimal(10))] and of_month == [(dt.date(2026, 1, 1), Decimal(10))]
+    finally:
+        with services.admin() as admin:
+            drop(admin, name)
 
 
 def test_several_processes_that_start_at_once_migrate_once(services: TestServices) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.billing.queries.wip import kept_page
+from app.clients.models import Engagement
 from app.core.actors import SYSTEM
 from app.core.clock import today
 from app.core.db import db, transaction
@@ -25,8 +26,11 @@ from app.ledger.queries import aged_total, balance_of, sum_on
 from tests.make import Cast
 
 
-def record_wip(cast: Cast, amount: str, on: dt.date = dt.date(2026, 3, 10), **values: object) -> int:
-    key = {"client_id": cast.acme.id, "engagement_id": cast.acme_work.id, "age_on": on}
+def record_wip(
+    cast: Cast, amount: str, on: dt.date = dt.date(2026, 3, 10), work: Engagement | None = None, **values: object
+) -> int:
+    work = work or cast.acme_work
+    key = {"client_id": work.client_id, "engagement_id": work.id, "age_on": on}
     legs = [
         Leg(account=Account.WIP, amount=Decimal(amount), **key),
         Leg(account=Account.WIP_MEMO, amount=-Decimal(amount), **key),
@@ -37,7 +41,7 @@ def record_wip(cast: Cast, amount: str, on: dt.date = dt.date(2026, 3, 10), **va
         by=cast.actor(cast.sam),
         currency="GBP",
         base="GBP",
-        source=cast.acme_work,
+        source=work,
         happened_on=on,
         **values,
     )  # type: ignore[arg-type]
@@ -126,19 +130,7 @@ def test_only_a_partner_closes_a_month_and_only_one_that_is_over(session: Sessio
 
 
 def test_a_wall_takes_its_clients_out_of_every_total(session: Session, cast: Cast) -> None:
-    key = {"client_id": cast.rival.id, "engagement_id": cast.rival_work.id}
-    post(
-        TransactionKind.RECORDED,
-        [
-            Leg(account=Account.WIP, amount=Decimal(50), **key),  # type: ignore[arg-type]
-            Leg(account=Account.WIP_MEMO, amount=Decimal(-50), **key),
-        ],  # type: ignore[arg-type]
-        by=cast.actor(cast.pat),
-        currency="GBP",
-        base="GBP",
-        source=cast.rival_work,
-        happened_on=dt.date(2026, 3, 1),
-    )
+    record_wip(cast, "50", work=cast.rival_work)
     on = dt.date(2026, 3, 31)
     assert [a.total for a in aged_total(Account.WIP, on, seen_by=cast.actor(cast.sam))] == [Decimal(50)]
     assert aged_total(Account.WIP, on, seen_by=cast.actor(cast.wes)) == []

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +13,20 @@ import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from werkzeug.serving import make_server
 
 from app.clients.commands.contact_access import make_sign_in_link
 from app.config import Settings
 from app.core.actors import SYSTEM
-from app.core.backing.provision import make_bucket
 from app.core.db import db
-from app.core.queue import perform
 from app.requests.commands.writing import ItemSpec
 from app.requests.models import ItemKind, RequestRecipient, RequestState
 from app.requests.queries import get_request
 from tests.make import make_cast
 from tests.requests.make_requests import FILES, NOTES, STATEMENTS, TURNOVER, link_in, mails, make_request
+from tests.served import PHONE, made_for, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.slow]
 CAR = ItemSpec(ItemKind.YES_NO, "Did you buy a car?", code="car")
-PHONE = {"width": 390, "height": 844}
 
 
 @dataclass
@@ -48,54 +43,17 @@ class Place:
             return get_request(self.request_id, seen_by=SYSTEM).state
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def place(real_database: Settings) -> Iterator[Place]:
-    from app.factory import create_app
-
-    port = free_port()
-    settings = replace(real_database, port=port, public_url=f"http://localhost:{port}")
-    make_bucket(settings)
-    app = create_app(settings)
-    queue: list[Any] = []
-    app.config["QUEUE_INLINE"] = queue
+    app, settings = made_for(real_database)
     with app.app_context():
         cast = make_cast()
         db.session.commit()
         request = make_request(cast, items=(STATEMENTS, TURNOVER, CAR, NOTES))
         link, request_id = link_in(mails("requests.request")[0]), request.id
         db.session.commit()
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    stop = threading.Event()
-    threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=lambda: work(app, queue, stop))]
-    for thread in threads:
-        thread.start()
-    yield Place(app, settings.public_url, settings.public_url + link, request_id)
-    stop.set()
-    server.shutdown()
-    server.server_close()
-    for thread in threads:
-        thread.join()
-    with app.app_context():
-        db.session.remove()
-        for engine in db.engines.values():
-            engine.dispose()
-    app.extensions["redis"].close()
-
-
-def work(app: Flask, queue: list[Any], stop: threading.Event) -> None:
-    """The worker of this test."""
-    while not stop.wait(0.05):
-        while queue:
-            name, payload = queue.pop(0)
-            with app.app_context():
-                perform(name, payload)
+    with serving(app, settings.port):
+        yield Place(app, settings.public_url, settings.public_url + link, request_id)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from app.core.errors import NotAllowed, NotFound, Refused, Stale
 from app.core.ids import new_id
 from app.core.proofs import run_proofs
 from app.jobs.models import Task
+from app.timekeeping.commands import entries
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, record_entry, restore_entry
 from app.timekeeping.commands.rates import RateFacts, add_rate
 from app.timekeeping.commands.splits import split_entry
@@ -180,3 +181,10 @@ def test_what_was_written_down_stays_written_down_when_an_entry_is_billable_agai
     restore_entry(entry, by=cast.actor(cast.sam))
     assert entry.open_value == wip_of(cast.acme_work) == Decimal(189)
     assert dict(run_proofs())["billing.wip_of_items"] == []
+
+
+def test_every_column_of_an_entry_is_written_when_it_is_recorded() -> None:
+    """A new entry is written by one statement that names its columns: one that is added later is not forgotten."""
+    said = {*entries._SAID, *entries._FRESH, "created_at", "updated_at"}
+    empty_at_first = {"deleted_at", "value_when_deleted", "split_from_id"}
+    assert {column.name for column in TimeEntry.__table__.columns} == said | empty_at_first
