@@ -20,9 +20,10 @@ from app.clients.models import ClientContact
 from app.core import clock
 from app.core.db import db
 from app.core.ids import new_id
+from app.core.permissions import Role
 from app.timekeeping.models import ItemState
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, sign_in
+from tests.make import Cast, make_person, sign_in
 
 
 def text_of(answer: Any) -> str:
@@ -431,4 +432,37 @@ def test_a_name_typed_into_a_filter_narrows_it_where_no_script_runs(
     narrowed = text_of(bea.get(f"/billing?partner=&partner_text={cast.mel.name}"))
     assert "Acme Ltd" not in narrowed and "Nothing unbilled there" in narrowed
     assert f'value="{cast.mel.name}"' in narrowed
-    assert "Acme Ltd" in text_of(bea.get("/billing?partner=&partner_text=Nobody at all"))
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [("/billing", "partner"), ("/billing", "person"), ("/billing/runs/new", "manager"), ("/board", "owner")],
+)
+def test_a_name_that_is_nobodys_stays_in_the_filter_and_is_said_so_beside_it(
+    cast: Cast, bea: FlaskClient, address: str, field: str
+) -> None:
+    make_entry(cast, "2")
+    page = text_of(bea.get(f"{address}?{field}=&{field}_text=Nobody at all"))
+    assert f'id="{field}-error"' in page and "No one is called that" in page
+    assert f'name="{field}_text" value="Nobody at all"' in page
+    assert address == "/board" or "Acme Ltd" in page
+    assert "No one is called that" not in text_of(bea.get(f"{address}?{field}=&{field}_text={cast.pat.name}"))
+
+
+def test_a_name_that_two_share_is_not_taken_for_nobodys(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    make_person("Another", Role.STAFF, cast.office).name = cast.pat.name
+    session.flush()
+    page = text_of(bea.get(f"/billing?partner=&partner_text={cast.pat.name}"))
+    assert "Several are called that" in page and f'value="{cast.pat.name}"' in page
+
+
+def test_a_name_typed_over_the_one_shown_counts_where_no_script_empties_the_id(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    make_entry(cast, "2")
+    cast.acme.partner_id = cast.pat.id
+    session.flush()
+    shown = f"/billing?partner={cast.pat.id}"
+    assert "Acme Ltd" in text_of(bea.get(f"{shown}&partner_text={cast.pat.name}"))
+    assert "Acme Ltd" not in text_of(bea.get(f"{shown}&partner_text={cast.mel.name}"))
+    assert f'value="{cast.pat.name}"' not in text_of(bea.get(f"{shown}&partner_text="))

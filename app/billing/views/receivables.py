@@ -39,7 +39,7 @@ def index() -> Answer:
         may_pay=can_record_payment(me()),
         may_export=me().may(Permission.EXPORT),
         as_of=clock.now(),
-        **choices(found),
+        **choices(),
     )
 
 

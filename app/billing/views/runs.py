@@ -56,7 +56,7 @@ def _offer(form: DraftForm, found: WipFilter, until: dt.date, left_out: Collecti
         "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
         "may_approve": can_run_bills(me(), True),
         "runs": list_runs(seen_by=me(), kind=KIND, limit=5),
-        **choices(found),
+        **choices(),
     }
 
 

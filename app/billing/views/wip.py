@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from flask import Blueprint, Flask, g, render_template, request, url_for
@@ -25,7 +25,7 @@ from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
 from app.desk.guard import guard, safe_next
 from app.firm.queries import list_offices
 from app.jobs.queries.jobs import get_job
-from app.people.queries import names_of, person_named
+from app.people.filters import PersonAsked, people_asked
 
 blueprint = guard(Blueprint("wip", __name__))
 MOST_SELECTED = 1000
@@ -57,27 +57,28 @@ def date_arg(name: str) -> dt.date | None:
         return None
 
 
-def person_arg(name: str) -> UUID | None:
-    """Who was picked in a look-up, or typed into it where no script runs."""
-    return id_arg(name) or person_named(arg(f"{name}_text"), seen_by=me())
+def _people() -> dict[str, PersonAsked]:
+    """Whom the filters ask for; asked once a request, though the rows and the form both need it."""
+    if "people_asked" not in g:
+        g.people_asked = people_asked("partner", "manager", "person")
+    return cast(dict[str, PersonAsked], g.people_asked)
 
 
 def wip_filter() -> WipFilter:
-    on = date_arg("on")
+    on, people = date_arg("on"), _people()
     return WipFilter(
         text=arg("q"),
-        partner_id=person_arg("partner"),
-        manager_id=person_arg("manager"),
+        partner_id=people["partner"].id,
+        manager_id=people["manager"].id,
         office_id=id_arg("office"),
-        person_id=person_arg("person"),
+        person_id=people["person"].id,
         on=on if on and on < clock.today() else None,
     )
 
 
-def choices(found: WipFilter) -> dict[str, Any]:
-    """What the filters offer, and the names of those whom they name."""
-    people = (found.partner_id, found.manager_id, found.person_id)
-    return {"names": names_of(people, seen_by=me()), "offices": list_offices()}
+def choices() -> dict[str, Any]:
+    """What the filters offer, and those whom they ask for."""
+    return {"people": _people(), "offices": list_offices()}
 
 
 @blueprint.get("/billing")
@@ -91,7 +92,7 @@ def index() -> Answer:
         may_draft=can_draft(me()),
         may_export=me().may(Permission.EXPORT),
         as_of=clock.now(),
-        **choices(found),
+        **choices(),
     )
 
 

@@ -36,7 +36,7 @@ from app.jobs.queries.board import (
     list_table,
 )
 from app.jobs.queries.jobs import get_job
-from app.people.queries import names_of, person_named
+from app.people.filters import PersonAsked, people_asked
 
 blueprint = guard(Blueprint("board", __name__))
 _SERVICES = sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
@@ -45,19 +45,18 @@ MARKS = {
 }
 
 
-def _filter(service_id: UUID | None = None) -> BoardFilter:
+def _people() -> dict[str, PersonAsked]:
+    return people_asked("owner", "partner")
+
+
+def _filter(people: dict[str, PersonAsked], service_id: UUID | None = None) -> BoardFilter:
     mark, status = arg("mark"), arg("status")
     return BoardFilter(
-        service_id=service_id or id_arg("service"), owner_id=_person("owner"), partner_id=_person("partner"),
+        service_id=service_id or id_arg("service"), owner_id=people["owner"].id, partner_id=people["partner"].id,
         office_id=id_arg("office"), client_id=id_arg("client"), text=arg("q"),
         mark=Mark(mark) if mark in set(Mark) else None,
         status=JobStatus(status) if status in set(JobStatus) else JobStatus.ACTIVE,
     )
-
-
-def _person(name: str) -> UUID | None:
-    """Who was picked in a look-up, or typed into it where no script runs."""
-    return id_arg(name) or person_named(arg(f"{name}_text"), seen_by=me())
 
 
 def _view() -> View:
@@ -68,11 +67,11 @@ def _view() -> View:
 def index() -> Answer:
     view = _view()
     services = db.session.execute(_SERVICES).all()
-    found = _filter(services[0].id if view is View.STAGE and services and not id_arg("service") else None)
+    people = _people()
+    found = _filter(people, services[0].id if view is View.STAGE and services and not id_arg("service") else None)
     context: dict[str, Any] = {
         "view": view, "found": found, "services": services, "marks": MARKS,
-        "names": names_of((found.owner_id, found.partner_id), seen_by=me()),
-        "offices": list_offices(), "may_export": can_export(me()), "shown": _shown(found),
+        "people": people, "offices": list_offices(), "may_export": can_export(me()), "shown": _shown(found),
     }
     if view is View.TABLE:
         sort, page = arg("sort", "due"), page_number()
@@ -94,7 +93,7 @@ def _shown(found: BoardFilter) -> dict[str, str]:
 @blueprint.get("/board/column")
 def column() -> Answer:
     """One column again, or its next cards with `offset`."""
-    view, found, key = _view(), _filter(), arg("column")
+    view, found, key = _view(), _filter(_people()), arg("column")
     chosen = next((each for each in columns_of(view, found, seen_by=me()) if each.key == key), None)
     if chosen is None:
         raise NotFound()
@@ -160,5 +159,5 @@ def export() -> Answer:
     return stream_csv("jobs.csv", header, (
         [c.number, c.title, c.client, c.service or "", c.stage or "", c.status.words, c.due_on, c.owner or "",
          c.tasks_done, c.tasks_total, c.waiting_items, c.at_risk_because]
-        for c in every_job(_filter(), seen_by=me(), sort=arg("sort", "due"))
+        for c in every_job(_filter(_people()), seen_by=me(), sort=arg("sort", "due"))
     ))
