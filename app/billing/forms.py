@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import wtforms
-from wtforms.validators import DataRequired, InputRequired, NumberRange
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from app.billing.amounts import Spread
 from app.billing.commands.drafting import Grouping
@@ -66,6 +66,28 @@ class TermsForm(Form):
             tax_mode=self.tax_mode.data,
             reason=self.reason.data or "",
         )
+
+
+class LineForm(Form):
+    """A line of a draft. Its amount is read by whoever knows the currency of the bill."""
+
+    id = wtforms.HiddenField()
+    description = wtforms.TextAreaField(
+        "Description", validators=[Length(max=4000, message="A line says what it is for in 4,000 characters at most.")]
+    )
+    net = wtforms.StringField("Net")
+    tax_rate_id = wtforms.SelectField(
+        "Tax", coerce=lambda text: parse_id(str(text)), choices=[], validate_choice=False
+    )
+
+
+class TotalForm(Form):
+    """Another total for a draft: an amount or a percentage, and where the difference falls."""
+
+    version = VersionField()
+    total = wtforms.StringField("New net")
+    spread = EnumField("The difference falls", Spread, SPREADS, default=Spread.PRO_RATA)
+    reason = wtforms.StringField("Reason")
 
 
 SPREAD = [("auto", "The oldest due first"), ("parts", "As I write below")]

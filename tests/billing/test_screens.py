@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -114,6 +115,32 @@ def test_a_draft_is_changed_line_by_line_in_place(session: Session, cast: Cast, 
     assert "Awaiting approval" in text_of(bea.get(at))
     assert bea.post(f"{at}/removal").status_code == 303
     assert bea.get(at).status_code == 404
+
+
+def test_a_refused_change_of_a_draft_comes_back_with_what_was_typed_where_no_script_runs(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    entry = make_entry(cast, "2")
+    invoice = make_draft(cast)
+    line = lines_of(invoice)[0].id
+    at = f"/billing/invoices/{invoice.id}"
+    asked: dict[str, tuple[dict[str, str], str, str]] = {
+        f"lines/{line}": ({"description": "Advice on VAT", "net": "abc"}, f"net-{line}", "not an amount"),
+        f"lines/{line}?": ({"description": "", "net": "150.00"}, f"description-{line}", "Say what the line is for"),
+        "lines": ({"description": "Filing fee", "net": "-5"}, "net-new", "cannot be below zero"),
+        "adjustment": ({"total": "much", "spread": "chosen", "item": str(entry.id)}, "total-total", "not an amount"),
+    }
+    for address, (typed, field, said) in asked.items():
+        answer = bea.post(f"{at}/{address}", data=typed)
+        page = text_of(answer)
+        assert answer.status_code == 422 and "Draft for Acme Ltd" in page, address
+        beside = re.search(f'id="{field}-error">(.*?)</span></span>', page, re.S)
+        assert beside and said in beside[1], address
+        assert f'href="#{field}"' in page and f'aria-describedby="{field}-error' in page, address
+        assert all(text in page for text in typed.values()), address
+    assert f'value="{entry.id}" form="change-total" checked' in page
+    again = text_of(bea.get(at))
+    assert "200.00" in again and "Filing fee" not in again and "Advice on VAT" not in again
 
 
 def test_new_time_is_offered_to_a_draft_and_joins_when_asked(session: Session, cast: Cast, bea: FlaskClient) -> None:

@@ -275,7 +275,7 @@ def bill(bea: Desk) -> None:
     bea.button("Draft the bill")
     page.wait_for_url("**/billing/invoices/*")
     page.locator("[name=total]").fill("-10 %")
-    page.locator("#adjust-reason").fill("Agreed with the client")
+    page.locator("#reason-total").fill("Agreed with the client")
     expect(page.locator("#preview")).not_to_be_empty()
     bea.button("Change the total")
     expect(page.locator("main")).to_contain_text("90")

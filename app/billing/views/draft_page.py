@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from app.billing.queries.behind import beside, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
 from app.core import clock
 from app.core.ids import new_id
-from app.core.web import Answer, id_arg, is_htmx, me, redirect_to, toasted
+from app.core.web import Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
 from app.firm.queries import list_tax_rates
 
 TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
@@ -27,6 +28,7 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
     sums = sums_of_lines(invoice, seen_by=me())
     worth = sum((line.value for line in sums.values()), Decimal(0))
     billed = sum((line.billed for line in sums.values()), Decimal(0))
+    rates = list_tax_rates()
     form = terms or TermsForm(formdata=None, obj=invoice)
     if terms is None:
         form.version.data = str(invoice.version)
@@ -41,10 +43,14 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
         "new": beside(invoice, seen_by=me()),
         "terms": form,
-        "tax_rates": list_tax_rates(),
+        "tax_options": [(rate.id, rate.name) for rate in rates],
+        "default_tax": next((rate.id for rate in rates if rate.is_default), None),
         "spreads": [(spread.value, words) for spread, words in SPREADS.items()],
         "tax_modes": TAX_MODES,
         "treatments": TREATMENTS,
+        "typed": {},
+        "errors": {},
+        "chosen": frozenset(),
         "new_line_id": new_id(),
         "may_draft": can_draft(me(), invoice),
         "may_approve": can_approve(me(), invoice),
@@ -65,4 +71,20 @@ def draft_partial(invoice_id: UUID, message: str = "", opened: UUID | None = Non
     invoice = get_invoice(invoice_id, seen_by=me())
     return toasted(
         Response(render_template("billing/drafts/_draft.html", **draft_facts(invoice, opened=opened))), message
+    )
+
+
+def draft_refused(invoice_id: UUID, form: Form, key: str, *, chosen: Collection[UUID] = ()) -> Answer:
+    """After a refused change: for htmx the message alone, for a plain form the page with what was typed.
+
+    `key` says which of the page's forms it was: a line's id, `new` or `total`; its fields' ids end in it.
+    """
+    errors = {f"{name}-{key}" if name else "": said[0] for name, said in form.errors.items()}
+    if is_htmx():
+        return error_page(422, next(iter(errors.values())))
+    invoice = get_invoice(invoice_id, seen_by=me())
+    ticked = (item.line_id for item in items_behind(invoice, seen_by=me()) if item.id in chosen) if chosen else ()
+    facts = draft_facts(invoice, opened=next(iter(ticked), None))
+    return unprocessable(
+        "billing/drafts/show.html", **facts | {"typed": {key: form}, "errors": errors, "chosen": chosen}
     )

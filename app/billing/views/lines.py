@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 from flask import Blueprint, render_template, request
@@ -9,16 +10,17 @@ from flask import Blueprint, render_template, request
 from app.billing.amounts import Spread
 from app.billing.commands.adjust import adjust_total, plan_total, wanted_net
 from app.billing.commands.lines import LineChange, add_line, change_line, remove_line, treat_item
-from app.billing.models import Treatment
+from app.billing.forms import LineForm, TotalForm
+from app.billing.models import Invoice, Treatment
 from app.billing.policy import can_draft
 from app.billing.queries.behind import items_behind
 from app.billing.queries.invoices import PENDING, get_invoice
-from app.billing.views.draft_page import TREATMENTS, draft_partial
+from app.billing.views.draft_page import TREATMENTS, draft_partial, draft_refused
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
 from app.core.money import parse_amount
 from app.core.permissions import authorize
-from app.core.web import Answer, arg, me
+from app.core.web import Answer, arg, me, submit
 from app.desk.guard import guard
 
 blueprint = guard(Blueprint("lines", __name__, url_prefix="/billing/invoices/<uuid:invoice_id>"))
@@ -26,11 +28,6 @@ blueprint = guard(Blueprint("lines", __name__, url_prefix="/billing/invoices/<uu
 
 def _typed(name: str, longest: int = 500) -> str:
     return request.form.get(name, "").strip()[:longest]
-
-
-def _version() -> int | None:
-    text = _typed("version", 9)
-    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _spread(text: str) -> Spread:
@@ -44,10 +41,20 @@ def _ids(texts: list[str]) -> set[UUID]:
 @blueprint.post("/lines")
 def create(invoice_id: UUID) -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
-    net = parse_amount(_typed("net") or "0", invoice.currency, field="net")
-    line_id = parse_id(_typed("id")) or new_id()
-    add_line(invoice, line_id, _typed("description", 4000), net, by=me(), tax_rate_id=parse_id(_typed("tax_rate_id")))
-    return draft_partial(invoice_id, "Line added")
+    form = LineForm()
+    line_id = parse_id(form.id.data) or new_id()
+
+    def save() -> None:
+        net, rate_id = _net(form.net.data or "0", invoice), form.tax_rate_id.data
+        add_line(invoice, line_id, form.description.data or "", net, by=me(), tax_rate_id=rate_id)
+
+    if submit(form, save):
+        return draft_partial(invoice_id, "Line added")
+    return draft_refused(invoice_id, form, "new")
+
+
+def _net(text: str | None, invoice: Invoice) -> Decimal:
+    return parse_amount(text or "", invoice.currency, field="net")
 
 
 @blueprint.get("/lines/<uuid:line_id>/entries")
@@ -67,13 +74,19 @@ def entries(invoice_id: UUID, line_id: UUID) -> Answer:
 @blueprint.post("/lines/<uuid:line_id>")
 def update(invoice_id: UUID, line_id: UUID) -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
-    change = LineChange(
-        description=_typed("description", 4000),
-        net=parse_amount(_typed("net"), invoice.currency, field="net"),
-        tax_rate_id=parse_id(_typed("tax_rate_id")),
-    )
-    change_line(invoice, line_id, change, by=me(), version=_version())
-    return draft_partial(invoice_id, "Saved")
+    form = LineForm()
+
+    def save() -> None:
+        change = LineChange(
+            description=form.description.data or "",
+            net=_net(form.net.data, invoice),
+            tax_rate_id=form.tax_rate_id.data,
+        )
+        change_line(invoice, line_id, change, by=me())
+
+    if submit(form, save):
+        return draft_partial(invoice_id, "Saved")
+    return draft_refused(invoice_id, form, str(line_id))
 
 
 @blueprint.post("/lines/<uuid:line_id>/removal")
@@ -109,9 +122,15 @@ def preview(invoice_id: UUID) -> Answer:
 @blueprint.post("/adjustment")
 def adjust(invoice_id: UUID) -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
-    net = wanted_net(invoice, _typed("total"))
-    adjust_total(
-        invoice, net, by=me(), spread=_spread(_typed("spread")), chosen=_ids(request.form.getlist("item")),
-        reason=_typed("reason"), version=_version(),
-    )
-    return draft_partial(invoice_id, "Total changed")
+    form, chosen = TotalForm(), _ids(request.form.getlist("item"))
+
+    def save() -> None:
+        net = wanted_net(invoice, form.total.data or "")
+        adjust_total(
+            invoice, net, by=me(), spread=form.spread.data, chosen=chosen, reason=form.reason.data or "",
+            version=form.version.number,
+        )
+
+    if submit(form, save):
+        return draft_partial(invoice_id, "Total changed")
+    return draft_refused(invoice_id, form, "total", chosen=chosen)
