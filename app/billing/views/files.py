@@ -8,9 +8,10 @@ from typing import Any
 from flask import Blueprint
 
 from app.billing.queries.invoices import every_invoice, standing_of
-from app.billing.queries.payments import PaymentFilter, list_payments, receivables_by_client
+from app.billing.queries.payments import list_payments, receivables_by_client
 from app.billing.queries.wip import AgedPage, wip_by_client
 from app.billing.views.invoices import invoice_filter
+from app.billing.views.payments import payment_filter
 from app.billing.views.wip import wip_filter
 from app.core.csv_out import stream_csv
 from app.core.web import Answer, me
@@ -76,14 +77,14 @@ def invoices() -> Answer:
 
 @blueprint.get("/billing/payments.csv")
 def payments() -> Answer:
-    actor = me()
+    found, actor = payment_filter(), me()
     record_export("payments", by=actor)
     header = ["Arrived", "Client code", "Client", "By", "Reference", "Amount", "Credit left", "Currency", "Reversed"]
 
     def rows() -> Iterator[list[Any]]:
         number, more = 1, True
         while more:
-            page = list_payments(PaymentFilter(), seen_by=actor, page=number)
+            page = list_payments(found, seen_by=actor, page=number)
             for paid, left in page.rows:
                 yield [
                     paid.received_on,

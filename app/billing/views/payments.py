@@ -37,9 +37,13 @@ from app.firm.queries import list_entities
 blueprint = guard(Blueprint("payments", __name__))
 
 
+def payment_filter() -> PaymentFilter:
+    return PaymentFilter(text=arg("q"), client_id=id_arg("client"), with_credit=arg("credit") == "1")
+
+
 @blueprint.get("/billing/payments")
 def index() -> Answer:
-    found = PaymentFilter(text=arg("q"), client_id=id_arg("client"), with_credit=arg("credit") == "1")
+    found = payment_filter()
     return render_template(
         "billing/payments/index.html",
         found=found,
