@@ -14,8 +14,11 @@ from app.desk.lists import FILES, PAGES
 from app.firm.exports import can_export, record_export
 
 blueprint = guard(Blueprint("lists", __name__))
-# Lists of bills are the file of all bills, narrowed.
-BILLS = {"drafts.index": "pending", "clients.show invoices": None}
+# Lists that are the file of a whole list, narrowed to a client or a job.
+NARROWED = {
+    "drafts.index": "billing_csv.invoices", "clients.show invoices": "billing_csv.invoices",
+    "clients.show requests": "requests.export", "jobs.show requests": "requests.export",
+}
 
 
 @blueprint.get("/lists/<name>.csv")
@@ -33,14 +36,17 @@ def file_of_page() -> str:
     actor, page = g.get("actor"), request.endpoint or ""
     if actor is None or not can_export(actor):
         return ""
-    page = f"{page} {arg('section')}" if page == "clients.show" else page
-    if page in BILLS:
-        client = (request.view_args or {}).get("client_id")
-        return url_for("billing_csv.invoices", standing=BILLS[page], client=client, q=arg("q") or None)
+    page = f"{page} {arg('section')}".rstrip() if page in ("clients.show", "jobs.show") else page
+    at = {**request.args.to_dict(), **(request.view_args or {})}
+    if page in NARROWED:
+        which = arg("standing") if arg("standing") in ("draft", "awaiting") else "pending"
+        standing = which if page == "drafts.index" else None
+        return url_for(
+            NARROWED[page], client=at.get("client_id"), job=at.get("job_id"), standing=standing, q=arg("q") or None
+        )
     name = PAGES.get(page)
     if name is None:
         return ""
-    at = {**request.args.to_dict(), **(request.view_args or {})}
     return url_for("lists.show", name=name, **{part: at[part] for part in FILES[name].keeps if at.get(part)})
 
 

@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from app.activity.queries import EventFilter
+from app.billing.models import Payment
 from app.billing.queries.items import list_wip_items, unbilled_though_finished
+from app.billing.queries.payments import PaymentFilter, list_payments, open_currencies, open_invoices
 from app.catalogue.queries import list_services
-from app.clients.queries import contacts_of, engagements_of, get_client
+from app.clients.policy import can_edit_walls
+from app.clients.queries import contacts_of, engagements_of, get_client, list_walls
 from app.core.actors import Actor
 from app.core.durations import format_hours
 from app.core.errors import NotFound
 from app.core.ids import parse_id
+from app.core.permissions import authorize
+from app.desk.activity.tell import tell
+from app.documents.models import Document
 from app.documents.queries import DocumentFilters, list_documents
 from app.firm.queries import (
     list_all_tax_rates,
@@ -26,8 +33,10 @@ from app.firm.queries import (
 from app.jobs.queries.jobs import get_job, list_jobs_of, list_tasks
 from app.ledger.periods import list_months, movements_of
 from app.ledger.rates import list_exchange_rates
+from app.notifications.queries import list_notices
 from app.planning.queries import get_series, list_occurrences, list_series
 from app.planning.recurrence import describe_recurrence
+from app.requests.queries import documents_of_job
 from app.runs.queries import get_run, items_of, list_runs
 from app.timekeeping.queries import list_rates
 
@@ -69,7 +78,12 @@ def _services(asked: Asked, actor: Actor) -> Rows:
 
 def _series(asked: Asked, actor: Actor) -> Rows:
     ended, service = asked.get("show") == "ended", parse_id(asked.get("service"))
-    for row in _pages(lambda page: list_series(seen_by=actor, service_id=service, ended=ended, page=page)):
+    client = get_client(_id(asked, "client_id"), seen_by=actor).id if asked.get("client_id") else None
+
+    def page_of(number: int) -> tuple[Iterable[Any], bool]:
+        return list_series(seen_by=actor, client_id=client, service_id=service, ended=ended, page=number)
+
+    for row in _pages(page_of):
         made = row.series
         yield [made.client.code, made.client.name, made.service.name, describe_recurrence(made.rrule), made.state,
                row.next_on, row.next_title, made.ends_on]
@@ -174,8 +188,17 @@ def _documents(asked: Asked, actor: Actor) -> Rows:
     client = get_client(_id(asked, "client_id"), seen_by=actor)
     which = DocumentFilters(client.id, asked.get("q", ""), asked.get("from") == "client")
     for each in _pages(lambda page: list_documents(which, seen_by=actor, page=page)):
-        yield [each.name, each.size, each.media_type, each.state, "yes" if each.client_sees else "no", each.added_kind,
-               each.created_at]
+        yield _document(each)
+
+
+def _job_documents(asked: Asked, actor: Actor) -> Rows:
+    job = get_job(_id(asked, "job_id"), seen_by=actor)
+    return [_document(each) for each in documents_of_job(job, seen_by=actor, limit=MOST)]
+
+
+def _document(each: Document) -> list[Any]:
+    return [each.name, each.size, each.media_type, each.state, "yes" if each.client_sees else "no", each.added_kind,
+            each.created_at]
 
 
 def _jobs(asked: Asked, actor: Actor) -> Rows:
@@ -198,13 +221,54 @@ def _engagements(asked: Asked, actor: Actor) -> Rows:
                each.starts_on, each.ends_on]
 
 
+def _balance(asked: Asked, actor: Actor) -> Rows:
+    """What is owed, the oldest due first, then what was paid."""
+    client = get_client(_id(asked, "client_id"), seen_by=actor)
+
+    def page_of(number: int) -> tuple[Iterable[Any], bool]:
+        page = list_payments(PaymentFilter(client_id=client.id), seen_by=actor, page=number)
+        return page.rows, page.has_next
+
+    paid: list[tuple[Payment, Any]] = list(_pages(page_of))
+    for currency in open_currencies(client.id, seen_by=actor):
+        for bill in open_invoices(client.id, currency, seen_by=actor):
+            yield ["Bill", bill.number, bill.issued_on, bill.due_on, bill.gross, bill.open_amount, bill.currency, ""]
+    for payment, left in paid:
+        yield ["Payment", payment.reference, payment.received_on, None, payment.amount, left, payment.currency,
+               payment.reversed_reason]
+
+
+def _timeline(asked: Asked, actor: Actor) -> Rows:
+    if asked.get("job_id"):
+        found = EventFilter(job_id=get_job(_id(asked, "job_id"), seen_by=actor).id)
+    else:
+        found = EventFilter(client_id=get_client(_id(asked, "client_id"), seen_by=actor).id)
+    for line in tell(found, seen_by=actor, limit=MOST):
+        changes = "; ".join(f"{name}: {before} → {after}" for name, before, after in line.changes)
+        yield [line.at, line.actor, line.words, line.quote, changes]
+
+
+def _walls(asked: Asked, actor: Actor) -> Rows:
+    client = get_client(_id(asked, "client_id"), seen_by=actor)
+    authorize(actor, can_edit_walls)
+    for wall, person, engagement in list_walls(client.id, seen_by=actor):
+        yield [person, engagement or "The whole client", wall.reason, wall.created_at]
+
+
+def _inbox(asked: Asked, actor: Actor) -> Rows:
+    unread = asked.get("show") == "new"
+    for line in _pages(lambda page: list_notices(seen_by=actor, unread=unread, page=page)):
+        yield [line.at, line.actor, line.words, line.client, "yes" if line.is_new else "no"]
+
+
 CLIENT = ("client_id",)
+DOCUMENTS = ("Name", "Bytes", "Type", "State", "Client sees it", "From", "Arrived")
 FILES = {
     "services": ListFile(
         ("Code", "Service", "Practice area", "How often", "Version in use", "Draft", "Steps"), _services, ("show",)),
     "recurring-work": ListFile(
         ("Client code", "Client", "Service", "Recurs", "State", "Next created on", "Next job", "Ends on"), _series,
-        ("show", "service")),
+        ("show", "service", "client_id")),
     "unbilled-entries": ListFile(
         ("Engagement", "Job", "Day", "Person", "Narrative", "Charged, hours", "Value", "Open", "Currency", "State",
          "Held because"), _wip_items, ("client_id", "engagement")),
@@ -227,16 +291,21 @@ FILES = {
     "steps": ListFile(
         ("Step", "Kind", "State", "Who", "Due", "Latest start", "Estimate, hours", "Spent, hours", "Critical"), _steps,
         ("job_id",)),
-    "documents": ListFile(
-        ("Name", "Bytes", "Type", "State", "Client sees it", "From", "Arrived"), _documents,
-        ("client_id", "q", "from")),
+    "documents": ListFile(DOCUMENTS, _documents, ("client_id", "q", "from")),
+    "job-documents": ListFile(DOCUMENTS, _job_documents, ("job_id",)),
     "jobs": ListFile(("Number", "Job", "Status", "Due", "Steps done", "Steps", "Finished"), _jobs, CLIENT),
     "contacts": ListFile(("Name", "Role", "Addresses", "Portal", "First contact"), _contacts, CLIENT),
     "engagements": ListFile(
         ("Number", "Engagement", "Practice area", "Billed", "Currency", "Status", "From", "Until"), _engagements,
         CLIENT),
+    "balance": ListFile(
+        ("What", "Number or reference", "Day", "Due", "Amount", "Open or credit left", "Currency", "Reversed because"),
+        _balance, CLIENT),
+    "timeline": ListFile(("When", "Who", "What", "In their words", "Changed"), _timeline, ("client_id", "job_id")),
+    "walls": ListFile(("Who", "From what", "Reason", "Since"), _walls, CLIENT),
+    "inbox": ListFile(("When", "Who", "What", "Client", "New"), _inbox, ("show",)),
 }
-# Which file a page offers: by its endpoint, on the client's page with the section.
+# Which file a page offers: by its endpoint, on the pages of a client and a job with the section.
 PAGES = {
     "services.index": "services", "series.index": "recurring-work", "wip.client": "unbilled-entries",
     "wip.finished": "finished-not-billed", "rates.index": "rates", "money.tax_rates": "tax-rates",
@@ -245,5 +314,7 @@ PAGES = {
     "books.index": "months", "series.show": "periods", "runs.index": "runs",
     "jobs.show": "steps", "clients.show documents": "documents", "clients.show jobs": "jobs",
     "clients.show contacts": "contacts", "clients.show engagements": "engagements",
-    "clients.show wip": "unbilled-entries",
+    "clients.show wip": "unbilled-entries", "clients.show recurring": "recurring-work",
+    "clients.show balance": "balance", "clients.show timeline": "timeline", "walls.index": "walls",
+    "jobs.show documents": "job-documents", "jobs.show timeline": "timeline", "inbox.index": "inbox",
 }

@@ -18,14 +18,19 @@ from app.billing.views.wip import choices, date_arg, wip_filter
 from app.clients.models import Client
 from app.clients.queries import get_client
 from app.core import clock
+from app.core.csv_out import stream_csv
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
 from app.core.permissions import Permission, authorize
 from app.core.web import Answer, arg, me, page_number, redirect_to
 from app.desk.guard import guard
+from app.firm.exports import record_export
 from app.firm.queries import get_firm
 
 blueprint = guard(Blueprint("receivables", __name__))
+WORDS = {
+    "invoice": "Bill", "credit_note": "Credit note", "payment": "Payment", "reversed_payment": "Payment taken back",
+}
 
 
 @blueprint.get("/billing/receivables")
@@ -66,6 +71,7 @@ def statement(client_id: UUID) -> Answer:
         currencies=currencies,
         asked=_address(found),
         send_id=new_id(),
+        may_export=me().may(Permission.EXPORT),
     )
 
 
@@ -82,6 +88,27 @@ def pdf(client_id: UUID) -> Answer:
         mimetype="application/pdf",
         headers={"Content-Disposition": f'inline; filename="statement-{client.code}-{found.end}.pdf"'},
     )
+
+
+@blueprint.get("/billing/clients/<uuid:client_id>/statement.csv")
+def export(client_id: UUID) -> Answer:
+    client = get_client(client_id, seen_by=me())
+    found, _ = _asked(client)
+    record_export("statement", by=me())
+    header = ("Day", "What", "Number or reference", "Due", "Billed", "Paid", "Balance", "Currency")
+    return stream_csv(f"statement-{client.code}-{found.end}.csv", header, _lines(found))
+
+
+def _lines(found: Statement) -> list[list[Any]]:
+    """The page's rows: the balance before, what happened, the balance after."""
+    first = [found.start, "Brought forward", "", None, None, None, found.opening, found.currency]
+    last = [found.end, "Balance", "", None, None, None, found.closing, found.currency]
+    rows = [
+        [row.on, WORDS[row.kind], row.name, row.due_on, row.amount if row.amount > 0 else None,
+         -row.amount if row.amount < 0 else None, row.balance, found.currency]
+        for row in found.rows
+    ]
+    return [first, *rows, last]
 
 
 def _body(found: Statement, client: Client) -> bytes:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from app.clients.queries import get_client
 from app.core.csv_out import stream_csv
 from app.core.ids import parse_id
-from app.core.web import Answer, arg, me, page_number, redirect_to
+from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
 from app.desk.guard import guard
 from app.documents.queries import names_of_adders
 from app.firm.exports import record_export
@@ -50,15 +50,16 @@ def index() -> Answer:
 @blueprint.get("/export.csv")
 def export() -> Response:
     view = arg("view") if arg("view") in VIEWS else "all"
+    found = RequestFilters(view=view, client_id=id_arg("client"), job_id=id_arg("job"))
     record_export("requests", by=me())
     header = ("Client", "Request", "State", "Due", "Sent", "Things", "Still to come", "To review", "Reminders")
-    return stream_csv("requests.csv", header, _lines(view, me()))
+    return stream_csv("requests.csv", header, _lines(found, me()))
 
 
-def _lines(view: str, seen_by: Any) -> Iterator[tuple[Any, ...]]:
+def _lines(found: RequestFilters, seen_by: Any) -> Iterator[tuple[Any, ...]]:
     page = 1
     while True:
-        rows, has_next = list_requests(RequestFilters(view=view), seen_by=seen_by, page=page, per_page=500)
+        rows, has_next = list_requests(found, seen_by=seen_by, page=page, per_page=500)
         yield from (_line(row) for row in rows)
         if not has_next:
             return
