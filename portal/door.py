@@ -16,11 +16,10 @@ from app.activity.commands import request_mark
 from app.clients.commands.contact_access import SEEN_EVERY, PortalVisit, find_visit, touch_session
 from app.core import clock
 from app.core.actors import SYSTEM, Actor, ActorKind
-from app.core.db import db, enter_portal_door
+from app.core.db import Visitor, db, enter_portal_door, set_visitor
 from app.core.errors import NotFound
 from app.core.web import Answer, error_page, is_htmx
 from app.firm.queries import get_firm_facts
-from app.requests.commands.links import open_request_client
 
 OPEN = "portal.sign_in"
 
@@ -28,6 +27,9 @@ OPEN = "portal.sign_in"
 def enter() -> Answer | None:
     """Let in whoever has a session. Everything after this sees what the contact may see, whatever a query forgets."""
     request_mark.set((g.get("request_id", ""), request.remote_addr or ""))
+    is_open = request.blueprint == OPEN
+    if not is_open:
+        g.leave_portal = enter_portal_door()
     visit = find_visit(session["contact"]) if session.get("contact") else None
     firm = visit.firm if visit else get_firm_facts()
     if firm is None:
@@ -35,22 +37,21 @@ def enter() -> Answer | None:
     clock.set_zone(firm.zone)
     g.firm, g.visit = firm, visit
     g.language = _language(visit.language if visit else "")
-    if request.blueprint == OPEN:
+    if is_open:
         return None
-    client_ids = _reach(visit) if visit else ()
-    if visit is None or not client_ids:
+    if visit is None or not visit.client_ids:
+        leave()
         return _outside(visit)
     if visit.last_seen_at < clock.now() - SEEN_EVERY:
+        leave()
         touch_session(visit.session_id, by=SYSTEM)
+        db.session.remove()
+        g.leave_portal = enter_portal_door()
+    set_visitor(Visitor(visit.contact_id, visit.request_id))
     g.actor = Actor(
-        kind=ActorKind.CONTACT, id=visit.contact_id, name=visit.name, client_ids=frozenset(client_ids),
+        kind=ActorKind.CONTACT, id=visit.contact_id, name=visit.name, client_ids=frozenset(visit.client_ids),
         request_id=visit.request_id, signed_in=visit.request_id is None, address=request.remote_addr or "",
     )
-    db.session.remove()
-    g.leave_portal = enter_portal_door({
-        "contact": str(visit.contact_id), "assurance": "request" if visit.request_id else "signed_in",
-        "request": str(visit.request_id or ""),
-    })
     return None
 
 
@@ -60,13 +61,6 @@ def leave(_error: BaseException | None = None) -> None:
     if leave_portal:
         db.session.remove()
         leave_portal()
-
-
-def _reach(visit: PortalVisit) -> tuple[UUID, ...]:
-    if visit.request_id is None:
-        return visit.client_ids
-    client_id = open_request_client(visit.request_id, visit.contact_id)
-    return (client_id,) if client_id else ()
 
 
 def _outside(visit: PortalVisit | None) -> Response:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -88,8 +88,15 @@ class HasVersion:
     )
 
 
+class Visitor(NamedTuple):
+    """Who is at the portal's door: a contact, signed in unless a request's link let them in to that request."""
+
+    contact_id: UUID
+    request_id: UUID | None = None
+
+
 _door: ContextVar[str] = ContextVar("door", default="app")
-_binding: ContextVar[dict[str, str] | None] = ContextVar("portal_binding", default=None)
+_visitor: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
 
 
 class HouseSession(FlaskSession):
@@ -109,19 +116,19 @@ db = SQLAlchemy(
 
 
 @contextmanager
-def portal_door(binding: dict[str, str]) -> Iterator[None]:
-    """Inside: connections of the portal's role; contact, assurance and request are set as each transaction begins."""
-    door, bound = _door.set("portal"), _binding.set(binding)
+def portal_door(visitor: Visitor | None = None) -> Iterator[None]:
+    """Inside: connections of the portal's role; each transaction begins with what the visitor may reach."""
+    door, visiting = _door.set("portal"), _visitor.set(visitor)
     try:
         yield
     finally:
-        _binding.reset(bound)
+        _visitor.reset(visiting)
         _door.reset(door)
 
 
-def enter_portal_door(binding: dict[str, str]) -> Callable[[], None]:
-    """The same for a request's life; call what it returns at teardown."""
-    context = portal_door(binding)
+def enter_portal_door() -> Callable[[], None]:
+    """The same for a request's life, by somebody not yet known; call what it returns at teardown."""
+    context = portal_door()
     context.__enter__()
 
     def leave() -> None:
@@ -130,17 +137,20 @@ def enter_portal_door(binding: dict[str, str]) -> Callable[[], None]:
     return leave
 
 
+def set_visitor(visitor: Visitor) -> None:
+    """Who it is, for the transactions that follow in this request."""
+    _visitor.set(visitor)
+
+
 @event.listens_for(HouseSession, "after_begin")
-def _bind_portal(session: Session, _transaction: Any, connection: sa.Connection) -> None:
+def _begin_at_portal(session: Session, _transaction: Any, connection: sa.Connection) -> None:
     if _door.get() != "portal":
         return
     role = session_role()
     if role:
         connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"')
-    binding = _binding.get() or {}
-    if binding:
-        calls = ", ".join(f"set_config('firmament.{name}', %({name})s, true)" for name in binding)
-        connection.exec_driver_sql(f"SELECT {calls}", binding)
+    if (visitor := _visitor.get()) is not None:
+        connection.exec_driver_sql("SELECT portal_begin(%s, %s)", (visitor.contact_id, visitor.request_id))
 
 
 def session_role() -> str:

@@ -82,7 +82,7 @@ def _one_whole(seen_by: Actor) -> sa.Select[ClientRequest]:
 def _whole(statement: sa.Select[ClientRequest]) -> sa.Select[ClientRequest]:
     return statement.options(
         joinedload(ClientRequest.client).load_only(Client.id, Client.name),
-        selectinload(ClientRequest.items).joinedload(RequestItem.files).joinedload(ItemDocument.document),
+        selectinload(ClientRequest.items).joinedload(RequestItem.files).selectinload(ItemDocument.document),
     )
 
 

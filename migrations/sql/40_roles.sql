@@ -7,26 +7,56 @@ REVOKE DELETE, TRUNCATE ON event_payload FROM {app};
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {portal};
 GRANT USAGE ON SEQUENCE event_id_seq TO {portal};
 
--- Who is at the portal's door, as set at the beginning of each transaction.
+-- Who is at the portal's door, and the clients that they may reach: set at the beginning of each transaction, and
+-- nothing is within reach before.
 CREATE OR REPLACE FUNCTION portal_contact() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT nullif(current_setting('firmament.contact', true), '')::uuid $$;
 CREATE OR REPLACE FUNCTION portal_request() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT nullif(current_setting('firmament.request', true), '')::uuid $$;
 CREATE OR REPLACE FUNCTION portal_signed_in() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT coalesce(current_setting('firmament.assurance', true), '') = 'signed_in' $$;
+CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$ SELECT nullif(current_setting('firmament.clients', true), '')::uuid[] $$;
+ALTER FUNCTION portal_clients() RESET ALL;
 
--- The clients a contact may reach: those with portal access when signed in, else the one of their request.
-CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER
+-- The clients within reach: those with portal access when signed in, else the one of an open request.
+CREATE OR REPLACE FUNCTION portal_begin(contact uuid, request uuid) RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public AS $$
-    SELECT coalesce(array_agg(client_id), '{{}}') FROM (
-        SELECT cc.client_id FROM client_contact cc JOIN client c ON c.id = cc.client_id
-        WHERE cc.contact_id = portal_contact() AND cc.portal_access AND c.archived_at IS NULL AND portal_signed_in()
-        UNION
-        SELECT r.client_id FROM client_request r JOIN request_recipient rr ON rr.request_id = r.id
+DECLARE reach uuid[];
+BEGIN
+    IF request IS NULL THEN
+        SELECT array_agg(cc.client_id) INTO reach
+        FROM client_contact cc JOIN client c ON c.id = cc.client_id
+        WHERE cc.contact_id = contact AND cc.portal_access AND c.archived_at IS NULL;
+    ELSE
+        SELECT array_agg(r.client_id) INTO reach
+        FROM client_request r JOIN request_recipient rr ON rr.request_id = r.id
         JOIN client_contact cc ON cc.client_id = r.client_id AND cc.contact_id = rr.contact_id
-        WHERE r.id = portal_request() AND rr.contact_id = portal_contact() AND r.closed_at IS NULL
-          AND NOT portal_signed_in()
-    ) reachable $$;
+        WHERE r.id = request AND rr.contact_id = contact AND r.closed_at IS NULL;
+    END IF;
+    reach := coalesce(reach, '{{}}');
+    PERFORM set_config('firmament.contact', contact::text, true), set_config('firmament.clients', reach::text, true),
+        set_config('firmament.request', coalesce(request::text, ''), true),
+        set_config('firmament.assurance', CASE WHEN request IS NULL THEN 'signed_in' ELSE 'request' END, true);
+    RETURN reach;
+END $$;
+
+-- The visit that a session's token stands for, begun: not ended, not run out, not idle too long, its contact there.
+CREATE OR REPLACE FUNCTION portal_visit(hash bytea, at timestamptz, idle_since timestamptz)
+    RETURNS TABLE (session_id uuid, contact_id uuid, contact_name text, language text, request_id uuid,
+                   last_seen_at timestamptz, client_ids uuid[])
+    LANGUAGE plpgsql ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+BEGIN
+    SELECT s.id, c.id, c.name, c.language, s.request_id, s.last_seen_at
+    INTO session_id, contact_id, contact_name, language, request_id, last_seen_at
+    FROM contact_session s JOIN contact c ON c.id = s.contact_id
+    WHERE s.token_hash = hash AND s.revoked_at IS NULL AND s.expires_at > at AND s.last_seen_at > idle_since
+      AND c.archived_at IS NULL;
+    IF FOUND THEN
+        client_ids := portal_begin(contact_id, request_id);
+        RETURN NEXT;
+    END IF;
+END $$;
 
 -- Whether a document is one that the contact at the door has just begun to send. Asked when it is tied to an item,
 -- before the tie makes it visible.

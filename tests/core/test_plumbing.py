@@ -32,7 +32,7 @@ def test_what_a_rolled_back_test_commits_is_gone_for_the_next(session: Session, 
 def test_a_rolled_back_test_knows_one_connection_for_both_doors(session: Session) -> None:
     assert session.scalar(sa.text("SELECT current_user")) == "firmament_test_app"
     session.commit()
-    with portal_door({}):
+    with portal_door():
         assert session.scalar(sa.text("SELECT current_user")) == "firmament_test_portal"
         session.commit()
     assert session.scalar(sa.text("SELECT current_user")) == "firmament_test_app"
@@ -41,7 +41,7 @@ def test_a_rolled_back_test_knows_one_connection_for_both_doors(session: Session
 @pytest.mark.real
 def test_a_real_test_really_commits_and_the_portal_has_a_login_of_its_own(real_app: Flask) -> None:
     with real_app.app_context():
-        with portal_door({}):
+        with portal_door():
             assert db.session.scalar(sa.text("SELECT session_user")) == "firmament_test_portal"
         db.session.remove()
         assert db.session.scalar(sa.text("SELECT session_user")) == "firmament_test_app"

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core.actors import SYSTEM
-from app.core.db import Base, db, portal_door
+from app.core.db import Base, Visitor, db, portal_door
 from app.core.ids import new_id
 from app.documents.commands.checking import check_document
 from app.documents.commands.uploads import NewFile, start_upload
@@ -82,12 +82,11 @@ def filled(rule: str, ids: dict[str, Any]) -> str:
 
 
 @contextmanager
-def at_the_door(contact: Any, *, signed_in: bool = True, request: Any = None) -> Iterator[None]:
+def at_the_door(contact: Any, *, request: Any = None) -> Iterator[None]:
     """On the portal's own connection, with no filter of ours."""
     db.session.commit()
     db.session.remove()
-    with portal_door({"contact": str(contact), "assurance": "signed_in" if signed_in else "request",
-                      "request": str(request or "")}):
+    with portal_door(Visitor(contact, request) if contact else None):
         yield
         db.session.remove()
 
@@ -143,19 +142,19 @@ def test_with_every_filter_gone_the_connection_shows_nothing_foreign(real_ids: d
 
 
 def test_by_a_request_link_the_connection_shows_that_request_only(real_ids: dict[str, Any]) -> None:
-    with at_the_door(real_ids["cleo"], signed_in=False, request=real_ids["second"]):
+    with at_the_door(real_ids["cleo"], request=real_ids["second"]):
         assert db.session.scalars(sa.select(ClientRequest.id)).all() == [real_ids["second"]]
         assert not db.session.scalars(sa.select(Document.id)).all()
-    with at_the_door(real_ids["cleo"], signed_in=False, request=real_ids["request"]):
+    with at_the_door(real_ids["cleo"], request=real_ids["request"]):
         assert db.session.scalars(sa.select(Document.id)).all() == [real_ids["document"]]
-    with at_the_door(real_ids["cleo"], signed_in=False, request=real_ids["rivals"]):
+    with at_the_door(real_ids["cleo"], request=real_ids["rivals"]):
         assert not db.session.scalars(sa.select(ClientRequest.id)).all()
 
 
 def test_a_draft_and_nobody_at_the_door_show_nothing(real_ids: dict[str, Any]) -> None:
     with at_the_door(real_ids["cleo"]):
         assert real_ids["draft"] not in db.session.scalars(sa.select(ClientRequest.id)).all()
-    with at_the_door(""):
+    with at_the_door(None):
         assert not db.session.scalars(sa.select(ClientRequest.id)).all()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -172,24 +173,19 @@ def open_contact_session(
     return token
 
 
-_reached = (
-    sa.select(sa.func.coalesce(sa.func.array_agg(ClientContact.client_id), sa.text("'{}'::uuid[]")))
-    .join(Client, Client.id == ClientContact.client_id)
-    .where(ClientContact.contact_id == Contact.id, ClientContact.portal_access, Client.archived_at.is_(None))
-    .correlate(Contact).scalar_subquery()
-)
-_visiting = (
-    sa.select(ContactSession.id, Contact.id, Contact.name, Contact.language, ContactSession.request_id,
-              ContactSession.last_seen_at, _reached, *FACTS)
-    .join(Contact, Contact.id == ContactSession.contact_id).join(Firm, Firm.set_up_at.is_not(None))
-    .where(ContactSession.token_hash == sa.bindparam("token_hash"), ContactSession.revoked_at.is_(None),
-           ContactSession.expires_at > sa.bindparam("now"), ContactSession.last_seen_at > sa.bindparam("idle_since"),
-           Contact.archived_at.is_(None))
-)
+_visit = sa.func.portal_visit(
+    sa.bindparam("token_hash", type_=sa.LargeBinary()), sa.bindparam("now", type_=sa.DateTime(timezone=True)),
+    sa.bindparam("idle_since", type_=sa.DateTime(timezone=True)),
+).table_valued("session_id", "contact_id", "contact_name", "language", "request_id", "last_seen_at", "client_ids")
+_visiting: sa.Select[*tuple[Any, ...]] = sa.select(*_visit.c, *FACTS).join_from(_visit, Firm, Firm.set_up_at.is_not(None))
 
 
 def find_visit(token: str) -> PortalVisit | None:
-    """The visit that a cookie stands for: not ended, not run out, not idle for ten days, its contact still there."""
+    """The visit that a cookie stands for: not ended, not run out, not idle for ten days, its contact still there.
+
+    On the portal's own connection it begins here: from now on, and to the end of this transaction, the contact's own
+    rows are seen.
+    """
     at = now()
     row = db.session.execute(
         _visiting, {"token_hash": token_hash(token), "now": at, "idle_since": at - IDLE}

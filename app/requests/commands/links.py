@@ -60,18 +60,6 @@ def open_by_link(token: str, *, by: Actor, agent: str, address: str) -> tuple[st
     return (opened, found) if opened else None
 
 
-def open_request_client(request_id: UUID, contact_id: UUID) -> UUID | None:
-    """The client of an open request that this contact, still one of the client's, was asked to answer; else None."""
-    return db.session.scalar(
-        sa.select(ClientRequest.client_id)
-        .join(RequestRecipient, RequestRecipient.request_id == ClientRequest.id)
-        .join(ClientContact, sa.and_(ClientContact.client_id == ClientRequest.client_id,
-                                     ClientContact.contact_id == RequestRecipient.contact_id))
-        .where(ClientRequest.id == request_id, RequestRecipient.contact_id == contact_id,
-               ClientRequest.closed_at.is_(None))
-    )
-
-
 def ask_for_link_again(token: str, *, by: Actor, address: str) -> None:
     """An old or closed link asks for a new way in: to the contact's own address, never to one that is typed."""
     authorize(by, is_system)
