@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,28 @@ def test_two_files_and_answers_on_a_phone(place: Place, opened: Callable[..., Br
     expect(page.get_by_text("that was everything")).to_be_visible()
     assert place.state() is RequestState.SUBMITTED
     assert not problems, problems
+
+
+def test_a_file_that_arrives_while_the_list_is_being_fetched_is_shown(
+    place: Place, opened: Callable[..., BrowserContext]
+) -> None:
+    page = opened().new_page()
+    come_in(page, place)
+    statements = page.locator("article", has=page.get_by_role("heading", name="Bank statements October"))
+
+    shown = place.app.view_functions["portal.requests.show_files"]
+
+    def slowly(**values: Any) -> Any:
+        time.sleep(1)
+        said = shown(**values)
+        time.sleep(2)
+        return said
+
+    place.app.view_functions["portal.requests.show_files"] = slowly
+    for name in ("basicapi.pdf", "form_two_pages.pdf"):
+        statements.locator("[data-file-input]").first.set_input_files(FILES / "good" / name)
+        page.wait_for_timeout(1500)
+    expect(statements.get_by_text("Arrived", exact=True)).to_have_count(2, timeout=30_000)
 
 
 def test_a_refused_file_says_why(place: Place, opened: Callable[..., BrowserContext]) -> None:
