@@ -100,8 +100,8 @@ class TwoDoorSessions(SecureCookieSessionInterface):
         return prefix + ("portal" if request.path.startswith(PORTAL) else "firm")
 
     def should_set_cookie(self, app: Flask, session: Any) -> bool:
-        """Pages make it last on; a fragment leaves it alone unless something in it has changed."""
-        return bool(session.modified) or (session.permanent and "HX-Request" not in request.headers)
+        """Only when something in it has changed: nobody's session lives longer than the cookie that began it."""
+        return bool(session.modified)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

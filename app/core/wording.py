@@ -165,14 +165,19 @@ def hue_of(name: str) -> int:
 
 
 @functools.lru_cache(maxsize=4096)
-def _translated(text: str, reader: Locale) -> str:
+def _translated(text: str, language: str, territory: str | None, script: str | None) -> str:
     return str(get_translations().ugettext(text))
+
+
+def _say(text: str) -> str:
+    reader = locale()
+    return _translated(text, reader.language, reader.territory, reader.script)
 
 
 def init_app(app: Flask) -> None:
     # A page of the portal says a hundred things: what one was called in a language is looked up once.
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext=lambda text: _translated(text, locale()),
+        gettext=_say,
         ngettext=lambda one, many, n: get_translations().ungettext(one, many, n),
         newstyle=True,
     )

@@ -17,11 +17,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from app.activity.sentences import told
+from app.clients.commands.contact_access import SESSION_LIFETIME
 from app.core.clock import now
 from app.core.db import db
 from app.core.sealing import seal
 from app.delivery.models import Delivery
 from app.people import passwords
+from app.people.commands import sessions
 from app.people.models import Person, PersonSession, SignInAttempt
 from app.people.passwords import hash_password, hasher
 from tests.firm.test_settings import PAGES
@@ -62,6 +64,15 @@ def test_over_https_the_cookie_is_bound_to_this_host(app: Flask, client: FlaskCl
         app.config["SESSION_COOKIE_SECURE"] = False
     assert cookie.startswith("__Host-firm=")
     assert "Secure" in cookie and "Path=/" in cookie and "Domain" not in cookie and "HttpOnly" in cookie
+
+
+def test_a_cookie_is_sent_once_and_lasts_as_long_as_any_session_it_stands_for(
+    app: Flask, client: FlaskClient, cast: Cast
+) -> None:
+    sign_in(client, cast.pat)
+    client.get("/work")
+    assert "Set-Cookie" not in client.get("/work").headers
+    assert max(sessions.LONGEST, SESSION_LIFETIME) <= app.permanent_session_lifetime
 
 
 def test_every_post_without_the_token_of_its_session_is_refused(app: Flask, client: FlaskClient, cast: Cast) -> None:

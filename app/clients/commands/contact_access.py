@@ -177,7 +177,9 @@ _visit = sa.func.portal_visit(
     sa.bindparam("token_hash", type_=sa.LargeBinary()), sa.bindparam("now", type_=sa.DateTime(timezone=True)),
     sa.bindparam("idle_since", type_=sa.DateTime(timezone=True)),
 ).table_valued("session_id", "contact_id", "contact_name", "language", "request_id", "last_seen_at", "client_ids")
-_visiting: sa.Select[*tuple[Any, ...]] = sa.select(*_visit.c, *FACTS).join_from(_visit, Firm, Firm.set_up_at.is_not(None))
+_visiting: sa.Select[*tuple[Any, ...]] = (
+    sa.select(*_visit.c, *FACTS).join_from(_visit, Firm, Firm.set_up_at.is_not(None))
+)
 
 
 def find_visit(token: str) -> PortalVisit | None:
