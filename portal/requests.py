@@ -23,7 +23,7 @@ from app.requests.commands.answering import (
     submit_answers,
 )
 from app.requests.models import ClientRequest, ItemState, RequestItem
-from app.requests.queries import earlier_answers, get_item, get_item_to_answer, get_request
+from app.requests.queries import WholeRequest, get_item, get_item_to_answer, get_request, get_whole_request
 from portal.door import chosen_clients, signed_in_only
 from portal.readings import list_asked, names_of_clients
 
@@ -47,17 +47,15 @@ def index() -> Answer:
 
 @blueprint.get("/<uuid:request_id>")
 def show(request_id: UUID) -> Answer:
-    asked = get_request(request_id, seen_by=me())
-    mark_viewed(asked, by=me())
-    return render_template("portal/requests/show.html", **_page(asked))
+    whole = get_whole_request(request_id, seen_by=me())
+    mark_viewed(whole.request, by=me())
+    return render_template("portal/requests/show.html", **_page(whole))
 
 
-def _page(asked: ClientRequest) -> dict[str, object]:
-    order = {ItemState.RETURNED: 0, ItemState.OPEN: 1}
+def _page(whole: WholeRequest) -> dict[str, object]:
+    asked, order = whole.request, {ItemState.RETURNED: 0, ItemState.OPEN: 1}
     items = sorted(asked.items, key=lambda item: (order.get(item.state, 2), item.position))
-    return {
-        "asked": asked, "items": items, "earlier": earlier_answers(asked, seen_by=me()), **_progress(asked),
-    }
+    return {"asked": asked, "items": items, "earlier": whole.earlier, **_progress(asked)}
 
 
 def _progress(asked: ClientRequest) -> dict[str, object]:
@@ -104,10 +102,10 @@ def _saved(item: RequestItem, command: Callable[[], dt.datetime]) -> Answer:
     except Refused as refusal:
         if is_htmx():
             return Response(refusal.message, status=422, mimetype="text/plain")
-        asked = get_request(item.request_id, seen_by=me())
+        whole = get_whole_request(item.request_id, seen_by=me())
         refused = {"item": item.id, "message": refusal.message, "typed": request.form.getlist("value"),
                    "because": request.form.get("because", "")}
-        return render_template("portal/requests/show.html", refused=refused, **_page(asked)), 422
+        return render_template("portal/requests/show.html", refused=refused, **_page(whole)), 422
     said = _("Saved %(time)s", time=moment(saved_at))
     if is_htmx():
         return Response(said, mimetype="text/plain")
@@ -150,7 +148,8 @@ def create_submission(request_id: UUID) -> Answer:
     try:
         handed_over = submit_answers(asked, by=me())
     except Refused as refusal:
-        return render_template("portal/requests/show.html", said=refusal.message, **_page(asked)), 422
+        whole = get_whole_request(request_id, seen_by=me())
+        return render_template("portal/requests/show.html", said=refusal.message, **_page(whole)), 422
     missing = [item for item in asked.items if item.required and item.is_to_come]
     thanks = _("Thank you, %(n)s sent. Still missing: %(m)s.", n=len(handed_over), m=len(missing)) if missing else _(
         "Thank you, that was everything. We will look at it and write if something is unclear."

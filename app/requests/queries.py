@@ -65,24 +65,64 @@ class RequestFilters:
     job_id: UUID | None = None
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What was answered to a question the last time."""
+
+    code: str
+    kind: ItemKind
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WholeRequest:
+    """A request with its items, and by question code what the one before it from the same template request said."""
+
+    request: ClientRequest
+    earlier: dict[str, Earlier]
+
+
 def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
     """A request with its client, items and files."""
-    request = get_or_404(_one_whole(seen_by), {"request": request_id})
-    for item in request.items:
+    return get_whole_request(request_id, seen_by=seen_by).request
+
+
+def get_whole_request(request_id: UUID, *, seen_by: Actor) -> WholeRequest:
+    """A request as a page shows it: its items and files, and what was answered the last time, by two questions."""
+    request = get_or_404(_one(seen_by), {"request": request_id})
+    items = db.session.scalars(_items_and_earlier(seen_by), {
+        "request": request.id, "client": request.client_id, "template": request.template_request_id,
+    }).unique().all()
+    own = [item for item in items if item.request_id == request.id]
+    set_committed_value(request, "items", own)
+    for item in own:
         set_committed_value(item, "request", request)
-    return request
+    return WholeRequest(request, {
+        item.code: Earlier(item.code, item.kind, item.answer)
+        for item in items if item.request_id != request.id and item.answer is not None
+    })
 
 
 @lru_cache(maxsize=512)
-def _one_whole(seen_by: Actor) -> sa.Select[ClientRequest]:
+def _one(seen_by: Actor) -> sa.Select[ClientRequest]:
     """Made once for each pair of eyes: making it costs more than asking it."""
-    return _whole(requests_seen_by(seen_by)).where(ClientRequest.id == _REQUEST)
+    return (
+        requests_seen_by(seen_by).options(joinedload(ClientRequest.client).load_only(Client.id, Client.name))
+        .where(ClientRequest.id == _REQUEST)
+    )
 
 
-def _whole(statement: sa.Select[ClientRequest]) -> sa.Select[ClientRequest]:
-    return statement.options(
-        joinedload(ClientRequest.client).load_only(Client.id, Client.name),
-        selectinload(ClientRequest.items).joinedload(RequestItem.files).selectinload(ItemDocument.document),
+@lru_cache(maxsize=512)
+def _items_and_earlier(seen_by: Actor) -> sa.Select[RequestItem]:
+    """The items of a request, and those of the last accepted one of its client from the same template request."""
+    before = requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
+        ClientRequest.client_id == sa.bindparam("client", type_=sa.Uuid()), ClientRequest.id < _REQUEST,
+        ClientRequest.template_request_id == sa.bindparam("template", type_=sa.Uuid()),
+        ClientRequest.state == RequestState.ACCEPTED,
+    ).order_by(ClientRequest.id.desc()).limit(1).scalar_subquery()
+    return (
+        sa.select(RequestItem).options(joinedload(RequestItem.files).selectinload(ItemDocument.document))
+        .where(RequestItem.request_id.in_((_REQUEST, before))).order_by(RequestItem.position)
     )
 
 
@@ -214,37 +254,6 @@ def reachable_contacts(client_id: UUID, *, seen_by: Actor) -> Sequence[Reachable
         .order_by(ClientContact.is_primary.desc(), ClientContact.portal_access.desc(), Contact.sort_key)
     ).all()
     return [Reachable(*row) for row in rows]
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What was answered to a question the last time."""
-
-    code: str
-    kind: ItemKind
-    answer: dict[str, Any]
-
-
-def earlier_answers(request: ClientRequest, *, seen_by: Actor) -> dict[str, Earlier]:
-    """By question code: what the last accepted request of this client, made from the same template request, said."""
-    if request.template_request_id is None:
-        return {}
-    rows = db.session.execute(_earlier(seen_by), {
-        "request": request.id, "client": request.client_id, "template": request.template_request_id,
-    })
-    return {row.code: Earlier(row.code, row.kind, row.answer) for row in rows}
-
-
-@lru_cache(maxsize=512)
-def _earlier(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
-    before = requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
-        ClientRequest.client_id == sa.bindparam("client", type_=sa.Uuid()), ClientRequest.id < _REQUEST,
-        ClientRequest.template_request_id == sa.bindparam("template", type_=sa.Uuid()),
-        ClientRequest.state == RequestState.ACCEPTED,
-    ).order_by(ClientRequest.id.desc()).limit(1).scalar_subquery()
-    return sa.select(RequestItem.code, RequestItem.kind, RequestItem.answer).where(
-        RequestItem.request_id == before, RequestItem.answer.is_not(None)
-    )
 
 
 def last_reminded_on(request: ClientRequest, *, seen_by: Actor) -> dt.date | None:

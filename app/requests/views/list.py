@@ -26,8 +26,8 @@ from app.requests.queries import (
     RequestFilters,
     RequestRow,
     count_requests,
-    earlier_answers,
     get_request,
+    get_whole_request,
     last_reminded_on,
     list_requests,
     reachable_contacts,
@@ -74,15 +74,17 @@ def _line(row: RequestRow) -> tuple[Any, ...]:
 
 @blueprint.get("/<uuid:request_id>")
 def show(request_id: UUID) -> Answer:
-    return render_template("requests/show.html", **page_of(get_request(request_id, seen_by=me())))
+    return render_template("requests/show.html", **page_of(request_id))
 
 
-def page_of(asked: ClientRequest, **more: Any) -> dict[str, Any]:
+def page_of(request_id: UUID, **more: Any) -> dict[str, Any]:
     """Everything that the page of a request shows."""
+    whole = get_whole_request(request_id, seen_by=me())
+    asked = whole.request
     files = [link.document for item in asked.items for link in item.files]
     return {
         "asked": asked, "in_words": in_words, "typed_again": typed_again, "chosen_options": chosen,
-        "recipients": recipients_of(asked, seen_by=me()), "earlier": earlier_answers(asked, seen_by=me()),
+        "recipients": recipients_of(asked, seen_by=me()), "earlier": whole.earlier,
         "job": get_job(asked.job_id, seen_by=me()) if asked.job_id else None,
         "reminded_on": last_reminded_on(asked, seen_by=me()), "adders": names_of_adders(files, seen_by=me()),
         "reachable": reachable_contacts(asked.client_id, seen_by=me()) if asked.sent_at is None else (),

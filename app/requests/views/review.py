@@ -20,7 +20,7 @@ from app.requests.commands.answering import (
 )
 from app.requests.commands.reviewing import accept_item, return_item
 from app.requests.models import RequestItem
-from app.requests.queries import get_item, get_request
+from app.requests.queries import get_item
 from app.requests.views.list import page_of
 
 blueprint = guard(Blueprint("request_items", __name__, url_prefix="/requests/items"))
@@ -28,9 +28,8 @@ blueprint = guard(Blueprint("request_items", __name__, url_prefix="/requests/ite
 
 def _row(item: RequestItem, message: str = "", **more: object) -> Answer:
     """The whole request again: what one thing does may finish it."""
-    asked = get_request(item.request_id, seen_by=me())
-    to = url_for("requests.show", request_id=asked.id) + f"#item-{item.id}"
-    return respond("requests/_request.html", to=to, message=message, **page_of(asked, **more))
+    to = url_for("requests.show", request_id=item.request_id) + f"#item-{item.id}"
+    return respond("requests/_request.html", to=to, message=message, **page_of(item.request_id, **more))
 
 
 @blueprint.post("/<uuid:item_id>/acceptance")
@@ -68,10 +67,9 @@ def create_exception(item_id: UUID) -> Answer:
 
 
 def _refused(item: RequestItem, refusal: Refused, **kept: object) -> Answer:
-    asked = get_request(item.request_id, seen_by=me())
     template = "requests/_request.html" if is_htmx() else "requests/show.html"
     refused = {"item": item.id, "message": refusal.message} | kept
-    return render_template(template, **page_of(asked, refused=refused)), 422
+    return render_template(template, **page_of(item.request_id, refused=refused)), 422
 
 
 @blueprint.post("/<uuid:item_id>/uploads")
