@@ -15,7 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.activity.models import Event, EventPayload, EventSeal, ReaderPosition
+from app.activity.models import Event, EventPayload, EventSeal, Outbox, ReaderPosition
 from app.core import live
 from app.core.actors import Actor
 from app.core.clock import now
@@ -196,6 +196,16 @@ SEAL_COLUMNS = [
 ]
 
 
+# What waits is taken and read by one statement, and sealed by another: the sealer shares its processors with writers.
+_waiting = sa.select(Outbox.event_id).order_by(Outbox.event_id).limit(sa.bindparam("limit"))
+_taken = sa.delete(Outbox).where(Outbox.event_id.in_(_waiting)).returning(Outbox.event_id).cte("taken")
+_TAKE = sa.select(*SEAL_COLUMNS).join(_taken, _taken.c.event_id == Event.id).order_by(Event.id)
+_SEAL = sa.text("""
+    INSERT INTO event_seal (position, event_id, hash)
+    SELECT * FROM unnest(CAST(:places AS bigint[]), CAST(:ids AS bigint[]), CAST(:hashes AS bytea[]))
+""")
+
+
 def seal_events(limit: int = BATCH) -> int:
     """Give the next committed events their position in the chain; one sealer at a time. Returns how many."""
     with transaction() as session:
@@ -205,26 +215,16 @@ def seal_events(limit: int = BATCH) -> int:
             sa.select(EventSeal.position, EventSeal.hash).order_by(EventSeal.position.desc()).limit(1)
         ).one_or_none()
         position, previous = (last.position, last.hash) if last else (0, b"")
-        taken = (
-            session.execute(
-                sa.text(
-                    "DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox ORDER BY event_id LIMIT :limit) "
-                    "RETURNING event_id"
-                ),
-                {"limit": limit},
-            )
-            .scalars()
-            .all()
-        )
-        rows = session.execute(sa.select(*SEAL_COLUMNS).where(Event.id.in_(taken)).order_by(Event.id)).all()
-        seals = []
+        rows = session.execute(_TAKE, {"limit": limit}).all()
+        places, ids, hashes = [], [], []
         for row in rows:
-            position += 1
-            previous = link_hash(previous, row)
-            seals.append({"position": position, "event_id": row.id, "hash": previous})
-        if seals:
-            session.execute(sa.insert(EventSeal), seals)
-        return len(seals)
+            position, previous = position + 1, link_hash(previous, row)
+            places.append(position)
+            ids.append(row.id)
+            hashes.append(previous)
+        if rows:
+            session.execute(_SEAL, {"places": places, "ids": ids, "hashes": hashes})
+        return len(rows)
 
 
 Reader = Callable[[Event, dict[str, Any]], None]
