@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,9 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.clients.commands.contact_access import SEEN_EVERY
+from app.clients.models import ContactSession
+from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import Base, Visitor, db, portal_door
 from app.core.ids import new_id
@@ -21,7 +25,7 @@ from app.documents.commands.uploads import NewFile, start_upload
 from app.documents.models import Document
 from app.requests.commands.answering import save_answer, submit_answers
 from app.requests.models import ClientRequest, RequestItem
-from tests.make import make_cast
+from tests.make import make_cast, with_csrf
 from tests.portal.make_portal import at_portal
 from tests.requests.make_requests import FILES, fresh, give_file, item_of, make_request
 
@@ -187,6 +191,24 @@ def test_what_the_connection_may_not_do_is_refused_by_the_database(real_ids: dic
             finally:
                 db.session.rollback()
         pytest.fail(f"went through: {statement}")
+
+
+def test_a_visit_goes_on_after_minutes_and_after_what_it_saves(real_app: Flask, real_ids: dict[str, Any]) -> None:
+    """Each transaction of a request begins anew with what its visitor may reach."""
+    browser = at_portal(with_csrf(real_app.test_client(), "/portal/"), SimpleNamespace(id=real_ids["cleo"]))
+    item = db.session.scalars(sa.select(RequestItem.id).where(
+        RequestItem.request_id == real_ids["second"], RequestItem.code == "turnover"
+    )).one()
+    at = f"/portal/requests/{real_ids['second']}"
+    db.session.remove()
+    later = clock.now() + SEEN_EVERY * 2
+    with clock.travel_to(later):
+        page = browser.get(at)
+        assert page.status_code == 200 and "Second" in page.text
+        cleared = browser.post(f"{at}/items/{item}/clearing", headers={"HX-Request": "true"})
+        assert cleared.status_code == 200 and f"item-{item}" in cleared.text
+    seen = db.session.scalar(sa.select(sa.func.max(ContactSession.last_seen_at)))
+    assert seen == later
 
 
 def test_nobody_else_can_be_named_in_an_event(real_ids: dict[str, Any]) -> None:

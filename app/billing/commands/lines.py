@@ -38,11 +38,11 @@ class LineChange:
     spread: Spread = Spread.PRO_RATA
 
 
-def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Actor, version: int | None = None) -> None:
+def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Actor) -> None:
     """Reword a line, change its amount (spread back over its entries) or its tax."""
     authorize(by, can_draft, invoice)
     with transaction():
-        open_draft(invoice, version)
+        open_draft(invoice, None)
         line = line_of(invoice, line_id)
         before = {"description": line.description, "net": line.net}
         if change.description is not None:
