@@ -52,7 +52,9 @@ def test_a_photographed_receipt_arrives_and_opens(desk: tuple[Any, str, str]) ->
         page.goto(link)
         page.get_by_role("button").first.click()
         page.goto(at)
-        page.locator("[data-file-input]").set_input_files(FILES / "good" / "IMG_1034.heic")
+        # The page fetches itself anew when the file has arrived; only then is it ours to reload.
+        with page.expect_navigation(timeout=30_000):
+            page.locator("[data-file-input]").set_input_files(FILES / "good" / "IMG_1034.heic")
         shown = page.get_by_role("link", name="IMG_1034.heic")
         expect(page.get_by_text("IMG_1034.heic").first).to_be_visible(timeout=30_000)
         for _ in range(20):
