@@ -34,3 +34,9 @@ def test_every_list_says_what_will_stand_there(app: Flask, client: FlaskClient, 
         elif answer.status_code == 200 and not FILLED.search(rule.rule) and 'class="empty"' not in answer.text:
             silent.append(str(rule))
     assert (broken, silent) == ([], [])
+
+
+def test_columns_without_a_card_can_still_be_scrolled_by_keyboard(client: FlaskClient, cast: Cast) -> None:
+    db.session.execute(sa.text("UPDATE client SET archived_at = now()"))
+    columns = re.search(r'<div class="board"[^>]*>', sign_in(client, cast.pat).get("/board?view=week").text)
+    assert columns and 'tabindex="0"' in columns[0] and 'role="region"' in columns[0] and "aria-label=" in columns[0]
