@@ -17,11 +17,10 @@ CREATE OR REPLACE FUNCTION portal_signed_in() RETURNS boolean LANGUAGE sql STABL
     $$ SELECT coalesce(current_setting('firmament.assurance', true), '') = 'signed_in' $$;
 CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT nullif(current_setting('firmament.clients', true), '')::uuid[] $$;
-ALTER FUNCTION portal_clients() RESET ALL;
 
 -- The clients within reach: those with portal access when signed in, else the one of an open request.
 CREATE OR REPLACE FUNCTION portal_begin(contact uuid, request uuid) RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, public AS $$
+    SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE reach uuid[];
 BEGIN
     IF request IS NULL THEN
@@ -45,7 +44,7 @@ END $$;
 CREATE OR REPLACE FUNCTION portal_visit(hash bytea, at timestamptz, idle_since timestamptz)
     RETURNS TABLE (session_id uuid, contact_id uuid, contact_name text, language text, request_id uuid,
                    last_seen_at timestamptz, client_ids uuid[])
-    LANGUAGE plpgsql ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     SELECT s.id, c.id, c.name, c.language, s.request_id, s.last_seen_at
     INTO session_id, contact_id, contact_name, language, request_id, last_seen_at
@@ -61,9 +60,15 @@ END $$;
 -- Whether a document is one that the contact at the door has just begun to send. Asked when it is tied to an item,
 -- before the tie makes it visible.
 CREATE OR REPLACE FUNCTION portal_gave(document uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog, public AS $$
+    SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT EXISTS (SELECT FROM document d WHERE d.id = $1 AND d.added_kind = 'contact' AND d.added_by = portal_contact()
                    AND d.client_id = ANY (portal_clients())) $$;
+
+-- What runs as the owner is called by the two doors and by nobody else in the cluster.
+REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_visit(bytea, timestamptz, timestamptz), portal_gave(uuid)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_gave(uuid) TO {portal};
+GRANT EXECUTE ON FUNCTION portal_visit(bytea, timestamptz, timestamptz) TO {app}, {portal};
 
 DO $$
 DECLARE name text;

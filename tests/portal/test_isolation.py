@@ -219,6 +219,20 @@ def test_nobody_else_can_be_named_in_an_event(real_ids: dict[str, Any]) -> None:
         ), {"other": real_ids["otto"]})
 
 
+def test_what_runs_as_the_owner_names_its_path_and_is_nobody_elses_to_call(real_app: Flask) -> None:
+    """Whoever runs with the owner's rights looks for tables where they are, never first among a caller's own."""
+    with real_app.app_context():
+        rows = db.session.execute(sa.text("""
+            SELECT p.proname AS name, p.proconfig AS settings, EXISTS (
+                SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS public
+            FROM pg_proc p WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace
+        """)).all()
+    assert {row.name for row in rows} >= {"portal_begin", "portal_visit", "portal_gave"}
+    for row in rows:
+        assert row.settings == ["search_path=pg_catalog, public, pg_temp"], row.name
+        assert not row.public, f"anybody may call {row.name}"
+
+
 def test_every_table_is_under_forced_row_security_or_not_granted(real_app: Flask) -> None:
     with real_app.app_context():
         portal = str(db.engines["portal"].url.username)
