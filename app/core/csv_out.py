@@ -9,6 +9,8 @@ from typing import Any
 
 from flask import Response, stream_with_context
 
+from app.core.filenames import disposition
+
 ACTING = ("=", "+", "-", "@", "\t", "\r", "\n")
 FLUSH_AT = 32_000
 
@@ -42,5 +44,5 @@ def stream_csv(filename: str, header: Sequence[str], rows: Iterable[Sequence[Any
     generator that asks the database only when it is drawn."""
     return Response(
         stream_with_context(csv_lines(header, rows)), mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+        headers={"Content-Disposition": disposition(filename)},
     )

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
-from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -15,6 +14,7 @@ from flask import Flask, current_app
 
 from app.config import Settings
 from app.core.errors import FirmamentError
+from app.core.filenames import disposition
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -144,14 +144,12 @@ class Storage:
         ))
 
     def link(self, key: str, *, name: str, content_type: str, inline: bool = False) -> str:
-        """A link that works for two minutes, with a fixed type and a safe file name (RFC 6266)."""
-        plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-()") else "_" for c in name)[:120] or "file"
-        how, exact = "inline" if inline else "attachment", quote(name, safe="")
-        disposition = f"{how}; filename=\"{plain}\"; filename*=UTF-8''{exact}"
+        """A link that works for two minutes, with a fixed type and a safe file name."""
         return str(self._outside.generate_presigned_url(
             "get_object", ExpiresIn=LINK_SECONDS,
             Params={"Bucket": self.bucket, "Key": key, "ResponseContentType": content_type,
-                    "ResponseContentDisposition": disposition, "ResponseCacheControl": "private, no-store"},
+                    "ResponseContentDisposition": disposition(name, inline=inline),
+                    "ResponseCacheControl": "private, no-store"},
         ))
 
 

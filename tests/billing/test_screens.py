@@ -449,12 +449,16 @@ def test_the_difference_falls_on_entries_ticked_on_the_screen(cast: Cast, client
     assert "<strong>80.00</strong>" in entries and entries.count("<strong>") == 1
 
 
-def test_a_name_typed_into_a_filter_narrows_it_where_no_script_runs(
-    session: Session, cast: Cast, bea: FlaskClient
-) -> None:
+@pytest.fixture
+def pats_client(session: Session, cast: Cast, bea: FlaskClient) -> None:
+    """A client of Pat's with something unbilled."""
     make_entry(cast, "2")
     cast.acme.partner_id = cast.pat.id
     session.flush()
+
+
+@pytest.mark.usefixtures("pats_client")
+def test_a_name_typed_into_a_filter_narrows_it_where_no_script_runs(cast: Cast, bea: FlaskClient) -> None:
     assert "Acme Ltd" in text_of(bea.get(f"/billing?partner=&partner_text={cast.pat.name.upper()}"))
     narrowed = text_of(bea.get(f"/billing?partner=&partner_text={cast.mel.name}"))
     assert "Acme Ltd" not in narrowed and "Nothing unbilled there" in narrowed
@@ -483,13 +487,21 @@ def test_a_name_that_two_share_is_not_taken_for_nobodys(session: Session, cast: 
     assert "Several are called that" in page and f'value="{cast.pat.name}"' in page
 
 
-def test_a_name_typed_over_the_one_shown_counts_where_no_script_empties_the_id(
-    session: Session, cast: Cast, bea: FlaskClient
-) -> None:
-    make_entry(cast, "2")
-    cast.acme.partner_id = cast.pat.id
-    session.flush()
+@pytest.mark.usefixtures("pats_client")
+def test_a_name_typed_over_the_one_shown_counts_where_no_script_empties_the_id(cast: Cast, bea: FlaskClient) -> None:
     shown = f"/billing?partner={cast.pat.id}"
     assert "Acme Ltd" in text_of(bea.get(f"{shown}&partner_text={cast.pat.name}"))
     assert "Acme Ltd" not in text_of(bea.get(f"{shown}&partner_text={cast.mel.name}"))
     assert f'value="{cast.pat.name}"' not in text_of(bea.get(f"{shown}&partner_text="))
+
+
+@pytest.mark.parametrize("kind", ["csv", "pdf"])
+def test_a_statement_is_a_file_whatever_the_clients_code_is(
+    session: Session, cast: Cast, bea: FlaskClient, kind: str
+) -> None:
+    cast.acme.code = 'Å"漢字; x'
+    session.flush()
+    answer = bea.get(f"/billing/clients/{cast.acme.id}/statement.{kind}")
+    said = answer.headers["Content-Disposition"]
+    assert answer.status_code == 200 and said.isascii() and said.count('"') == 2
+    assert "statement-%C3%85%22%E6%BC%A2%E5%AD%97%3B%20x-" in said

@@ -20,6 +20,7 @@ from app.clients.queries import get_client
 from app.core import clock
 from app.core.csv_out import stream_csv
 from app.core.errors import Refused
+from app.core.filenames import disposition
 from app.core.ids import new_id, parse_id
 from app.core.permissions import Permission, authorize
 from app.core.web import Answer, arg, me, page_number, redirect_to
@@ -86,7 +87,7 @@ def pdf(client_id: UUID) -> Answer:
     return Response(
         _body(found, client),
         mimetype="application/pdf",
-        headers={"Content-Disposition": f'inline; filename="statement-{client.code}-{found.end}.pdf"'},
+        headers={"Content-Disposition": disposition(f"statement-{client.code}-{found.end}.pdf", inline=True)},
     )
 
 
