@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import contextmanager
 from decimal import Decimal
 from uuid import UUID
 
@@ -35,13 +36,20 @@ def test_an_up_to_date_database_is_left_alone(real_database: Settings) -> None:
     assert migrate(real_database) is False
 
 
-def test_what_was_posted_before_the_sums_were_kept_is_summed_by_the_migration(services: TestServices) -> None:
-    name = "fm_migrated_with_figures"
+@contextmanager
+def empty_database(services: TestServices, name: str) -> Iterator[Settings]:
     with services.admin() as admin:
         drop(admin, name)
         own(admin, name, prefix=PREFIX)
     try:
-        settings = replace(services.with_database(name))
+        yield services.with_database(name)
+    finally:
+        with services.admin() as admin:
+            drop(admin, name)
+
+
+def test_what_was_posted_before_the_sums_were_kept_is_summed_by_the_migration(services: TestServices) -> None:
+    with empty_database(services, "fm_migrated_with_figures") as settings:
         migrate(settings)
         engine = sa.create_engine(settings.database_url)
         with engine.begin() as connection:
@@ -57,24 +65,12 @@ def test_what_was_posted_before_the_sums_were_kept_is_summed_by_the_migration(se
             of_client = connection.execute(sa.text("SELECT client_id, amount FROM client_balance")).all()
             of_month = connection.execute(sa.text("SELECT age_month, amount FROM account_balance")).all()
         engine.dispose()
-        assert of_client == [(UUID(int=7), Decimal(10))] and of_month == [(dt.date(2026, 1, 1), Decimal(10))]
-    finally:
-        with services.admin() as admin:
-            drop(admin, name)
+    assert of_client == [(UUID(int=7), Decimal(10))] and of_month == [(dt.date(2026, 1, 1), Decimal(10))]
 
 
 def test_several_processes_that_start_at_once_migrate_once(services: TestServices) -> None:
-    name = "fm_migrated_at_once"
-    with services.admin() as admin:
-        drop(admin, name)
-        own(admin, name, prefix=PREFIX)
-    try:
-        settings = replace(services.with_database(name))
-        with ThreadPoolExecutor(4) as pool:
-            assert sorted(pool.map(lambda _: migrate(settings), range(4))) == [False, False, False, True]
-    finally:
-        with services.admin() as admin:
-            drop(admin, name)
+    with empty_database(services, "fm_migrated_at_once") as settings, ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(lambda _: migrate(settings), range(4))) == [False, False, False, True]
 
 
 def test_every_table_is_under_forced_row_security(real_database: Settings) -> None:

@@ -192,7 +192,7 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
     """Take time recorded since into the draft, onto the line of its engagement. Returns how many entries joined."""
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice, None)
+        open_draft(invoice)
         lines = lines_of(invoice)
         homes = {line.engagement_id: line for line in reversed(lines) if line.kind in (LineKind.FEE, LineKind.FIXED)}
         ids = [engagement_id for engagement_id in {line.engagement_id for line in lines} if engagement_id]
@@ -232,7 +232,7 @@ def discard_draft(invoice: Invoice, *, by: Actor) -> None:
     """Take a draft apart; every entry goes back to WIP as it was."""
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice, None)
+        open_draft(invoice)
         ids = session.scalars(
             sa.select(InvoiceItem.item_id).where(
                 InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment != Treatment.LATER
@@ -257,7 +257,7 @@ def submit_for_approval(invoice: Invoice, *, by: Actor) -> None:
     """Say that a draft is ready for whoever approves."""
     authorize(by, can_draft, invoice)
     with transaction():
-        open_draft(invoice, None)
+        open_draft(invoice)
         invoice.state = InvoiceState.AWAITING
         record(
             "billing.invoice.submit", invoice, by=by, net=invoice.net, currency=invoice.currency, topics=("invoices",)
@@ -270,5 +270,5 @@ def return_to_draft(invoice: Invoice, reason: str, *, by: Actor) -> None:
     with transaction():
         if invoice.state is not InvoiceState.AWAITING:
             raise Refused("This bill is not waiting for approval.")
-        open_draft(invoice, None)
+        open_draft(invoice)
         record("billing.invoice.return", invoice, by=by, reason=reason.strip(), topics=("invoices",))

@@ -42,7 +42,7 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
     """Reword a line, change its amount (spread back over its entries) or its tax."""
     authorize(by, can_draft, invoice)
     with transaction():
-        open_draft(invoice, None)
+        open_draft(invoice)
         line = line_of(invoice, line_id)
         before = {"description": line.description, "net": line.net}
         if change.description is not None:
@@ -97,7 +97,7 @@ def add_line(
     with transaction() as session:
         if session.get(InvoiceLine, line_id) is not None:
             return
-        open_draft(invoice, None)
+        open_draft(invoice)
         if not description.strip():
             raise Refused("Say what the line is for; the client reads it.", field="description")
         if net < 0:
@@ -119,7 +119,7 @@ def remove_line(invoice: Invoice, line_id: UUID, *, by: Actor) -> None:
     """Take a line off; its entries go back to WIP."""
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice, None)
+        open_draft(invoice)
         line = session.get(InvoiceLine, line_id, populate_existing=True)
         if line is None or line.invoice_id != invoice.id:
             return
@@ -142,7 +142,7 @@ def treat_item(invoice: Invoice, item_id: UUID, treatment: Treatment, *, by: Act
     """
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice, None)
+        open_draft(invoice)
         row = session.get(InvoiceItem, (invoice.id, item_id), populate_existing=True, with_for_update=True)
         if row is None:
             raise NotFound()

@@ -22,7 +22,7 @@ def lock_invoice(invoice: Invoice) -> None:
         raise NotFound()
 
 
-def open_draft(invoice: Invoice, version: int | None) -> None:
+def open_draft(invoice: Invoice, version: int | None = None) -> None:
     """Lock a draft for a change; one that was submitted is a draft again. Raises Refused, Stale, NotFound."""
     lock_invoice(invoice)
     if invoice.number is not None or invoice.kind is InvoiceKind.CREDIT_NOTE:
