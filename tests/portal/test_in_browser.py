@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from app.clients.commands.contact_access import make_sign_in_link
 from app.config import Settings
@@ -106,6 +106,30 @@ def test_two_files_and_answers_on_a_phone(place: Place, opened: Callable[..., Br
     expect(page.get_by_text("that was everything")).to_be_visible()
     assert place.state() is RequestState.SUBMITTED
     assert not problems, problems
+
+
+def test_what_is_chosen_and_answered_before_the_scripts_are_there_is_kept(
+    place: Place, opened: Callable[..., BrowserContext]
+) -> None:
+    page = opened().new_page()
+    held: list[Route] = []
+    may_come: list[bool] = []
+    page.goto(place.link)
+    page.route(re.compile(r"/static/js/"), lambda route: route.continue_() if may_come else held.append(route))
+    page.get_by_role("button", name="Show what is needed").click(no_wait_after=True)
+    statements = page.locator("article", has=page.get_by_role("heading", name="Bank statements October"))
+    statements.locator("[data-file-input]").first.set_input_files(FILES / "good" / "basicapi.pdf")
+    page.get_by_role("textbox", name="Turnover of the quarter").fill("1,234.50")
+    page.locator("article", has_text="Did you buy a car?").get_by_text("No", exact=True).click()
+    assert held, "the scripts are still on their way"
+    may_come.append(True)
+    for route in held:
+        route.continue_()
+    expect(statements.get_by_text("Arrived", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Saved ")).to_have_count(2)
+    page.reload()
+    expect(page.get_by_role("textbox", name="Turnover of the quarter")).to_have_value("1234.50")
+    expect(page.get_by_role("radio", name="No")).to_be_checked()
 
 
 def test_a_file_that_arrives_while_the_list_is_being_fetched_is_shown(

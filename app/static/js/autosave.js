@@ -66,5 +66,10 @@ document.addEventListener("submit", (event) => {
   event.stopImmediatePropagation();
   save(event.target);
 }, true);
+// On a slow line people answer before this script is there. The forms have autocomplete off: browsers put nothing back by themselves.
+const touched = (field) => (field.matches("[type=radio], [type=checkbox]") ? field.checked !== field.defaultChecked : field.value !== field.defaultValue);
+document.querySelectorAll("form[data-autosave]").forEach((form) => {
+  if ([...form.querySelectorAll("input:not([type=hidden]), textarea")].some(touched)) save(form);
+});
 addEventListener("online", () => unsent.forEach(save));
 addEventListener("beforeunload", (event) => { if (unsent.size) event.preventDefault(); });

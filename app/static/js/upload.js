@@ -176,11 +176,14 @@ class Sending {
 const take = (place, files) => [...files].forEach((file) => new Sending(place, file).go());
 const placeOf = (event) => event.target.closest?.("[data-upload]");
 
-document.addEventListener("change", (event) => {
-  if (!event.target.matches("[data-file-input]")) return;
-  take(placeOf(event), event.target.files);
-  event.target.value = "";
-});
+function takeChosen(input) {
+  take(input.closest("[data-upload]"), input.files);
+  input.value = "";
+}
+
+// On a slow line files are chosen before this script is there.
+document.querySelectorAll("[data-file-input]").forEach(takeChosen);
+document.addEventListener("change", (event) => { if (event.target.matches("[data-file-input]")) takeChosen(event.target); });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     const place = placeOf(event);
