@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.core import db as database_module
 from app.core.db import HouseSession, db
-from tests.plumbing import PREFIX, TestServices, cloned_database, running_services, wait_for_stop
+from tests.plumbing import PREFIX, TestServices, cloned_database, running_services, test_var, turn, wait_for_stop
 
 NOT_COUNTED = ("SAVEPOINT", "RELEASE", "ROLLBACK", "RESET", "SET ", "SELECT set_config")
 
@@ -27,11 +27,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real: commits for good, in a database of its own")
     config.addinivalue_line("markers", "browser: drives Chromium")
     config.addinivalue_line("markers", "slow: takes many seconds; left out of `make check`")
+    config.addinivalue_line("markers", "alone: measures time; no other test runs meanwhile")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         wait_for_stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    with turn(test_var(), alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 class FreshClient(FlaskClient):

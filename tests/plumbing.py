@@ -122,6 +122,19 @@ def our_slot(var: Path) -> Iterator[int]:
     raise RuntimeError("Too many test processes at once.")
 
 
+@contextmanager
+def turn(var: Path, *, alone: bool) -> Iterator[None]:
+    """Tests share the machine; one that measures time has it alone: others end first and wait until it is done.
+
+    Whoever waits holds the gate, so that nobody who comes later goes first.
+    """
+    var.mkdir(parents=True, exist_ok=True)
+    with (var / "floor.lock").open("a") as floor:
+        with locked(var / "gate.lock"):
+            fcntl.flock(floor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
 _numbers = itertools.count()
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from threading import Event, Thread
+from time import sleep
+
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -13,11 +17,11 @@ from app.core.clock import now
 from app.core.db import db, portal_door, transaction
 from app.core.ids import new_id
 from app.marks.models import Comment
-from tests.plumbing import TestServices, cloned_database
+from tests.plumbing import TestServices, cloned_database, turn
 
 
-@pytest.mark.parametrize("turn", [1, 2])
-def test_what_a_rolled_back_test_commits_is_gone_for_the_next(session: Session, turn: int) -> None:
+@pytest.mark.parametrize("time", [1, 2])
+def test_what_a_rolled_back_test_commits_is_gone_for_the_next(session: Session, time: int) -> None:
     def comments() -> int | None:
         return session.scalar(sa.select(sa.func.count()).select_from(Comment))
 
@@ -57,3 +61,31 @@ def test_a_cloned_database_is_complete_and_gone_afterwards(services: TestService
         assert ask(settings, "SELECT count(*) > 50 FROM pg_tables WHERE schemaname = 'public'") == (True,)
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         ask(settings, "SELECT 1")
+
+
+def test_a_test_that_measures_time_waits_for_the_others_and_goes_before_who_comes_later(tmp_path: Path) -> None:
+    happened: list[str] = []
+    begun, may_end = Event(), Event()
+
+    def take(name: str, *, alone: bool) -> None:
+        with turn(tmp_path, alone=alone):
+            happened.append(f"{name} begins")
+            if name == "first":
+                begun.set()
+                may_end.wait(10)
+            happened.append(f"{name} ends")
+
+    first, timed, later = (
+        Thread(target=take, args=(name,), kwargs={"alone": name == "timed"}) for name in ("first", "timed", "later")
+    )
+    first.start()
+    begun.wait(10)
+    timed.start()
+    sleep(0.1)
+    later.start()
+    sleep(0.1)
+    assert happened == ["first begins"]
+    may_end.set()
+    for thread in (first, timed, later):
+        thread.join(10)
+    assert happened == ["first begins", "first ends", "timed begins", "timed ends", "later begins", "later ends"]

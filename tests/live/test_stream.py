@@ -165,6 +165,7 @@ def test_signing_out_elsewhere_ends_the_stream(real_app: Flask, firm: Cast, port
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_pages_are_told_within_a_second_also_during_a_bulk_job(
     real_app: Flask, firm: Cast, port: int
 ) -> None:
