@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
 from typing import Any
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -28,6 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: drives Chromium")
     config.addinivalue_line("markers", "slow: takes many seconds; left out of `make check`")
     config.addinivalue_line("markers", "alone: measures time; no other test runs meanwhile")
+
+
+    # How long an example takes says more of the machine than of the code.
+    hypothesis.settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("patient")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -19,6 +19,7 @@ from app.core.live import CHANNEL
 
 log = structlog.get_logger()
 WINDOW, LONGEST_WINDOW = 0.04, 0.4
+SUBSCRIBE_SECONDS = 2
 Group = tuple[str, ...]
 
 
@@ -60,14 +61,16 @@ class Hub:
         self.wide: set[Stream] = set()
         self.streams: set[Stream] = set()
         self.to_check = threading.Event()
+        self.tried = threading.Event()
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to listen, once in a process; after the fork."""
+        """Begin to listen, once in a process; after the fork. A stream that joins now misses nothing."""
         with self.lock:
             if self.thread is None:
                 self.thread = threading.Thread(target=self._listen, name="live", daemon=True)
                 self.thread.start()
+        self.tried.wait(2 * SUBSCRIBE_SECONDS)
 
     def join(self, stream: Stream) -> None:
         with self.lock:
@@ -121,15 +124,18 @@ class Hub:
         lost = False
         while True:
             try:
-                store = redis.Redis.from_url(self.url, socket_timeout=None, socket_connect_timeout=2)
+                store = redis.Redis.from_url(self.url, socket_timeout=None, socket_connect_timeout=SUBSCRIBE_SECONDS)
                 channel: Any = store.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                 channel.subscribe(CHANNEL)
+                channel.get_message(timeout=SUBSCRIBE_SECONDS)  # the confirmation, which comes as nothing
+                self.tried.set()
                 if lost:
                     self._tell_all()
                 self._pump(channel)
             except (redis.RedisError, OSError) as error:
                 log.warning("live.lost", error=str(error))
                 lost = True
+                self.tried.set()
                 time.sleep(1)
 
     def _pump(self, channel: Any) -> None:

@@ -83,7 +83,7 @@ def rows_after(cast: Cast, plans: list[Any], days: set[int]) -> list[Any]:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plans=PLANS, days=DAYS)
 def test_it_does_not_matter_on_which_days_the_sweep_ran(
     cast: Cast, session: Session, plans: list[Any], days: set[int]
