@@ -44,6 +44,9 @@ STAFF = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block 
 <p id="live" data-live="job:1" hx-get="/live-part" hx-trigger="live">old</p>
 <span id="clock" data-elapsed="5039">1:23</span>
 <a href="/new" hx-get="/new" hx-target="#dialog">New thing</a>{% endblock %}"""
+LIST = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Notices{% endblock %}
+{% block content %}{{ ui.page_head("Notices") }}{% if rows %}<ul class="rows" role="list"><li class="row">One</li></ul>
+{% else %}{{ ui.empty("Nothing new") }}{% endif %}{% endblock %}"""
 PORTAL = """{% extends "layouts/portal.html" %}{% block title %}Ask{% endblock %}{% block content %}
 <h1>Ask</h1><form data-autosave method="post" action="/answer">{{ ui.textarea("text", "Your answer") }}
 <output data-saved class="saved"></output><button class="no-js">Save</button></form>{% endblock %}"""
@@ -54,7 +57,7 @@ def small_app(cache: Path) -> Flask:
     app = Flask("behaviours", static_folder=None)
     app.secret_key = "only here"
     app.jinja_loader = ChoiceLoader(
-        [FileSystemLoader(ROOT / "templates"), DictLoader({"work.html": STAFF, "ask.html": PORTAL})]
+        [FileSystemLoader(ROOT / "templates"), DictLoader({"work.html": STAFF, "list.html": LIST, "ask.html": PORTAL})]
     )
     Babel(app)
     assets.init_app(app, cache)
@@ -127,6 +130,8 @@ def small_app(cache: Path) -> Flask:
         return str(ui.module.dialog_body(title, caller=lambda: Markup(NAME)))  # type: ignore[attr-defined]
 
     app.add_url_rule("/work", view_func=lambda: render_template("work.html"), endpoint="work")
+    filed = lambda: render_template("list.html", rows=request.args, file_of_page=lambda: "/a.csv")  # noqa: E731
+    app.add_url_rule("/list", view_func=filed, endpoint="list")
     app.add_url_rule("/ask", view_func=lambda: render_template("ask.html"), endpoint="ask")
     app.add_url_rule("/done/<int:n>", view_func=done, methods=["POST"])
     app.add_url_rule("/thing/<int:n>", view_func=thing)
@@ -205,6 +210,14 @@ def test_keys_move_select_and_finish_a_row(page: Page) -> None:
 def test_the_open_tab_stands_in_sight(page: Page) -> None:
     expect(page.get_by_role("link", name="Part 29")).to_be_in_viewport()
     expect(page.get_by_role("link", name="Part 0", exact=True)).not_to_be_in_viewport()
+
+
+def test_the_file_of_a_list_stands_there_only_when_the_list_has_rows(page: Page) -> None:
+    page.goto("/list?rows=1")
+    expect(page.get_by_role("link", name="CSV")).to_be_visible()
+    page.goto("/list")
+    expect(page.get_by_text("Nothing new")).to_be_visible()
+    expect(page.get_by_role("link", name="CSV")).to_have_count(0)
 
 
 def test_letters_typed_in_a_field_are_only_typed(page: Page) -> None:
