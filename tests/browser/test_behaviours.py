@@ -28,6 +28,13 @@ POLICY = (
 )
 pytestmark = pytest.mark.browser
 
+ANSWERED = """{% extends "layouts/portal.html" %}{% block title %}Answered{% endblock %}{% block content %}
+<h1>Answered</h1><form data-autosave autocomplete="off" method="post" action="/answer">
+<textarea name="text" aria-label="Long">&#10;Two vans&#13;&#10;one lorry</textarea>
+<input name="line" aria-label="Line" value="one&#10;two">
+<input type="date" name="day" aria-label="Day" value="31.12.2026">
+<input type="radio" name="yes" value="1" aria-label="Yes" checked>
+<output data-saved class="saved"></output></form>{% endblock %}"""
 STAFF = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Work{% endblock %}
 {% block content %}{{ ui.page_head("My work") }}
 <nav class="tabs" aria-label="Parts">{% for n in range(30) %}
@@ -48,7 +55,8 @@ LIST = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block t
 {% block content %}{{ ui.page_head("Notices") }}{% if rows %}<ul class="rows" role="list"><li class="row">One</li></ul>
 {% else %}{{ ui.empty("Nothing new") }}{% endif %}{% endblock %}"""
 PORTAL = """{% extends "layouts/portal.html" %}{% block title %}Ask{% endblock %}{% block content %}
-<h1>Ask</h1><form data-autosave method="post" action="/answer">{{ ui.textarea("text", "Your answer") }}
+<h1>Ask</h1><form data-autosave autocomplete="off" method="post" action="/answer">
+{{ ui.textarea("text", "Your answer") }}
 <output data-saved class="saved"></output><button class="no-js">Save</button></form>{% endblock %}"""
 
 
@@ -56,9 +64,8 @@ def small_app(cache: Path) -> Flask:
     """A firm of one page for each door, whose counters tell what really arrived."""
     app = Flask("behaviours", static_folder=None)
     app.secret_key = "only here"
-    app.jinja_loader = ChoiceLoader(
-        [FileSystemLoader(ROOT / "templates"), DictLoader({"work.html": STAFF, "list.html": LIST, "ask.html": PORTAL})]
-    )
+    pages = {"work.html": STAFF, "list.html": LIST, "ask.html": PORTAL, "answered.html": ANSWERED}
+    app.jinja_loader = ChoiceLoader([FileSystemLoader(ROOT / "templates"), DictLoader(pages)])
     Babel(app)
     assets.init_app(app, cache)
     wording.init_app(app)
@@ -130,6 +137,7 @@ def small_app(cache: Path) -> Flask:
         return str(ui.module.dialog_body(title, caller=lambda: Markup(NAME)))  # type: ignore[attr-defined]
 
     app.add_url_rule("/work", view_func=lambda: render_template("work.html"), endpoint="work")
+    app.add_url_rule("/answered", view_func=lambda: render_template("answered.html"), endpoint="answered")
     filed = lambda: render_template("list.html", rows=request.args, file_of_page=lambda: "/a.csv")  # noqa: E731
     app.add_url_rule("/list", view_func=filed, endpoint="list")
     app.add_url_rule("/ask", view_func=lambda: render_template("ask.html"), endpoint="ask")
@@ -297,6 +305,14 @@ def test_two_tabs_share_one_stream_and_both_hear(page: Page, app: Flask) -> None
     other.bring_to_front()
     expect(other.locator("#live")).to_have_text("new")
     assert seen["streams"] == before
+
+
+def test_answers_that_nobody_touched_are_not_sent_again(page: Page) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.goto("/answered")
+    page.wait_for_timeout(1500)
+    assert sent == []
 
 
 def test_an_answer_saves_itself_and_goes_again_after_a_failure(page: Page, app: Flask) -> None:

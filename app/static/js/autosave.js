@@ -67,7 +67,8 @@ document.addEventListener("submit", (event) => {
   save(event.target);
 }, true);
 // On a slow line people answer before this script is there. The forms have autocomplete off: browsers put nothing back by themselves.
-const touched = (field) => (field.matches("[type=radio], [type=checkbox]") ? field.checked !== field.defaultChecked : field.value !== field.defaultValue);
+const drawn = (field) => Object.assign(field.cloneNode(), { value: field.defaultValue }).value; // as the browser tidies it
+const touched = (field) => (field.matches("[type=radio], [type=checkbox]") ? field.checked !== field.defaultChecked : field.value !== drawn(field));
 document.querySelectorAll("form[data-autosave]").forEach((form) => {
   if ([...form.querySelectorAll("input:not([type=hidden]), textarea")].some(touched)) save(form);
 });
