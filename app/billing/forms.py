@@ -68,12 +68,16 @@ class TermsForm(Form):
         )
 
 
+LONGEST_LINE = 4000
+
+
 class LineForm(Form):
     """A line of a draft. Its amount is read by whoever knows the currency of the bill."""
 
     id = wtforms.HiddenField()
     description = wtforms.TextAreaField(
-        "Description", validators=[Length(max=4000, message="A line says what it is for in 4,000 characters at most.")]
+        "Description",
+        validators=[Length(max=LONGEST_LINE, message="A line says what it is for in 4,000 characters at most.")],
     )
     net = wtforms.StringField("Net")
     tax_rate_id = wtforms.SelectField(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import re
 from decimal import Decimal
 from typing import Any
@@ -115,6 +116,38 @@ def test_a_draft_is_changed_line_by_line_in_place(session: Session, cast: Cast, 
     assert "Awaiting approval" in text_of(bea.get(at))
     assert bea.post(f"{at}/removal").status_code == 303
     assert bea.get(at).status_code == 404
+
+
+def drawn_line(page: str) -> dict[str, str]:
+    """What the first line's form would send as it was drawn."""
+    form = page[page.index('class="bill-fields"'):]
+    return {name: html.unescape(re.search(f'name="{name}" value="([^"]*)"', form)[1])  # type: ignore[index]
+            for name in ("was_description", "was_net", "was_tax_rate_id")}
+
+
+def test_two_who_change_one_line_of_a_draft_do_not_undo_each_other(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    make_entry(cast, "2")
+    invoice = make_draft(cast)
+    line = lines_of(invoice)[0]
+    at = f"/billing/invoices/{invoice.id}"
+    was = drawn_line(text_of(bea.get(at)))
+    as_drawn = {"description": was["was_description"], "net": was["was_net"], "tax_rate_id": was["was_tax_rate_id"]}
+    theirs = bea.post(f"{at}/lines/{line.id}", data={**was, **as_drawn, "net": "150.00"})
+    mine = bea.post(f"{at}/lines/{line.id}", data={**was, **as_drawn, "description": "Advice\r\non VAT"})
+    session.refresh(line)
+    assert theirs.status_code == mine.status_code == 303
+    assert line.net == 150 and line.description.splitlines() == ["Advice", "on VAT"]
+    again = bea.post(f"{at}/lines/{line.id}", data={**was, **as_drawn, "description": "Advice\non VAT"})
+    assert again.status_code == 303, "the same change twice is one change"
+    refused = bea.post(f"{at}/lines/{line.id}", data={**was, **as_drawn, "net": "90.00"})
+    page = text_of(refused)
+    assert refused.status_code == 422 and "Somebody else changed this meanwhile; it is now “150.00”" in page
+    assert 'value="90.00"' in page and line.net == 150
+    kept = bea.post(f"{at}/lines/{line.id}", data={**drawn_line(page), "net": "90.00", "description": "Advice\non VAT"})
+    session.refresh(line)
+    assert kept.status_code == 303 and line.net == 90
 
 
 def test_a_refused_change_of_a_draft_comes_back_with_what_was_typed_where_no_script_runs(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,9 +20,10 @@ from app.billing.policy import can_draft
 from app.clients.models import Engagement
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db, transaction
-from app.core.errors import NotFound, Refused
+from app.core.errors import NotFound, Refused, Stale
 from app.core.money import round_amount
 from app.core.permissions import authorize
+from app.core.wording import amount
 from app.firm.models import TaxRate
 from app.timekeeping.models import ItemState
 
@@ -30,20 +32,28 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, kw_only=True)
 class LineChange:
-    """A line as the person wants it; None leaves a value as it is."""
+    """A line as the person wants it; None leaves a value as it is.
+
+    `seen` is the line as their form showed it: what they left as it was there stays as others have made it since.
+    """
 
     description: str | None = None
     net: Decimal | None = None
     tax_rate_id: UUID | None = None
     spread: Spread = Spread.PRO_RATA
+    seen: LineChange | None = None
 
 
 def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Actor) -> None:
-    """Reword a line, change its amount (spread back over its entries) or its tax."""
+    """Reword a line, change its amount (spread back over its entries) or its tax.
+
+    Raises Stale when somebody else has changed the very same value since it was seen.
+    """
     authorize(by, can_draft, invoice)
     with transaction():
         open_draft(invoice)
         line = line_of(invoice, line_id)
+        change = _still_to_do(line, change, invoice.currency)
         before = {"description": line.description, "net": line.net}
         if change.description is not None:
             if not change.description.strip():
@@ -53,7 +63,7 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
             rate = _tax_rate(change.tax_rate_id)
             line.tax_rate_id, line.tax_treatment = rate.id, rate.treatment
             line.tax_percent, line.tax_legend = rate.percent, rate.legend
-        if change.net is not None and change.net != line.net:
+        if change.net is not None:
             set_net(invoice, line, change.net, change.spread)
         recompute(invoice)
         record(
@@ -65,6 +75,26 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
             currency=invoice.currency,
             topics=("invoices",),
         )
+
+
+def _still_to_do(line: InvoiceLine, change: LineChange, currency: str) -> LineChange:
+    left: dict[str, Any] = {}
+    for name in ("description", "net", "tax_rate_id"):
+        wanted, seen, now = getattr(change, name), getattr(change.seen, name, None), getattr(line, name)
+        if wanted is None or _same(wanted, now) or _same(wanted, seen):
+            left[name] = None
+        elif seen is not None and not _same(seen, now):
+            theirs = {"net": amount(line.net, currency), "tax_rate_id": f"{line.tax_percent.normalize():f} %"}
+            raise Stale(
+                f"Somebody else changed this meanwhile; it is now “{theirs.get(name, now)}”. "
+                "Yours is still here: look at theirs and save again.", field=name,
+            )
+    return replace(change, **left)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one, however a browser breaks the lines of a text."""
+    return bool(one.splitlines() == other.splitlines() if isinstance(one, str) and other is not None else one == other)
 
 
 def _tax_rate(tax_rate_id: UUID) -> TaxRate:

@@ -10,7 +10,7 @@ from flask import Blueprint, render_template, request
 from app.billing.amounts import Spread
 from app.billing.commands.adjust import adjust_total, plan_total, wanted_net
 from app.billing.commands.lines import LineChange, add_line, change_line, remove_line, treat_item
-from app.billing.forms import LineForm, TotalForm
+from app.billing.forms import LONGEST_LINE, LineForm, TotalForm
 from app.billing.models import Invoice, Treatment
 from app.billing.policy import can_draft
 from app.billing.queries.behind import items_behind
@@ -81,12 +81,23 @@ def update(invoice_id: UUID, line_id: UUID) -> Answer:
             description=form.description.data or "",
             net=_net(form.net.data, invoice),
             tax_rate_id=form.tax_rate_id.data,
+            seen=_seen(invoice),
         )
         change_line(invoice, line_id, change, by=me())
 
     if submit(form, save):
         return draft_partial(invoice_id, "Saved")
     return draft_refused(invoice_id, form, str(line_id))
+
+
+def _seen(invoice: Invoice) -> LineChange:
+    """The line as the form showed it when it was drawn."""
+    net = _typed("was_net")
+    return LineChange(
+        description=_typed("was_description", 2 * LONGEST_LINE) or None,
+        net=_net(net, invoice) if net else None,
+        tax_rate_id=parse_id(_typed("was_tax_rate_id")),
+    )
 
 
 @blueprint.post("/lines/<uuid:line_id>/removal")
