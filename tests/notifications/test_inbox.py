@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,6 +95,19 @@ def test_marking_all_read_leaves_what_came_meanwhile(cast: Any) -> None:
     by = cast.actor(cast.sam)
     assert mark_all_read(up_to=now() - dt.timedelta(hours=1), by=by) == 0
     assert mark_all_read(up_to=now(), by=by) == 1 and count_unread(seen_by=by) == 0
+
+
+def test_what_came_while_the_inbox_stood_open_is_marked_read_with_the_rest(client: FlaskClient, cast: Any) -> None:
+    sam = sign_in(client, cast.sam)
+    assert "Your inbox is empty" in sam.get("/inbox").text
+    (task,) = make_chain(make_job(cast.acme_work), "One")
+    assign_task(task, to=cast.sam, by=cast.actor(cast.mel))
+    read_all()
+    part = sam.get("/inbox", headers={"HX-Request": "true"}).text
+    until = re.search(r'name="until" value="([^"]+)" form="read-all"', part)
+    assert until and "gave you “One”" in part
+    sam.post("/inbox/reading", data={"until": until[1]})
+    assert count_unread(seen_by=cast.actor(cast.sam)) == 0
 
 
 def test_a_notice_opens_its_step_and_is_read(client: FlaskClient, cast: Any) -> None:
