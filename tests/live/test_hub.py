@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
+import pytest
+from flask import Flask
+
+from app.core.live import CHANNEL
 from app.live.hub import Hub, Stream, own_topics
 
 ACME, RIVAL, WES, CLEO, JOB, REQUEST = (uuid4() for _ in range(6))
@@ -58,6 +62,15 @@ def test_a_request_link_hears_of_its_request_only() -> None:
     hub = hub_with(link)
     hub.tell([(f"client:{ACME}", f"client_request:{uuid4()}"), (f"client:{ACME}", f"client_request:{REQUEST}")])
     assert told(link) == [f"client_request:{REQUEST}"]
+
+
+@pytest.mark.real
+def test_a_stream_is_opened_only_once_the_process_listens(real_app: Flask) -> None:
+    store = real_app.extensions["redis"]
+    hub = Hub(real_app.config["SETTINGS"].redis_url)
+    before = dict(store.pubsub_numsub(CHANNEL)).get(CHANNEL.encode(), 0)
+    hub.start()
+    assert dict(store.pubsub_numsub(CHANNEL))[CHANNEL.encode()] == before + 1
 
 
 def test_who_has_left_is_forgotten() -> None:

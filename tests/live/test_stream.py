@@ -26,7 +26,7 @@ from tests.jobs.make_jobs import make_chain, make_job
 from tests.make import Cast, make_cast, sign_in
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.real]
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_change_is_told_after_the_commit_and_a_stranger_is_refused(real_app: F
                    asyncio.create_task(stranger.open(port, "firm=forged", ""))]
         await settled([mine])
         start_task(task, by=actor_for(firm.sam))
-        for _ in range(100):
+        for _ in range(30):
             if mine.told:
                 break
             await asyncio.sleep(0.1)
@@ -153,7 +153,7 @@ def test_signing_out_elsewhere_ends_the_stream(real_app: Flask, firm: Cast, port
         with transaction() as session:
             session.query(PersonSession).update({"revoked_at": now()})
             live.publish(f"person:{firm.sam.id}")
-        for _ in range(100):
+        for _ in range(40):
             if page.ended:
                 break
             await asyncio.sleep(0.1)
@@ -164,7 +164,6 @@ def test_signing_out_elsewhere_ends_the_stream(real_app: Flask, firm: Cast, port
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_a_thousand_pages_are_told_within_a_second_also_during_a_bulk_job(
     real_app: Flask, firm: Cast, port: int
 ) -> None:
