@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 import app.jobs.proofs
 import app.jobs.sentences  # noqa: F401
+from app.activity.commands import reads
+from app.activity.models import Event
 from app.core.queue import background
-from app.jobs.commands.lags import open_after_lags
+from app.jobs.commands.lags import open_after_lags, recount_lags
 from app.jobs.commands.plan import CHUNK, plan_stale_jobs, wake_up
 
 
@@ -20,6 +25,12 @@ def plan_jobs() -> None:
 def open_lagged() -> None:
     while open_after_lags():
         pass
+
+
+@reads("jobs.calendars", "firm.closure.add", "firm.closure.remove")
+def count_anew(_event: Event, data: dict[str, Any]) -> None:
+    """An office's calendar has changed: lags that run there end on another day, and its jobs are planned again."""
+    recount_lags(UUID(data["office"]) if data.get("office") else None)
 
 
 @background("jobs.wake_up", every=600)

@@ -178,11 +178,13 @@ def test_a_job_moves_on_by_itself_when_all_required_in_its_stage_is_done(cast: A
     job = make_job(cast.acme_work, service_id=service.id, stage_id=prepare.id)
     one, two = make_task(job, "One", stage_id=prepare.id), make_task(job, "Two", stage_id=prepare.id)
     make_task(job, "Nice to have", stage_id=prepare.id, required=False)
-    make_task(job, "File it", stage_id=file.id)
+    last = make_task(job, "File it", stage_id=file.id)
     settle(job)
     complete_task(one, by=by)
     assert job.stage_id == prepare.id
     complete_task(two, by=by)
+    assert job.stage_id == review.id, "the last stage is entered once everything required is done, not for its own step"
+    complete_task(last, by=by)
     assert job.stage_id == file.id, "nothing is required in Review, so the job goes past it"
     reopen_task(two, by=by)
     assert job.stage_id == prepare.id

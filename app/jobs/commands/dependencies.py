@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,14 +9,13 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.catalogue.models import DependencyKind
 from app.core.actors import Actor
-from app.core.clock import local
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
-from app.jobs.calendars import calendar_of
+from app.jobs.commands.lags import lag_end
 from app.jobs.commands.readiness import lock_jobs, settle
 from app.jobs.graph import Edge, describe_cycle, find_cycle
-from app.jobs.models import Dependency, Task, TaskState
+from app.jobs.models import Dependency, Task
 from app.jobs.policy import can_edit_job
 
 # Two edges that would close a cycle from two sides can lie in four different jobs: adding is one at a time for all.
@@ -38,6 +36,7 @@ def add_dependency(
         if task.job_id != after.job_id:
             db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(CROSS_JOB_LOCK)))
         lock_jobs({task.job_id, after.job_id})
+        db.session.refresh(after, ["state", "done_at"])  # it may have been finished while this waited for the lock
         edges = _reachable(task, after)
         cycle = find_cycle(edges, adding=Edge(after.id, task.id, kind is DependencyKind.HARD, lag_days))
         if cycle:
@@ -47,7 +46,7 @@ def add_dependency(
         )
         dependency = found or Dependency(task_id=task.id, on_id=after.id)
         dependency.kind, dependency.lag_days = kind, lag_days
-        dependency.opens_on = _lag_end(after, lag_days)
+        dependency.opens_on = lag_end(after, task, lag_days)
         db.session.add(dependency)
         settle({task.job_id})
         record("jobs.dependency.added", task, by=by, name=task.name, after=after.id, after_name=after.name,
@@ -58,18 +57,14 @@ def add_dependency(
 def remove_dependency(dependency: Dependency, task: Task, *, by: Actor) -> None:
     """A task no longer comes after another."""
     authorize(by, can_edit_job, task)
+    after = db.session.get_one(Task, dependency.on_id)
     with transaction():
-        lock_jobs([task.job_id])
-        after = db.session.get_one(Task, dependency.on_id)
+        lock_jobs({task.job_id, after.job_id})
+        if not db.session.scalar(sa.select(sa.exists().where(Dependency.id == dependency.id))):
+            return
         db.session.delete(dependency)
-        settle({task.job_id})
+        settle({task.job_id, after.job_id})  # both: the other job's step keeps how many wait for it
         record("jobs.dependency.removed", task, by=by, name=task.name, after=after.id, after_name=after.name)
-
-
-def _lag_end(after: Task, lag_days: int) -> dt.date | None:
-    if not lag_days or after.state is not TaskState.DONE or after.done_at is None:
-        return None
-    return calendar_of(after.client_id).add_working_days(local(after.done_at).date(), lag_days)
 
 
 def _reachable(task: Task, after: Task) -> list[Edge[UUID]]:

@@ -37,7 +37,10 @@ _OPEN_IN_STAGES = (
 
 
 def advance_stage(job: Job) -> None:
-    """Move on as far as everything required is done and the stages say so; in the caller's transaction."""
+    """Move on as far as everything required is done and the stages say so; in the caller's transaction.
+
+    The last stage says that a job is through, so it is entered only once nothing required is open in any stage.
+    """
     if job.stage_id is None or job.service_id is None or job.status is not JobStatus.ACTIVE:
         return
     stages = db.session.scalars(_STAGES, {"service": job.service_id}).all()
@@ -46,8 +49,8 @@ def advance_stage(job: Job) -> None:
     at = next((place for place, stage in enumerate(stages) if stage.id == job.stage_id), None)
     if at is None or not open_in:
         return
-    target = at
-    while target + 1 < len(stages) and stages[target].moves_itself and not open_in.get(stages[target].id):
+    target, reach = at, len(stages) - 1 if not any(open_in.values()) else len(stages) - 2
+    while target < reach and stages[target].moves_itself and not open_in.get(stages[target].id):
         target += 1
     if target != at:
         _move(job, stages[target], by=SYSTEM)

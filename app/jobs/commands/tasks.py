@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm.util import identity_key
 
 from app.activity.commands import record
-from app.catalogue.models import DependencyKind, StepKind
+from app.catalogue.models import StepKind
 from app.clients.access import actor_for
 from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
-from app.jobs.calendars import calendar_of
+from app.jobs.commands.lags import end_lags
 from app.jobs.commands.readiness import Finished, finish, lock_jobs, settle, settle_tasks, tell_assignees
 from app.jobs.commands.stages import advance_stage, fall_back
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, TaskState
@@ -57,7 +57,7 @@ def complete_task(task: Task, *, by: Actor) -> Finished:
     with transaction():
         locked = lock_jobs([task.job_id], changed=[task.id])
         if locked.has_lag:
-            _end_lags(task)
+            end_lags(task)
         finished = finish(task, by=by.person_id)
         if not finished.now_done:
             _explain(task)
@@ -213,18 +213,6 @@ def set_client_items(job_id: UUID, *, waiting: int, total: int) -> None:
             held = db.session.identity_map.get(identity_key(Job, job_id))
             if held is not None:
                 db.session.expire(held, ["waiting_items", "waiting_total"])
-
-
-def _end_lags(task: Task) -> None:
-    lags = db.session.scalars(
-        sa.select(Dependency).where(
-            Dependency.on_id == task.id, Dependency.lag_days > 0, Dependency.kind == DependencyKind.HARD
-        )
-    ).all()
-    calendar = calendar_of(task.client_id)
-    for lag in lags:
-        lag.opens_on = calendar.add_working_days(today(), lag.lag_days)
-    db.session.flush()
 
 
 def _explain(task: Task) -> None:

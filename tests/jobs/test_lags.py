@@ -1,0 +1,127 @@
+"""Working days between two steps: counted once, on one calendar, and again when that calendar changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from threading import Event as Signal
+from threading import Thread
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from app.activity.models import Event
+from app.clients.access import actor_for
+from app.core.clock import travel_to
+from app.core.db import db, transaction
+from app.core.ids import new_id
+from app.firm.commands.entities import add_closure, remove_closure
+from app.firm.models import Closure
+from app.jobs.commands.dependencies import add_dependency, remove_dependency
+from app.jobs.commands.lags import open_after_lags, recount_lags
+from app.jobs.commands.tasks import complete_task
+from app.jobs.models import Dependency, Job, Task, TaskState
+from app.jobs.proofs import prove_counts, prove_readiness
+from app.people.models import Person
+from tests.jobs.make_jobs import make_job, make_task, settle
+from tests.make import make_cast
+
+MONDAY = dt.datetime(2025, 11, 3, 12, tzinfo=dt.UTC)
+
+
+def pair(cast: Any, lag: int = 2) -> tuple[Task, Task]:
+    job = make_job(cast.acme_work)
+    first = make_task(job, "Post")
+    later = make_task(job, "Check arrival", after=(first,), lag=lag)
+    settle(job)
+    return first, later
+
+
+def events(*tasks: Task) -> int:
+    db.session.flush()
+    return int(db.session.scalar(sa.select(sa.func.count()).where(Event.subject_id.in_([t.id for t in tasks]))) or 0)
+
+
+def test_done_pressed_again_days_later_leaves_the_step_that_waited_as_it_is(cast: Any) -> None:
+    with travel_to(MONDAY):
+        first, later = pair(cast)
+        complete_task(first, by=cast.actor(cast.sam))
+    with travel_to(MONDAY + dt.timedelta(days=3)):
+        open_after_lags()
+        db.session.refresh(later)
+        assert later.state is TaskState.READY
+        before = events(first, later)
+        assert not complete_task(first, by=cast.actor(cast.sam)).now_done
+        settle(db.session.get_one(Job, first.job_id))
+        db.session.refresh(later)
+        assert later.state is TaskState.READY and later.open_after is None and events(first, later) == before
+
+
+def test_a_closure_added_while_a_lag_runs_opens_the_step_a_day_later(cast: Any) -> None:
+    with travel_to(MONDAY):
+        first, later = pair(cast)
+        complete_task(first, by=cast.actor(cast.sam))
+        db.session.refresh(later)
+        assert later.open_after == dt.date(2025, 11, 5)
+        closure = add_closure(new_id(), by=cast.actor(cast.pat), closed_on=dt.date(2025, 11, 4), name="Moving house")
+        assert recount_lags(None) == 1 and recount_lags(None) == 0
+        db.session.refresh(later)
+        assert later.open_after == dt.date(2025, 11, 6) and not [*prove_readiness()]
+        remove_closure(db.session.get_one(Closure, closure.id), by=cast.actor(cast.pat))
+        assert recount_lags(None) == 1
+        db.session.refresh(later)
+        assert later.open_after == dt.date(2025, 11, 5) and not [*prove_readiness()]
+
+
+def test_taking_away_an_order_across_jobs_leaves_nobody_waited_for(cast: Any) -> None:
+    by = cast.actor(cast.mel)
+    job, other = make_job(cast.acme_work), make_job(cast.acme_work, "Other")
+    first, second = make_task(job, "First"), make_task(other, "Second")
+    settle(job)
+    settle(other)
+    dependency = add_dependency(second, after=first, by=by)
+    db.session.refresh(first)
+    assert first.waited_on_by == 1
+    remove_dependency(dependency, second, by=by)
+    db.session.refresh(first)
+    assert first.waited_on_by == 0
+    before = events(second)
+    remove_dependency(dependency, second, by=by)
+    assert events(second) == before, "the second time nothing happens"
+
+
+@pytest.mark.real
+def test_a_step_finished_while_an_order_is_being_added_keeps_its_lag(real_app: Flask) -> None:
+    with real_app.app_context():
+        with transaction():
+            cast = make_cast()
+            job = make_job(cast.acme_work)
+            first, second = make_task(job, "Post"), make_task(job, "Check arrival")
+            settle(job)
+        ids, sam, mel = (job.id, first.id, second.id), cast.sam.id, cast.mel.id
+        db.session.remove()
+    has_read, has_finished = Signal(), Signal()
+
+    def add() -> None:
+        with real_app.app_context():
+            after, waiting = db.session.get_one(Task, ids[1]), db.session.get_one(Task, ids[2])
+            by = actor_for(db.session.get_one(Person, mel))
+            has_read.set()
+            assert has_finished.wait(60)
+            add_dependency(waiting, after=after, by=by, lag_days=3)
+            db.session.remove()
+
+    adding = Thread(target=add)
+    adding.start()
+    assert has_read.wait(60)
+    with real_app.app_context():
+        complete_task(db.session.get_one(Task, ids[1]), by=actor_for(db.session.get_one(Person, sam)))
+        db.session.remove()
+    has_finished.set()
+    adding.join(60)
+    with real_app.app_context():
+        assert db.session.scalar(sa.select(Dependency.opens_on).where(Dependency.task_id == ids[2])) is not None
+        assert db.session.get_one(Task, ids[2]).state is TaskState.BLOCKED
+        assert not [*prove_readiness(), *prove_counts()]
+        db.session.remove()
