@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -53,7 +52,7 @@ def recount_lags(office_id: UUID | None) -> int:
     finished = sa.orm.aliased(Task)
     at_office = Client.office_id == office_id if office_id else sa.true()
     with transaction() as session:
-        running: sa.Select[Any] = (
+        running = (
             sa.select(Dependency, Task.id, Task.client_id, finished.done_at)
             .join(Task, Task.id == Dependency.task_id)
             .join(finished, finished.id == Dependency.on_id)
