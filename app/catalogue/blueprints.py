@@ -138,11 +138,15 @@ def _apart(row: TemplateRequest) -> TemplateRequest:
 
 
 def dates_of(
-    blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar, *, due_on: dt.date | None = None
+    blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar, *,
+    due_on: dt.date | None = None, region: str = "",
 ) -> Dates:
-    """All dates of one job. Deadlines first, then the job's own due date (`due_on` overrides it), then the steps."""
+    """All dates of one job. Deadlines first, then the job's own due date (`due_on` overrides it), then the steps.
+
+    `region` is the client's, such as US-MA: its holidays move a statutory date where the law says so.
+    """
     known, missing = dict(anchors), dict[str, str]()
-    due_on, deadlines = _due_and_deadlines(blueprint, known, calendar, missing, due_on)
+    due_on, deadlines = _due_and_deadlines(blueprint, known, calendar, missing, due_on, region)
     steps = resolve_all(blueprint.step_rules, known, calendar)
     missing |= {f"step:{key}": anchor for key, anchor in steps.waiting.items()}
     known |= {f"step:{key}": day for key, day in steps.dates.items()}
@@ -155,21 +159,23 @@ def dates_of(
     return Dates(due_on, steps.dates, requests, deadlines, missing)
 
 
-def due_of(blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar) -> dt.date | None:
+def due_of(
+    blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar, *, region: str = ""
+) -> dt.date | None:
     """The job's due date alone, as dates_of() gives it."""
-    return _due_and_deadlines(blueprint, dict(anchors), calendar, {}, None)[0]
+    return _due_and_deadlines(blueprint, dict(anchors), calendar, {}, None, region)[0]
 
 
 def _due_and_deadlines(
     blueprint: Blueprint, known: dict[str, dt.date], calendar: WorkingCalendar, missing: dict[str, str],
-    due_on: dt.date | None,
+    due_on: dt.date | None, region: str,
 ) -> tuple[dt.date | None, tuple[tuple[str, DeadlineResult], ...]]:
     """Adds what it finds to `known`, and what it cannot to `missing`."""
     deadlines = []
     for deadline in blueprint.deadlines:
         trigger = _or_missing(deadline.trigger, known, calendar, missing, f"deadline:{deadline.code}")
         if trigger is not None:
-            result = _statutory(deadline.rule, trigger)
+            result = _statutory(deadline.rule, trigger, region)
             deadlines.append((deadline.code, result))
             known[f"deadline:{deadline.code}"] = result.due
     if due_on is None and blueprint.due_rule is not None:
@@ -180,8 +186,8 @@ def _due_and_deadlines(
 
 
 @lru_cache(maxsize=4096)
-def _statutory(rule: str, trigger: dt.date) -> DeadlineResult:
-    return compute(rule, trigger)
+def _statutory(rule: str, trigger: dt.date, region: str) -> DeadlineResult:
+    return compute(rule, trigger, region=region)
 
 
 def _or_missing(

@@ -31,7 +31,10 @@ class IsoDate(click.ParamType[date]):
 @click.command("deadline")
 @click.argument("rule", required=False)
 @click.option("--trigger", type=IsoDate(), help="The date that the rule counts from, as 2025-12-31.")
-@click.option("--calendar", "calendar_id", help="Another holiday calendar than the rule's own, such as DE-BY.")
+@click.option(
+    "--calendar", "calendar_ids", multiple=True,
+    help="A holiday calendar to add to the rule's own, such as US-MA or DE-BY; may be given several times.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--list",
@@ -40,7 +43,7 @@ class IsoDate(click.ParamType[date]):
     help="List the rules, those with RULE in code or title if it is given.",
 )
 def deadline_command(
-    rule: str | None, trigger: date | None, calendar_id: str | None, as_json: bool, show_list: bool
+    rule: str | None, trigger: date | None, calendar_ids: tuple[str, ...], as_json: bool, show_list: bool
 ) -> None:
     """Compute a statutory or court deadline."""
     if show_list:
@@ -51,7 +54,7 @@ def deadline_command(
     if trigger is None:
         raise click.UsageError("Give the date that the rule counts from: --trigger 2025-12-31")
     try:
-        result = compute(rule, trigger, calendar_id=calendar_id)
+        result = compute(rule, trigger, calendar_ids=calendar_ids)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     click.echo(_as_json(result) if as_json else _as_text(result))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -63,13 +63,26 @@ class DeadlineResult:
     trail: tuple[tuple[str, date], ...]
 
 
-def compute(rule_name: str, trigger: date, *, calendar_id: str | None = None) -> DeadlineResult:
-    """The deadline; a calendar of one's own replaces the rule's (a German state's, say).
+# Where a state's own holiday moves a federal tax date for its residents: Patriots' Day in Massachusetts and Maine
+# (IRC 7503 with Rev. Rul. 2015-13; IRS Publication 509). No other state's holidays do so by residence.
+_STATE_CALENDARS = {("US-DC", "US-MA"), ("US-DC", "US-ME")}
 
+
+def calendars_for(rule: StatutoryRule, region: str) -> tuple[str, ...]:
+    """The calendars to add to a rule's own for a client of a region (ISO 3166-2, such as US-MA)."""
+    return (region,) if (rule.calendar, region) in _STATE_CALENDARS else ()
+
+
+def compute(
+    rule_name: str, trigger: date, *, calendar_ids: Sequence[str] = (), region: str = ""
+) -> DeadlineResult:
+    """The deadline; days off of `calendar_ids` count beside those of the rule's own calendar, never in their place.
+
+    `region` is the client's (ISO 3166-2): where the law lets its holidays count, they do.
     Raises UnknownRule, UnknownCalendar, or BadDueRule for a date beyond the calendar."""
     rule = find_rule(rule_name)
     due_rule, source = rule.for_trigger(trigger)
-    calendar = calendar_for(calendar_id or rule.calendar)
+    calendar = calendar_for("+".join((rule.calendar, *calendars_for(rule, region), *calendar_ids)))
     resolved = explain(due_rule, {"trigger": trigger}, calendar)
     words = describe(due_rule)
     moved = "" if resolved.due == resolved.unrolled else _why_moved(resolved.unrolled, calendar)

@@ -70,6 +70,7 @@ class ClientForm(Form):
     registration_number = wtforms.StringField("Company number", validators=[Length(max=60)])
     tax_number = wtforms.StringField("Tax number", validators=[Length(max=60)])
     country = wtforms.SelectField("Country", choices=COUNTRY_CHOICES, default="")
+    region = wtforms.StringField("State or region", validators=[Length(max=60)])
     email = wtforms.StringField("E-mail", validators=[Length(max=254)])
     phone = wtforms.StringField("Telephone", validators=[Length(max=60)])
     website = wtforms.StringField("Website", validators=[Length(max=300)])
@@ -115,6 +116,7 @@ class ClientForm(Form):
             year_end_month=parse_whole(self.year_end_month.data), vat_stagger=parse_whole(self.vat_stagger.data),
             office_id=self.office_id.data, partner_id=self.partner_id.data, manager_id=self.manager_id.data,
             terms_days=self.terms_days.data, tags=_lines(self.tags.data), notes=self.notes.data or "",
+            region=self.region.data or "",
         )
 
 

@@ -47,6 +47,7 @@ class Client(HasId, HasVersion, Base):
     website: Mapped[str] = mapped_column(default="")
     address: Mapped[str] = mapped_column(default="")
     country: Mapped[str | None] = mapped_column(sa.CHAR(2))
+    region: Mapped[str] = mapped_column(default="", server_default="")
     currency: Mapped[Currency]
     language: Mapped[str] = mapped_column(default="en")
     zone: Mapped[str | None]

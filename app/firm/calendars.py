@@ -78,8 +78,12 @@ class WorkingCalendar:
 
 
 def calendar_for(calendar_id: str, *, closures: Iterable[date] = (), observed: bool = True) -> WorkingCalendar:
-    """Ids are a country, perhaps with a region: DE, DE-BY, US-DC; US-FED and NONE are our own."""
-    return _calendar(_canonical(calendar_id), frozenset(closures), observed)
+    """Ids are a country, perhaps with a region: DE, DE-BY, US-DC; US-FED and NONE are our own.
+
+    `US-DC+US-MA` is a union: a day off in either is no working day. Raises UnknownCalendar.
+    """
+    parts = dict.fromkeys(_canonical(part) for part in calendar_id.split("+"))
+    return _calendar("+".join(parts), frozenset(closures), observed)
 
 
 @lru_cache(maxsize=1)
@@ -118,6 +122,12 @@ def _calendar(calendar_id: str, closures: frozenset[date], observed: bool) -> Wo
 
 @lru_cache(maxsize=4096)
 def _public_days(calendar_id: str, observed: bool, year: int) -> _Year:
+    if "+" in calendar_id:
+        parts = [_public_days(part, observed, year) for part in calendar_id.split("+")]
+        days = {day: name for part in reversed(parts) for day, name in part.holidays.items()}
+        weekend = frozenset[int]().union(*(part.weekend for part in parts))
+        worked = parts[0].worked_weekend_days.intersection(*(part.worked_weekend_days for part in parts))
+        return _Year(days, weekend, worked)
     if calendar_id == NO_HOLIDAYS:
         return _Year({}, frozenset({5, 6}), frozenset())
     import holidays

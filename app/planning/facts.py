@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.catalogue.models import WorkRole
 from app.clients.models import Client, Engagement, EngagementStatus, Wall
+from app.clients.places import region_code
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db
@@ -42,6 +43,7 @@ class ClientFacts:
     calendar: WorkingCalendar
     engagement_id: UUID | None = None
     engagement: Team = field(default_factory=Team)
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def client_facts(
     rows = db.session.execute(
         sa.select(
             Client.id, Client.name, Client.year_end_month, Client.year_end_day, Client.vat_stagger, Client.partner_id,
-            Client.manager_id, held.c.id.label("engagement_id"), held.c.partner_id.label("e_partner"),
+            Client.manager_id, Client.country, Client.region, held.c.id.label("engagement_id"),
+            held.c.partner_id.label("e_partner"),
             held.c.manager_id.label("e_manager"),
         )
         .outerjoin(held, held.c.client_id == Client.id)
@@ -103,7 +106,7 @@ def client_facts(
         row.id: ClientFacts(
             row.id, row.name, row.year_end_month, row.year_end_day, row.vat_stagger,
             Team(row.partner_id, row.manager_id), calendars[row.id], row.engagement_id,
-            Team(row.e_partner, row.e_manager),
+            Team(row.e_partner, row.e_manager), region_code(row.country, row.region),
         )
         for row in rows
     }

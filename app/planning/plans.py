@@ -103,9 +103,11 @@ def _dates(
     blueprint: Blueprint, client: ClientFacts, period: Period | None, starts_on: dt.date, due_on: dt.date | None,
     known: Known,
 ) -> Dates:
-    key = (blueprint.template_id, period, starts_on, due_on, id(client.calendar))
+    key = (blueprint.template_id, period, starts_on, due_on, id(client.calendar), client.region)
     if key not in known:
-        known[key] = dates_of(blueprint, anchors_of(period, starts_on), client.calendar, due_on=due_on)
+        known[key] = dates_of(
+            blueprint, anchors_of(period, starts_on), client.calendar, due_on=due_on, region=client.region
+        )
     return known[key]
 
 
@@ -120,7 +122,7 @@ def anchors_of(period: Period | None, starts_on: dt.date) -> dict[str, dt.date]:
 
 
 def due_on_of(blueprint: Blueprint, period: Period, starts_on: dt.date, client: ClientFacts) -> dt.date | None:
-    return due_of(blueprint, anchors_of(period, starts_on), client.calendar)
+    return due_of(blueprint, anchors_of(period, starts_on), client.calendar, region=client.region)
 
 
 def title_of(

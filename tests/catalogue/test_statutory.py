@@ -152,9 +152,38 @@ def test_a_rolling_deadline_falls_on_a_working_day_and_moves_only_over_closed_da
         assert calendar.is_working_day(found.due)
 
 
-def test_a_calendar_of_ones_own_replaces_the_rules() -> None:
-    assert compute("DE-UST-VA", date(2025, 12, 6), calendar_id="DE-BY").due == date(2026, 1, 12)
-    assert compute("DE-EST-VZ", date(2026, 9, 10), calendar_id="GB-ENG").calendar == "GB-ENG"
+@pytest.mark.parametrize(("year_end", "elsewhere", "there"), [
+    ("2021-12-31", "2022-04-18", "2022-04-19"),  # 18 April 2022 was Patriots' Day
+    ("2023-12-31", "2024-04-15", "2024-04-17"),  # Patriots' Day on the 15th, Emancipation Day in Washington on the 16th
+    ("2025-12-31", "2026-04-15", "2026-04-15"),
+])
+def test_patriots_day_moves_a_federal_tax_date_in_massachusetts_and_maine_only(
+    year_end: str, elsewhere: str, there: str
+) -> None:
+    trigger = date.fromisoformat(year_end)
+    assert compute("US-1040", trigger).due.isoformat() == elsewhere
+    for region in ("US-NY", "US-CA", ""):
+        assert compute("US-1040", trigger, region=region).due.isoformat() == elsewhere
+    for region in ("US-MA", "US-ME"):
+        found = compute("US-1040", trigger, region=region)
+        assert found.due.isoformat() == there and found.calendar == f"US-DC+{region}"
+
+
+def test_calendars_that_are_named_are_added_to_the_rules_own_and_never_replace_it() -> None:
+    day = date(2023, 12, 31)
+    found = compute("US-1040", day, calendar_ids=["US-MA"])
+    assert found.due == date(2024, 4, 17), "Emancipation Day in Washington still counts"
+    assert compute("US-1040", day, calendar_ids=["US-MA", "US-ME", "US-MA"]).calendar == "US-DC+US-MA+US-ME"
+    printed = run("US-1040", "--trigger", "2023-12-31", "--calendar", "US-MA", "--calendar", "US-ME").output
+    assert printed.splitlines()[0] == "2024-04-17" and "calendar: US-DC+US-MA+US-ME" in printed
+    assert compute("DE-UST-VA", date(2025, 12, 6), calendar_ids=["DE-BY"]).due == date(2026, 1, 12)
+
+
+@given(st.dates(date(2000, 1, 1), date(2060, 1, 1)), st.sampled_from(["US-MA", "US-ME", "GB-SCT", "DE-BY"]))
+def test_a_day_off_in_either_of_two_calendars_is_off_in_their_union(day: date, other: str) -> None:
+    one, two = calendar_for("US-DC"), calendar_for(other)
+    both = calendar_for(f"US-DC+{other}")
+    assert both.is_working_day(day) == (one.is_working_day(day) and two.is_working_day(day))
 
 
 def test_the_reason_for_a_moved_date_names_the_holiday() -> None:

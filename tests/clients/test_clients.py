@@ -72,6 +72,16 @@ def test_a_tax_number_is_checked_by_its_countrys_rule(cast: Cast) -> None:
         create_client(new_id(), facts(cast, country="DE", tax_number="DE 136 695 978"), by=by)
 
 
+def test_a_state_is_kept_by_its_code_and_refused_where_it_is_none(cast: Cast) -> None:
+    for typed in ("Massachusetts", "ma", "US-MA"):
+        made = create_client(new_id(), facts(cast, country="US", region=typed), by=cast.actor(cast.sam))
+        assert made.region == "MA"
+    for country, region in (("US", "Bavaria"), (None, "MA")):
+        with pytest.raises(Refused) as refusal:
+            create_client(new_id(), facts(cast, country=country, region=region), by=cast.actor(cast.sam))
+        assert refusal.value.field == "region"
+
+
 def test_a_telephone_number_that_nobody_can_read_is_kept_as_typed(cast: Cast) -> None:
     by = cast.actor(cast.sam)
     assert create_client(new_id(), facts(cast, phone="0113 496 0000"), by=by).phone == "+44 113 496 0000"

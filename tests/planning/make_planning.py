@@ -34,7 +34,7 @@ from app.planning.periods import PeriodKind, PeriodPattern
 
 
 def make_service(
-    name: str = "Bookkeeping", *, publish: bool = True, request: bool = True
+    name: str = "Bookkeeping", *, publish: bool = True, request: bool = True, rule: str = "UK-VAT"
 ) -> tuple[Service, JobTemplate]:
     """Three steps: collect, then post, then review (two working days later); a request; the VAT deadline."""
     made = create_service(new_id(), ServiceValues(name=name, cadence=Cadence.MONTH), by=SYSTEM)
@@ -100,7 +100,7 @@ def make_service(
             ),
             by=SYSTEM,
         )
-    add_deadline(draft, DeadlineValues("UK-VAT"), by=SYSTEM)
+    add_deadline(draft, DeadlineValues(rule), by=SYSTEM)
     if publish:
         publish_template(draft, by=SYSTEM)
     return get_service(service.id, seen_by=SYSTEM), get_template(draft.id, seen_by=SYSTEM)

@@ -16,7 +16,7 @@ from app.jobs.models import ChecklistItem, Deadline, Dependency, Job, JobRole, T
 from app.planning.commands.create import create_planned_job
 from app.planning.facts import client_facts, staffing
 from app.planning.periods import PeriodKind, PeriodPattern
-from app.planning.plans import JobPlan, Wish, plan_job
+from app.planning.plans import JobPlan, Known, Wish, plan_job
 from app.requests.models import ClientRequest, RequestState
 from tests.make import Cast, count
 from tests.planning.make_planning import make_service
@@ -42,6 +42,22 @@ def test_a_plan_tells_title_dates_and_owners_before_anything_is_made(cast: Cast)
     assert [task.assignee_id for task in planned.tasks] == [cast.sam.id, cast.sam.id, cast.mel.id]
     assert planned.dates.deadlines[0][1].due == dt.date(2026, 12, 7)
     assert count(Job) == 0
+
+
+def test_the_clients_state_moves_a_deadline_where_the_law_says_so(cast: Cast) -> None:
+    service, template = make_service(rule="US-1040")
+    cast.acme.country, cast.acme.region = "US", "MA"
+    cast.rival.country, cast.rival.region = "US", "NY"
+    known: Known = {}
+    due = []
+    for client in (cast.acme, cast.rival):
+        facts = client_facts([client.id], service.id, seen_by=SYSTEM)[client.id]
+        asked = Wish(PeriodPattern(PeriodKind.YEAR), dt.date(2023, 6, 1))
+        planned = plan_job(
+            facts, get_blueprint(template.id), service.name, asked, staffing(), origin="test", known=known
+        )
+        due.append(planned.dates.deadlines[0][1].due)
+    assert due == [dt.date(2024, 4, 17), dt.date(2024, 4, 15)]
 
 
 def test_creating_a_plan_makes_the_job_with_all_its_parts(cast: Cast, session: Session) -> None:

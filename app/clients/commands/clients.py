@@ -15,6 +15,7 @@ from app.clients.checks import check_email, check_tax_number, check_website, for
 from app.clients.commands._shared import already_made, apply_changes, check_people, lock_version
 from app.clients.models import Arrangement, Client, ClientKind, ClientStatus, Engagement
 from app.clients.names import clean_name, clean_tags, sort_key
+from app.clients.places import check_region
 from app.clients.policy import can_edit_client
 from app.core.actors import Actor
 from app.core.clock import now, today
@@ -49,6 +50,7 @@ class ClientFacts:
     website: str = ""
     address: str = ""
     country: str | None = None
+    region: str = ""
     currency: str = ""
     language: str = "en"
     zone: str | None = None
@@ -177,6 +179,7 @@ def checked(facts: ClientFacts, *, of: Client | None = None) -> ClientFacts:
         tax_number = check_tax_number(tax_number, country)
     return replace(
         facts, name=clean_name(facts.name), code=code, country=country, tax_number=tax_number,
+        region=check_region(facts.region, country),
         currency=_currency(facts.currency or entity.currency, of), email=check_email(facts.email),
         phone=format_phone(facts.phone, country or entity.country), website=check_website(facts.website),
         tags=clean_tags(list(facts.tags)),

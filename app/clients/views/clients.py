@@ -32,7 +32,7 @@ TOLD = {
     "name": "Name", "code": "Code", "status": "Status", "legal_name": "Legal name", "tax_number": "Tax number",
     "registration_number": "Company number", "email": "E-mail", "phone": "Telephone", "website": "Website",
     "address": "Address", "country": "Country", "currency": "Currency", "tags": "Tags", "notes": "Notes",
-    "terms_days": "Payment terms", "year_end_day": "Year end, day",
+    "terms_days": "Payment terms", "year_end_day": "Year end, day", "region": "State or region",
 }
 
 

@@ -59,7 +59,7 @@ def recount_lags(office_id: UUID | None) -> int:
             .join(Client, Client.id == Task.client_id)
             .where(
                 *_LAGGED, finished.state == TaskState.DONE, Task.state.in_(OPEN_STATES), Task.started_at.is_(None),
-                at_office,
+                finished.done_at.is_not(None), at_office,
             )
             .order_by(Dependency.id)
         )
@@ -69,6 +69,7 @@ def recount_lags(office_id: UUID | None) -> int:
         calendars = calendars_of([row.client_id for row in rows])
         moved = []
         for lag, task_id, client_id, done_at in rows:
+            assert done_at is not None
             opens_on = calendars[client_id].add_working_days(local(done_at).date(), lag.lag_days)
             if lag.opens_on != opens_on:
                 lag.opens_on = opens_on
