@@ -31,6 +31,29 @@ _STATES = sa.text("""
     SELECT id, state, open_value FROM expense
     WHERE open_value <> 0 AND (state IN ('billed', 'written_off') OR deleted_at IS NOT NULL OR NOT billable) LIMIT 100
 """)
+# The figures of an item apart: what was written on or off it, in its own currency, and what standing bills took of it.
+_WRITTEN = sa.text("""
+    WITH posted AS (SELECT p.item_id, p.currency, sum(p.amount) AS amount
+                    FROM ledger_transaction t JOIN posting p ON p.transaction_id = t.id
+                    WHERE t.kind IN ('written_on', 'written_off') AND p.account = 'wip' AND p.item_id IS NOT NULL
+                    GROUP BY 1, 2 HAVING sum(p.amount) <> 0),
+    item AS (SELECT id, currency, written FROM time_entry WHERE written <> 0
+             UNION ALL SELECT id, currency, written FROM expense WHERE written <> 0)
+    SELECT coalesce(i.id, p.item_id) AS id, coalesce(i.written, 0) AS kept, coalesce(p.amount, 0) AS posted
+    FROM posted p FULL JOIN item i ON (i.id, i.currency) = (p.item_id, p.currency)
+    WHERE coalesce(i.written, 0) <> coalesce(p.amount, 0) LIMIT 100
+""")
+_BILLED = sa.text("""
+    WITH taken AS (SELECT x.item_id, sum(x.billed) AS amount
+                   FROM invoice_item x JOIN invoice i ON i.id = x.invoice_id
+                   WHERE x.live AND x.treatment <> 'later' AND i.number IS NOT NULL AND i.kind = 'invoice'
+                   GROUP BY 1 HAVING sum(x.billed) <> 0),
+    item AS (SELECT id, billed FROM time_entry WHERE billed <> 0
+             UNION ALL SELECT id, billed FROM expense WHERE billed <> 0)
+    SELECT coalesce(i.id, t.item_id) AS id, coalesce(i.billed, 0) AS kept, coalesce(t.amount, 0) AS taken
+    FROM taken t FULL JOIN item i ON i.id = t.item_id
+    WHERE coalesce(i.billed, 0) <> coalesce(t.amount, 0) LIMIT 100
+""")
 _ENGAGEMENTS = sa.text("""
     WITH moved AS (
         SELECT p.engagement_id, p.currency,
@@ -119,6 +142,16 @@ def prove_items() -> Iterator[Finding]:
         yield Finding(f"entry {row.id}", f"{row.open} open, {row.moved} by its movements")
     for row in asked(_STATES):
         yield Finding(f"entry {row.id}", f"is {row.state} but worth {row.open_value}")
+
+
+@proof("billing.figures_of_items")
+def prove_figures() -> Iterator[Finding]:
+    """What is written on or off an entry equals its postings of that kind; what is billed of it, what standing bills
+    took."""
+    for row in asked(_WRITTEN):
+        yield Finding(f"entry {row.id}", f"{row.kept} kept as written on or off, {row.posted} posted")
+    for row in asked(_BILLED):
+        yield Finding(f"entry {row.id}", f"{row.kept} kept as billed, {row.taken} on bills")
 
 
 @proof("billing.wip_equation")

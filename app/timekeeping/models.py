@@ -62,7 +62,12 @@ class ItemState(enum.StrEnum):
 
 
 class WipItem(HasId, HasVersion):
-    """What a time entry and an expense share: both are WIP, valued when recorded."""
+    """What a time entry and an expense share: both are WIP, valued when recorded.
+
+    `value` is what it is worth at its recorded rate while it is billable, `written` what was written on less what was
+    written off (its postings of those kinds), `billed` what standing bills took. What is open follows from the three;
+    the database holds every row to it.
+    """
 
     client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
     engagement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("engagement.id"))
@@ -74,32 +79,26 @@ class WipItem(HasId, HasVersion):
     narrative: Mapped[str] = mapped_column(default="")
     currency: Mapped[Currency]
     value: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    written: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    billed: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
     open_value: Mapped[Decimal] = mapped_column(default=Decimal(0))
     state: Mapped[ItemState] = mapped_column(default=ItemState.OPEN)
     hold_reason: Mapped[str] = mapped_column(default="")
     deleted_at: Mapped[dt.datetime | None]
-    value_when_deleted: Mapped[Decimal | None]
 
-    def take_value(self, full: Decimal) -> None:
-        """Be worth this if billable, else nothing. What has been written on or off meanwhile stays written, and an item
-        that is not billable for a while keeps it in mind where a deleted one keeps its open value."""
-        kept = self.value_when_deleted
-        written = kept if kept is not None else (self.open_value or Decimal(0)) - (self.value or Decimal(0))
-        if self.billable:
-            self.value, self.open_value, self.value_when_deleted = full, max(full + written, Decimal(0)), None
-        else:
-            self.value, self.open_value, self.value_when_deleted = Decimal(0), Decimal(0), written or None
+    @property
+    def left(self) -> Decimal:
+        """What is open by its figures; below zero where more is written off or billed than it is worth."""
+        if not self.billable or self.deleted_at is not None:
+            return Decimal(0)
+        return self.value + (self.written or 0) - (self.billed or 0)
 
-    def mark_deleted(self, at: dt.datetime) -> None:
-        """Worth nothing from now on; what was open is remembered, should it be taken back."""
-        self.deleted_at = at
-        if self.billable:
-            self.value_when_deleted, self.open_value = self.open_value, Decimal(0)
 
-    def mark_restored(self) -> None:
-        self.deleted_at = None
-        if self.billable:
-            self.open_value, self.value_when_deleted = self.value_when_deleted or Decimal(0), None
+OPEN_VALUE = (
+    "open_value = CASE WHEN billable AND deleted_at IS NULL THEN value + written - billed ELSE 0 END"
+    " AND open_value >= 0"
+)
+NOTHING_OPEN_WHEN_DONE = "state NOT IN ('billed', 'written_off') OR open_value = 0"
 
 
 class TimeEntry(WipItem, Base):
@@ -135,7 +134,8 @@ class TimeEntry(WipItem, Base):
         ),
         sa.CheckConstraint("recorded > 0 AND recorded <= 86400", name="recorded"),
         sa.CheckConstraint("charged >= 0 AND rate >= 0", name="charged"),
-        sa.CheckConstraint("billable OR open_value = 0", name="non_billable_is_worth_nothing"),
+        sa.CheckConstraint(OPEN_VALUE, name="open_value"),
+        sa.CheckConstraint(NOTHING_OPEN_WHEN_DONE, name="nothing_open_when_done"),
     )
 
 
@@ -166,6 +166,8 @@ class Expense(WipItem, Base):
             postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL"),
         ),
         sa.CheckConstraint("net > 0 AND tax >= 0", name="net"),
+        sa.CheckConstraint(OPEN_VALUE, name="open_value"),
+        sa.CheckConstraint(NOTHING_OPEN_WHEN_DONE, name="nothing_open_when_done"),
     )
 
 

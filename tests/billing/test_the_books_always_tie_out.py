@@ -279,13 +279,19 @@ def test_a_proof_finds_what_does_not_tie_out(session: Session, cast: Cast, world
     approve_invoice(invoice, by=world.bea)
     record_entry(new_id(), world.facts(1, 1), by=world.bea)
     session.execute(sa.text("UPDATE balance SET amount = amount + 1 WHERE account = 'wip'"))
-    session.execute(sa.text("UPDATE time_entry SET open_value = open_value + 1 WHERE state = 'open'"))
+    for figure in ("value + 3", "written - 1", "billed + 1"):
+        name, change = figure.split(" ", 1)
+        session.execute(sa.text(
+            f"UPDATE time_entry SET {name} = {name} {change}, "
+            f"open_value = open_value {change if name != 'billed' else '- 1'} WHERE state = 'open'"
+        ))  # fmt: skip
     session.execute(sa.text("UPDATE invoice SET open_amount = open_amount - 1"))
     session.execute(sa.text("UPDATE number_series SET next_value = 9 WHERE kind = 'invoice'"))
     wrong = {name for name, findings in run_proofs() if findings}
     assert {
         "ledger.balances",
         "billing.wip_of_items",
+        "billing.figures_of_items",
         "billing.wip_equation",
         "billing.open_amounts",
         "billing.numbers",

@@ -82,3 +82,117 @@ def test_every_table_is_under_forced_row_security(real_database: Settings) -> No
         )).all()
     engine.dispose()
     assert bare == []
+
+
+def test_what_an_edit_or_a_split_lost_of_a_write_off_is_put_right_by_the_migration(services: TestServices) -> None:
+    """Each item as the house kept it before, with the movements it had: value, open, deleted or kept, postings."""
+    with empty_database(services, "fm_migrated_with_write_offs") as settings:
+        migrate(settings)
+        engine = sa.create_engine(settings.database_url)
+        with engine.begin() as connection:
+            command.downgrade(alembic_config(connection), "0004")
+            connection.execute(sa.text("COMMENT ON SCHEMA public IS ''"))
+            for loosen in connection.scalars(sa.text("""
+                SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+                FROM pg_constraint WHERE contype = 'f'
+                UNION ALL SELECT format('ALTER TABLE %I ALTER COLUMN %I DROP NOT NULL', table_name, column_name)
+                FROM information_schema.columns
+                WHERE table_name IN ('entity', 'engagement', 'invoice') AND column_name <> 'id'
+            """)).all():
+                connection.execute(sa.text(loosen))
+            _old_items(connection)
+        assert migrate(settings) is True
+        with engine.connect() as connection:
+            found = {
+                row.narrative: (row.value, row.written, row.billed, row.open_value)
+                for row in connection.execute(sa.text("SELECT * FROM time_entry"))
+            }
+            moved: dict[str, Decimal] = dict(connection.execute(sa.text("""
+                SELECT e.narrative, sum(p.amount) FROM posting p JOIN time_entry e ON e.id = p.item_id
+                WHERE p.account = 'wip' AND p.currency = e.currency GROUP BY 1""")).all())
+            kept = connection.scalar(sa.text("SELECT sum(amount) FROM balance"))
+            sums = connection.scalar(sa.text("SELECT sum(amount) FROM client_balance"))
+            months = connection.scalar(sa.text("SELECT sum(amount) FROM account_balance"))
+        engine.dispose()
+    assert found == {
+        "as it was": (100, 0, 0, 100),
+        "ten off": (100, -10, 0, 90),
+        "edited to half and back": (100, -90, 0, 10),
+        "edited to half": (50, -50, 0, 0),
+        "divided": (50, -45, 0, 5),
+        "its part": (50, -45, 0, 5),
+        "deleted": (100, -10, 0, 0),
+        "not billable": (0, -10, 0, 0),
+        "billed": (100, -20, 80, 0),
+    }
+    assert {name: figures[3] for name, figures in found.items()} == {name: moved[name] for name in found}
+    assert kept == sums == months == sum(figures[3] for figures in found.values())
+
+
+def _old_items(connection: sa.Connection) -> None:
+    def id_of(n: int) -> UUID:
+        return UUID(int=n)
+
+    say = connection.execute
+    shared = {"entity": id_of(1), "client": id_of(2), "work": id_of(3), "bill": id_of(4), "person": id_of(5)}
+    say(sa.text("INSERT INTO entity (id, name, currency) VALUES (:entity, 'E', 'GBP')"), shared)
+    say(sa.text(
+        "INSERT INTO engagement (id, client_id, entity_id, number, name, currency) "
+        "VALUES (:work, :client, :entity, 'E1', 'Work', 'GBP')"
+    ), shared)  # fmt: skip
+    items: tuple[tuple[str, int, int, str, dict[str, object], tuple[tuple[str, int], ...]], ...] = (
+        ("as it was", 100, 100, "open", {}, ()),
+        ("ten off", 100, 90, "open", {}, (("written_off", -10),)),
+        ("edited to half and back", 100, 50, "open", {}, (("written_off", -90), ("repriced", 40))),
+        ("edited to half", 50, 0, "open", {}, (("written_off", -90), ("repriced", -10))),
+        ("divided", 50, 5, "open", {}, (("written_off", -90), ("transferred", -5))),
+        ("its part", 50, 5, "open", {"split_from_id": id_of(104)}, (("transferred", 5),)),
+        ("deleted", 100, 0, "open", {"deleted_at": dt.datetime(2026, 2, 1, tzinfo=dt.UTC), "value_when_deleted": 90},
+         (("written_off", -10), ("repriced", -90))),
+        ("not billable", 0, 0, "open", {"billable": False, "value_when_deleted": -10},
+         (("written_off", -10), ("repriced", -90))),
+        ("billed", 100, 0, "billed", {}, (("written_off", -20), ("billed", -80))),
+    )  # fmt: skip
+    for n, (words, value, left, state, more, moves) in enumerate(items):
+        entry = {
+            "id": id_of(100 + n), "client_id": shared["client"], "engagement_id": shared["work"],
+            "person_id": shared["person"], "worked_on": dt.date(2026, 1, 9), "billable": True, "narrative": words,
+            "currency": "GBP", "value": value, "open_value": left, "state": state, "hold_reason": "",
+            "recorded": 3600, "charged": 3600, "rounding": "{}", "rate": 100, "rate_source": "", "activity": "",
+        } | more  # fmt: skip
+        columns = ", ".join(entry)
+        say(sa.text(f"INSERT INTO time_entry ({columns}) VALUES (:{', :'.join(entry)})"), entry)
+        first = () if words == "its part" else (("recorded", 100),)
+        for kind, amount in (*first, *moves):
+            made = connection.scalar(sa.text(
+                "INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason) "
+                "VALUES (:kind, '2026-01-09', '2026-01-09', 'time_entry', :id, '') RETURNING id"
+            ), {"kind": kind, "id": entry["id"]})  # fmt: skip
+            for line, account, sign in ((1, "wip", 1), (2, "wip_memo", -1)):
+                say(sa.text(
+                    "INSERT INTO posting (transaction_id, line, account, amount, currency, base_amount, base_rate, "
+                    "client_id, engagement_id, item_id, age_month) VALUES (:made, :line, :account, :amount, 'GBP', "
+                    ":amount, 1, :client, :work, :id, '2026-01-01')"
+                ), shared | {"made": made, "line": line, "account": account, "amount": sign * amount,
+                             "id": entry["id"]})  # fmt: skip
+    say(sa.text(
+        "INSERT INTO invoice (id, kind, state, number, entity_id, client_id, payer_id, currency, tax_mode, terms_days, "
+        "net, tax, gross, open_amount, note, reason) VALUES (:bill, 'invoice', 'approved', 'INV-1', :entity, :client, "
+        ":client, 'GBP', 'line', 14, 80, 0, 80, 80, '', '')"
+    ), shared)  # fmt: skip
+    say(sa.text(
+        "INSERT INTO invoice_item (invoice_id, item_id, item_kind, treatment, value, billed, live) "
+        "VALUES (:bill, :item, 'time_entry', 'bill', 100, 80, true)"
+    ), shared | {"item": id_of(108)})  # fmt: skip
+    say(sa.text(
+        "INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount) SELECT client_id, "
+        "engagement_id, account, currency, age_month, sum(amount) FROM posting WHERE account = 'wip' GROUP BY 1,2,3,4,5"
+    ))  # fmt: skip
+    say(sa.text(
+        "INSERT INTO client_balance (account, client_id, currency, amount) "
+        "SELECT account, client_id, currency, sum(amount) FROM balance GROUP BY 1, 2, 3"
+    ))  # fmt: skip
+    say(sa.text(
+        "INSERT INTO account_balance (account, currency, age_month, amount) "
+        "SELECT account, currency, age_month, sum(amount) FROM balance GROUP BY 1, 2, 3"
+    ))  # fmt: skip

@@ -25,6 +25,7 @@ from app.core.queue import enqueue
 from app.firm.models import Entity
 from app.ledger.commands import reverse
 from app.ledger.models import LedgerTransaction
+from app.timekeeping.commands.figures import settle
 from app.timekeeping.models import ItemState
 
 
@@ -144,6 +145,9 @@ def _reopen_items(invoice: Invoice) -> None:
     for row in rows:
         row.live = False
         item = items[row.item_id]
-        item.state, item.open_value = ItemState.OPEN, row.value
+        item.billed -= row.billed
+        item.written -= row.billed - row.value  # what issuing wrote on or off to bill just this
+        item.state = ItemState.OPEN
+        settle(item)
         item.version += 1
     db.session.flush()

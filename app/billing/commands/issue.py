@@ -72,7 +72,7 @@ def approve_invoice(
         invoice.send_wanted_by = by.person_id if send else None
         _post_wip(invoice, rows, items, entity.currency, by=by)
         _post_receivable(invoice, lines, entity.currency, by=by)
-        _settle_items(rows)
+        _settle_items(rows, items)
         # Last, so that the series is locked for as short a time as can be.
         number = give_number(invoice, day)
         with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
@@ -184,19 +184,33 @@ def _post_receivable(invoice: Invoice, lines: Sequence[InvoiceLine], base: str, 
     )
 
 
-def _settle_items(rows: Sequence[InvoiceItem]) -> None:
-    """The items leave WIP. Their rows are locked and their values posted, so one statement per table and state."""
-    for treatment, state in ((Treatment.BILL, ItemState.BILLED), (Treatment.WRITE_OFF, ItemState.WRITTEN_OFF)):
-        for table in (TimeEntry, Expense):
-            ids = [row.item_id for row in rows if row.treatment is treatment and row.item_kind == table.__tablename__]
-            if ids:
-                db.session.execute(
-                    sa.update(table)
-                    .where(table.id.in_(ids))
-                    .values(state=state, open_value=0, version=table.version + 1)
-                    .execution_options(synchronize_session=False)
-                )
-                for item_id in ids:
-                    loaded = db.session().identity_map.get(sa.orm.util.identity_key(table, item_id))
-                    if loaded is not None:
-                        db.session.expire(loaded)
+_SETTLE = """
+    UPDATE {table} item SET billed = item.billed + taken.billed, written = item.written + taken.written,
+        open_value = item.open_value + taken.written - taken.billed, state = taken.state,
+        version = item.version + 1, updated_at = :at
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:billed AS numeric[]), CAST(:written AS numeric[]), CAST(:states AS text[]))
+        AS taken (id, billed, written, state)
+    WHERE item.id = taken.id
+"""
+_SETTLE_IN = {table: sa.text(_SETTLE.format(table=table.__tablename__)) for table in (TimeEntry, Expense)}
+
+
+def _settle_items(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> None:
+    """The items leave WIP. Their rows are locked and their values posted, so one statement per table."""
+    for table, statement in _SETTLE_IN.items():
+        mine = [row for row in rows if row.item_kind == table.__tablename__]
+        if not mine:
+            continue
+        columns = {
+            "ids": [row.item_id for row in mine],
+            "billed": [row.billed for row in mine],
+            "written": [row.billed - items[row.item_id].open_value for row in mine],
+            "states": [_STATES[row.treatment].value for row in mine],
+        }
+        db.session.flush()
+        db.session.connection().execute(statement, {**columns, "at": now()})
+        for row in mine:
+            db.session.expire(items[row.item_id])
+
+
+_STATES = {Treatment.BILL: ItemState.BILLED, Treatment.WRITE_OFF: ItemState.WRITTEN_OFF}

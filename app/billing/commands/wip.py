@@ -23,6 +23,7 @@ from app.firm.models import Entity
 from app.ledger.commands import post
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.entries import add_to_task
+from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.wip import Item, Place, move_wip, place_of, wip_legs
 from app.timekeeping.models import ItemState, TimeEntry
@@ -171,7 +172,8 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
                 happened_on=clock.today(),
                 reason=reason,
             )
-            item.open_value += change
+            item.written += change
+            settle(item)
             item.version += 1
             if item.open_value == 0:
                 item.state = ItemState.WRITTEN_OFF

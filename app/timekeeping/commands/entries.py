@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from app.core.rounding import RoundingRule
 from app.jobs.models import Task
 from app.ledger.models import TransactionKind
 from app.people.models import Person
+from app.timekeeping.commands.figures import refuse_other_currency, settle
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import (
     EntryFacts,
@@ -76,12 +78,13 @@ def record_entry(
         return entry
 
 
+ZERO = Decimal(0)
 _SAID = (
     "id", "person_id", "timer_id", "client_id", "engagement_id", "job_id", "task_id", "worked_on", "narrative",
     "activity", "billable", "work_role", "recorded", "charged", "rounding", "rate", "rate_source", "rate_id",
     "currency", "value", "open_value",
 )  # fmt: skip
-_FRESH = {"state": ItemState.OPEN, "hold_reason": "", "version": 1}
+_FRESH = {"state": ItemState.OPEN, "hold_reason": "", "version": 1, "written": ZERO, "billed": ZERO}
 _ENTRY, _TASK = (cast(sa.Table, each.__table__) for each in (TimeEntry, Task))
 _AT = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 _kept = (
@@ -145,6 +148,7 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
         refuse_locked(entry)
         check_version(entry, version)
         facts, setting = setting_for(facts, session.get_one(Person, entry.person_id), by=by)
+        refuse_other_currency(entry, setting.engagement)
         before, old_task, old = place_of(entry), entry.task_id, _told(entry)
         _revalue(entry, facts, setting)
         after = place_of(entry)
@@ -202,7 +206,8 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
         refuse_locked(entry)
         check_version(entry, version)
         before = place_of(entry)
-        entry.mark_deleted(now())
+        entry.deleted_at = now()
+        settle(entry)
         base = base_of(entry.engagement_id)
         add_to_task(entry.task_id, -entry.recorded)
         move_wip(TransactionKind.REPRICED, entry, before, None, by=by, base=base, reason="deleted")
@@ -224,7 +229,8 @@ def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
         lock(entry)
         if entry.deleted_at is None:
             return
-        entry.mark_restored()
+        entry.deleted_at = None
+        settle(entry)
         base = base_of(entry.engagement_id)
         add_to_task(entry.task_id, entry.recorded)
         move_wip(TransactionKind.REPRICED, entry, None, place_of(entry), by=by, base=base, reason="restored")

@@ -20,6 +20,7 @@ from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_upload
 from app.documents.models import Document
 from app.ledger.models import TransactionKind
+from app.timekeeping.commands.figures import be_worth, refuse_other_currency, settle
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, base_of, where_it_belongs
 from app.timekeeping.commands.wip import move_wip, place_of
@@ -71,6 +72,8 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> str:
     engagement, base, is_internal, _, job_id, task_id, _ = row
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it first.", field="work")
+    if expense.currency is not None:
+        refuse_other_currency(expense, engagement)
     charges = engagement.arrangement is not Arrangement.NON_BILLABLE and not is_internal
     expense.client_id, expense.engagement_id = engagement.client_id, engagement.id
     expense.job_id, expense.task_id = job_id, task_id
@@ -80,7 +83,7 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> str:
     expense.mark_up_percent, expense.category = facts.mark_up_percent, facts.category
     expense.narrative, expense.billable = facts.narrative.strip(), facts.billable and charges
     marked_up = round_amount(expense.net * (1 + facts.mark_up_percent / 100), engagement.currency)
-    expense.take_value(marked_up)
+    be_worth(expense, marked_up)
     return str(base)
 
 
@@ -148,7 +151,8 @@ def delete_expense(expense: Expense, *, by: Actor) -> None:
         refuse_locked(expense)
         before = place_of(expense)
         base = base_of(expense.engagement_id)
-        expense.mark_deleted(now())
+        expense.deleted_at = now()
+        settle(expense)
         move_wip(TransactionKind.REPRICED, expense, before, None, by=by, base=base, reason="deleted")
         record("timekeeping.expense.delete", expense, by=by, net=expense.net, topics=("wip",))
 
@@ -160,7 +164,8 @@ def restore_expense(expense: Expense, *, by: Actor) -> None:
         lock(expense)
         if expense.deleted_at is None:
             return
-        expense.mark_restored()
+        expense.deleted_at = None
+        settle(expense)
         base = base_of(expense.engagement_id)
         move_wip(TransactionKind.REPRICED, expense, None, place_of(expense), by=by, base=base, reason="restored")
         record("timekeeping.expense.restore", expense, by=by, net=expense.net, topics=("wip",))

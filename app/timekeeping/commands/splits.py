@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
 from app.activity.commands import record
+from app.core import clock
 from app.core.actors import Actor
-from app.core.db import transaction
+from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
+from app.ledger.commands import post
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.entries import topics_of
+from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import base_of
-from app.timekeeping.commands.wip import move_wip, place_of
+from app.timekeeping.commands.wip import place_of, wip_legs
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import can_edit_item
 
@@ -51,13 +55,14 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
         refuse_locked(entry)
         if not dt.timedelta() < taken < entry.recorded:
             raise Refused("The part must be shorter than the whole and longer than nothing.", field="taken")
-        before = place_of(entry)
+        worth, written, base = entry.value, entry.written, base_of(entry.engagement_id)
         part = _take(entry, new_id, taken, narrative)
         session.add(part)
         session.flush()
-        base = base_of(entry.engagement_id)
-        move_wip(TransactionKind.TRANSFERRED, entry, before, place_of(entry), by=by, base=base)
-        move_wip(TransactionKind.TRANSFERRED, part, None, place_of(part), by=by, base=base)
+        if entry.billable:
+            _share(TransactionKind.TRANSFERRED, entry, part, worth - entry.value, entry.worked_on, by=by, base=base)
+        kind = TransactionKind.WRITTEN_OFF if written < 0 else TransactionKind.WRITTEN_ON
+        _share(kind, entry, part, written - entry.written, clock.today(), by=by, base=base)
         record(
             "timekeeping.entry.split",
             entry,
@@ -70,28 +75,35 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
         return part
 
 
+def _share(
+    kind: TransactionKind, entry: TimeEntry, part: TimeEntry, amount: Decimal, on: dt.date, *, by: Actor, base: str
+) -> None:
+    """Move a figure's share from the entry to its part, so that each item's figures equal its postings."""
+    legs = [*wip_legs(replace(place_of(entry), amount=-amount)), *wip_legs(replace(place_of(part), amount=amount))]
+    post(kind, legs, by=by, currency=entry.currency, base=base, source=entry, happened_on=on, reason="split")
+
+
 def _take(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, narrative: str) -> TimeEntry:
+    """The part as a row of its own. What bills took stays with the entry that they name."""
     share = Decimal(taken.total_seconds()) / Decimal(entry.recorded.total_seconds())
     charged = dt.timedelta(seconds=round(Decimal(entry.charged.total_seconds()) * share))
-    worth = round_amount(entry.value * share, entry.currency)
-    still_open = round_amount(entry.open_value * share, entry.currency)
-    entry.recorded -= taken
-    entry.charged -= charged
-    entry.value -= worth
-    entry.open_value -= still_open
-    written = entry.value_when_deleted
-    kept = round_amount(written * share, entry.currency) if written else None
-    if written and kept:
-        entry.value_when_deleted = written - kept
-    entry.version += 1
-    return TimeEntry(
+    worth, written = (round_amount(figure * share, entry.currency) for figure in (entry.value, entry.written))
+    with db.session.no_autoflush:
+        entry.recorded -= taken
+        entry.charged -= charged
+        entry.value -= worth
+        entry.written -= written
+        settle(entry)
+        entry.version += 1
+    part = TimeEntry(
         id=new_id,
         split_from_id=entry.id,
         recorded=taken,
         charged=charged,
         narrative=narrative or entry.narrative,
         value=worth,
-        open_value=still_open,
-        value_when_deleted=kept,
+        written=written,
         **{name: getattr(entry, name) for name in SHARED},
     )
+    settle(part)
+    return part

@@ -24,6 +24,7 @@ from app.core.rounding import RoundingRule, RoundPer
 from app.firm.models import Entity, Firm
 from app.jobs.models import Job, Task
 from app.people.models import Person
+from app.timekeeping.commands.figures import be_worth
 from app.timekeeping.models import Rate, TimeEntry
 from app.timekeeping.rates import applies, choose, given
 
@@ -188,8 +189,8 @@ def take_rate(entry: TimeEntry, setting: Setting) -> None:
 
 
 def take_value(entry: TimeEntry) -> None:
-    """Value the entry; what has been written on or off it meanwhile stays written."""
-    entry.take_value(charged_value(entry.charged, entry.rate, entry.currency))
+    """Value the entry; what has been written on or off it meanwhile stays written. Raises Refused."""
+    be_worth(entry, charged_value(entry.charged, entry.rate, entry.currency))
 
 
 def _recorded_beside(entry: TimeEntry) -> int:

@@ -14,10 +14,10 @@ CROSS JOIN LATERAL (SELECT (60 * (6 + n * 7919 % 85) + n % 60)::int AS recorded)
 JOIN rate ON rate.id = bench.id(6, CASE s.work_role WHEN 'partner' THEN 0 WHEN 'reviewer' THEN 1 ELSE 2 END);
 
 INSERT INTO time_entry (id, client_id, engagement_id, job_id, task_id, person_id, worked_on, narrative, currency, value,
-                        open_value, state, recorded, charged, rounding, rate, rate_source, rate_id, work_role, version,
+                        billed, open_value, state, recorded, charged, rounding, rate, rate_source, rate_id, work_role, version,
                         created_at, updated_at)
 SELECT bench.id(22, n), client_id, engagement_id, job_id, task_id, person_id, worked_on, narrative, 'GBP', value,
-    CASE WHEN billed THEN 0 ELSE value END, CASE WHEN billed THEN 'billed' ELSE 'open' END, recorded, charged,
+    CASE WHEN billed THEN value ELSE 0 END, CASE WHEN billed THEN 0 ELSE value END, CASE WHEN billed THEN 'billed' ELSE 'open' END, recorded, charged,
     '{"per": "entry", "mode": "up", "minimum": 0, "increment": 6}', rate, 'the grade, from 1 January 2020', rate_id,
     work_role, CASE WHEN billed THEN 2 ELSE 1 END, worked_on + TIME '17:00', worked_on + TIME '17:00'
 FROM bench.entry ORDER BY n;

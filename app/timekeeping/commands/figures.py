@@ -1,0 +1,46 @@
+"""The figures of an item: what it is worth, what is written on or off and billed of it, and so what is open."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from app.clients.models import Engagement
+from app.core.errors import Refused
+from app.core.wording import amount
+from app.timekeeping.models import Expense, TimeEntry, WipItem
+
+
+def be_worth(item: WipItem, full: Decimal) -> None:
+    """Be worth this if billable, else nothing; what is written and billed stays. Raises Refused when that is more."""
+    item.value = full if item.billable else Decimal(0)
+    settle(item)
+
+
+def settle(item: WipItem) -> None:
+    """Bring what is open in line with the item's other figures. Raises Refused where nothing would cover them."""
+    if item.left < 0:
+        raise Refused(
+            f"It would be worth {amount(item.value, item.currency)}, but {_taken(item)}; take that back first.",
+            field="net" if isinstance(item, Expense) else "recorded",
+        )
+    item.open_value = item.left
+
+
+def refuse_other_currency(item: TimeEntry | Expense, engagement: Engagement) -> None:
+    """An amount written off or billed is in the currency it was decided in; it does not follow into another one."""
+    if engagement.currency != item.currency and (item.written or item.billed):
+        raise Refused(
+            f"“{engagement.name}” is kept in {engagement.currency}, and {_taken(item)}; take that back first.",
+            field="work",
+        )
+
+
+def _taken(item: WipItem) -> str:
+    """“90.00 of it is written off”, with what bills took of it."""
+    parts = []
+    if item.written:
+        parts.append(f"{amount(abs(item.written), item.currency)} {item.currency} of it is written "
+                     f"{'off' if item.written < 0 else 'on'}")
+    if item.billed:
+        parts.append(f"{amount(item.billed, item.currency)} {item.currency} {'' if parts else 'of it '}is billed")
+    return " and ".join(parts)
