@@ -1,9 +1,9 @@
-"""What is written on or off an item and what is billed of it are figures of their own, held by the database.
+"""What is written off an item and what is billed of it are figures of their own, held by the database.
 
-Until now what was written off was the difference of two other columns, and edits could lose it. The figure is taken
-from the item's postings. Where an item says otherwise the ledger is made to agree, by postings of its own that carry
-`PUT_RIGHT` as their reason: an item that has been divided, drafted or billed keeps what it has open; any other is open
-by what was really written off it.
+Until now what was written off was the difference of two other columns, so an edit or a split could part it from its
+postings, and a move could carry it into a currency without such small units. What each item has open stays as it is, to
+the whole unit of its currency, and so does every sum; where the figure and its postings differ, postings of the kinds
+`written_on` or `written_off` and `repriced`, with `PUT_RIGHT` as their reason, make them agree without moving anything.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-PUT_RIGHT = "put right: what was written off had been lost by an edit or a split"
+PUT_RIGHT = "put right: an edit, a split or a move had parted it from its figure"
 ITEMS = ("time_entry", "expense")
 WHOLE = (
     "ADP", "AFN", "ALL", "BIF", "BYR", "CLP", "DJF", "ESP", "GNF", "IQD", "IRR", "ISK", "ITL", "JPY", "KMF", "KPW",
@@ -38,19 +38,17 @@ def upgrade() -> None:
         for name in ("written", "billed"):
             op.add_column(table, sa.Column(name, sa.Numeric(18, 4), server_default="0", nullable=False))
         op.execute(f"""
-            UPDATE {table} item SET written = posted.amount FROM (
-                SELECT p.item_id, p.currency, sum(p.amount) AS amount
-                FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
-                WHERE p.account = 'wip' AND t.kind IN ('written_on', 'written_off') GROUP BY 1, 2
-            ) posted WHERE posted.item_id = item.id AND posted.currency = item.currency AND posted.amount <> 0
-        """)
-        op.execute(f"""
             UPDATE {table} item SET billed = taken.amount FROM (
                 SELECT x.item_id, sum(x.billed) AS amount FROM invoice_item x JOIN invoice i ON i.id = x.invoice_id
                 WHERE x.live AND x.treatment <> 'later' AND i.number IS NOT NULL AND i.kind = 'invoice' GROUP BY 1
             ) taken WHERE taken.item_id = item.id AND taken.amount <> 0
         """)
-        for row in op.get_bind().execute(_differing(table)).all():
+        differences = op.get_bind().execute(_differing(table)).all()
+        op.execute(f"""
+            UPDATE {table} SET written = {WRITTEN}, open_value = round(open_value, {DIGITS})
+            WHERE {WRITTEN} <> 0 OR open_value <> round(open_value, {DIGITS})
+        """)
+        for row in differences:
             _put_right(table, row)
         op.drop_column(table, "value_when_deleted")
         op.create_check_constraint(
@@ -74,55 +72,72 @@ def upgrade() -> None:
         op.execute("ALTER TABLE posting VALIDATE CONSTRAINT ck_posting_whole_units")
 
 
+# What was written on or off by the columns of old: an item that was deleted or not billable kept it in mind.
+WRITTEN = f"""round(CASE WHEN NOT billable THEN coalesce(value_when_deleted, 0)
+                      WHEN deleted_at IS NOT NULL THEN coalesce(value_when_deleted, 0) - value
+                      ELSE open_value + billed - value END, {DIGITS})"""
+
+
 def _differing(table: str) -> sa.TextClause:
-    """Items whose figures do not make what they have open; `written` is what their postings say."""
-    family = "false" if table == "expense" else (
-        "i.split_from_id IS NOT NULL OR EXISTS (SELECT FROM time_entry part WHERE part.split_from_id = i.id)"
-    )  # fmt: skip
+    """Items and currencies in which what is written on or off is not what is posted, or open is no whole unit."""
     return sa.text(f"""
-        SELECT i.*, ({family}) OR i.state = 'drafted' OR i.billed <> 0 AS keeps_open, e.currency AS base
-        FROM {table} i JOIN engagement g ON g.id = i.engagement_id JOIN entity e ON e.id = g.entity_id
-        WHERE i.open_value <> CASE WHEN i.billable AND i.deleted_at IS NULL THEN i.value + i.written - i.billed
-                                   ELSE 0 END
-           OR i.billable AND i.value + i.written - i.billed < 0
-           OR ({family}) AND (NOT i.billable OR i.deleted_at IS NOT NULL)
-              AND i.written <> coalesce(i.value_when_deleted, 0) - CASE WHEN i.billable THEN i.value ELSE 0 END
-        ORDER BY i.id
+        WITH posted AS (
+            SELECT p.item_id, p.currency, sum(p.amount) AS amount, max(p.transaction_id) AS last
+            FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
+            WHERE p.account = 'wip' AND t.kind IN ('written_on', 'written_off') GROUP BY 1, 2
+        ), item AS (
+            SELECT id, currency, client_id, engagement_id, worked_on, {WRITTEN} AS written,
+                   round(open_value, {DIGITS}) - open_value AS rounding
+            FROM {table}
+        )
+        SELECT i.id, coalesce(p.currency, i.currency) AS currency,
+               coalesce(p.currency, i.currency) = i.currency AS own, i.client_id, i.engagement_id,
+               date_trunc('month', i.worked_on)::date AS month, i.rounding, p.last,
+               CASE WHEN coalesce(p.currency, i.currency) = i.currency THEN i.written ELSE 0 END
+                   - coalesce(p.amount, 0) AS change
+        FROM item i LEFT JOIN posted p ON p.item_id = i.id
+        WHERE CASE WHEN coalesce(p.currency, i.currency) = i.currency THEN i.written ELSE 0 END <> coalesce(p.amount, 0)
+           OR i.rounding <> 0 AND coalesce(p.currency, i.currency) = i.currency
+        UNION ALL
+        SELECT i.id, i.currency, true, i.client_id, i.engagement_id, date_trunc('month', i.worked_on)::date, i.rounding,
+               NULL, i.written
+        FROM item i WHERE (i.written <> 0 OR i.rounding <> 0)
+          AND EXISTS (SELECT FROM posted p WHERE p.item_id = i.id)
+          AND NOT EXISTS (SELECT FROM posted p WHERE p.item_id = i.id AND p.currency = i.currency)
+        ORDER BY 1, 2
     """)
 
 
 def _put_right(table: str, row: Any) -> None:
-    if row.keeps_open:
-        live = row.billable and row.deleted_at is None
-        open_value = row.open_value if live else row.value_when_deleted or Decimal(0)
-        written = open_value - (row.value if row.billable else 0) + row.billed
-    else:
-        written = max(row.written, row.billed - row.value) if row.billable else row.written
-    change = written - row.written  # as written on or off, and taken back as repriced: nothing moves
-    if change:
-        _post(table, row, "written_on" if change > 0 else "written_off", change)
-        _post(table, row, "repriced", -change)
-    left = row.value + written - row.billed if row.billable and row.deleted_at is None else Decimal(0)
-    if left != row.open_value:
-        _post(table, row, "repriced", left - row.open_value)
-    op.get_bind().execute(
-        sa.text(
-            f"UPDATE {table} SET written = :written, open_value = :left, version = version + 1, "
-            "state = CASE WHEN state IN ('billed', 'written_off') AND :left <> 0 THEN 'open' ELSE state END "
-            "WHERE id = :id"
-        ),
-        {"written": written, "left": left, "id": row.id},
-    )
+    """Post what is missing as written on or off and take it back as repriced, where it lies: nothing moves by it."""
+    place = {"client": row.client_id, "engagement": row.engagement_id, "month": row.month}
+    if not row.own:
+        found = op.get_bind().execute(
+            sa.text(
+                "SELECT client_id AS client, engagement_id AS engagement, age_month AS month FROM posting "
+                "WHERE transaction_id = :last AND item_id = :id AND account = 'wip' AND currency = :currency LIMIT 1"
+            ),
+            {"last": row.last, "id": row.id, "currency": row.currency},
+        )
+        place = dict(found.mappings().one())
+    rounding = row.rounding if row.own else Decimal(0)
+    if row.change:
+        _post(table, row, "written_on" if row.change > 0 else "written_off", row.change, place)
+    if rounding != row.change:
+        _post(table, row, "repriced", rounding - row.change, place)
 
 
-def _post(table: str, row: Any, kind: str, amount: Decimal) -> None:
+def _post(table: str, row: Any, kind: str, amount: Decimal, place: dict[str, Any]) -> None:
     """One transaction of WIP against its memo, dated in the open, at the exchange rate that the item had last."""
     connection = op.get_bind()
     facts = {
-        "kind": kind, "table": table, "id": row.id, "reason": PUT_RIGHT, "amount": amount, "currency": row.currency,
-        "client": row.client_id, "engagement": row.engagement_id, "month": row.worked_on.replace(day=1),
-        "base": row.base,
+        **place, "kind": kind, "table": table, "id": row.id, "reason": PUT_RIGHT, "amount": amount,
+        "currency": row.currency,
     }  # fmt: skip
+    facts["base"] = connection.scalar(
+        sa.text("SELECT e.currency FROM engagement g JOIN entity e ON e.id = g.entity_id WHERE g.id = :engagement"),
+        facts,
+    )
     made = connection.scalar(
         sa.text("""
             INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason)

@@ -117,7 +117,7 @@ def test_what_an_edit_or_a_split_lost_of_a_write_off_is_put_right_by_the_migrati
     assert found == {
         "as it was": (100, 0, 0, 100),
         "ten off": (100, -10, 0, 90),
-        "edited to half and back": (100, -90, 0, 10),
+        "edited to half and back": (100, -50, 0, 50),
         "edited to half": (50, -50, 0, 0),
         "divided": (50, -45, 0, 5),
         "its part": (50, -45, 0, 5),
