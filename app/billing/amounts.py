@@ -6,10 +6,10 @@ import datetime as dt
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from app.billing.models import InvoiceItem, InvoiceLine, LineKind, TaxMode, Treatment
-from app.core.money import round_amount, split
+from app.core.money import round_amount, split, unit
 from app.firm.models import TaxTreatment
 
 HUNDRED = Decimal(100)
@@ -85,6 +85,22 @@ def spread_total(
         parts[i] = min(worth[i], left)
         left -= parts[i]
     return parts
+
+
+def spread_signed(total: Decimal, amounts: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Spread a total by amounts of which some may be negative, as a rebate for one of two engagements is.
+
+    By the largest remainder: the parts add up to the total, and the sum of the amounts gives back the amounts.
+    """
+    whole, step = sum(amounts, ZERO), unit(currency)
+    if whole == 0:
+        raise ValueError("There is nothing to spread over.")
+    exact = [total * amount / whole / step for amount in amounts]
+    parts = [value.to_integral_value(ROUND_FLOOR) for value in exact]
+    order = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
+    for i in order[: int(total / step - sum(parts))]:
+        parts[i] += 1
+    return [part * step for part in parts]
 
 
 def needs_reason(lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> bool:

@@ -85,6 +85,10 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
         "lock",
         lambda d: f"closed the books of {dt.date.fromisoformat(d['month']).strftime('%B %Y')}",
     ),
+    "ledger.postings.redated": (
+        "history",
+        lambda d: f"gave {d['postings']:,} postings their entity and day of age; they said {d['sha256']} before",
+    ),
     "ledger.rate.add": ("money", lambda d: f"set 1 {d['currency']} to {d['rate']} {d['base']}"),
 }
 

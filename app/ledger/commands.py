@@ -20,7 +20,8 @@ from app.core.errors import Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.ledger.ageing import month_of
-from app.ledger.models import Account, AccountBalance, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
+from app.ledger.books import Books, books_of_entity
+from app.ledger.models import Account, AccountBalance, Book, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
 from app.ledger.policy import can_close_period, can_gather, can_post
 from app.ledger.queries import rate_on
 
@@ -33,7 +34,7 @@ PERIOD_LOCK = 7140
 class Leg:
     """One side of a transaction: debit positive, credit negative, in the transaction's currency.
 
-    `age_on` is the date whose month the amount ages from: the work date for WIP, the due date for receivables.
+    `aged_on` is the day that the amount ages from: the work date for WIP, the due date for receivables.
     """
 
     account: Account
@@ -43,7 +44,7 @@ class Leg:
     invoice_id: UUID | None = None
     payment_id: UUID | None = None
     item_id: UUID | None = None
-    age_on: dt.date | None = None
+    aged_on: dt.date | None = None
 
 
 _POST = sa.text("""
@@ -51,9 +52,9 @@ _POST = sa.text("""
         SELECT * FROM unnest(
             CAST(:account AS text[]), CAST(:amount AS numeric[]), CAST(:base_amount AS numeric[]),
             CAST(:client_id AS uuid[]), CAST(:engagement_id AS uuid[]), CAST(:invoice_id AS uuid[]),
-            CAST(:payment_id AS uuid[]), CAST(:item_id AS uuid[]), CAST(:age_month AS date[])
+            CAST(:payment_id AS uuid[]), CAST(:item_id AS uuid[]), CAST(:aged_on AS date[]), CAST(:book AS text[])
         ) WITH ORDINALITY AS leg (account, amount, base_amount, client_id, engagement_id, invoice_id, payment_id,
-                                  item_id, age_month, line)
+                                  item_id, aged_on, book, line)
     ), made AS (
         INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason, by_id,
                                         reverses_id)
@@ -64,10 +65,11 @@ _POST = sa.text("""
                CAST(:reverses_id AS bigint)
         RETURNING id
     ), posted AS (
-        INSERT INTO posting (transaction_id, line, account, amount, currency, base_amount, base_rate, client_id,
-                             engagement_id, invoice_id, payment_id, item_id, age_month)
-        SELECT made.id, leg.line, leg.account, leg.amount, :currency, leg.base_amount, CAST(:base_rate AS numeric),
-               leg.client_id, leg.engagement_id, leg.invoice_id, leg.payment_id, leg.item_id, leg.age_month
+        INSERT INTO posting (transaction_id, line, entity_id, book, account, amount, currency, base_amount, base_rate,
+                             client_id, engagement_id, invoice_id, payment_id, item_id, aged_on)
+        SELECT made.id, leg.line, CAST(:entity_id AS uuid), leg.book, leg.account, leg.amount, :currency,
+               leg.base_amount, CAST(:base_rate AS numeric), leg.client_id, leg.engagement_id, leg.invoice_id,
+               leg.payment_id, leg.item_id, leg.aged_on
         FROM made, legs AS leg
     ), clients AS (
         INSERT INTO client_balance (account, client_id, currency, amount)
@@ -77,19 +79,19 @@ _POST = sa.text("""
         ON CONFLICT (account, client_id, currency)
         DO UPDATE SET amount = client_balance.amount + excluded.amount
         RETURNING 1
-    ), months AS (
-        INSERT INTO account_balance (account, currency, age_month, amount)
-        SELECT account, :currency, age_month, sum(amount)
+    ), days AS (
+        INSERT INTO account_balance (account, currency, aged_on, amount)
+        SELECT account, :currency, aged_on, sum(amount)
         FROM legs WHERE account = ANY (CAST(:kept AS text[]))
         GROUP BY 1, 3 HAVING sum(amount) <> 0
     ), kept AS (
-        INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount)
-        SELECT client_id, coalesce(engagement_id, CAST(:no_engagement AS uuid)), account, :currency, age_month,
+        INSERT INTO balance (client_id, engagement_id, account, currency, aged_on, amount)
+        SELECT client_id, coalesce(engagement_id, CAST(:no_engagement AS uuid)), account, :currency, aged_on,
                sum(amount)
         FROM legs WHERE account = ANY (CAST(:kept AS text[]))
           AND (SELECT count(*) FROM clients) > 0  -- whoever posts for a client takes turns at the client's row
         GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5
-        ON CONFLICT (client_id, engagement_id, account, currency, age_month)
+        ON CONFLICT (client_id, engagement_id, account, currency, aged_on)
         DO UPDATE SET amount = balance.amount + excluded.amount
     )
     SELECT id FROM made
@@ -102,7 +104,7 @@ def post(
     *,
     by: Actor,
     currency: str,
-    base: str,
+    books: Books,
     source: Any,
     happened_on: dt.date,
     reason: str = "",
@@ -111,18 +113,18 @@ def post(
 ) -> int | None:
     """Append one balanced transaction and move the kept balances with it. Zero legs are left out.
 
-    `base` is the entity's own currency. It is posted on `happened_on`, or, when that month is closed, on the first
-    day that is still open. `rate` is the exchange rate of what is being taken back; else the day's own is looked up.
-    Returns its id, None when nothing was left to post. Raises Refused without a rate.
+    `books` are those of the entity whose act it is. It is posted on `happened_on`, or, when that month is closed, on
+    the first day that is still open. `rate` is the exchange rate of what is being taken back; else the day's own is
+    looked up. Returns its id, None when nothing was left to post. Raises Refused without a rate.
     """
     authorize(by, can_post)
     legs = [leg for leg in legs if leg.amount]
     if not legs:
         return None
-    if sum(leg.amount for leg in legs) != 0:
+    if any(sum(leg.amount for leg in legs if leg.account.book is book) for book in Book):
         raise ValueError(f"{kind}: the legs do not sum to zero.")
-    rate = rate if rate is not None else rate_on(currency, base, happened_on)
-    base_amounts = _in_base([leg.amount for leg in legs], rate, base)
+    rate = rate if rate is not None else rate_on(currency, books.currency, happened_on)
+    base_amounts = _in_base(legs, rate, books.currency)
     columns: dict[str, list[Any]] = defaultdict(list)
     for leg, base_amount in zip(legs, base_amounts, strict=True):
         columns["account"].append(leg.account.value)
@@ -130,7 +132,8 @@ def post(
         columns["base_amount"].append(base_amount)
         for name in ("client_id", "engagement_id", "invoice_id", "payment_id", "item_id"):
             columns[name].append(getattr(leg, name))
-        columns["age_month"].append(month_of(leg.age_on or happened_on))
+        columns["aged_on"].append(leg.aged_on or happened_on)
+        columns["book"].append(leg.account.book.value)
     db.session.flush()
     result = db.session.connection().execute(
         _POST,
@@ -143,6 +146,7 @@ def post(
             "reason": reason,
             "by_id": by.person_id,
             "reverses_id": reverses,
+            "entity_id": books.entity_id,
             "currency": currency,
             "base_rate": rate,
             "no_engagement": NO_ENGAGEMENT,
@@ -155,16 +159,16 @@ def post(
 _GATHER = sa.text("""
     WITH gone AS (
         DELETE FROM account_balance WHERE id IN (SELECT id FROM account_balance ORDER BY id FOR UPDATE SKIP LOCKED)
-        RETURNING account, currency, age_month, amount
+        RETURNING account, currency, aged_on, amount
     )
-    INSERT INTO account_balance (account, currency, age_month, amount)
-    SELECT account, currency, age_month, sum(amount) FROM gone GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3
+    INSERT INTO account_balance (account, currency, aged_on, amount)
+    SELECT account, currency, aged_on, sum(amount) FROM gone GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3
 """)
 GATHER_FROM = 1000
 
 
 def gather_account_balances(*, by: Actor) -> bool:
-    """Make one row a month of an account's many changes. Nobody who posts or reads waits; False while they are few."""
+    """Make one row a day of an account's many changes. Nobody who posts or reads waits; False while they are few."""
     authorize(by, can_gather)
     if (db.session.scalar(sa.select(sa.func.count()).select_from(AccountBalance)) or 0) < GATHER_FROM:
         return False
@@ -173,19 +177,19 @@ def gather_account_balances(*, by: Actor) -> bool:
     return True
 
 
-def _in_base(amounts: Sequence[Decimal], rate: Decimal, base: str) -> list[Decimal]:
-    """The amounts in base currency; the last one takes the rounding, so that they balance too."""
+def _in_base(legs: Sequence[Leg], rate: Decimal, base: str) -> list[Decimal]:
+    """The amounts in base currency; in each book the last one takes the rounding, so that they balance too."""
     if rate == 1:
-        return list(amounts)
-    converted = [round_amount(amount * rate, base) for amount in amounts]
-    converted[-1] -= sum(converted)
+        return [leg.amount for leg in legs]
+    converted = [round_amount(leg.amount * rate, base) for leg in legs]
+    for book in {leg.account.book for leg in legs}:
+        own = [i for i, leg in enumerate(legs) if leg.account.book is book]
+        converted[own[-1]] -= sum(converted[i] for i in own)
     return converted
 
 
-def reverse(
-    transaction_id: int, *, by: Actor, base: str, source: Any, reason: str, on: dt.date | None = None
-) -> int | None:
-    """Append the opposite of a transaction at the rate it had, dated in the open period.
+def reverse(transaction_id: int, *, by: Actor, source: Any, reason: str, on: dt.date | None = None) -> int | None:
+    """Append the opposite of a transaction in its books and at the rate it had, dated in the open period.
 
     The database refuses a second reversal of the same one.
     """
@@ -203,7 +207,7 @@ def reverse(
             invoice_id=p.invoice_id,
             payment_id=p.payment_id,
             item_id=p.item_id,
-            age_on=p.age_month,
+            aged_on=p.aged_on,
         )
         for p in rows
     ]
@@ -212,7 +216,7 @@ def reverse(
         legs,
         by=by,
         currency=rows[0].currency,
-        base=base,
+        books=books_of_entity(rows[0].entity_id),
         source=source,
         happened_on=on or today(),
         reason=reason,

@@ -14,7 +14,11 @@ from app.core.db import Base, Currency, HasId
 
 
 class Account(enum.StrEnum):
-    """The fixed chart. WIP stands at selling value against a memo contra and leaves the house in no export."""
+    """The fixed chart. WIP stands at selling value against a memo contra and leaves the house in no export.
+
+    What exchange rates make a payment worth more or less than its bill goes to GAIN_LOSS, in base currency alone.
+    Clients' own money lies in CLIENT_BANK and is owed to them in CLIENT_LEDGER: a book apart.
+    """
 
     WIP = "wip"
     WIP_MEMO = "wip_memo"
@@ -25,6 +29,20 @@ class Account(enum.StrEnum):
     BANK = "bank"
     CREDIT = "credit"
     EXPENSE = "expense"
+    GAIN_LOSS = "gain_loss"
+    CLIENT_BANK = "client_bank"
+    CLIENT_LEDGER = "client_ledger"
+
+    @property
+    def book(self) -> Book:
+        return Book.CLIENT_MONEY if self in (Account.CLIENT_BANK, Account.CLIENT_LEDGER) else Book.OFFICE
+
+
+class Book(enum.StrEnum):
+    """The firm's own money, and that of its clients: an entity's transaction balances in each by itself."""
+
+    OFFICE = "office"
+    CLIENT_MONEY = "client_money"
 
 
 class TransactionKind(enum.StrEnum):
@@ -79,7 +97,11 @@ WHOLE_UNITS = (
 
 
 class Posting(Base):
-    """One side of a transaction: debit positive, credit negative. `item_id` is a time entry or an expense."""
+    """One side of a transaction: debit positive, credit negative. `item_id` is a time entry or an expense.
+
+    `aged_on` is the day that the amount ages from: of the work for WIP, due for receivables, received for credit.
+    A receivable names the engagement that it was billed for. A base amount may stand without an amount.
+    """
 
     __tablename__ = "posting"
 
@@ -87,6 +109,8 @@ class Posting(Base):
         sa.BigInteger, sa.ForeignKey("ledger_transaction.id"), primary_key=True, autoincrement=False
     )
     line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entity_id: Mapped[UUID] = mapped_column(sa.ForeignKey("entity.id"))
+    book: Mapped[Book] = mapped_column(default=Book.OFFICE, server_default=Book.OFFICE.value)
     account: Mapped[Account]
     amount: Mapped[Decimal]
     currency: Mapped[Currency]
@@ -97,15 +121,18 @@ class Posting(Base):
     invoice_id: Mapped[UUID | None]
     payment_id: Mapped[UUID | None]
     item_id: Mapped[UUID | None]
-    age_month: Mapped[dt.date | None]
+    aged_on: Mapped[dt.date]
 
     __table_args__ = (
         sa.Index("ix_posting_engagement_account", "engagement_id", "account"),
         sa.Index("ix_posting_item_id", "item_id", postgresql_where=sa.text("item_id IS NOT NULL")),
         sa.Index("ix_posting_invoice_id", "invoice_id", postgresql_where=sa.text("invoice_id IS NOT NULL")),
         sa.Index("ix_posting_payment_id", "payment_id", postgresql_where=sa.text("payment_id IS NOT NULL")),
-        sa.CheckConstraint("amount <> 0", name="amount"),
+        sa.CheckConstraint("amount <> 0 OR base_amount <> 0", name="amount"),
         sa.CheckConstraint(WHOLE_UNITS, name="whole_units"),
+        sa.CheckConstraint(
+            "(account IN ('client_bank', 'client_ledger')) = (book = 'client_money')", name="book_of_account"
+        ),
     )
 
 
@@ -120,7 +147,7 @@ class LedgerPeriod(Base):
 
 
 class Balance(Base):
-    """A kept copy: the sum of postings by engagement (or client), account and month of origin. `verify` proves it."""
+    """A kept copy: the sum of postings by engagement (or client), account and day of origin. `verify` proves it."""
 
     __tablename__ = "balance"
 
@@ -128,7 +155,7 @@ class Balance(Base):
     engagement_id: Mapped[UUID] = mapped_column(primary_key=True)
     account: Mapped[Account] = mapped_column(primary_key=True)
     currency: Mapped[Currency] = mapped_column(primary_key=True)
-    age_month: Mapped[dt.date] = mapped_column(primary_key=True)
+    aged_on: Mapped[dt.date] = mapped_column(primary_key=True)
     amount: Mapped[Decimal]
 
     __table_args__ = (sa.Index("ix_balance_account", "account", "client_id", postgresql_where=sa.text("amount <> 0")),)
@@ -153,9 +180,9 @@ class ClientBalance(Base):
 
 
 class AccountBalance(Base):
-    """A kept copy: an account's sum by month of origin, over everybody. Its rows are changes that add up.
+    """A kept copy: an account's sum by day of origin, over everybody. Its rows are changes that add up.
 
-    Whoever posts appends a change and so waits for nobody; now and then the changes are gathered into one row a month.
+    Whoever posts appends a change and so waits for nobody; now and then the changes are gathered into one row a day.
     """
 
     __tablename__ = "account_balance"
@@ -163,7 +190,7 @@ class AccountBalance(Base):
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     account: Mapped[Account]
     currency: Mapped[Currency]
-    age_month: Mapped[dt.date]
+    aged_on: Mapped[dt.date]
     amount: Mapped[Decimal]
 
 

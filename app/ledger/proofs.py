@@ -11,8 +11,8 @@ from app.core.db import db
 from app.core.proofs import Finding, proof
 
 _BALANCED = sa.text("""
-    SELECT transaction_id, currency, sum(amount) AS off, sum(base_amount) AS base_off
-    FROM posting GROUP BY transaction_id, currency
+    SELECT transaction_id, currency, entity_id, book, sum(amount) AS off, sum(base_amount) AS base_off
+    FROM posting GROUP BY transaction_id, currency, entity_id, book
     HAVING sum(amount) <> 0 OR sum(base_amount) <> 0
     ORDER BY transaction_id LIMIT 100
 """)
@@ -23,16 +23,16 @@ _EMPTY = sa.text("""
 _BALANCES = sa.text("""
     WITH posted AS (
         SELECT client_id, coalesce(engagement_id, '00000000-0000-0000-0000-000000000000'::uuid) AS engagement_id,
-               account, currency, age_month, sum(amount) AS amount
+               account, currency, aged_on, sum(amount) AS amount
         FROM posting WHERE account IN ('wip', 'receivable', 'credit')
         GROUP BY 1, 2, 3, 4, 5
     )
     SELECT coalesce(p.client_id, b.client_id) AS client_id, coalesce(p.account, b.account) AS account,
-           coalesce(p.currency, b.currency) AS currency, coalesce(p.age_month, b.age_month) AS age_month,
+           coalesce(p.currency, b.currency) AS currency, coalesce(p.aged_on, b.aged_on) AS aged_on,
            coalesce(p.amount, 0) AS posted, coalesce(b.amount, 0) AS kept
     FROM posted p FULL JOIN balance b
-      ON (b.client_id, b.engagement_id, b.account, b.currency, b.age_month)
-       = (p.client_id, p.engagement_id, p.account, p.currency, p.age_month)
+      ON (b.client_id, b.engagement_id, b.account, b.currency, b.aged_on)
+       = (p.client_id, p.engagement_id, p.account, p.currency, p.aged_on)
     WHERE coalesce(p.amount, 0) <> coalesce(b.amount, 0)
     ORDER BY 1, 2, 3, 4 LIMIT 100
 """)
@@ -44,11 +44,11 @@ _CLIENTS = sa.text("""
     WHERE coalesce(s.amount, 0) <> coalesce(c.amount, 0)
     ORDER BY 1, 2 LIMIT 100
 """)
-_MONTHS = sa.text("""
-    WITH summed AS (SELECT account, currency, age_month, sum(amount) AS amount FROM balance GROUP BY 1, 2, 3),
-         kept AS (SELECT account, currency, age_month, sum(amount) AS amount FROM account_balance GROUP BY 1, 2, 3)
-    SELECT account, currency, age_month, coalesce(s.amount, 0) AS summed, coalesce(k.amount, 0) AS kept
-    FROM summed s FULL JOIN kept k USING (account, currency, age_month)
+_DAYS = sa.text("""
+    WITH summed AS (SELECT account, currency, aged_on, sum(amount) AS amount FROM balance GROUP BY 1, 2, 3),
+         kept AS (SELECT account, currency, aged_on, sum(amount) AS amount FROM account_balance GROUP BY 1, 2, 3)
+    SELECT account, currency, aged_on, coalesce(s.amount, 0) AS summed, coalesce(k.amount, 0) AS kept
+    FROM summed s FULL JOIN kept k USING (account, currency, aged_on)
     WHERE coalesce(s.amount, 0) <> coalesce(k.amount, 0)
     ORDER BY 1, 2, 3 LIMIT 100
 """)
@@ -71,7 +71,7 @@ def asked(statement: sa.TextClause) -> sa.Result[Any]:
 
 @proof("ledger.balanced")
 def prove_balanced() -> Iterator[Finding]:
-    """Every transaction has postings, and they sum to zero in their currency and in base."""
+    """Every transaction has postings, and they sum to zero in their currency and in base, in each entity and book."""
     for row in asked(_BALANCED):
         yield Finding(
             f"transaction {row.transaction_id}", f"out of balance by {row.off} {row.currency}, {row.base_off} in base"
@@ -85,21 +85,21 @@ def prove_balances() -> Iterator[Finding]:
     """Kept balances equal the sums of their postings."""
     for row in asked(_BALANCES):
         yield Finding(
-            f"{row.account} of client {row.client_id}, {row.age_month:%Y-%m}",
+            f"{row.account} of client {row.client_id}, {row.aged_on}",
             f"{row.kept} {row.currency} kept, {row.posted} posted",
         )
 
 
 @proof("ledger.sums")
 def prove_sums() -> Iterator[Finding]:
-    """The kept sums of clients and of accounts by month equal the kept balances."""
+    """The kept sums of clients and of accounts by day equal the kept balances."""
     for row in asked(_CLIENTS):
         yield Finding(
             f"{row.account} of client {row.client_id}", f"{row.kept} {row.currency} kept, {row.summed} in its balances"
         )
-    for row in asked(_MONTHS):
+    for row in asked(_DAYS):
         yield Finding(
-            f"{row.account} of {row.age_month:%Y-%m}", f"{row.kept} {row.currency} kept, {row.summed} in its balances"
+            f"{row.account} of {row.aged_on}", f"{row.kept} {row.currency} kept, {row.summed} in its balances"
         )
 
 

@@ -50,12 +50,12 @@ def rate_on(currency: str, base: str, day: dt.date) -> Decimal:
     return rate
 
 
-def age_columns(on: dt.date, month: Any, amount: Any) -> list[sa.Label[Decimal]]:
+def age_columns(on: dt.date, day: Any, amount: Any) -> list[sa.Label[Decimal]]:
     """The five sums of an ageing, to put into any grouped select."""
     starts = bucket_starts(on)
-    conditions = [month >= starts[0]]
-    conditions += [sa.and_(month >= start, month < newer) for newer, start in zip(starts, starts[1:], strict=False)]
-    conditions.append(month < starts[-1])
+    conditions = [day >= starts[0]]
+    conditions += [sa.and_(day >= start, day < newer) for newer, start in zip(starts, starts[1:], strict=False)]
+    conditions.append(day < starts[-1])
     return [
         sa.func.coalesce(sa.func.sum(amount).filter(condition), 0).label(f"age_{i}")
         for i, condition in enumerate(conditions)
@@ -68,7 +68,7 @@ def aged_total(account: Account, on: dt.date, *, seen_by: Actor) -> list[Aged]:
     source: Any = AccountBalance if whole else Balance
     sight = [] if whole else within_sight(seen_by, Balance.client_id, Balance.engagement_id)
     statement = (
-        sa.select(source.currency, *age_columns(on, source.age_month, source.amount))
+        sa.select(source.currency, *age_columns(on, source.aged_on, source.amount))
         .where(source.account == account, source.amount != 0, *sight)
         .group_by(source.currency)
         .order_by(source.currency)

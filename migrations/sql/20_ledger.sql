@@ -1,11 +1,14 @@
--- Every transaction sums to zero per currency and in base, judged once per transaction when it commits.
+-- Every transaction sums to zero per currency and in base, in each entity and book by itself; judged once per
+-- transaction when it commits.
 CREATE OR REPLACE FUNCTION check_balanced() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE bad record;
 BEGIN
-    SELECT currency, sum(amount) AS off, sum(base_amount) AS base_off INTO bad FROM posting
-    WHERE transaction_id = NEW.id GROUP BY currency HAVING sum(amount) <> 0 OR sum(base_amount) <> 0 LIMIT 1;
+    SELECT currency, book, sum(amount) AS off, sum(base_amount) AS base_off INTO bad FROM posting
+    WHERE transaction_id = NEW.id GROUP BY currency, entity_id, book
+    HAVING sum(amount) <> 0 OR sum(base_amount) <> 0 LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'transaction % is out of balance by % %', NEW.id, bad.off, bad.currency
+        RAISE EXCEPTION 'transaction % is out of balance by % % (% in base) in the book %', NEW.id, bad.off,
+            bad.currency, bad.base_off, bad.book
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_balanced';
     END IF;
     IF NOT EXISTS (SELECT FROM posting WHERE transaction_id = NEW.id) THEN

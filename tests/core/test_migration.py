@@ -60,8 +60,7 @@ def test_what_was_posted_before_the_sums_were_kept_is_summed_by_the_migration(se
                     "INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount) "
                     "VALUES (:client, gen_random_uuid(), 'wip', 'GBP', CAST(:month AS date), :amount)"
                 ), {"client": UUID(int=7), "month": month, "amount": amount})
-        assert migrate(settings) is True
-        with engine.connect() as connection:
+            command.upgrade(alembic_config(connection), "0003")
             of_client = connection.execute(sa.text("SELECT client_id, amount FROM client_balance")).all()
             of_month = connection.execute(sa.text("SELECT age_month, amount FROM account_balance")).all()
         engine.dispose()

@@ -15,6 +15,7 @@ from app.clients.models import Engagement
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
 from app.ledger import commands
+from app.ledger.books import Books
 from app.ledger.commands import Leg, gather_account_balances, post
 from app.ledger.models import Account, AccountBalance, TransactionKind
 from app.ledger.proofs import prove_sums
@@ -32,8 +33,8 @@ def post_wip(engagement_ids: list[UUID]) -> None:
             legs = [Leg(account=Account.WIP, amount=Decimal(1), **place)]
             legs.append(Leg(account=Account.WIP_MEMO, amount=Decimal(-1), **place))
             post(
-                TransactionKind.RECORDED, legs, by=SYSTEM, currency="GBP", base="GBP", source=work,
-                happened_on=dt.date(2026, 3, 10),
+                TransactionKind.RECORDED, legs, by=SYSTEM, currency="GBP", books=Books(work.entity_id, "GBP"),
+                source=work, happened_on=dt.date(2026, 3, 10),
             )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from app.core.errors import NotAllowed, Refused
 from app.core.proofs import Finding
 from app.ledger import commands
 from app.ledger.ageing import age_in_days, bucket_index, bucket_starts
+from app.ledger.books import Books
 from app.ledger.commands import Leg, close_period, gather_account_balances, post, reverse
 from app.ledger.models import Account, AccountBalance, ClientBalance, LedgerTransaction, TransactionKind
 from app.ledger.proofs import prove_sums
@@ -30,7 +31,7 @@ def record_wip(
     cast: Cast, amount: str, on: dt.date = dt.date(2026, 3, 10), work: Engagement | None = None, **values: object
 ) -> int:
     work = work or cast.acme_work
-    key = {"client_id": work.client_id, "engagement_id": work.id, "age_on": on}
+    key = {"client_id": work.client_id, "engagement_id": work.id, "aged_on": on}
     legs = [
         Leg(account=Account.WIP, amount=Decimal(amount), **key),
         Leg(account=Account.WIP_MEMO, amount=-Decimal(amount), **key),
@@ -40,7 +41,7 @@ def record_wip(
         legs,
         by=cast.actor(cast.sam),
         currency="GBP",
-        base="GBP",
+        books=Books(cast.entity.id, "GBP"),
         source=work,
         happened_on=on,
         **values,
@@ -64,7 +65,7 @@ def test_legs_that_do_not_sum_to_zero_are_refused_before_they_reach_the_database
             [Leg(account=Account.WIP, amount=Decimal(1), client_id=cast.acme.id)],
             by=cast.actor(cast.sam),
             currency="GBP",
-            base="GBP",
+            books=Books(cast.entity.id, "GBP"),
             source=cast.acme_work,
             happened_on=dt.date(2026, 1, 1),
         )
@@ -81,10 +82,10 @@ def test_the_database_refuses_an_unbalanced_transaction_at_commit(session: Sessi
         )
         db.session.execute(
             sa.text(
-                "INSERT INTO posting (transaction_id, line, account, amount, currency, base_amount, base_rate) "
-                "VALUES (:t, 1, 'bank', 5, 'GBP', 5, 1)"
+                "INSERT INTO posting (transaction_id, line, entity_id, account, amount, currency, base_amount, "
+                "base_rate, aged_on) VALUES (:t, 1, :entity, 'bank', 5, 'GBP', 5, 1, '2026-01-01')"
             ),
-            {"t": made},
+            {"t": made, "entity": cast.entity.id},
         )
         db.session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
 
@@ -100,10 +101,10 @@ def test_nobody_changes_what_was_posted(session: Session, cast: Cast, change: st
 
 def test_a_reversal_brings_the_balance_back_and_happens_once(session: Session, cast: Cast) -> None:
     made = record_wip(cast, "75")
-    reverse(made, by=cast.actor(cast.pat), base="GBP", source=cast.acme_work, reason="Wrong client")
+    reverse(made, by=cast.actor(cast.pat), source=cast.acme_work, reason="Wrong client")
     assert balance_of(Account.WIP, seen_by=cast.actor(cast.pat), client_id=cast.acme.id) == {}
     with pytest.raises(DBAPIError, match="uq_ledger_transaction_reverses_id"), transaction():
-        reverse(made, by=cast.actor(cast.pat), base="GBP", source=cast.acme_work, reason="Again")
+        reverse(made, by=cast.actor(cast.pat), source=cast.acme_work, reason="Again")
 
 
 def test_a_closed_period_takes_nothing_and_a_late_correction_lands_in_the_open_one(
@@ -172,7 +173,7 @@ def test_a_foreign_currency_needs_a_rate_and_names_the_way_to_add_it(session: Se
             legs,
             by=cast.actor(cast.pat),
             currency="EUR",
-            base="GBP",
+            books=Books(cast.entity.id, "GBP"),
             source=cast.acme_work,
             happened_on=dt.date(2026, 1, 1),
         )

@@ -42,8 +42,8 @@ def test_every_figure_counts_the_rows_that_it_opens(cast: Any, jobs: None) -> No
 def test_wip_and_hours_leave_out_what_a_wall_hides(cast: Any) -> None:
     for client, work, amount in ((cast.acme, cast.acme_work, 100), (cast.rival, cast.rival_work, 40)):
         keep(Balance(client_id=client.id, engagement_id=work.id, account=Account.WIP, currency="GBP",
-                     age_month=today().replace(day=1), amount=Decimal(amount)))
-        keep(AccountBalance(account=Account.WIP, currency="GBP", age_month=today().replace(day=1),
+                     aged_on=today(), amount=Decimal(amount)))
+        keep(AccountBalance(account=Account.WIP, currency="GBP", aged_on=today(),
                             amount=Decimal(amount)))
         keep(TimeEntry(client_id=client.id, engagement_id=work.id, person_id=cast.sam.id, worked_on=today(),
                        recorded=dt.timedelta(hours=2), charged=dt.timedelta(hours=2, minutes=6), currency="GBP",

@@ -23,6 +23,7 @@ from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity
+from app.ledger.books import Books
 from app.ledger.commands import reverse
 from app.ledger.models import LedgerTransaction
 from app.timekeeping.commands.figures import settle
@@ -45,7 +46,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
             raise Refused("Only an issued bill can be credited, and only once.")
         entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)
-        release_allocations(invoice, by=by, base=entity.currency, reason=reason)
+        release_allocations(invoice, by=by, books=Books(entity.id, entity.currency), reason=reason)
         note = _note_for(invoice, credit_id, reason, by=by)
         session.add(note)
         session.flush()
@@ -64,7 +65,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
             )
             .order_by(LedgerTransaction.id.desc())
         ).all():
-            reverse(transaction_id, by=by, base=entity.currency, source=note, reason=reason)
+            reverse(transaction_id, by=by, source=note, reason=reason)
         _reopen_items(invoice)
         invoice.state, invoice.send_wanted_by = InvoiceState.VOID, None
         session.flush()

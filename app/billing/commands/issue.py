@@ -29,6 +29,7 @@ from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity, TaxTreatment
+from app.ledger.books import Books
 from app.ledger.commands import Leg, post
 from app.ledger.models import Account, TransactionKind
 from app.timekeeping.commands.wip import Item, Place, wip_legs
@@ -70,8 +71,9 @@ def approve_invoice(
         invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None
-        _post_wip(invoice, rows, items, entity.currency, by=by)
-        _post_receivable(invoice, lines, entity.currency, by=by)
+        books = Books(entity.id, entity.currency)
+        _post_wip(invoice, rows, items, books, by=by)
+        _post_receivable(invoice, lines, books, by=by)
         _settle_items(rows, items)
         # Last, so that the series is locked for as short a time as can be.
         number = give_number(invoice, day)
@@ -122,7 +124,7 @@ def _check(
 
 
 def _post_wip(
-    invoice: Invoice, rows: Sequence[InvoiceItem], items: Mapping[UUID, Item], base: str, *, by: Actor
+    invoice: Invoice, rows: Sequence[InvoiceItem], items: Mapping[UUID, Item], books: Books, *, by: Actor
 ) -> None:
     """Write the difference off or on, then take what is billed out of WIP: three transactions for the whole bill."""
     moves: dict[TransactionKind, list[Leg]] = {
@@ -142,7 +144,7 @@ def _post_wip(
             legs,
             by=by,
             currency=invoice.currency,
-            base=base,
+            books=books,
             source=invoice,
             happened_on=invoice.issued_on,
             reason="" if kind is TransactionKind.BILLED else invoice.reason or FIXED_FEE,
@@ -153,15 +155,21 @@ def _place(item: Item, amount: Decimal) -> Place:
     return Place(item.client_id, item.engagement_id, item.id, item.worked_on, amount, item.currency)
 
 
-def _post_receivable(invoice: Invoice, lines: Sequence[InvoiceLine], base: str, *, by: Actor) -> None:
+def _post_receivable(invoice: Invoice, lines: Sequence[InvoiceLine], books: Books, *, by: Actor) -> None:
+    """What the payer owes, for each engagement apart, against revenue and tax."""
+    owed: dict[UUID | None, Decimal] = {}
+    for line in lines:
+        owed[line.engagement_id] = owed.get(line.engagement_id, ZERO) + line.net + line.tax
     legs = [
         Leg(
             account=Account.RECEIVABLE,
-            amount=invoice.gross,
+            amount=gross,
             client_id=invoice.payer_id,
+            engagement_id=engagement_id,
             invoice_id=invoice.id,
-            age_on=invoice.due_on,
+            aged_on=invoice.due_on,
         )
+        for engagement_id, gross in owed.items()
     ]
     for line in lines:
         account = Account.RECOVERED if line.kind is LineKind.EXPENSE else Account.REVENUE
@@ -178,7 +186,7 @@ def _post_receivable(invoice: Invoice, lines: Sequence[InvoiceLine], base: str, 
         legs,
         by=by,
         currency=invoice.currency,
-        base=base,
+        books=books,
         source=invoice,
         happened_on=invoice.issued_on,
     )

@@ -24,7 +24,7 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.money import round_amount
 from app.core.permissions import authorize
-from app.firm.models import Entity
+from app.ledger.books import Books, books_of_entity
 from app.ledger.commands import post
 from app.ledger.models import Account, Posting, TransactionKind
 
@@ -76,13 +76,13 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
         )
         session.add(payment)
         session.flush()
-        base = session.get_one(Entity, facts.entity_id).currency
+        books = books_of_entity(facts.entity_id)
         post(
             TransactionKind.PAID,
             payment_legs(payment),
             by=by,
             currency=facts.currency,
-            base=base,
+            books=books,
             source=payment,
             happened_on=facts.received_on,
         )
@@ -90,7 +90,7 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
             invoices, parts = _oldest_first(payment)
         else:
             invoices, parts = _named(facts.parts)
-        told = _allocate(payment, invoices, parts, left=amount, by=by, base=base, on=facts.received_on)
+        told = _allocate(payment, invoices, parts, left=amount, by=by, books=books, on=facts.received_on)
         record(
             "billing.payment.record",
             payment,
@@ -138,7 +138,7 @@ def credit_left(payment: Payment) -> Decimal:
 def allocate_payment(payment: Payment, parts: Parts | None, *, by: Actor) -> None:
     """Put credit that is left of a payment onto invoices; without `parts`, oldest due first."""
     authorize(by, can_record_payment, payment)
-    with transaction() as session:
+    with transaction():
         invoices, wanted = _named(parts) if parts is not None else _oldest_first(payment)
         lock_payment(payment)
         if payment.reversed_at:
@@ -148,8 +148,8 @@ def allocate_payment(payment: Payment, parts: Parts | None, *, by: Actor) -> Non
             wanted = _within(wanted, left)
         if not wanted:
             raise Refused("Nothing was put on any invoice.", field="parts")
-        base = session.get_one(Entity, payment.entity_id).currency
-        told = _allocate(payment, invoices, wanted, left=left, by=by, base=base, on=clock.today())
+        books = books_of_entity(payment.entity_id)
+        told = _allocate(payment, invoices, wanted, left=left, by=by, books=books, on=clock.today())
         record(
             "billing.payment.allocate",
             payment,
@@ -178,7 +178,7 @@ def _allocate(
     *,
     left: Decimal,
     by: Actor,
-    base: str,
+    books: Books,
     on: dt.date,
 ) -> list[str]:
     """Post each part on its locked invoice, not before that was issued. Answers the numbers of the invoices."""
@@ -210,7 +210,7 @@ def _allocate(
             allocation_legs(payment, invoice, part),
             by=by,
             currency=payment.currency,
-            base=base,
+            books=books,
             source=payment,
             happened_on=day,
         )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
-
-import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.commands.items import items_by_id
@@ -15,11 +13,11 @@ from app.clients.models import Engagement, EngagementStatus
 from app.clients.policy import can_see
 from app.core import clock
 from app.core.actors import Actor
-from app.core.db import db, transaction
+from app.core.db import transaction
 from app.core.errors import NotFound, Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
-from app.firm.models import Entity
+from app.ledger.books import books_of_each
 from app.ledger.commands import post
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.entries import add_to_task
@@ -42,16 +40,6 @@ def _reason(reason: str) -> str:
     if not reason.strip():
         raise Refused("Say why; it stays with the amount.", field="reason")
     return reason.strip()
-
-
-def base_currencies(engagement_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """The base currency of the entity that each engagement belongs to."""
-    rows = db.session.execute(
-        sa.select(Engagement.id, Entity.currency)
-        .join(Entity, Entity.id == Engagement.entity_id)
-        .where(Engagement.id.in_(set(engagement_ids)))
-    )
-    return {engagement_id: currency for engagement_id, currency in rows}
 
 
 def hold_items(ids: Sequence[UUID], reason: str, *, by: Actor) -> int:
@@ -97,7 +85,7 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
         if target.status is EngagementStatus.CLOSED:
             raise Refused(f"“{target.name}” is closed.", field="engagement_id")
         items = _fetch(ids, by=by)
-        bases = base_currencies([target.id, *(item.engagement_id for item in items)])
+        books = books_of_each([target.id, *(item.engagement_id for item in items)])
         for item in items:
             if item.currency != target.currency:
                 raise Refused(
@@ -118,8 +106,8 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
                 before,
                 place_of(item),
                 by=by,
-                base=bases[target.id],
-                base_before=bases[before.engagement_id],
+                books=books[target.id],
+                books_before=books[before.engagement_id],
                 reason=reason,
             )
             record(
@@ -157,7 +145,7 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
     with transaction():
         items = _fetch(ids, by=by)
         authorize(by, can_write_off, *items)
-        bases = base_currencies(item.engagement_id for item in items)
+        books = books_of_each(item.engagement_id for item in items)
         for item in items:
             change = round_amount(item.open_value * percent / 100, item.currency)
             place = Place(item.client_id, item.engagement_id, item.id, item.worked_on, change, item.currency)
@@ -167,7 +155,7 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
                 wip_legs(place),
                 by=by,
                 currency=item.currency,
-                base=bases[item.engagement_id],
+                books=books[item.engagement_id],
                 source=item,
                 happened_on=clock.today(),
                 reason=reason,

@@ -131,7 +131,7 @@ def _movements(client_id: UUID, currency: str, start: dt.date, end: dt.date) -> 
 
 def _ages(client_id: UUID, currency: str, day: dt.date) -> list[tuple[str, Decimal]]:
     rows = db.session.execute(
-        sa.select(Posting.age_month, sa.func.sum(Posting.amount))
+        sa.select(Posting.aged_on, sa.func.sum(Posting.amount))
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
         .where(
             Posting.client_id == client_id,
@@ -139,7 +139,7 @@ def _ages(client_id: UUID, currency: str, day: dt.date) -> list[tuple[str, Decim
             Posting.currency == currency,
             LedgerTransaction.happened_on <= day,
         )
-        .group_by(Posting.age_month)
+        .group_by(Posting.aged_on)
     ).all()
     ages = [ZERO] * len(BUCKETS)
     for month, amount in rows:

@@ -131,7 +131,7 @@ def _kept(account: Account, day: dt.date) -> tuple[sa.Select[*tuple[Any, ...]], 
             Client.name,
             Client.code,
             largest.c.currency,
-            *age_columns(day, Balance.age_month, Balance.amount),
+            *age_columns(day, Balance.aged_on, Balance.amount),
             largest.c.amount,
         )
         .join(largest, largest.c.client_id == Client.id)
@@ -155,7 +155,7 @@ def _kept(account: Account, day: dt.date) -> tuple[sa.Select[*tuple[Any, ...]], 
     totals = (
         sa.select(
             AccountBalance.currency,
-            *age_columns(day, AccountBalance.age_month, AccountBalance.amount),
+            *age_columns(day, AccountBalance.aged_on, AccountBalance.amount),
             total,
             clients,
         )
@@ -179,7 +179,7 @@ def aged_page(
     grouped = sa.select(
         source.c.client_id,
         source.c.currency,
-        *age_columns(day, source.c.age_month, source.c.amount),
+        *age_columns(day, source.c.aged_on, source.c.amount),
         sa.func.sum(source.c.amount).label("total"),
     )
     if conditions:
@@ -230,7 +230,7 @@ def client_conditions(found: WipFilter) -> list[sa.ColumnElement[bool]]:
 def balances_of(account: Account, seen_by: Actor) -> sa.Subquery:
     """The kept balances of an account, as a source of `aged_page`."""
     return (
-        sa.select(Balance.client_id, Balance.engagement_id, Balance.currency, Balance.age_month, Balance.amount)
+        sa.select(Balance.client_id, Balance.engagement_id, Balance.currency, Balance.aged_on, Balance.amount)
         .where(
             Balance.account == account,
             Balance.amount != 0,
@@ -242,7 +242,7 @@ def balances_of(account: Account, seen_by: Actor) -> sa.Subquery:
 
 def _postings(day: dt.date, seen_by: Actor) -> sa.Subquery:
     return (
-        sa.select(Posting.client_id, Posting.engagement_id, Posting.currency, Posting.age_month, Posting.amount)
+        sa.select(Posting.client_id, Posting.engagement_id, Posting.currency, Posting.aged_on, Posting.amount)
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
         .where(
             Posting.account == Account.WIP,
@@ -259,7 +259,7 @@ def _items(person_id: UUID, seen_by: Actor) -> sa.Subquery:
             table.client_id,
             table.engagement_id,
             table.currency,
-            sa.cast(sa.func.date_trunc("month", table.worked_on), sa.Date).label("age_month"),
+            table.worked_on.label("aged_on"),
             table.open_value.label("amount"),
         ).where(
             table.person_id == person_id,
@@ -284,7 +284,7 @@ def wip_by_engagement(client_id: UUID, *, seen_by: Actor) -> list[AgedRow]:
             Engagement.name,
             Engagement.number,
             source.c.currency,
-            *age_columns(clock.today(), source.c.age_month, source.c.amount),
+            *age_columns(clock.today(), source.c.aged_on, source.c.amount),
             sa.func.sum(source.c.amount),
         )
         .join(source, source.c.engagement_id == Engagement.id)

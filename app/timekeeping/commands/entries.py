@@ -20,6 +20,7 @@ from app.core.errors import NotFound
 from app.core.permissions import authorize
 from app.core.rounding import RoundingRule
 from app.jobs.models import Task
+from app.ledger.books import books_of
 from app.ledger.models import TransactionKind
 from app.people.models import Person
 from app.timekeeping.commands.figures import refuse_other_currency, settle
@@ -27,7 +28,6 @@ from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import (
     EntryFacts,
     Setting,
-    base_of,
     check_facts,
     describe,
     setting_for,
@@ -62,7 +62,7 @@ def record_entry(
         value(entry, setting)
         if not _insert_once(entry):
             return _already_there(entry_id, timer_id, person.id)
-        move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, base=setting.entity_currency)
+        move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, books=setting.books)
         record(
             "timekeeping.entry.record",
             entry,
@@ -161,8 +161,8 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
             before,
             after,
             by=by,
-            base=setting.entity_currency,
-            base_before=base_of(before.engagement_id) if moved else "",
+            books=setting.books,
+            books_before=books_of(before.engagement_id) if moved else None,
         )
         record(
             "timekeeping.entry.edit",
@@ -208,9 +208,9 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
         before = place_of(entry)
         entry.deleted_at = now()
         settle(entry)
-        base = base_of(entry.engagement_id)
+        books = books_of(entry.engagement_id)
         add_to_task(entry.task_id, -entry.recorded)
-        move_wip(TransactionKind.REPRICED, entry, before, None, by=by, base=base, reason="deleted")
+        move_wip(TransactionKind.REPRICED, entry, before, None, by=by, books=books, reason="deleted")
         record(
             "timekeeping.entry.delete",
             entry,
@@ -231,9 +231,9 @@ def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
             return
         entry.deleted_at = None
         settle(entry)
-        base = base_of(entry.engagement_id)
+        books = books_of(entry.engagement_id)
         add_to_task(entry.task_id, entry.recorded)
-        move_wip(TransactionKind.REPRICED, entry, None, place_of(entry), by=by, base=base, reason="restored")
+        move_wip(TransactionKind.REPRICED, entry, None, place_of(entry), by=by, books=books, reason="restored")
         record(
             "timekeeping.entry.restore",
             entry,

@@ -19,10 +19,11 @@ from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_upload
 from app.documents.models import Document
+from app.ledger.books import Books, books_of
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.figures import be_worth, refuse_other_currency, settle
 from app.timekeeping.commands.locks import lock, refuse_locked
-from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, base_of, where_it_belongs
+from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, where_it_belongs
 from app.timekeeping.commands.wip import move_wip, place_of
 from app.timekeeping.models import Expense
 from app.timekeeping.policy import can_edit_item, can_record_time
@@ -63,13 +64,13 @@ def _check(facts: ExpenseFacts) -> None:
         raise Refused(f"At most {LONGEST_NARRATIVE:,} characters; shorten it.", field="narrative")
 
 
-def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> str:
-    """Fill the expense from what was said; answers the entity's base currency. Raises NotFound, Refused."""
+def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
+    """Fill the expense from what was said; answers the books it goes into. Raises NotFound, Refused."""
     row = where_it_belongs(facts)
     if row is None or not can_see(by, row[0].client_id, row[0].id):
         raise NotFound()
     _check(facts)
-    engagement, base, is_internal, _, job_id, task_id, _ = row
+    engagement, currency, is_internal, _, job_id, task_id, _ = row
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it first.", field="work")
     if expense.currency is not None:
@@ -84,7 +85,7 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> str:
     expense.narrative, expense.billable = facts.narrative.strip(), facts.billable and charges
     marked_up = round_amount(expense.net * (1 + facts.mark_up_percent / 100), engagement.currency)
     be_worth(expense, marked_up)
-    return str(base)
+    return Books(engagement.entity_id, currency)
 
 
 def record_expense(
@@ -97,10 +98,10 @@ def record_expense(
         if existing is not None:
             return existing
         expense = Expense(id=expense_id, person_id=person_id or by.id, document_id=document_id)
-        base = _describe(expense, facts, by=by)
+        books = _describe(expense, facts, by=by)
         session.add(expense)
         session.flush()
-        move_wip(TransactionKind.RECORDED, expense, None, place_of(expense), by=by, base=base)
+        move_wip(TransactionKind.RECORDED, expense, None, place_of(expense), by=by, books=books)
         record(
             "timekeeping.expense.record",
             expense,
@@ -123,13 +124,13 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
         refuse_locked(expense)
         check_version(expense, version)
         before, old = place_of(expense), {"net": expense.net, "narrative": expense.narrative}
-        base = _describe(expense, facts, by=by)
+        books = _describe(expense, facts, by=by)
         if before.client_id != expense.client_id:
             expense.document_id = None
         moved = before.engagement_id != expense.engagement_id
         kind = TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED
-        base_before = base_of(before.engagement_id) if moved else ""
-        move_wip(kind, expense, before, place_of(expense), by=by, base=base, base_before=base_before)
+        books_before = books_of(before.engagement_id) if moved else None
+        move_wip(kind, expense, before, place_of(expense), by=by, books=books, books_before=books_before)
         record(
             "timekeeping.expense.edit",
             expense,
@@ -150,10 +151,10 @@ def delete_expense(expense: Expense, *, by: Actor) -> None:
             return
         refuse_locked(expense)
         before = place_of(expense)
-        base = base_of(expense.engagement_id)
+        books = books_of(expense.engagement_id)
         expense.deleted_at = now()
         settle(expense)
-        move_wip(TransactionKind.REPRICED, expense, before, None, by=by, base=base, reason="deleted")
+        move_wip(TransactionKind.REPRICED, expense, before, None, by=by, books=books, reason="deleted")
         record("timekeeping.expense.delete", expense, by=by, net=expense.net, topics=("wip",))
 
 
@@ -166,8 +167,8 @@ def restore_expense(expense: Expense, *, by: Actor) -> None:
             return
         expense.deleted_at = None
         settle(expense)
-        base = base_of(expense.engagement_id)
-        move_wip(TransactionKind.REPRICED, expense, None, place_of(expense), by=by, base=base, reason="restored")
+        books = books_of(expense.engagement_id)
+        move_wip(TransactionKind.REPRICED, expense, None, place_of(expense), by=by, books=books, reason="restored")
         record("timekeeping.expense.restore", expense, by=by, net=expense.net, topics=("wip",))
 
 

@@ -14,12 +14,12 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
+from app.ledger.books import Books, books_of
 from app.ledger.commands import post
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.entries import topics_of
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import lock, refuse_locked
-from app.timekeeping.commands.valuing import base_of
 from app.timekeeping.commands.wip import place_of, wip_legs
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import can_edit_item
@@ -55,14 +55,14 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
         refuse_locked(entry)
         if not dt.timedelta() < taken < entry.recorded:
             raise Refused("The part must be shorter than the whole and longer than nothing.", field="taken")
-        worth, written, base = entry.value, entry.written, base_of(entry.engagement_id)
+        worth, written, books = entry.value, entry.written, books_of(entry.engagement_id)
         part = _take(entry, new_id, taken, narrative)
         session.add(part)
         session.flush()
         if entry.billable:
-            _share(TransactionKind.TRANSFERRED, entry, part, worth - entry.value, entry.worked_on, by=by, base=base)
+            _share(TransactionKind.TRANSFERRED, entry, part, worth - entry.value, entry.worked_on, by=by, books=books)
         kind = TransactionKind.WRITTEN_OFF if written < 0 else TransactionKind.WRITTEN_ON
-        _share(kind, entry, part, written - entry.written, clock.today(), by=by, base=base)
+        _share(kind, entry, part, written - entry.written, clock.today(), by=by, books=books)
         record(
             "timekeeping.entry.split",
             entry,
@@ -76,11 +76,11 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
 
 
 def _share(
-    kind: TransactionKind, entry: TimeEntry, part: TimeEntry, amount: Decimal, on: dt.date, *, by: Actor, base: str
+    kind: TransactionKind, entry: TimeEntry, part: TimeEntry, amount: Decimal, on: dt.date, *, by: Actor, books: Books
 ) -> None:
     """Move a figure's share from the entry to its part, so that each item's figures equal its postings."""
     legs = [*wip_legs(replace(place_of(entry), amount=-amount)), *wip_legs(replace(place_of(part), amount=amount))]
-    post(kind, legs, by=by, currency=entry.currency, base=base, source=entry, happened_on=on, reason="split")
+    post(kind, legs, by=by, currency=entry.currency, books=books, source=entry, happened_on=on, reason="split")
 
 
 def _take(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, narrative: str) -> TimeEntry:

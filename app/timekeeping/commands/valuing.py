@@ -23,6 +23,7 @@ from app.core.money import round_amount
 from app.core.rounding import RoundingRule, RoundPer
 from app.firm.models import Entity, Firm
 from app.jobs.models import Job, Task
+from app.ledger.books import Books
 from app.people.models import Person
 from app.timekeeping.commands.figures import be_worth
 from app.timekeeping.models import Rate, TimeEntry
@@ -52,7 +53,7 @@ class Setting:
     """Everything an entry is valued with."""
 
     engagement: Engagement
-    entity_currency: str
+    books: Books
     is_internal: bool
     rounding: RoundingRule
     work_role: WorkRole | None
@@ -80,7 +81,7 @@ def setting_for(facts: EntryFacts, person: Person, *, by: Actor) -> tuple[EntryF
     rounding = RoundingRule.from_json(rule) if rule else RoundingRule()
     facts = replace(facts, engagement_id=engagement.id, job_id=job_id, task_id=task_id)
     cards = tuple(row[-1] for row in rows if row[-1] is not None)
-    return facts, Setting(engagement, currency, is_internal, rounding, work_role, cards)
+    return facts, Setting(engagement, Books(engagement.entity_id, currency), is_internal, rounding, work_role, cards)
 
 
 _NOTHING = sa.null().label("task_id"), sa.null().label("work_role")
@@ -210,14 +211,3 @@ def _recorded_beside(entry: TimeEntry) -> int:
             )
             or 0
         )
-
-
-def base_of(engagement_id: UUID) -> str:
-    """The base currency of the entity that the engagement belongs to."""
-    return str(
-        db.session.scalar(
-            sa.select(Entity.currency)
-            .join(Engagement, Engagement.entity_id == Entity.id)
-            .where(Engagement.id == engagement_id)
-        )
-    )

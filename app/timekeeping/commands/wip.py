@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from app.core.actors import Actor
+from app.ledger.books import Books
 from app.ledger.commands import Leg, post
 from app.ledger.models import Account, TransactionKind
 from app.timekeeping.models import Expense, TimeEntry
@@ -17,7 +18,7 @@ Item = TimeEntry | Expense
 
 @dataclass(frozen=True)
 class Place:
-    """Where an item's open value stands: whose, of which month, how much."""
+    """Where an item's open value stands: whose, of which day, how much."""
 
     client_id: UUID
     engagement_id: UUID
@@ -36,8 +37,8 @@ def wip_legs(place: Place, sign: int = 1) -> list[Leg]:
     amount = place.amount * sign
     key = {"client_id": place.client_id, "engagement_id": place.engagement_id, "item_id": place.item_id}
     return [
-        Leg(account=Account.WIP, amount=amount, age_on=place.worked_on, **key),
-        Leg(account=Account.WIP_MEMO, amount=-amount, age_on=place.worked_on, **key),
+        Leg(account=Account.WIP, amount=amount, aged_on=place.worked_on, **key),
+        Leg(account=Account.WIP_MEMO, amount=-amount, aged_on=place.worked_on, **key),
     ]
 
 
@@ -48,19 +49,19 @@ def move_wip(
     after: Place | None,
     *,
     by: Actor,
-    base: str,
-    base_before: str = "",
+    books: Books,
+    books_before: Books | None = None,
     reason: str = "",
 ) -> None:
     """Post the difference between two places of an item, dated on its work date (or in the open period).
 
-    `base_before` is the base currency of where it stood, when that is another entity's.
+    `books_before` are those of where it stood, when that may be another entity's.
     """
     if (
         before
         and after
-        and (before.engagement_id, before.worked_on.replace(day=1), before.currency)
-        == (after.engagement_id, after.worked_on.replace(day=1), after.currency)
+        and (before.engagement_id, before.worked_on, before.currency)
+        == (after.engagement_id, after.worked_on, after.currency)
     ):
         change = Place(
             after.client_id,
@@ -75,20 +76,20 @@ def move_wip(
             wip_legs(change),
             by=by,
             currency=change.currency,
-            base=base,
+            books=books,
             source=item,
             happened_on=item.worked_on,
             reason=reason,
         )
         return
-    for place, sign, its_base in ((before, -1, base_before or base), (after, 1, base)):
+    for place, sign, its_books in ((before, -1, books_before or books), (after, 1, books)):
         if place is not None:
             post(
                 kind,
                 wip_legs(place, sign),
                 by=by,
                 currency=place.currency,
-                base=its_base,
+                books=its_books,
                 source=item,
                 happened_on=place.worked_on,
                 reason=reason,

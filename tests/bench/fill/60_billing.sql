@@ -48,7 +48,7 @@ FROM bench.entry e JOIN bench.invoice v USING (jn) WHERE e.billed ORDER BY v.i, 
 
 CREATE UNLOGGED TABLE bench.payment AS
 SELECT row_number() OVER (ORDER BY least(v.due_on - 3 + b.c % 20, DATE ':today'), v.i) - 1 AS p, v.i, v.due_on, b.client_id,
-    b.manager_id, least(v.due_on - 3 + b.c % 20, DATE ':today') AS received_on,
+    b.engagement_id, b.manager_id, least(v.due_on - 3 + b.c % 20, DATE ':today') AS received_on,
     CASE WHEN b.age = 2 AND b.service = 1 AND b.c % 3 = 1 THEN round(v.gross / 2, 2) ELSE v.gross END AS amount
 FROM bench.invoice v JOIN bench.job b USING (jn) WHERE b.age > 2 OR b.service = 0 OR b.c % 3 > 0;
 
