@@ -76,7 +76,7 @@ def database(services: TestServices) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def app(database: Settings) -> Iterator[Flask]:
-    yield from _running_app(database)
+    yield from running_app(database)
 
 
 @pytest.fixture
@@ -88,10 +88,10 @@ def real_database(services: TestServices) -> Iterator[Settings]:
 
 @pytest.fixture
 def real_app(real_database: Settings) -> Iterator[Flask]:
-    yield from _running_app(real_database)
+    yield from running_app(real_database)
 
 
-def _running_app(settings: Settings) -> Iterator[Flask]:
+def running_app(settings: Settings) -> Iterator[Flask]:
     from app.factory import create_app
 
     app = create_app(settings)

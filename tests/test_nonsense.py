@@ -40,7 +40,7 @@ def addresses(app: Flask, world: World, *, portal: bool) -> Iterator[tuple[str, 
     """(method, address), what takes things away last."""
     for rule in sorted(rules(app), key=lambda rule: (bool(TAKES_AWAY.search(rule.rule)), rule.rule)):
         address = world.fill(rule)
-        if address is not None and rule.rule.startswith("/portal") == portal and not rule.rule.endswith(".csv"):
+        if address is not None and rule.rule.startswith("/portal") == portal:
             yield from ((method, address) for method in sorted(rule.methods & {"GET", "POST"}))
 
 

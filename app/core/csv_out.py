@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
-from flask import Response, stream_with_context
+import structlog
+from flask import Response
 
+from app.core.apart import Apart
 from app.core.filenames import disposition
+
+log = structlog.get_logger()
+Rows = Iterable[Sequence[Any]]
 
 ACTING = ("=", "+", "-", "@", "\t", "\r", "\n")
 FLUSH_AT = 32_000
+CUT_SHORT = "THIS FILE IS NOT WHOLE: something broke while it was written. Take it out once more."
 
 
 def cell(value: Any) -> str:
@@ -24,25 +31,48 @@ def cell(value: Any) -> str:
     return str(getattr(value, "value", value))
 
 
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """The file in pieces of about 32 kB."""
+def csv_lines(header: Sequence[str], rows: Rows) -> Iterator[str]:
+    """The file in pieces of about 32 kB. One that breaks says so in its last line, then raises."""
     buffer = io.StringIO("\ufeff")
     buffer.seek(0, io.SEEK_END)
     writer = csv.writer(buffer)
     writer.writerow(header)
-    for row in rows:
-        writer.writerow([cell(value) for value in row])
-        if buffer.tell() > FLUSH_AT:
+    begun = False
+    try:
+        for row in rows:
+            writer.writerow([cell(value) for value in row])
+            if buffer.tell() > FLUSH_AT:
+                yield buffer.getvalue()
+                begun = True
+                buffer.seek(0)
+                buffer.truncate()
+    except Exception:
+        if begun:
+            log.exception("list.cut_short")
+            writer.writerow([CUT_SHORT])
             yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
+        raise
     yield buffer.getvalue()
 
 
-def stream_csv(filename: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """A download of any length. `rows` is drawn while it is sent, after the view has returned: give a list, or a
-    generator that asks the database only when it is drawn."""
-    return Response(
-        stream_with_context(csv_lines(header, rows)), mimetype="text/csv",
-        headers={"Content-Disposition": disposition(filename)},
-    )
+def stream_csv(
+    filename: str, header: Sequence[str], rows: Callable[[], Rows], *, noting: Callable[[], object]
+) -> Response:
+    """A download of any length. `rows` is called, and what it gives is drawn, in a session of its own.
+
+    Two pieces are drawn before anything is sent, so that who may not see the list, or a list that breaks at once,
+    gets an error's answer; then `noting` writes down that the list was taken. What breaks later ends the transfer
+    without its end (RFC 9112, 7.1), which a browser shows as a failed download.
+    """
+    pieces = Apart(lambda: csv_lines(header, rows()))
+    try:
+        first = list(islice(pieces, 2))
+        noting()
+    except BaseException:
+        pieces.close()
+        raise
+    # A file of one piece is whole already and goes with its length; of two, only the second one's end would tell.
+    if len(first) < 2:
+        pieces.close()
+    body = "".join(first) if len(first) < 2 else pieces.after(first)
+    return Response(body, mimetype="text/csv", headers={"Content-Disposition": disposition(filename)})

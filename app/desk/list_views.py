@@ -6,12 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Flask, g, request, url_for
 
-from app.core.csv_out import stream_csv
 from app.core.errors import NotFound
 from app.core.web import Answer, arg, me
 from app.desk.guard import guard
 from app.desk.lists import FILES, PAGES
-from app.firm.exports import can_export, record_export
+from app.firm.exports import can_export, hand_out
 
 blueprint = guard(Blueprint("lists", __name__))
 # Lists that are the file of a whole list, narrowed to a client or a job.
@@ -26,9 +25,8 @@ def show(name: str) -> Answer:
     found = FILES.get(name)
     if found is None:
         raise NotFound()
-    record_export(name, by=me())
-    rows = list(found.rows({part: arg(part) for part in found.keeps}, me()))
-    return stream_csv(f"{name}.csv", found.header, rows)
+    asked, actor = {part: arg(part) for part in found.keeps}, me()
+    return hand_out(name, f"{name}.csv", found.header, lambda: found.rows(asked, actor), by=actor)
 
 
 def file_of_page() -> str:

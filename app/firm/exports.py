@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
+from flask import Response
 
 from app.activity.commands import record
 from app.activity.models import Event
 from app.core.actors import Actor
 from app.core.clock import now
+from app.core.csv_out import Rows, stream_csv
 from app.core.db import db, take_turn, transaction
 from app.core.errors import Throttled
 from app.core.permissions import Permission, authorize
@@ -36,3 +39,14 @@ def record_export(name: str, *, by: Actor) -> None:
         firm = get_firm()
         if firm is not None:
             record(KIND, firm, by=by, name=name)
+
+
+def hand_out(
+    name: str, filename: str, header: Sequence[str], rows: Callable[[], Rows], *, by: Actor
+) -> Response:
+    """A list as a CSV file: who may take it is asked first, and that they took it is noted once its rows are there.
+
+    `rows` asks the database only when it is called. Refuses and raises what `record_export` and `rows` do.
+    """
+    authorize(by, can_export)
+    return stream_csv(filename, header, rows, noting=lambda: record_export(name, by=by))

@@ -13,10 +13,9 @@ from app.billing.queries.wip import AgedPage, wip_by_client
 from app.billing.views.invoices import invoice_filter
 from app.billing.views.payments import payment_filter
 from app.billing.views.wip import wip_filter
-from app.core.csv_out import stream_csv
 from app.core.web import Answer, me
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.ledger.queries import bucket_names
 
 blueprint = guard(Blueprint("billing_csv", __name__))
@@ -36,28 +35,28 @@ def _aged(pages: Any) -> Iterator[list[Any]]:
 @blueprint.get("/billing/wip.csv")
 def wip() -> Answer:
     found, actor = wip_filter(), me()
-    record_export("WIP", by=actor)
-    return stream_csv("wip.csv", AGED, _aged(lambda page: wip_by_client(found, seen_by=actor, page=page)))
+    return hand_out(
+        "WIP", "wip.csv", AGED, lambda: _aged(lambda page: wip_by_client(found, seen_by=actor, page=page)), by=actor
+    )
 
 
 @blueprint.get("/billing/receivables.csv")
 def receivables() -> Answer:
     found, actor = wip_filter(), me()
-    record_export("receivables", by=actor)
-    rows = _aged(lambda page: receivables_by_client(found, seen_by=actor, page=page))
-    return stream_csv("receivables.csv", AGED, rows)
+    return hand_out(
+        "receivables", "receivables.csv", AGED,
+        lambda: _aged(lambda page: receivables_by_client(found, seen_by=actor, page=page)), by=actor,
+    )
 
 
 @blueprint.get("/billing/invoices.csv")
 def invoices() -> Answer:
     found, actor = invoice_filter(), me()
-    record_export("invoices", by=actor)
     header = ["Number", "Client code", "Client", "Date", "Due", "State", "Net", "Tax", "Total", "Open", "Currency"]
-    return stream_csv(
-        "invoices.csv",
-        header,
-        (
-            [
+
+    def rows() -> Iterator[list[Any]]:
+        for bill in every_invoice(found, seen_by=actor):
+            yield [
                 bill.number,
                 bill.client.code,
                 bill.client.name,
@@ -70,15 +69,13 @@ def invoices() -> Answer:
                 bill.open_amount,
                 bill.currency,
             ]
-            for bill in every_invoice(found, seen_by=actor)
-        ),
-    )
+
+    return hand_out("invoices", "invoices.csv", header, rows, by=actor)
 
 
 @blueprint.get("/billing/payments.csv")
 def payments() -> Answer:
     found, actor = payment_filter(), me()
-    record_export("payments", by=actor)
     header = ["Arrived", "Client code", "Client", "By", "Reference", "Amount", "Credit left", "Currency", "Reversed"]
 
     def rows() -> Iterator[list[Any]]:
@@ -99,4 +96,4 @@ def payments() -> Answer:
                 ]
             number, more = number + 1, page.has_next
 
-    return stream_csv("payments.csv", header, rows())
+    return hand_out("payments", "payments.csv", header, rows, by=actor)

@@ -18,14 +18,13 @@ from app.billing.views.wip import choices, date_arg, wip_filter
 from app.clients.models import Client
 from app.clients.queries import get_client
 from app.core import clock
-from app.core.csv_out import stream_csv
 from app.core.errors import Refused
 from app.core.filenames import disposition
 from app.core.ids import new_id, parse_id
 from app.core.permissions import Permission, authorize
 from app.core.web import Answer, arg, me, page_number, redirect_to
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.firm.queries import get_firm
 
 blueprint = guard(Blueprint("receivables", __name__))
@@ -95,9 +94,10 @@ def pdf(client_id: UUID) -> Answer:
 def export(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     found, _ = _asked(client)
-    record_export("statement", by=me())
     header = ("Day", "What", "Number or reference", "Due", "Billed", "Paid", "Balance", "Currency")
-    return stream_csv(f"statement-{client.code}-{found.end}.csv", header, _lines(found))
+    return hand_out(
+        "statement", f"statement-{client.code}-{found.end}.csv", header, lambda: _lines(found), by=me()
+    )
 
 
 def _lines(found: Statement) -> list[list[Any]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
@@ -13,14 +15,13 @@ from werkzeug.wrappers import Response
 from app.activity.queries import EventFilter, every_event
 from app.clients.queries import get_client, get_engagement
 from app.core import clock
-from app.core.csv_out import stream_csv
 from app.core.errors import NotAllowed, NotFound
 from app.core.ids import parse_id
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, me
 from app.desk.activity.tell import ACTOR_NAME, line_of, sight_of, tell
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.people.queries import list_people
 
 PER_PAGE = 50
@@ -116,17 +117,18 @@ def index() -> Answer:
 @audit.get("/audit.csv")
 def export() -> Response:
     _authorized()
-    record_export("audit", by=me())
-    found = replace(_asked(), before=None)
+    found, actor = replace(_asked(), before=None), me()
     header = ["Event", "At (UTC)", "Kind", "Who", "What", "Thing", "Thing's id", "Client's id", "Address", "Request",
               "Data"]
-    rows = (
-        [line.id, line.at.isoformat(), line.kind, line.actor, line.words, line.entry.subject_kind,
-         line.entry.subject_id, line.entry.client_id, line.entry.address, line.entry.request_id,
-         json.dumps(line.entry.data, ensure_ascii=False, sort_keys=True)]
-        for line in map(line_of, every_event(found, sight_of(me()), ACTOR_NAME))
-    )
-    return stream_csv("audit.csv", header, rows)
+
+    def rows() -> Iterator[list[Any]]:
+        for line in map(line_of, every_event(found, sight_of(actor), ACTOR_NAME)):
+            entry = line.entry
+            yield [line.id, line.at.isoformat(), line.kind, line.actor, line.words, entry.subject_kind,
+                   entry.subject_id, entry.client_id, entry.address, entry.request_id,
+                   json.dumps(entry.data, ensure_ascii=False, sort_keys=True)]
+
+    return hand_out("audit", "audit.csv", header, rows, by=actor)
 
 
 blueprints = (timelines, audit)

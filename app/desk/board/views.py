@@ -10,13 +10,12 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request, url_for
 
 from app.catalogue.models import Service, Stage
-from app.core.csv_out import stream_csv
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
 from app.core.ids import parse_id, parse_whole
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.firm.queries import list_offices
 from app.jobs.commands.jobs import set_priority
 from app.jobs.commands.stages import move_to_stage
@@ -153,11 +152,11 @@ def update_priority(job_id: UUID) -> Answer:
 @blueprint.get("/board.csv")
 def export() -> Answer:
     """The jobs of the table as a file."""
-    record_export("jobs", by=me())
+    found, actor, sort = _filter(_people()), me(), arg("sort", "due")
     header = ["Number", "Job", "Client", "Service", "Stage", "Status", "Due", "In charge", "Steps done", "Steps",
               "Waiting for", "At risk because"]
-    return stream_csv("jobs.csv", header, (
+    return hand_out("jobs", "jobs.csv", header, lambda: (
         [c.number, c.title, c.client, c.service or "", c.stage or "", c.status.words, c.due_on, c.owner or "",
          c.tasks_done, c.tasks_total, c.waiting_items, c.at_risk_because]
-        for c in every_job(_filter(_people()), seen_by=me(), sort=arg("sort", "due"))
-    ))
+        for c in every_job(found, seen_by=actor, sort=sort)
+    ), by=actor)

@@ -12,7 +12,6 @@ from app.activity.queries import EventFilter
 from app.clients.models import Client, ClientStatus
 from app.clients.policy import can_edit_client, can_edit_engagement, can_edit_walls, can_import
 from app.clients.queries import PER_PAGE, ClientFilter, every_client, get_client, list_clients, list_tags
-from app.core.csv_out import stream_csv
 from app.core.errors import NotFound
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number
@@ -21,7 +20,7 @@ from app.desk.client.queries import overview_of
 from app.desk.client.sections import Section, sections_for
 from app.desk.comments import drawn
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.firm.queries import list_offices
 from app.people.queries import list_people
 
@@ -52,13 +51,12 @@ def index() -> Answer:
 def export() -> Answer:
     header = ["Code", "Name", "Kind", "Status", "E-mail", "Telephone", "Tax number", "Company number", "Address",
               "Country", "Currency", "Partner", "Office", "Tags", "Payment terms, days", "Archived"]
-    record_export("clients", by=me())
-    rows = every_client(_filter(), seen_by=me(), sort=arg("sort", "name"))
-    return stream_csv("clients.csv", header, (
+    found, actor, sort = _filter(), me(), arg("sort", "name")
+    return hand_out("clients", "clients.csv", header, lambda: (
         [c.code, c.name, c.kind, c.status, c.email, c.phone, c.tax_number, c.registration_number, c.address, c.country,
          c.currency, partner, office, ", ".join(c.tags), c.terms_days, "yes" if c.archived_at else ""]
-        for c, partner, office in rows
-    ))
+        for c, partner, office in every_client(found, seen_by=actor, sort=sort)
+    ), by=actor)
 
 
 @blueprint.get("/clients/<uuid:client_id>")

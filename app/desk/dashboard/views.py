@@ -6,11 +6,10 @@ import datetime as dt
 
 from flask import Blueprint, render_template
 
-from app.core.csv_out import stream_csv
 from app.core.permissions import Permission, authorize
 from app.core.web import Answer, is_htmx, me
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.jobs.policy import can_see_dashboard
 from app.reports.dashboard import hours_of_week, standing, this_week, unbilled
 
@@ -35,10 +34,9 @@ def export() -> Answer:
     """The week's hours by person as a file."""
     actor = me()
     authorize(actor, can_see_dashboard)
-    record_export("hours of the week", by=actor)
-    rows = hours_of_week(seen_by=actor)
-    return stream_csv("hours.csv", ["Person", "Recorded, hours", "Charged, hours", "Capacity, hours", "Share, %"], (
+    header = ["Person", "Recorded, hours", "Charged, hours", "Capacity, hours", "Share, %"]
+    return hand_out("hours of the week", "hours.csv", header, lambda: (
         [row.name, *(round(each.total_seconds() / 3600, 2) for each in (row.recorded, row.charged, row.capacity)),
          row.share]
-        for row in rows
-    ))
+        for row in hours_of_week(seen_by=actor)
+    ), by=actor)

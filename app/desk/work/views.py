@@ -8,10 +8,9 @@ from flask import Blueprint, render_template
 
 from app.clients.policy import can_import
 from app.clients.queries import has_clients
-from app.core.csv_out import stream_csv
 from app.core.web import Answer, arg, is_htmx, me, page_number
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.jobs.policy import can_export
 from app.jobs.queries.work import MOST_COUNTED, ORDER, PRIORITIES, Tab, count_work, every_task, list_work
 
@@ -41,11 +40,11 @@ def index() -> Answer:
 @blueprint.get("/work.csv")
 def export() -> Answer:
     """Every open step that the reader may see, whoever has it, as a file."""
-    record_export("steps", by=me())
+    actor = me()
     header = ["Step", "State", "Job", "Client", "Who", "Due", "Start by", "Priority", "Estimate, hours", "Spent, hours"]
-    return stream_csv("steps.csv", header, (
+    return hand_out("steps", "steps.csv", header, lambda: (
         [row.name, row.state.words, row.job_title, row.client_name, row.assignee or "", row.due_on, row.latest_start_on,
          PRIORITIES[min(row.priority, 2)], round(row.estimate.total_seconds() / 3600, 2) if row.estimate else "",
          round(row.spent.total_seconds() / 3600, 2)]
-        for row in every_task(seen_by=me())
-    ))
+        for row in every_task(seen_by=actor)
+    ), by=actor)

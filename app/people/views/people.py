@@ -9,12 +9,11 @@ from uuid import UUID
 from flask import Blueprint, g, render_template, request, url_for
 
 from app.core.clock import today
-from app.core.csv_out import stream_csv
 from app.core.errors import NotAllowed
 from app.core.ids import new_id
 from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable, version_of
 from app.desk.guard import confirm_with, guard, needs_confirmation
-from app.firm.exports import can_export, record_export
+from app.firm.exports import can_export, hand_out
 from app.firm.queries import list_offices
 from app.people.commands import people
 from app.people.forms import DAYS, ROLE_WORDS, HoursForm, LeavingForm, PersonForm, hours_as_typed
@@ -39,12 +38,12 @@ def index() -> Answer:
 
 @exports.get("/people.csv")
 def export() -> Answer:
-    record_export("people", by=me())
+    actor = me()
     header = ("Name", "E-mail", "Role", "Grade", "Office", "State", "Last signed in")
-    return stream_csv("people.csv", header, (
+    return hand_out("people", "people.csv", header, lambda: (
         (p.name, p.email, p.role.value, p.grade, p.office.name, p.state.value, p.signed_in_at)
-        for p in list_people(seen_by=me(), everyone=True)
-    ))
+        for p in list_people(seen_by=actor, everyone=True)
+    ), by=actor)
 
 
 @blueprint.get("/new")

@@ -9,12 +9,11 @@ from uuid import UUID
 from flask import Blueprint, Response, render_template, request, url_for
 
 from app.clients.queries import get_client
-from app.core.csv_out import stream_csv
 from app.core.ids import parse_id
 from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
 from app.desk.guard import guard
 from app.documents.queries import names_of_adders
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.jobs.queries.jobs import get_job
 from app.requests.answers import chosen, in_words, typed_again
 from app.requests.commands.reminding import remind_request, set_reminders
@@ -51,9 +50,9 @@ def index() -> Answer:
 def export() -> Response:
     view = arg("view") if arg("view") in VIEWS else "all"
     found = RequestFilters(view=view, client_id=id_arg("client"), job_id=id_arg("job"))
-    record_export("requests", by=me())
+    actor = me()
     header = ("Client", "Request", "State", "Due", "Sent", "Things", "Still to come", "To review", "Reminders")
-    return stream_csv("requests.csv", header, _lines(found, me()))
+    return hand_out("requests", "requests.csv", header, lambda: _lines(found, actor), by=actor)
 
 
 def _lines(found: RequestFilters, seen_by: Any) -> Iterator[tuple[Any, ...]]:

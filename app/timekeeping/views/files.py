@@ -7,13 +7,12 @@ from typing import Any
 
 from flask import Blueprint
 
-from app.core.csv_out import stream_csv
 from app.core.durations import format_hours
 from app.core.errors import NotAllowed
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, me
 from app.desk.guard import guard
-from app.firm.exports import record_export
+from app.firm.exports import hand_out
 from app.timekeeping.forms import day_or
 from app.timekeeping.policy import can_see_rates, can_see_time_of
 from app.timekeeping.queries import every_expense
@@ -70,8 +69,11 @@ def _filter() -> EntryFilter:
 def mine() -> Answer:
     """One person's, client's or job's time. Rates and values only for who may see them."""
     found, sees = _filter(), can_see_rates(me())
-    record_export("time", by=me())
-    return stream_csv("time.csv", HEADER + (MONEY if sees else []), _rows(every_entry(found, seen_by=me()), sees))
+    actor = me()
+    return hand_out(
+        "time", "time.csv", HEADER + (MONEY if sees else []),
+        lambda: _rows(every_entry(found, seen_by=actor), sees), by=actor,
+    )
 
 
 def _rows(entries: Iterator[Any], sees: bool) -> Iterator[list[Any]]:
@@ -96,15 +98,14 @@ def _rows(entries: Iterator[Any], sees: bool) -> Iterator[list[Any]]:
 
 @blueprint.get("/expenses.csv")
 def expenses() -> Answer:
-    everyone = arg("show") == "all" and me().may(Permission.TIME_EDIT_OTHERS)
-    sees = can_see_rates(me())
-    record_export("expenses", by=me())
-    rows = every_expense(seen_by=me(), person_id=None if everyone else me().id)
-    return stream_csv(
-        "expenses.csv",
-        EXPENSES + (["Billed at"] if sees else []),
-        (
-            [
+    actor = me()
+    everyone = arg("show") == "all" and actor.may(Permission.TIME_EDIT_OTHERS)
+    sees = can_see_rates(actor)
+
+    def rows() -> Iterator[list[Any]]:
+        found = every_expense(seen_by=actor, person_id=None if everyone else actor.id)
+        for item, person, code, client, number, engagement in found:
+            row = [
                 item.worked_on,
                 person,
                 code,
@@ -119,7 +120,6 @@ def expenses() -> Answer:
                 "yes" if item.billable else "no",
                 item.state,
             ]
-            + ([item.value] if sees else [])
-            for item, person, code, client, number, engagement in rows
-        ),
-    )
+            yield row + ([item.value] if sees else [])
+
+    return hand_out("expenses", "expenses.csv", EXPENSES + (["Billed at"] if sees else []), rows, by=actor)
