@@ -32,7 +32,6 @@ from app.firm.countries import usual_rates
 from app.firm.models import Entity, Firm, Office
 from app.people.commands.people import PersonDetails, invite_person
 from app.people.models import Person, PersonState
-from app.planning.cadences import RULES, pattern_of
 from app.planning.commands.series import SeriesValues, begin_series
 from app.timekeeping.commands.rates import RateFacts, add_rate
 
@@ -226,12 +225,10 @@ def _address(name: str, *numbers: int) -> str:
 
 def _series(house: House, client: Client, service: Service, start: dt.date, dice: random.Random) -> None:
     staff = [p for p in house.people.values() if p.office_id == client.office_id and p.grade in ("Senior", "Junior")]
-    pattern = pattern_of(service.cadence, client)
-    assert pattern is not None
     engagement = engagement_for_service(
         client, service.id, service.name, by=SYSTEM, practice_area=service.practice_area
     )
     office = house.people["Beatrice Lowe" if client.office_id == house.offices[LONDON].id else "Adam Kearney"]
     roles = {"preparer": str(dice.choice(staff).id), "administrator": str(office.id)}
     values = SeriesValues(ahead_days=10, roles=roles)
-    begin_series(client, engagement.id, service.id, pattern, RULES[service.cadence], start, values, by=SYSTEM)
+    begin_series(client, engagement.id, service.id, service.cadence, start, values, by=SYSTEM)

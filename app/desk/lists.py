@@ -34,8 +34,8 @@ from app.jobs.queries.jobs import get_job, list_jobs_of, list_tasks
 from app.ledger.periods import list_months, movements_of
 from app.ledger.rates import list_exchange_rates
 from app.notifications.queries import list_notices
+from app.planning.cadences import WORDS
 from app.planning.queries import get_series, list_occurrences, list_series
-from app.planning.recurrence import describe_recurrence
 from app.requests.queries import documents_of_job
 from app.runs.queries import get_run, items_of, list_runs
 from app.timekeeping.queries import list_rates
@@ -85,7 +85,7 @@ def _series(asked: Asked, actor: Actor) -> Rows:
 
     for row in _pages(page_of):
         made = row.series
-        yield [made.client.code, made.client.name, made.service.name, describe_recurrence(made.rrule), made.state,
+        yield [made.client.code, made.client.name, made.service.name, WORDS[made.cadence], made.state,
                row.next_on, row.next_title, made.ends_on]
 
 

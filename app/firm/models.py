@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId, HasVersion
-from app.core.stored import stored
 
 
 class Firm(HasId, HasVersion, Base):
@@ -138,6 +137,3 @@ class TaxRate(HasId, HasVersion, Base):
 def percent_words(percent: Decimal) -> str:
     """`20`, `5.5`: no more decimals than it has."""
     return f"{percent.normalize():f}" if percent else "0"
-
-
-stored("logo of firm", Firm.logo_key, name=Firm.name)

@@ -1,4 +1,4 @@
-"""How often a service recurs, told for one client: their year end, their VAT stagger."""
+"""How often work recurs, and over which periods for one client: their year end, their VAT stagger, by reference."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from typing import Protocol
 from app.catalogue.models import Cadence
 from app.planning.periods import MonthDay, PeriodKind, PeriodPattern, vat_quarters
 
-WORDS = {
+WORDS: dict[Cadence, str] = {
     Cadence.ONCE: "Once", Cadence.MONTH: "Each month", Cadence.QUARTER: "Each calendar quarter",
     Cadence.VAT_QUARTER: "Each VAT quarter of the client", Cadence.HALF_YEAR: "Each half of the client's year",
     Cadence.YEAR: "Each year to the client's year end", Cadence.CALENDAR_YEAR: "Each calendar year",
     Cadence.TAX_YEAR: "Each British tax year, to 5 April",
-}
-RULES = {
-    Cadence.MONTH: "FREQ=MONTHLY", Cadence.QUARTER: "FREQ=MONTHLY;INTERVAL=3",
-    Cadence.VAT_QUARTER: "FREQ=MONTHLY;INTERVAL=3", Cadence.HALF_YEAR: "FREQ=MONTHLY;INTERVAL=6",
-    Cadence.YEAR: "FREQ=YEARLY", Cadence.CALENDAR_YEAR: "FREQ=YEARLY", Cadence.TAX_YEAR: "FREQ=YEARLY",
 }
 
 

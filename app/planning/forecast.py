@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from app.catalogue.blueprints import Blueprint
+from app.planning.cadences import Years, pattern_of
 from app.planning.facts import ClientFacts
 from app.planning.models import Series, SeriesState
-from app.planning.periods import MonthDay, Period, PeriodKind, PeriodPattern, recurring_periods
+from app.planning.periods import Period, PeriodPattern
 from app.planning.plans import due_on_of, title_of
 
 MONTHS_AHEAD = 13
@@ -39,31 +41,47 @@ def horizon(today: dt.date) -> dt.date:
     return dt.date(index // 12, index % 12 + 1, 1)
 
 
-def pattern_of_series(series: Series) -> PeriodPattern:
-    kind = PeriodKind(series.period)
-    months = series.period_months if kind is PeriodKind.CUSTOM else None
-    return PeriodPattern(kind, MonthDay(series.year_end_month, series.year_end_day), months)
+def pattern_of_series(series: Series, client: Years) -> PeriodPattern:
+    """The periods of a series: its cadence over the client's own year, never a copy of it."""
+    pattern = pattern_of(series.cadence, client)
+    assert pattern is not None
+    return pattern
 
 
-def periods_of(series: Series, until: dt.date) -> list[Period]:
-    """The periods of a series that begin before a day and not after its end."""
+def periods_of(series: Series, client: Years, until: dt.date, history: Sequence[Period] = ()) -> list[Period]:
+    """The periods of a series that begin before a day and not after its end, and that `history` leaves open.
+
+    `history` are the periods that are created, skipped or cancelled. What lies between them is divided at the ends of
+    the client's periods, so that after a changed year end a shorter period leads over, with no gap and no overlap.
+    """
     if series.ends_on is not None:
         until = min(until, series.ends_on + dt.timedelta(days=1))
-    found = recurring_periods(series.rrule, pattern_of_series(series), series.anchor_on, horizon=until)
-    return [period for period in found if period.start < until]
+    pattern = pattern_of_series(series, client)
+    found: list[Period] = []
+    day = series.anchor_on
+    for done in [*sorted(history), None]:
+        stop = min(done.start, until) if done else until
+        while day < stop:
+            end = pattern.containing(day).end
+            period = Period(day, min(end, done.start) if done else end)
+            found.append(period)
+            day = period.end
+        if done:
+            day = max(day, done.end)
+    return found
 
 
 def forecasts_of(
     series: Series, blueprint: Blueprint, service_name: str, client: ClientFacts, until: dt.date,
-    *, since: dt.date | None = None,
+    *, history: Sequence[Period] = (), since: dt.date | None = None,
 ) -> list[Forecast]:
     """All of a series before `until`, or only those that begin on or after `since`. An ended series has none."""
     if series.state is SeriesState.ENDED:
         return []
-    pattern = pattern_of_series(series)
+    pattern = pattern_of_series(series, client)
     return [
         _forecast(series, blueprint, service_name, client, pattern, period)
-        for period in periods_of(series, until)
+        for period in periods_of(series, client, until, history)
         if since is None or period.start >= since
     ]
 

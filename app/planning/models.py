@@ -10,9 +10,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.catalogue.models import JobTemplate, Service
+from app.catalogue.models import Cadence, JobTemplate, Service
 from app.clients.models import Client
 from app.core.db import Base, HasId, HasVersion
+from app.planning.periods import Period
 
 
 class VersionPolicy(enum.StrEnum):
@@ -27,7 +28,9 @@ class SeriesState(enum.StrEnum):
 
 
 class Series(HasId, HasVersion, Base):
-    """A recurrence: which service, for which client, over which periods (RFC 5545), created how far ahead.
+    """A recurrence: which service, for which client, how often, created how far ahead.
+
+    Its periods follow from the cadence and from the client's own year end and VAT stagger, which are not copied here.
 
     A job starts on the day after its period, `offset_days` later or earlier; it is created `ahead_days` before that.
     `roles` holds person ids by work role, and `owner`. Forecasts are complete for periods that begin before
@@ -42,11 +45,7 @@ class Series(HasId, HasVersion, Base):
     template_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job_template.id"))
     version_policy: Mapped[VersionPolicy] = mapped_column(default=VersionPolicy.LATEST)
     state: Mapped[SeriesState] = mapped_column(default=SeriesState.ACTIVE)
-    rrule: Mapped[str]
-    period: Mapped[str]
-    period_months: Mapped[int]
-    year_end_month: Mapped[int] = mapped_column(sa.SmallInteger, default=12)
-    year_end_day: Mapped[int] = mapped_column(sa.SmallInteger, default=31)
+    cadence: Mapped[Cadence]
     anchor_on: Mapped[dt.date]
     ends_on: Mapped[dt.date | None]
     ahead_days: Mapped[int] = mapped_column(default=14)
@@ -59,10 +58,11 @@ class Series(HasId, HasVersion, Base):
     template: Mapped[JobTemplate] = relationship(lazy="raise")
 
     __table_args__ = (
-        sa.UniqueConstraint("client_id", "engagement_id", "service_id", "anchor_on", "rrule"),
+        sa.UniqueConstraint("client_id", "engagement_id", "service_id", "anchor_on", "cadence"),
         sa.Index("ix_series_active", "forecast_until", "id", postgresql_where=sa.text("state = 'active'")),
         sa.Index("ix_series_service_id", "service_id"),
         sa.CheckConstraint("ahead_days BETWEEN 0 AND 400", name="ahead_days"),
+        sa.CheckConstraint("cadence <> 'once'", name="recurs"),
     )
 
 
@@ -95,6 +95,10 @@ class Occurrence(HasId, Base):
         sa.Index("ix_occurrence_job_id", "job_id"),
         sa.CheckConstraint("period_end >= period_start", name="period"),
     )
+
+    @property
+    def period(self) -> Period:
+        return Period(self.period_start, self.period_end + dt.timedelta(days=1))
 
 
 class Application(HasId, HasVersion, Base):

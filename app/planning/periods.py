@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from app.core.errors import Refused
-from app.planning.recurrence import Recurrence, occurrences
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_PERIODS = 2400
@@ -107,7 +106,7 @@ class PeriodPattern:
         return self.months or _LENGTHS[self.kind]
 
     def containing(self, day: date) -> Period:
-        index = (_index(day) - self._first) // self.length
+        index = (_index(day) - self._anchor) // self.length
         period = self._nth(index)
         if day < period.start:
             return self._nth(index - 1)
@@ -171,18 +170,20 @@ class PeriodPattern:
         return day >= monthrange(2023, month)[1]
 
     @property
-    def _start_day(self) -> int:
-        return 1 if self._ends_with_month else self.year_end.day + 1
+    def _anchor(self) -> int:
+        """The month of the year end of 2000, counted from year 0."""
+        return 2000 * 12 + self.year_end.month - 1
 
-    @property
-    def _first(self) -> int:
-        """The month, counted from year 0, in which the period after the year end of 2000 begins."""
-        return 2000 * 12 + self.year_end.month - 1 + self._ends_with_month
+    def _last_day(self, index: int) -> date:
+        """The day on which a period that ends in this month ends: the year end's, or the month's last."""
+        year, month = index // 12, index % 12 + 1
+        longest = monthrange(year, month)[1]
+        return date(year, month, longest if self._ends_with_month else min(self.year_end.day, longest))
 
-    def _nth(self, index: int) -> Period:
-        first = self._first + index * self.length
+    def _nth(self, number: int) -> Period:
+        before = self._anchor + number * self.length
         try:
-            return Period(_on(first, self._start_day), _on(first + self.length, self._start_day))
+            return Period(self._last_day(before) + _DAY, self._last_day(before + self.length) + _DAY)
         except (ValueError, OverflowError):
             raise BadPeriods("These periods lead beyond the calendar.") from None
 
@@ -194,28 +195,8 @@ def vat_quarters(stagger: int) -> PeriodPattern:
     return PeriodPattern(PeriodKind.QUARTER, MonthDay(stagger + 2, 31 if stagger != 2 else 30))
 
 
-def recurring_periods(
-    rule: str | Recurrence,
-    pattern: PeriodPattern,
-    anchor: date,
-    *,
-    horizon: date,
-    until: date | None = None,
-    count: int | None = None,
-) -> list[Period]:
-    """The periods that the rule's dates fall in, each once, in order; `count` counts periods."""
-    dates = occurrences(rule, anchor, horizon=horizon, until=until)
-    found = list(dict.fromkeys(pattern.containing(day) for day in dates))
-    return found if count is None else found[:count]
-
-
 def _index(day: date) -> int:
     return day.year * 12 + day.month - 1
-
-
-def _on(index: int, day: int) -> date:
-    year, month = index // 12, index % 12 + 1
-    return date(year, month, min(day, monthrange(year, month)[1]))
 
 
 def _month_span(first: date, last: date) -> str:

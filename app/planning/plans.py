@@ -58,7 +58,10 @@ class JobPlan:
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for one client: which period, when it starts, who does it. `pattern` None: about no period."""
+    """What is asked for one client: which period, when it starts, who does it. `pattern` None: about no period.
+
+    `about` names the very period where it is not the pattern's own, as between an old year end and a new one.
+    """
 
     pattern: PeriodPattern | None
     period_on: dt.date
@@ -67,10 +70,11 @@ class Wish:
     owner_id: UUID | None = None
     roles: Mapping[WorkRole, UUID] | None = None
     offset_days: int = 0
+    about: Period | None = None
 
     @property
     def period(self) -> Period | None:
-        return self.pattern.containing(self.period_on) if self.pattern else None
+        return self.about or (self.pattern.containing(self.period_on) if self.pattern else None)
 
 
 Known = dict[tuple[Any, ...], Dates]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.orm import joinedload
 
 from app.core.db import db
 from app.core.proofs import Finding, proof
-from app.planning.commands.forecasting import BATCH, KEPT_FIELDS, define
+from app.planning.commands.forecasting import BATCH, KEPT_FIELDS, define, settled_periods
 from app.planning.forecast import Forecast
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
 
@@ -41,12 +42,18 @@ def _batch(ids: Sequence[UUID]) -> Iterator[Finding]:
         stored.setdefault(occurrence.series_id, []).append(occurrence)
     ends = {series.forecast_until for series in rows if series.forecast_until}
     for end in sorted(ends):
-        for series, wanted in define([s for s in rows if s.forecast_until == end], end):
+        those = [series for series in rows if series.forecast_until == end]
+        settled = {series.id: settled_periods(stored.get(series.id, [])) for series in those}
+        for series, wanted in define(those, end, settled):
             yield from _compare(series, wanted, stored.get(series.id, []))
 
 
 def _compare(series: Series, wanted: list[Forecast], stored: list[Occurrence]) -> Iterator[Finding]:
     by_start = {forecast.period_start: forecast for forecast in wanted}
+    in_order = sorted(stored, key=lambda occurrence: occurrence.period_start)
+    for one, two in pairwise(in_order):
+        if two.period_start <= one.period_end:
+            yield Finding(f"series {series.id}", f"{one.title} and {two.title} are about the same days.")
     for occurrence in stored:
         forecast = by_start.pop(occurrence.period_start, None)
         if occurrence.state is not OccurrenceState.FORECAST:

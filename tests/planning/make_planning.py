@@ -30,7 +30,6 @@ from app.core.db import db
 from app.core.ids import new_id
 from app.planning.commands.series import SeriesValues, begin_series
 from app.planning.models import Series
-from app.planning.periods import PeriodKind, PeriodPattern
 
 
 def make_service(
@@ -106,14 +105,16 @@ def make_service(
     return get_service(service.id, seen_by=SYSTEM), get_template(draft.id, seen_by=SYSTEM)
 
 
-def make_series(client: Client, service: Service, anchor_on: dt.date, *, by: Actor = SYSTEM, **values: Any) -> Series:
+def make_series(
+    client: Client, service: Service, anchor_on: dt.date, *, cadence: Cadence = Cadence.MONTH, by: Actor = SYSTEM,
+    **values: Any,
+) -> Series:
     engagement = engagement_for_service(client, service.id, service.name, by=SYSTEM)
     return begin_series(
         client,
         engagement.id,
         service.id,
-        PeriodPattern(PeriodKind.MONTH),
-        "FREQ=MONTHLY",
+        cadence,
         anchor_on,
         SeriesValues(**values),
         by=by,

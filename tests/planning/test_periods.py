@@ -14,7 +14,6 @@ from app.planning.periods import (
     Period,
     PeriodKind,
     PeriodPattern,
-    recurring_periods,
     vat_quarters,
 )
 from app.planning.titles import FIELDS, BadTitle, check_title, title
@@ -122,16 +121,6 @@ def test_periods_beyond_the_calendar_are_refused() -> None:
         MONTH.containing(date.max)
     with pytest.raises(BadPeriods):
         MONTH.between(date(1, 3, 1), date(9000, 1, 1))
-
-
-def test_a_rule_over_quarters_gives_each_quarter_once() -> None:
-    monthly = recurring_periods("FREQ=MONTHLY", QUARTER, date(2026, 1, 1), horizon=date(2026, 12, 31))
-    quarterly = recurring_periods("FREQ=MONTHLY;INTERVAL=3", QUARTER, date(2026, 1, 1), horizon=date(2026, 12, 31))
-    assert monthly == quarterly == QUARTER.between(date(2026, 1, 1), date(2027, 1, 1))
-    assert (
-        recurring_periods("FREQ=MONTHLY", QUARTER, date(2026, 1, 1), horizon=date(2026, 12, 31), count=2)
-        == quarterly[:2]
-    )
 
 
 # --- titles

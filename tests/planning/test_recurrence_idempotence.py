@@ -13,34 +13,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from app.catalogue.models import Cadence
 from app.core.actors import SYSTEM
 from app.core.clock import travel_to
 from app.core.db import db, transaction
 from app.planning.background import recur
 from app.planning.commands.series import SeriesValues, begin_series
-from app.planning.periods import MonthDay, PeriodKind, PeriodPattern
 from app.planning.proofs import forecasts_equal_their_definition
 from tests.make import Cast, make_cast, make_engagement
 from tests.planning.make_planning import make_service
 
 START, END = dt.date(2026, 1, 10), dt.date(2026, 12, 20)
-PATTERNS = (
-    (PeriodPattern(PeriodKind.MONTH), "FREQ=MONTHLY"),
-    (PeriodPattern(PeriodKind.QUARTER), "FREQ=MONTHLY;INTERVAL=3"),
-    (PeriodPattern(PeriodKind.MONTH), "FREQ=MONTHLY;INTERVAL=2"),
-    (PeriodPattern(PeriodKind.YEAR, MonthDay(6, 30)), "FREQ=YEARLY"),
-    (PeriodPattern(PeriodKind.TAX_YEAR, MonthDay(4, 5)), "FREQ=YEARLY"),
-)
+CADENCES = (Cadence.MONTH, Cadence.QUARTER, Cadence.HALF_YEAR, Cadence.YEAR, Cadence.TAX_YEAR)
 PLANS = st.lists(
-    st.tuples(st.sampled_from(PATTERNS), st.integers(0, 60), st.integers(-20, 20), st.booleans()),
+    st.tuples(st.sampled_from(CADENCES), st.integers(0, 60), st.integers(-20, 20), st.booleans()),
     min_size=1,
     max_size=2,
 )
 DAYS = st.sets(st.integers(0, (END - START).days), max_size=12)
-ROWS = """SELECT s.rrule, s.period, o.period_start, o.period_end, o.create_on, o.starts_on, o.due_on, o.title, o.state,
+ROWS = """SELECT s.cadence, o.period_start, o.period_end, o.create_on, o.starts_on, o.due_on, o.title, o.state,
                  j.title, j.starts_on, j.due_on, j.origin IS NOT NULL, j.tasks_total
           FROM occurrence o JOIN series s ON s.id = o.series_id LEFT JOIN job j ON j.id = o.job_id
-          ORDER BY s.rrule, s.period, s.ahead_days, s.offset_days, o.period_start, s.id"""
+          ORDER BY s.cadence, s.ahead_days, s.offset_days, o.period_start, s.id"""
 
 
 def on(day: dt.date) -> Any:
@@ -49,14 +43,13 @@ def on(day: dt.date) -> Any:
 
 def begin(cast: Cast, plans: list[Any]) -> None:
     service, _template = make_service(request=False)
-    for (pattern, rule), ahead, offset, ends in plans:
+    for cadence, ahead, offset, ends in plans:
         engagement = make_engagement(cast.acme, cast.entity)
         begin_series(
             cast.acme,
             engagement.id,
             service.id,
-            pattern,
-            rule,
+            cadence,
             START,
             SeriesValues(ahead, offset, dt.date(2026, 9, 1) if ends else None),
             by=SYSTEM,
@@ -93,7 +86,7 @@ def test_it_does_not_matter_on_which_days_the_sweep_ran(
 
 
 def test_an_outage_of_forty_days_changes_nothing(cast: Cast, session: Session) -> None:
-    plans = [(PATTERNS[0], 14, 0, False)]
+    plans = [(CADENCES[0], 14, 0, False)]
     daily = set(range(0, (END - START).days, 3))
     outage = {day for day in daily if not 100 <= day < 140}
     assert rows_after(cast, plans, daily) == rows_after(cast, plans, outage)
@@ -104,7 +97,7 @@ def test_two_sweeps_at_once_create_each_job_once(real_app: Flask) -> None:
     with real_app.app_context():
         with transaction(), on(START):
             cast = make_cast()
-            begin(cast, [(PATTERNS[0], 14, 0, False), (PATTERNS[1], 30, 0, False)])
+            begin(cast, [(CADENCES[0], 14, 0, False), (CADENCES[1], 30, 0, False)])
 
         def sweep() -> None:
             with real_app.app_context(), on(END):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from calendar import monthrange
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +16,9 @@ from sqlalchemy.orm import Session
 
 from app.activity.commands import run_reader, seal_events
 from app.catalogue.commands import StepValues, draft_next_version, edit_step, edit_template, publish_template
+from app.catalogue.models import Cadence
 from app.clients.commands import archive_client, close_engagement, reopen_engagement, restore_client
+from app.clients.commands.clients import facts_of, update_client
 from app.clients.models import Engagement
 from app.core.actors import SYSTEM
 from app.core.clock import travel_to
@@ -20,6 +27,7 @@ from app.jobs.models import Job
 from app.planning.background import create_due, recur
 from app.planning.commands.occurrences import create_now, restore_occurrence, skip_occurrence
 from app.planning.commands.series import SeriesValues, edit_series, end_series, pause_series, resume_series
+from app.planning.forecast import periods_of
 from app.planning.models import Occurrence, OccurrenceState, Series
 from app.planning.proofs import forecasts_equal_their_definition
 from app.planning.queries import get_series, held_back_because
@@ -171,6 +179,86 @@ def follow_events() -> None:
         pass
     while run_reader("planning.forecasts"):
         pass
+
+
+@pytest.mark.parametrize("cadence", [cadence for cadence in Cadence if cadence is not Cadence.ONCE])
+def test_no_period_is_lost_or_doubled_whatever_the_day_on_which_a_year_ends(cadence: Cadence) -> None:
+    """All 366 year ends, for five years: checked day by day against what a period's end is by its very words."""
+    start, until = dt.date(2023, 1, 1), dt.date(2028, 1, 1)
+    for n in range(366):
+        year_end = dt.date(2024, 1, 1) + dt.timedelta(days=n)
+        client = SimpleNamespace(year_end_month=year_end.month, year_end_day=year_end.day, vat_stagger=1 + n % 3)
+        series = Series(cadence=cadence, anchor_on=start, ends_on=None)
+        found = periods_of(series, client, until)
+        ends = [start + dt.timedelta(days=d) for d in range((until - start).days) if is_end(cadence, client, start, d)]
+        assert [period.last_day for period in found if period.last_day < until] == ends, year_end
+        assert found[0].start == start and all(one.end == two.start for one, two in pairwise(found))
+
+
+def is_end(cadence: Cadence, client: Any, start: dt.date, n: int) -> bool:
+    """Whether a day is the last of a period: the slow way, from the calendar alone."""
+    day = start + dt.timedelta(days=n)
+    tomorrow = day + dt.timedelta(days=1)
+    last_of_month = tomorrow.day == 1
+    match cadence:
+        case Cadence.MONTH:
+            return last_of_month
+        case Cadence.QUARTER:
+            return last_of_month and day.month % 3 == 0
+        case Cadence.VAT_QUARTER:
+            return last_of_month and day.month % 3 == (client.vat_stagger + 2) % 3
+        case Cadence.CALENDAR_YEAR:
+            return (day.month, day.day) == (12, 31)
+        case Cadence.TAX_YEAR:
+            return (day.month, day.day) == (4, 5)
+    month, wanted = client.year_end_month, client.year_end_day
+    months = {month} if cadence is Cadence.YEAR else {month, (month + 5) % 12 + 1}
+    if day.month not in months:
+        return False
+    ends_with_month = wanted >= monthrange(2023, month)[1]
+    return last_of_month if ends_with_month else day.day == wanted or (last_of_month and day.day < wanted)
+
+
+def test_a_changed_year_end_leads_over_by_a_short_period_and_reaches_every_forecast(
+    cast: Cast, session: Session
+) -> None:
+    mel = cast.actor(cast.mel)
+    with travel_to(at(2026, 1, 20)):
+        update_client(cast.acme, replace(facts_of(cast.acme), year_end_month=12, year_end_day=31), by=mel)
+        service, _template = make_service(request=False)
+        series = make_series(cast.acme, service, dt.date(2025, 6, 1), cadence=Cadence.YEAR)
+        recur()
+        assert [row.state for row in occurrences(series, session)][0] is OccurrenceState.CREATED
+        update_client(cast.acme, replace(facts_of(cast.acme), year_end_month=3, year_end_day=31), by=mel)
+        follow_events()
+        rows = occurrences(series, session)
+    assert [(row.period_start, row.period_end) for row in rows] == [
+        (dt.date(2025, 1, 1), dt.date(2025, 12, 31)),
+        (dt.date(2026, 1, 1), dt.date(2026, 3, 31)),
+        (dt.date(2026, 4, 1), dt.date(2027, 3, 31)),
+    ]
+    with travel_to(at(2026, 4, 2)):
+        recur()
+        jobs = session.scalars(sa.select(Job).order_by(Job.period_start)).all()
+        assert [(job.period_start, job.period_end) for job in jobs] == [
+            (row.period_start, row.period_end) for row in rows[:2]
+        ]
+        assert list(forecasts_equal_their_definition()) == []
+
+
+def test_a_changed_vat_stagger_reaches_the_quarters_to_come(cast: Cast, session: Session) -> None:
+    mel = cast.actor(cast.mel)
+    with travel_to(at(2026, 6, 10)):
+        update_client(cast.acme, replace(facts_of(cast.acme), vat_stagger=1), by=mel)
+        service, _template = make_service(request=False)
+        series = make_series(cast.acme, service, dt.date(2026, 6, 1), cadence=Cadence.VAT_QUARTER)
+        update_client(cast.acme, replace(facts_of(cast.acme), vat_stagger=2), by=mel)
+        follow_events()
+        rows = occurrences(series, session)
+        assert [row.period_end for row in rows[:3]] == [
+            dt.date(2026, 4, 30), dt.date(2026, 7, 31), dt.date(2026, 10, 31),
+        ]
+        assert list(forecasts_equal_their_definition()) == []
 
 
 def test_nothing_is_created_for_an_archived_client_or_under_a_closed_engagement(cast: Cast, session: Session) -> None:

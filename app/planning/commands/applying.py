@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +19,6 @@ from app.core.clock import now
 from app.core.db import db
 from app.core.errors import NotFound
 from app.core.permissions import authorize
-from app.planning.cadences import RULES
 from app.planning.chosen import plan_for, wish_of
 from app.planning.commands.create import create_planned_job, create_within
 from app.planning.commands.occurrences import mark_created, origin_of
@@ -122,10 +121,7 @@ def _with_series(
         offset_days=int(application.period.get("offset_days", 0)),
     )
     cadence = Cadence(application.period["cadence"])
-    series = begin_series(
-        client, engagement.id, application.service_id, cast(PeriodPattern, ready.pattern), RULES[cadence], _start(plan),
-        values, by=by,
-    )
+    series = begin_series(client, engagement.id, application.service_id, cadence, _start(plan), values, by=by)
     origin = origin_of(series.id, _start(plan))
     return replace(plan, client=replace(plan.client, engagement_id=engagement.id), origin=origin), series
 

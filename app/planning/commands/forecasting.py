@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from app.core.permissions import authorize
 from app.planning.facts import ClientFacts, client_facts
 from app.planning.forecast import Forecast, forecasts_of, horizon
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
+from app.planning.periods import Period
 from app.planning.policy import can_edit_series
 
 BATCH = 200
@@ -36,7 +37,8 @@ def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
             .order_by(Series.id).limit(limit).options(joinedload(Series.service, innerjoin=True))
             .with_for_update(of=Series, skip_locked=True).execution_options(populate_existing=True)
         ).all()
-        found = [f for series, all_of in define(rows, end, only_new=True) for f in all_of]
+        past = history_of([series.id for series in rows])
+        found = [f for series, all_of in define(rows, end, past, only_new=True) for f in all_of]
         insert_rows(Occurrence, [f.row() for f in found], tail="ON CONFLICT (series_id, period_start) DO NOTHING")
         if rows:
             session.execute(
@@ -67,7 +69,7 @@ def _refresh(series_ids: Sequence[UUID]) -> None:
     ):
         kept.setdefault(occurrence.series_id, []).append(occurrence)
     added: list[Forecast] = []
-    for series, wanted in define(rows, end):
+    for series, wanted in define(rows, end, {key: settled_periods(each) for key, each in kept.items()}):
         added += _adjust(kept.get(series.id, []), wanted)
         series.forecast_until = end if series.state is not SeriesState.ENDED else None
     db.session.flush()
@@ -90,17 +92,34 @@ def _adjust(kept: list[Occurrence], wanted: list[Forecast]) -> list[Forecast]:
     return list(by_start.values())
 
 
+def settled_periods(occurrences: Iterable[Occurrence]) -> list[Period]:
+    """The periods that are no forecast any more: created, skipped or cancelled."""
+    return [each.period for each in occurrences if each.state is not OccurrenceState.FORECAST]
+
+
+def history_of(series_ids: Sequence[UUID]) -> dict[UUID, list[Period]]:
+    """The settled periods of each series, in one query."""
+    found: dict[UUID, list[Period]] = {}
+    rows = db.session.execute(
+        sa.select(Occurrence.series_id, Occurrence.period_start, Occurrence.period_end)
+        .where(Occurrence.series_id.in_(series_ids), Occurrence.state != OccurrenceState.FORECAST)
+    )
+    for series_id, start, last_day in rows:
+        found.setdefault(series_id, []).append(Period(start, last_day + dt.timedelta(days=1)))
+    return found
+
+
 def define(
-    rows: Iterable[Series], end: dt.date, *, only_new: bool = False
+    rows: Iterable[Series], end: dt.date, history: Mapping[UUID, Sequence[Period]], *, only_new: bool = False
 ) -> list[tuple[Series, list[Forecast]]]:
-    """What the forecasts of these series (loaded with their service) are, by definition."""
+    """What the forecasts of these series (loaded with their service) are, by definition, beside what is settled."""
     series_list = list(rows)
     facts = facts_for(series_list)
     templates = templates_for(series_list)
     return [
         (series, forecasts_of(
             series, get_blueprint(templates[series.id]), series.service.name, facts[series.id], end,
-            since=series.forecast_until if only_new else None,
+            history=history.get(series.id, ()), since=series.forecast_until if only_new else None,
         ))
         for series in series_list
     ]

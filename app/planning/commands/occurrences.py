@@ -63,12 +63,13 @@ class Planner:
         self._known: Known = {}
 
     def plan(self, series: Series, occurrence: Occurrence) -> JobPlan:
+        client = self._client(series)
         wish = Wish(
-            pattern_of_series(series), occurrence.period_start, starts_on=occurrence.starts_on,
-            owner_id=owner_of(series.roles), roles=roles_of(series.roles),
+            pattern_of_series(series, client), occurrence.period_start, starts_on=occurrence.starts_on,
+            about=occurrence.period, owner_id=owner_of(series.roles), roles=roles_of(series.roles),
         )
         return plan_job(
-            self._client(series), get_blueprint(self._templates[series.id]), series.service.name, wish, self._staff,
+            client, get_blueprint(self._templates[series.id]), series.service.name, wish, self._staff,
             origin=origin_of(series.id, occurrence.period_start), known=self._known,
         )
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.catalogue.models import Cadence
 from app.catalogue.queries import latest_published
 from app.clients.models import Client
 from app.core.actors import Actor
@@ -18,11 +19,11 @@ from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
+from app.planning.cadences import pattern_of
 from app.planning.commands.forecasting import refresh_forecasts
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
-from app.planning.periods import PeriodPattern, check_day
+from app.planning.periods import check_day
 from app.planning.policy import can_edit_series
-from app.planning.recurrence import BadRecurrence, parse_recurrence
 
 LONGEST_AHEAD, LONGEST_OFFSET = 400, 400
 
@@ -39,21 +40,20 @@ class SeriesValues:
 
 
 def begin_series(
-    client: Client, engagement_id: UUID, service_id: UUID, pattern: PeriodPattern, rrule: str, anchor_on: dt.date,
+    client: Client, engagement_id: UUID, service_id: UUID, cadence: Cadence, anchor_on: dt.date,
     values: SeriesValues, *, by: Actor, series_id: UUID | None = None,
 ) -> Series:
-    """From the period around `anchor_on` on. The same client, engagement, service, rule and anchor again: the same."""
+    """From the period around `anchor_on` on. The same client, engagement, service, cadence and anchor: the same."""
     authorize(by, can_edit_series)
     _check(values)
-    try:
-        parse_recurrence(rrule)
-    except BadRecurrence as bad:
-        raise Refused(str(bad), field="rrule") from None
+    pattern = pattern_of(cadence, client)
+    if pattern is None:
+        raise Refused("What is done once does not recur.", field="cadence")
     start = pattern.containing(anchor_on).start
     with transaction() as session:
         same = sa.select(Series).where(
             Series.client_id == client.id, Series.engagement_id == engagement_id, Series.service_id == service_id,
-            Series.anchor_on == start, Series.rrule == rrule,
+            Series.anchor_on == start, Series.cadence == cadence,
         )
         turn = (client.id.int ^ service_id.int) % (1 << 62)
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
@@ -65,13 +65,12 @@ def begin_series(
             raise Refused("This service has no published version yet.")
         series = Series(
             id=series_id or new_id(), client_id=client.id, engagement_id=engagement_id, service_id=service_id,
-            template_id=template_id, rrule=rrule, period=pattern.kind.value, period_months=pattern.length,
-            year_end_month=pattern.year_end.month, year_end_day=pattern.year_end.day, anchor_on=start, **vars(values),
+            template_id=template_id, cadence=cadence, anchor_on=start, **vars(values),
         )
         session.add(series)
         session.flush()
         refresh_forecasts([series.id], by=by)
-        record("planning.series.begin", series, by=by, title=_title(series), anchor_on=start, rrule=rrule)
+        record("planning.series.begin", series, by=by, title=_title(series), anchor_on=start, cadence=cadence)
         return series
 
 

@@ -11,6 +11,7 @@ from app.core.ids import parse_id
 from app.core.web import Answer, arg, me, page_number, redirect_to, submit
 from app.desk.guard import guard
 from app.people.queries import list_people
+from app.planning.cadences import WORDS
 from app.planning.commands.occurrences import create_now, restore_occurrence, skip_occurrence
 from app.planning.commands.series import edit_series, end_series, pause_series, resume_series
 from app.planning.forecast import pattern_of_series
@@ -25,7 +26,6 @@ from app.planning.queries import (
     list_series,
     services_with_series,
 )
-from app.planning.recurrence import describe_recurrence
 
 blueprint = guard(Blueprint("series", __name__))
 
@@ -49,8 +49,7 @@ def client_section(client_id: UUID) -> Answer:
 
 
 def _told(series: Series) -> str:
-    words = describe_recurrence(series.rrule)
-    return words[0].upper() + words[1:]
+    return WORDS[series.cadence]
 
 
 @blueprint.get("/series/<uuid:series_id>")
@@ -62,13 +61,13 @@ def _page(series: Series, form: SeriesForm | None = None, status: int = 200) -> 
     if form is None and arg("edit"):
         form = SeriesForm(formdata=None)
         form.show(series)
-    pattern = pattern_of_series(series)
+    pattern = pattern_of_series(series, series.client)
     html = render_template(
         "planning/series.html", series=series, form=form, told=_told(series), State=OccurrenceState,
         occurrences=list_occurrences(series, seen_by=me()), held_back=held_back_because(series, seen_by=me()),
         may_edit=can_edit_series(me(), series),
         paused=series.state is SeriesState.PAUSED, ended=series.state is SeriesState.ENDED,
-        period_name=lambda occurrence: pattern.name(pattern.containing(occurrence.period_start)),
+        period_name=lambda occurrence: pattern.name(occurrence.period),
         names={str(person.id): person.name for person in list_people(seen_by=me(), everyone=True)},
     )
     return html, status

@@ -21,7 +21,7 @@ CREATE UNLOGGED TABLE bench.occurrence_plan (
     title text, made boolean
 );
 CREATE UNLOGGED TABLE bench.series_plan (
-    combo int, service int, rrule text, period text, months int, year_end_month int, year_end_day int, anchor_on date,
+    combo int, service int, cadence text, anchor_on date,
     forecast_until date
 );
 CREATE UNLOGGED TABLE bench.step (

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.catalogue.models import Cadence
 from app.firm.calendars import calendar_for
-from app.planning.cadences import RULES, pattern_of
+from app.planning.cadences import pattern_of
 from app.planning.facts import ClientFacts, Staffing, Team
 from app.planning.forecast import Forecast, forecasts_of, horizon
 from app.planning.models import Series, SeriesState
@@ -48,8 +48,7 @@ def _plan_kind(tables: Tables, base: Base, combination: int, today: dt.date) -> 
         series.anchor_on = made[-JOBS_OF[number]].period_start
         found = [forecast for forecast in found if forecast.period_start >= series.anchor_on]
         tables["series_plan"].append((
-            combination, number, series.rrule, series.period, series.period_months, series.year_end_month,
-            series.year_end_day, series.anchor_on, horizon(today),
+            combination, number, series.cadence.value, series.anchor_on, horizon(today),
         ))
         jobs += [(forecast.starts_on, number, forecast) for forecast in made[-JOBS_OF[number]:]]
         tables["occurrence_plan"] += [
@@ -92,9 +91,8 @@ def _series(number: int, pattern: PeriodPattern, today: dt.date) -> Series:
     """Beginning early enough; its real beginning is found from what it gives."""
     start = pattern.containing(today - dt.timedelta(days=5 * 365)).start
     return Series(
-        client_id=bench_id(Kind.CLIENT, 0), state=SeriesState.ACTIVE, rrule=RULES[CADENCES[number]],
-        period=pattern.kind.value, period_months=pattern.length, year_end_month=pattern.year_end.month,
-        year_end_day=pattern.year_end.day, anchor_on=start, ahead_days=14, offset_days=0,
+        client_id=bench_id(Kind.CLIENT, 0), state=SeriesState.ACTIVE, cadence=CADENCES[number],
+        anchor_on=start, ahead_days=14, offset_days=0,
     )
 
 
