@@ -15,6 +15,7 @@ from app.clients.access import actor_for, contact_actor
 from app.clients.models import (
     AddressKind,
     Arrangement,
+    ArrangementKind,
     Client,
     ClientContact,
     Contact,
@@ -83,8 +84,11 @@ def make_contact(name: str, client: Client, **values: Any) -> Contact:
 def make_engagement(client: Client, entity: Entity, name: str = "General advice", **values: Any) -> Engagement:
     values.setdefault("number", f"TE{next(_codes):05d}")
     values.setdefault("currency", client.currency)
-    values.setdefault("arrangement", Arrangement.HOURLY)
-    return keep(Engagement(client_id=client.id, entity_id=entity.id, name=name, **values))
+    kind = values.pop("kind", ArrangementKind.HOURLY)
+    fee = values.pop("fee", None)
+    engagement = keep(Engagement(client_id=client.id, entity_id=entity.id, name=name, **values))
+    keep(Arrangement(engagement_id=engagement.id, currency=engagement.currency, kind=kind, agreed_amount=fee))
+    return engagement
 
 
 @dataclass

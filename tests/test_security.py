@@ -167,7 +167,8 @@ def test_who_may_not_see_rates_finds_no_rate_on_any_page(
     app: Flask, client: FlaskClient, cast: Cast, session: Session
 ) -> None:
     world = make_world(cast)
-    session.execute(sa.update(TimeEntry).values(rate=Decimal("7193.37"), value=Decimal("8264.51")))
+    worth = {"value": Decimal("8264.51"), "open_value": Decimal("8264.51")}
+    session.execute(sa.update(TimeEntry).where(TimeEntry.billed == 0).values(rate=Decimal("7193.37"), **worth))
     session.execute(sa.text("UPDATE rate SET amount = 7193.37"))
     session.expire_all()
     told = re.compile(r"7,?193\.37|8,?264\.51")
@@ -184,7 +185,7 @@ def test_who_may_not_see_rates_finds_no_rate_on_any_page(
 FORMS = {
     "client": ("/clients/{client_id}", {"name": "Acme Ltd", "code": "ACME", "kind": "organisation",
                                         "status": "active", "office_id": "{office_id}", "currency": "GBP"}),
-    "engagement": ("/engagements/{engagement_id}", {"name": "Advice", "arrangement": "hourly", "currency": "GBP",
+    "engagement": ("/engagements/{engagement_id}", {"name": "Advice", "kind": "hourly", "currency": "GBP",
                                                     "round_mode": "up", "increment": "6"}),
     "job": ("/jobs/{job_id}/edit", {"title": "Books", "starts_on": "2026-01-01", "priority": "0"}),
     "task": ("/tasks/{task_id}/edit", {"name": "Reconcile", "priority": "0"}),

@@ -81,11 +81,13 @@ class Invoice(HasId, HasVersion, Base):
     client: Mapped[Client] = relationship(foreign_keys=[client_id], lazy="raise")
     payer: Mapped[Client] = relationship(foreign_keys=[payer_id], lazy="raise")
     lines: Mapped[list[InvoiceLine]] = relationship(
-        back_populates="invoice", order_by="InvoiceLine.position", lazy="raise", cascade="all, delete-orphan"
+        primaryjoin="InvoiceLine.invoice_id == Invoice.id", foreign_keys="InvoiceLine.invoice_id",
+        back_populates="invoice", order_by="InvoiceLine.position", lazy="raise", cascade="all, delete-orphan",
     )
 
     __table_args__ = (
         sa.UniqueConstraint("entity_id", "number"),
+        sa.UniqueConstraint("id", "client_id", "currency"),
         sa.Index("ix_invoice_client_id", "client_id", "issued_on"),
         sa.Index("ix_invoice_state", "state", "issued_on", "id"),
         sa.CheckConstraint("(state IN ('draft', 'awaiting_approval')) = (number IS NULL)", name="number_when_approved"),
@@ -108,13 +110,20 @@ class LineKind(enum.StrEnum):
 
 
 class InvoiceLine(HasId, Base):
-    """One printed line; its tax facts are copied, so that a later change of a rate changes no invoice."""
+    """One printed line; its tax facts are copied, so that a later change of a rate changes no invoice.
+
+    The line of a fixed fee takes `drawn` of its arrangement. A line is of its bill's client and currency, and its
+    engagement and arrangement are too, by the database's word.
+    """
 
     __tablename__ = "invoice_line"
 
-    invoice_id: Mapped[UUID] = mapped_column(sa.ForeignKey("invoice.id"))
+    invoice_id: Mapped[UUID]
     client_id: Mapped[UUID]
-    engagement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("engagement.id"))
+    engagement_id: Mapped[UUID | None]
+    currency: Mapped[Currency]
+    arrangement_id: Mapped[UUID | None]
+    drawn: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
     position: Mapped[int]
     kind: Mapped[LineKind]
     description: Mapped[str]
@@ -127,9 +136,29 @@ class InvoiceLine(HasId, Base):
     tax_legend: Mapped[str] = mapped_column(default="")
     tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
 
-    invoice: Mapped[Invoice] = relationship(back_populates="lines", lazy="raise")
+    invoice: Mapped[Invoice] = relationship(
+        primaryjoin="InvoiceLine.invoice_id == Invoice.id", foreign_keys="InvoiceLine.invoice_id",
+        back_populates="lines", lazy="raise",
+    )
 
-    __table_args__ = (sa.Index("ix_invoice_line_invoice_id", "invoice_id", "position"),)
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["invoice_id", "client_id", "currency"], ["invoice.id", "invoice.client_id", "invoice.currency"]
+        ),
+        sa.ForeignKeyConstraint(
+            ["engagement_id", "client_id", "currency"],
+            ["engagement.id", "engagement.client_id", "engagement.currency"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["arrangement_id", "engagement_id"], ["arrangement.id", "arrangement.engagement_id"]
+        ),
+        sa.Index("ix_invoice_line_invoice_id", "invoice_id", "position"),
+        sa.Index(
+            "ix_invoice_line_arrangement_id", "arrangement_id", postgresql_where=sa.text("arrangement_id IS NOT NULL")
+        ),
+        sa.CheckConstraint("(kind = 'fixed') = (arrangement_id IS NOT NULL)", name="arrangement_when_fixed"),
+        sa.CheckConstraint("drawn >= 0 AND (drawn = 0 OR arrangement_id IS NOT NULL)", name="drawn"),
+    )
 
 
 class Treatment(enum.StrEnum):

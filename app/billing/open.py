@@ -8,20 +8,28 @@ from typing import Any
 from uuid import UUID
 
 from app.billing.models import Invoice, InvoiceKind, InvoiceState
+from app.clients.arrangements import fee_all_taken
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
 Table = type[TimeEntry] | type[Expense]
 TABLES: tuple[Table, ...] = (TimeEntry, Expense)
 
 
-def unbilled(table: Table, engagement_ids: Iterable[UUID], until: dt.date) -> list[Any]:
-    """Billable and open, worked up to and including a day."""
+def unbilled(
+    table: Table, engagement_ids: Iterable[UUID], until: dt.date, fees: Iterable[UUID] = ()
+) -> list[Any]:
+    """Billable and open, worked up to and including a day.
+
+    Time under a fixed fee that is taken whole is not: nothing can be billed for it. `fees` are those of the draft that
+    asks, which takes them itself.
+    """
     return [
         table.engagement_id.in_(list(engagement_ids)),
         table.worked_on <= until,
         table.state == ItemState.OPEN,
         table.billable,
         table.deleted_at.is_(None),
+        *([~fee_all_taken(table.engagement_id, table.worked_on, fees)] if table is TimeEntry else []),
     ]
 
 

@@ -133,6 +133,24 @@ _TOTALS = sa.text("""
     WHERE i.number IS NOT NULL
       AND (i.net <> coalesce(l.net, 0) OR i.tax <> coalesce(l.tax, 0) OR i.gross <> i.net + i.tax) LIMIT 100
 """)
+_FEES = sa.text("""
+    SELECT a.id, e.name, a.drawn, a.agreed_amount, coalesce(t.taken, 0) AS taken
+    FROM arrangement a JOIN engagement e ON e.id = a.engagement_id LEFT JOIN (
+        SELECT l.arrangement_id, sum(l.drawn) AS taken FROM invoice_line l JOIN invoice i ON i.id = l.invoice_id
+        WHERE l.arrangement_id IS NOT NULL AND i.state <> 'void' GROUP BY 1
+    ) t ON t.arrangement_id = a.id
+    WHERE a.drawn <> coalesce(t.taken, 0) OR a.drawn > coalesce(a.agreed_amount, 0) ORDER BY a.id LIMIT 100
+""")
+
+
+@proof("billing.fees")
+def prove_fees() -> Iterator[Finding]:
+    """What is drawn of a fee is what drafts and standing bills take of it, and no more than was agreed."""
+    for row in asked(_FEES):
+        yield Finding(
+            f"arrangement {row.id} of {row.name}",
+            f"{row.drawn} drawn of {row.agreed_amount}, its bills take {row.taken}",
+        )
 
 
 @proof("billing.wip_of_items")

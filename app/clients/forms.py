@@ -10,9 +10,18 @@ import wtforms
 from babel import Locale
 from wtforms.validators import DataRequired, Length
 
-from app.clients.commands import ClientFacts, ContactFacts, EngagementFacts, Standing
+from app.clients.commands import ArrangementFacts, ClientFacts, ContactFacts, EngagementFacts, Standing
 from app.clients.commands.clients import COUNTRIES
-from app.clients.models import AddressKind, Arrangement, Client, ClientKind, ClientStatus, Contact, Engagement
+from app.clients.models import (
+    AddressKind,
+    Arrangement,
+    ArrangementKind,
+    Client,
+    ClientKind,
+    ClientStatus,
+    Contact,
+    Engagement,
+)
 from app.clients.names import LONGEST_NAME
 from app.core.db import db
 from app.core.fields import (
@@ -38,7 +47,9 @@ COUNTRY_CHOICES = offers(
 MONTHS = offers([("", "—"), *sorted(Locale("en").months["format"]["wide"].items())])
 STAGGERS = offers([("", "—"), (1, "Mar, Jun, Sep, Dec"), (2, "Jan, Apr, Jul, Oct"), (3, "Feb, May, Aug, Nov")])
 ARRANGEMENTS = {
-    Arrangement.HOURLY: "By the hour", Arrangement.FIXED: "Fixed fee", Arrangement.NON_BILLABLE: "Not billed",
+    ArrangementKind.HOURLY: "By the hour",
+    ArrangementKind.FIXED: "Fixed fee",
+    ArrangementKind.NON_BILLABLE: "Not billed",
 }
 
 
@@ -155,6 +166,31 @@ class NewContactForm(ContactForm, StandingForm):
     """A new contact with what they are to the client that they are added to."""
 
 
+class ArrangementForm(Form):
+    """What is agreed from a day on; what holds from the start has no day."""
+
+    id = wtforms.HiddenField()
+    version = VersionField()
+    kind = EnumField("Billed", ArrangementKind, ARRANGEMENTS, default=ArrangementKind.HOURLY)
+    agreed_amount = AmountField("Fixed fee, net")
+    name = wtforms.StringField("What the bill calls it", validators=[Length(max=300)])
+    from_on = wtforms.DateField("For work from", validators=[wtforms.validators.Optional()])
+
+    def prepare(self, currency: str, arrangement: Arrangement | None = None) -> None:
+        self.agreed_amount.read_in(currency)
+        if self.is_submitted() or arrangement is None:
+            return
+        for name in ("kind", "agreed_amount", "name", "from_on"):
+            self[name].data = getattr(arrangement, name)
+        self.version.data = str(arrangement.version)
+
+    def values(self) -> ArrangementFacts:
+        return ArrangementFacts(
+            kind=self.kind.data, agreed_amount=self.agreed_amount.data, name=self.name.data or "",
+            from_on=self.from_on.data,
+        )
+
+
 class EngagementForm(Form):
     id = wtforms.HiddenField()
     version = VersionField()
@@ -167,8 +203,8 @@ class EngagementForm(Form):
     partner_id = PickField("Partner", find=find_person)
     manager_id = PickField("Manager", find=find_person)
     currency = wtforms.StringField("Currency", validators=[Length(max=3)])
-    arrangement = EnumField("Billed", Arrangement, ARRANGEMENTS, default=Arrangement.HOURLY)
-    fixed_fee = AmountField("Fixed fee")
+    kind = EnumField("Billed", ArrangementKind, ARRANGEMENTS, default=ArrangementKind.HOURLY)
+    agreed_amount = AmountField("Fixed fee, net")
     budget = DurationField("Budget, hours", most=dt.timedelta(hours=100_000))
     tax_rate_id = IdSelectField("Tax rate")
     increment = wtforms.SelectField("Time is rounded to", default="")
@@ -181,7 +217,7 @@ class EngagementForm(Form):
         self.entity_id.offer([(entity.id, entity.name) for entity in entities], empty="As the client's office")
         self.tax_rate_id.offer([(rate.id, rate.name) for rate in rates], empty="As the firm")
         self.increment.choices = offers([("", "as the firm"), *((n, f"{n} minutes") for n in INCREMENTS)])
-        self.fixed_fee.currency = engagement.currency if engagement else client.currency
+        self.agreed_amount.read_in((self.currency.data or client.currency).upper())
         if self.is_submitted():
             return
         self.currency.data = engagement.currency if engagement else client.currency
@@ -207,9 +243,13 @@ class EngagementForm(Form):
             name=self.name.data or "", practice_area=self.practice_area.data or "", scope=self.scope.data or "",
             starts_on=self.starts_on.data, ends_on=self.ends_on.data, entity_id=self.entity_id.data,
             partner_id=self.partner_id.data, manager_id=self.manager_id.data, currency=self.currency.data or "",
-            arrangement=self.arrangement.data, fixed_fee=self.fixed_fee.data, budget=self.budget.data,
-            tax_rate_id=self.tax_rate_id.data, rounding=dict(rounding) if rounding else None, service_id=service_id,
+            budget=self.budget.data, tax_rate_id=self.tax_rate_id.data, rounding=dict(rounding) if rounding else None,
+            service_id=service_id,
         )
+
+    def billed(self) -> ArrangementFacts:
+        """How a new engagement is billed from its start."""
+        return ArrangementFacts(kind=self.kind.data, agreed_amount=self.agreed_amount.data)
 
 
 class WallForm(Form):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -147,8 +148,8 @@ class EngagementStatus(enum.StrEnum):
     CLOSED = "closed"
 
 
-class Arrangement(enum.StrEnum):
-    """How an engagement is billed."""
+class ArrangementKind(enum.StrEnum):
+    """How work is billed."""
 
     HOURLY = "hourly"
     FIXED = "fixed"
@@ -172,8 +173,6 @@ class Engagement(HasId, HasVersion, Base):
     partner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     manager_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     currency: Mapped[Currency]
-    arrangement: Mapped[Arrangement] = mapped_column(default=Arrangement.HOURLY)
-    fixed_fee: Mapped[Decimal | None]
     budget: Mapped[dt.timedelta | None]
     tax_rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("tax_rate.id"))
     rounding: Mapped[dict[str, Any] | None]
@@ -183,11 +182,65 @@ class Engagement(HasId, HasVersion, Base):
     client: Mapped[Client] = relationship(lazy="raise")
     partner: Mapped[Person | None] = relationship(foreign_keys=[partner_id], lazy="raise")
     manager: Mapped[Person | None] = relationship(foreign_keys=[manager_id], lazy="raise")
+    arrangements: Mapped[list[Arrangement]] = relationship(
+        primaryjoin="and_(Arrangement.engagement_id == Engagement.id, Arrangement.archived_at.is_(None))",
+        order_by="Arrangement.from_on.nulls_first()", viewonly=True, lazy="raise",
+    )
+
+    def billed_on(self, day: dt.date) -> Arrangement:
+        """How work of that day is billed; the arrangements are loaded with it."""
+        return in_force(self.arrangements, day)
 
     __table_args__ = (
         sa.Index("ix_engagement_client_id", "client_id"),
+        # What stands under it says its client and currency again, and can have no other.
+        sa.UniqueConstraint("id", "currency"),
+        sa.UniqueConstraint("id", "client_id", "currency"),
         sa.CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
     )
+
+
+class Arrangement(HasId, HasVersion, Base):
+    """What is agreed about billing an engagement from a day on (None: from its start), until the next one begins.
+
+    A fixed fee is `agreed_amount`. `drawn` is what drafts and standing bills take of it: a kept copy, written by
+    billing's `keep_drawn` alone; the database refuses to draw more than was agreed.
+    """
+
+    __tablename__ = "arrangement"
+
+    engagement_id: Mapped[UUID]
+    currency: Mapped[Currency]
+    kind: Mapped[ArrangementKind]
+    name: Mapped[str] = mapped_column(default="", server_default="")
+    from_on: Mapped[dt.date | None]
+    agreed_amount: Mapped[Decimal | None]
+    drawn: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    terms: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    archived_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["engagement_id", "currency"], ["engagement.id", "engagement.currency"]),
+        sa.UniqueConstraint("id", "engagement_id"),
+        sa.Index(
+            "uq_arrangement_from_on", "engagement_id", "from_on", unique=True,
+            postgresql_where=sa.text("archived_at IS NULL"), postgresql_nulls_not_distinct=True,
+        ),
+        sa.CheckConstraint("(kind = 'fixed') = (agreed_amount IS NOT NULL)", name="fee_when_fixed"),
+        sa.CheckConstraint("agreed_amount > 0", name="agreed_amount"),
+        sa.CheckConstraint("drawn >= 0 AND drawn <= coalesce(agreed_amount, 0)", name="drawn"),
+    )
+
+    @property
+    def left(self) -> Decimal:
+        """Of a fixed fee what no draft or standing bill takes yet."""
+        return (self.agreed_amount or Decimal(0)) - self.drawn
+
+
+def in_force(arrangements: Sequence[Arrangement], on: dt.date) -> Arrangement:
+    """Of one engagement's standing arrangements the one that work of that day is billed by."""
+    begun = [each for each in arrangements if each.from_on is None or each.from_on <= on]
+    return max(begun, key=lambda each: each.from_on or dt.date.min)
 
 
 class Wall(HasId, Base):

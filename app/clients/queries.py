@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from app.clients.models import (
+    Arrangement,
     Client,
     ClientContact,
     ClientStatus,
@@ -222,13 +223,31 @@ def get_engagement(engagement_id: UUID, *, seen_by: Actor) -> Engagement:
     )
 
 
+def arrangements_of(engagement: Engagement, *, seen_by: Actor) -> Sequence[Arrangement]:
+    """How it is billed, by the day from which each holds; those that were taken away last."""
+    return db.session.scalars(
+        sa.select(Arrangement).join(Engagement, Engagement.id == Arrangement.engagement_id)
+        .where(Engagement.id == engagement.id, *within_sight(seen_by, Engagement.client_id, Engagement.id))
+        .order_by(Arrangement.archived_at.is_not(None), Arrangement.from_on.nulls_first(), Arrangement.id)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def get_arrangement(arrangement_id: UUID, *, seen_by: Actor) -> Arrangement:
+    return get_or_404(
+        sa.select(Arrangement).join(Engagement, Engagement.id == Arrangement.engagement_id)
+        .where(Arrangement.id == arrangement_id, *within_sight(seen_by, Engagement.client_id, Engagement.id))
+    )
+
+
 def engagements_of(client_id: UUID, *, seen_by: Actor, open_only: bool = False) -> Sequence[Engagement]:
-    """A client's engagements, open ones first."""
+    """A client's engagements with their arrangements, open ones first."""
     statement = engagements_seen_by(seen_by).where(Engagement.client_id == client_id)
     if open_only:
         statement = statement.where(Engagement.status == EngagementStatus.OPEN)
     return db.session.scalars(
         statement.options(joinedload(Engagement.partner), joinedload(Engagement.manager))
+        .options(selectinload(Engagement.arrangements))
         .order_by(Engagement.status.desc(), Engagement.name, Engagement.id)
     ).all()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from decimal import Decimal
 from uuid import UUID
 
 from app.activity.sentences import Data, changed, place, sentence
+from app.core.wording import amount, day
 
 
 @place("client")
@@ -77,6 +80,35 @@ def engagement_closed(data: Data) -> str:
 @sentence("clients.engagement.reopen", icon="undo")
 def engagement_reopened(data: Data) -> str:
     return f"opened the engagement {data['name']} again"
+
+
+def billed_by(data: Data) -> str:
+    """`a fixed fee of 1,000.00 GBP from 1 January 2026`."""
+    words = {"hourly": "by the hour", "non_billable": "not at all"}.get(data["billed"], "for a fixed fee")
+    if data.get("agreed_amount"):
+        words += f" of {amount(Decimal(data['agreed_amount']), data['currency'])} {data['currency']}"
+    since = data.get("from_on")
+    return f"{words} for work from {day(dt.date.fromisoformat(since))}" if since else words
+
+
+@sentence("clients.arrangement.add", icon="file")
+def arrangement_added(data: Data) -> str:
+    return f"agreed that {data['name']} is billed {billed_by(data)}"
+
+
+@sentence("clients.arrangement.change", icon="edit")
+def arrangement_changed(data: Data) -> str:
+    return f"changed how {data['name']} is billed: {billed_by(data['before'])} before, {billed_by(data)} now"
+
+
+@sentence("clients.arrangement.archive", icon="archive")
+def arrangement_archived(data: Data) -> str:
+    return f"ended the arrangement that {data['name']} is billed {billed_by(data)}"
+
+
+@sentence("clients.arrangement.restore", icon="undo")
+def arrangement_restored(data: Data) -> str:
+    return f"brought the arrangement back that {data['name']} is billed {billed_by(data)}"
 
 
 @sentence("clients.wall.create", icon="shield", quote="reason")

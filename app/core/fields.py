@@ -137,6 +137,16 @@ class AmountField(TypedField):
     def write(self, value: Decimal) -> str:
         return f"{value:.{exponent(self.currency)}f}"
 
+    def read_in(self, currency: str) -> None:
+        """Read what was typed in this currency, known only now that the form is made."""
+        self.currency = currency
+        if self.raw_data:
+            self.process_errors = []
+            try:
+                self.process_formdata(self.raw_data)
+            except ValueError as error:
+                self.process_errors.append(str(error))
+
 
 class DurationField(TypedField):
     """Hours and minutes as people write them."""

@@ -15,6 +15,7 @@ from app.billing.queries.payments import PaymentFilter, list_payments, open_curr
 from app.catalogue.queries import list_services
 from app.clients.policy import can_edit_walls
 from app.clients.queries import contacts_of, engagements_of, get_client, list_walls
+from app.core import clock
 from app.core.actors import Actor
 from app.core.durations import format_hours
 from app.core.errors import NotFound
@@ -217,8 +218,9 @@ def _contacts(asked: Asked, actor: Actor) -> Rows:
 
 def _engagements(asked: Asked, actor: Actor) -> Rows:
     for each in engagements_of(_id(asked, "client_id"), seen_by=actor):
-        yield [each.number, each.name, each.practice_area, each.arrangement, each.currency, each.status,
-               each.starts_on, each.ends_on]
+        billed = each.billed_on(clock.today()).kind
+        yield [each.number, each.name, each.practice_area, billed, each.currency, each.status, each.starts_on,
+               each.ends_on]
 
 
 def _balance(asked: Asked, actor: Actor) -> Rows:

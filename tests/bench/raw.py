@@ -28,6 +28,8 @@ BEFORE = {
 # Whose rows they are, and how those written since a moment are found; parents first.
 QUERIES = {
     "engagement": "SELECT client_id AS whose, t.* FROM engagement t WHERE created_at >= :since",
+    "arrangement": "SELECT e.client_id AS whose, t.* FROM arrangement t JOIN engagement e ON e.id = t.engagement_id "
+                   "WHERE t.created_at >= :since",
     "job": "SELECT client_id AS whose, t.* FROM job t WHERE {new}",
     "job_role": "SELECT j.client_id AS whose, t.* FROM job_role t JOIN job j ON j.id = t.job_id WHERE j.{new}",
     "task": "SELECT client_id AS whose, t.* FROM task t WHERE job_id IN (SELECT id FROM job WHERE {new})",

@@ -17,6 +17,8 @@ from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payments import PaymentFacts, record_payment
 from app.billing.commands.runs import start_bill_run
 from app.billing.models import Allocation, Invoice
+from app.clients.commands import ArrangementFacts, change_arrangement
+from app.clients.models import Arrangement, ArrangementKind
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
@@ -147,3 +149,37 @@ def test_a_bill_run_drafts_each_client_once_however_often_it_is_pressed_or_worke
         numbers = db.session.scalars(sa.select(Invoice.number).order_by(Invoice.number)).all()
         assert numbers == [f"INV-{n:05d}" for n in range(1, 5)]
         assert nothing_found()
+
+
+@pytest.mark.parametrize("sessions", [2, 3])
+def test_a_fixed_fee_drafted_at_once_is_on_one_draft_and_the_others_are_told(
+    real_app: Flask, firm: Cast, sessions: int
+) -> None:
+    with real_app.app_context(), transaction():
+        agreed = make_engagement(firm.acme, firm.entity, "Accounts", kind=ArrangementKind.FIXED, fee=Decimal(1000))
+        facts = DraftFacts(client_id=firm.acme.id, engagement_ids=(agreed.id,), until=clock.today())
+    results = at_once(real_app, *[lambda: create_draft(new_id(), facts, by=SYSTEM).net for _ in range(sessions)])
+    assert [result for result in results if isinstance(result, Decimal)] == [1000]
+    said = [str(result) for result in results if isinstance(result, Refused)]
+    assert said == ["The fee for “Accounts” is on a draft already."] * (sessions - 1)
+    with real_app.app_context():
+        drafts = db.session.scalars(sa.select(Invoice)).all()
+        assert sum(approve_invoice(draft, by=SYSTEM).net for draft in drafts) == 1000
+        assert nothing_found()
+
+
+def test_a_fee_is_not_lowered_while_it_is_being_drafted(real_app: Flask, firm: Cast) -> None:
+    with real_app.app_context(), transaction():
+        agreed = make_engagement(firm.acme, firm.entity, "Accounts", kind=ArrangementKind.FIXED, fee=Decimal(1000))
+        facts = DraftFacts(client_id=firm.acme.id, engagement_ids=(agreed.id,), until=clock.today())
+        fee_id = db.session.scalars(sa.select(Arrangement.id).where(Arrangement.engagement_id == agreed.id)).one()
+
+    def lower() -> object:
+        lowered = ArrangementFacts(kind=ArrangementKind.FIXED, agreed_amount=Decimal(400))
+        return change_arrangement(db.session.get_one(Arrangement, fee_id), lowered, by=SYSTEM).agreed_amount
+
+    drafted, lowered = at_once(real_app, lambda: create_draft(new_id(), facts, by=SYSTEM).net, lower)
+    assert (drafted, str(lowered)) in [
+        (400, "400.00"),
+        (1000, "1,000.00 GBP of this fee is billed or on a draft already; it cannot be less."),
+    ]

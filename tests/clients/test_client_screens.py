@@ -32,7 +32,7 @@ def test_from_the_list_to_a_new_client_with_its_engagement(client: FlaskClient, 
     assert "שלום Consulting Ltd" in page and "Pat, partner" in page
     made = db.session.scalars(sa.select(Client).where(Client.name == "שלום Consulting Ltd")).one()
     answer = client.post(f"/clients/{made.id}/engagements", data={
-        "id": str(new_id()), "name": "Bookkeeping", "arrangement": "hourly", "round_mode": "up", "currency": "GBP",
+        "id": str(new_id()), "name": "Bookkeeping", "kind": "hourly", "round_mode": "up", "currency": "GBP",
         "budget": "12:30", "increment": "6",
     })
     assert answer.status_code == 303

@@ -16,7 +16,7 @@ from app.clients.commands import (
     restore_client,
     update_client,
 )
-from app.clients.models import Client, Engagement
+from app.clients.models import Arrangement, Client, Engagement
 from app.clients.queries import ClientFilter, find_client, get_client, list_clients
 from app.core.actors import SYSTEM
 from app.core.db import db
@@ -135,7 +135,8 @@ def test_the_firms_own_client_is_made_once_with_its_engagement(cast: Cast) -> No
     one = create_firm_client(**words, by=SYSTEM)  # type: ignore[arg-type]
     assert create_firm_client(**words, by=SYSTEM) is one  # type: ignore[arg-type]
     internal = db.session.scalars(sa.select(Engagement).where(Engagement.client_id == one.id)).one()
-    assert internal.arrangement == "non_billable"
+    arrangement = db.session.scalars(sa.select(Arrangement).where(Arrangement.engagement_id == internal.id)).one()
+    assert arrangement.kind == "non_billable"
     with pytest.raises(Refused):
         archive_client(one, by=SYSTEM)
 

@@ -18,7 +18,7 @@ from sqlalchemy import event
 import app.core.web as web
 from app.billing.models import Invoice, Payment
 from app.catalogue.models import Service, Stage
-from app.clients.models import Client, Contact, Engagement, Wall
+from app.clients.models import Arrangement, Client, Contact, Engagement, Wall
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.ids import new_id
@@ -80,8 +80,10 @@ class Firm:
             Client: ("/clients", {"name": "Once Ltd", "kind": "organisation", "status": "active", "office_id": office,
                                   "currency": "GBP"}),
             Contact: (f"/clients/{acme}/contacts", {"name": "Ann Once", "email": "ann@client.example"}),
-            Engagement: (f"/clients/{acme}/engagements", {"name": "Books", "arrangement": "hourly", "round_mode": "up",
+            Engagement: (f"/clients/{acme}/engagements", {"name": "Books", "kind": "hourly", "round_mode": "up",
                                                           "currency": "GBP", "increment": "6"}),
+            Arrangement: (f"/engagements/{work}/arrangements", {"kind": "fixed", "agreed_amount": "900.00",
+                                                                "from_on": today}),
             Wall: (f"/clients/{acme}/walls", {"person_id": str(cast.sam.id), "engagement_id": "", "reason": "Family"}),
             Service: ("/services", {"name": "Advice", "cadence": "once"}),
             Stage: (f"/services/{self.service_id}/stages", {"name": "Once more"}),

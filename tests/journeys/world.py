@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payments import PaymentFacts, record_payment
 from app.billing.commands.send import mark_sent
 from app.catalogue.models import JobTemplate, Stage
+from app.clients.models import Arrangement, ArrangementKind
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db
@@ -108,6 +110,12 @@ def make_world(cast: Cast, *, client: Any = None, engagement: Any = None, contac
             created_at=clock.now(),
         )
     )
+    arrangement = keep(
+        Arrangement(
+            engagement_id=engagement.id, currency=engagement.currency, kind=ArrangementKind.FIXED,
+            agreed_amount=Decimal(1000), from_on=clock.today() + dt.timedelta(days=30),
+        )
+    )
     run = start_run(new_id(), "billing.bill_run", "Bill run", [], by=mel)
     document = give_file(_with_request(item, request), "statement.pdf", PDF, by=cast.contact(contact), check=False)
 
@@ -118,6 +126,7 @@ def make_world(cast: Cast, *, client: Any = None, engagement: Any = None, contac
         "client_id": client.id,
         "contact_id": contact.id,
         "engagement_id": engagement.id,
+        "arrangement_id": arrangement.id,
         "service_id": service.id,
         "template_id": template.id,
         "series_id": series.id,

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from app.activity.commands import record
 from app.billing.amounts import HUNDRED, Spread, spread_total
+from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id
+from app.billing.commands.lines import draw
 from app.billing.commands.totals import billed_items, lines_of, open_draft, recompute
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind
 from app.billing.policy import can_draft
@@ -170,11 +172,14 @@ def adjust_total(
     """Set the net total; the difference falls on the lines, and from them on the entries, to the last minor unit."""
     authorize(by, can_draft, invoice)
     with transaction():
-        open_draft(invoice, version)
+        arrangements = open_draft(invoice, version)
         plan = plan_total(invoice, net, spread, chosen)
-        for line in lines_of(invoice):
+        lines = lines_of(invoice)
+        for line in lines:
             line.net = line.unit_price = plan.lines[line.id]
             line.quantity = Decimal(1)
+            draw(line, arrangements)
+        keep_drawn(line.arrangement_id for line in lines)
         for row in billed_items(invoice):
             row.billed = plan.items[row.item_id]
         invoice.reason = reason.strip() or invoice.reason

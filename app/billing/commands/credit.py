@@ -7,10 +7,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id
 from app.billing.commands.numbering import give_number
 from app.billing.commands.settling import release_allocations, settle_invoice
-from app.billing.commands.totals import lines_of, lock_invoice
+from app.billing.commands.totals import hold_bill, lines_of
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState
 from app.billing.policy import can_approve
@@ -42,7 +43,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         existing = session.get(Invoice, credit_id)
         if existing is not None and existing.credits_id == invoice.id:
             return existing
-        lock_invoice(invoice)
+        hold_bill(invoice)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
             raise Refused("Only an issued bill can be credited, and only once.")
         entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)
@@ -69,6 +70,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         _reopen_items(invoice)
         invoice.state, invoice.send_wanted_by = InvoiceState.VOID, None
         session.flush()
+        keep_drawn(line.arrangement_id for line in lines)
         settle_invoice(invoice.id)
         record(
             "billing.invoice.credit",
@@ -118,6 +120,9 @@ def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
             invoice_id=note.id,
             client_id=line.client_id,
             engagement_id=line.engagement_id,
+            currency=line.currency,
+            arrangement_id=line.arrangement_id,
+            drawn=0,  # what the bill took is free again; its note takes nothing
             position=line.position,
             kind=line.kind,
             description=line.description,

@@ -13,7 +13,7 @@ from uuid import UUID
 from app.billing.amounts import Spread, TaxedLine, spread_total, tax_lines
 from app.billing.commands.items import Taken
 from app.billing.models import Invoice, LineKind, Treatment
-from app.clients.models import Arrangement, Engagement
+from app.clients.models import Arrangement, ArrangementKind, Engagement, in_force
 from app.core.ids import new_id
 from app.core.money import round_amount
 from app.firm.models import TaxRate
@@ -32,29 +32,36 @@ class Grouping(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Everything that lines are made from. `fees` is what is left to bill of each fixed fee."""
+    """Everything that lines are made from. `fees` are the fixed fees of which something is left to bill."""
 
     engagements: Sequence[Engagement]
+    arrangements: Mapping[UUID, Sequence[Arrangement]]
     items: Sequence[Taken]
     grouping: Grouping
     rates: Mapping[UUID, TaxRate]
-    fees: Mapping[UUID, Decimal]
+    fees: Sequence[Arrangement]
     job_titles: Mapping[UUID, str]
 
 
-def is_fixed(engagement: Engagement) -> bool:
-    return engagement.arrangement is Arrangement.FIXED and bool(engagement.fixed_fee)
+def fee_for(item: Taken, arrangements: Sequence[Arrangement]) -> Arrangement | None:
+    """The fixed fee that a time entry is worked for, by its work date; None when it is billed for itself."""
+    standing = [each for each in arrangements if each.archived_at is None]
+    if item.is_expense or not standing:
+        return None
+    found = in_force(standing, item.worked_on)
+    return found if found.kind is ArrangementKind.FIXED else None
 
 
 def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
     """The rows of the lines, taxed, and of the items behind them; the invoice's totals follow them."""
     engagements = {engagement.id: engagement for engagement in material.engagements}
+    fees = {fee.id: fee for fee in material.fees}
     groups: dict[tuple[Any, ...], list[Taken]] = defaultdict(list)
+    for each in material.fees:
+        groups[each.engagement_id, LineKind.FIXED, each.id] = []
     for item in material.items:
-        groups[_group_key(item, engagements[item.engagement_id], material.grouping)].append(item)
-    for engagement_id, fee in material.fees.items():
-        if fee > 0:
-            groups.setdefault((engagement_id, LineKind.FIXED), [])
+        worked_for = fee_for(item, material.arrangements[item.engagement_id])
+        groups[_group_key(item, worked_for.id if worked_for else None, material.grouping)].append(item)
     lines: list[Row] = []
     items: list[Row] = []
     for key, members in sorted(groups.items(), key=lambda group: _order(group[0], material)):
@@ -62,11 +69,14 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
         worth = [(item.worked_on, item.open_value) for item in members]
         net = round_amount(sum((value for _, value in worth), ZERO), invoice.currency)
         billed = [value for _, value in worth]
-        if kind is LineKind.FIXED:
-            net = material.fees[engagement.id]
+        fee = fees[key[2]] if kind is LineKind.FIXED else None
+        if fee is not None:
+            net = fee.left
             billed = spread_total(net, worth, Spread.PRO_RATA, invoice.currency) if worth else []
-        words = _describe(engagement, kind, members, key, material.job_titles)
+        words = _describe(engagement, fee, kind, members, key, material.job_titles)
         line = line_row(invoice, engagement, kind, len(lines), words, net, material.rates[engagement.id])
+        if fee is not None:
+            line |= {"arrangement_id": fee.id, "drawn": net}
         lines.append(line)
         items += [item_row(invoice, item, line["id"], part) for item, part in zip(members, billed, strict=True)]
     _tax(invoice, lines)
@@ -74,9 +84,9 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
 
 
 def _order(key: tuple[Any, ...], material: Material) -> tuple[int, int]:
-    """Engagements in their order; in each, fees before what was laid out."""
+    """Engagements in their order; in each, agreed fees before time before what was laid out."""
     position = next(i for i, engagement in enumerate(material.engagements) if engagement.id == key[0])
-    return position, 1 if key[1] is LineKind.EXPENSE else 0
+    return position, {LineKind.FIXED: 0, LineKind.FEE: 1}.get(key[1], 2)
 
 
 def _tax(invoice: Invoice, lines: list[Row]) -> None:
@@ -88,11 +98,11 @@ def _tax(invoice: Invoice, lines: list[Row]) -> None:
     invoice.gross = invoice.net + invoice.tax
 
 
-def _group_key(item: Taken, engagement: Engagement, grouping: Grouping) -> tuple[Any, ...]:
+def _group_key(item: Taken, fee_id: UUID | None, grouping: Grouping) -> tuple[Any, ...]:
     if item.is_expense:
         return (item.engagement_id, LineKind.EXPENSE, item.id)
-    if is_fixed(engagement):
-        return (item.engagement_id, LineKind.FIXED)
+    if fee_id is not None:
+        return (item.engagement_id, LineKind.FIXED, fee_id)
     if grouping is Grouping.JOB:
         return (item.engagement_id, LineKind.FEE, item.job_id)
     if grouping is Grouping.ENTRY:
@@ -102,6 +112,7 @@ def _group_key(item: Taken, engagement: Engagement, grouping: Grouping) -> tuple
 
 def _describe(
     engagement: Engagement,
+    fee: Arrangement | None,
     kind: LineKind,
     members: Sequence[Taken],
     key: tuple[Any, ...],
@@ -110,8 +121,8 @@ def _describe(
     """What the client reads on the line; changeable until the bill is approved."""
     if kind is LineKind.EXPENSE:
         return members[0].narrative or "Disbursement"
-    if kind is LineKind.FIXED:
-        return engagement.name
+    if fee is not None:
+        return fee.name or engagement.name
     if len(key) == 3 and key[2] in job_titles:
         return job_titles[key[2]]
     if len(key) == 3 and len(members) == 1 and members[0].narrative:
@@ -135,6 +146,9 @@ def line_row(
         "invoice_id": invoice.id,
         "client_id": invoice.client_id,
         "engagement_id": engagement.id,
+        "currency": invoice.currency,
+        "arrangement_id": None,
+        "drawn": ZERO,
         "position": position,
         "kind": kind,
         "description": description,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -11,13 +11,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.billing.commands.drafting import Grouping, Material, build, is_fixed, item_row, line_row
+from app.billing.amounts import Spread
+from app.billing.commands.drafting import Grouping, Material, build, fee_for, item_row, line_row
+from app.billing.commands.fees import keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, take_items
-from app.billing.commands.totals import lines_of, open_draft, recompute
+from app.billing.commands.totals import lines_of, open_draft, recompute, spread_over
 from app.billing.models import (
     Invoice,
     InvoiceItem,
-    InvoiceKind,
     InvoiceLine,
     InvoiceState,
     LineKind,
@@ -25,12 +26,11 @@ from app.billing.models import (
     Treatment,
 )
 from app.billing.policy import can_draft
-from app.clients.models import Client, Engagement
+from app.clients.models import Arrangement, ArrangementKind, Client, Engagement
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
-from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.firm.models import Entity, TaxRate
 from app.jobs.models import Job
@@ -64,13 +64,15 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             if not can_draft(by, existing):
                 raise NotFound()
             return existing
+        take_turns(facts.client_id)
         engagements, client, entity, rates = _engagements(facts, by=by)
         if facts.payer_id and (session.get(Client, facts.payer_id) is None or not can_see(by, facts.payer_id)):
             raise NotFound()
+        arrangements = lock_arrangements([e.id for e in engagements])
+        fees = [fee for e in engagements for fee in fees_left(arrangements.get(e.id, ()), facts.until)]
         items = take_items([e.id for e in engagements], facts.until, seen_by=by)
-        fees = fees_left(engagements)
-        if not items and not any(fees.values()):
-            raise Refused("There is nothing to bill here up to that day.", field="engagement_ids")
+        if not items and not fees:
+            raise Refused(_nothing_to_bill(engagements, arrangements), field="engagement_ids")
         invoice = Invoice(
             id=invoice_id,
             client_id=client.id,
@@ -82,7 +84,11 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             run_id=facts.run_id,
             terms_days=client.terms_days if client.terms_days is not None else entity.terms_days,
         )
-        _write(invoice, engagements, items, facts.grouping, fees, rates)
+        material = Material(
+            engagements=engagements, arrangements=arrangements, items=items, grouping=facts.grouping, rates=rates,
+            fees=fees, job_titles=_job_titles(items, facts.grouping),
+        )
+        _write(invoice, material)
         record(
             "billing.invoice.draft",
             invoice,
@@ -132,100 +138,122 @@ def tax_rates_of(engagements: Iterable[Engagement]) -> dict[UUID, TaxRate]:
     return found
 
 
-def fees_left(engagements: Sequence[Engagement]) -> dict[UUID, Decimal]:
-    """Of each fixed fee what no draft or standing bill carries yet; never below zero."""
-    fixed = [engagement for engagement in engagements if is_fixed(engagement)]
-    if not fixed:
-        return {}
-    billed = {
-        engagement_id: net
-        for engagement_id, net in db.session.execute(
-            sa.select(InvoiceLine.engagement_id, sa.func.sum(InvoiceLine.net))
-            .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
-            .where(
-                InvoiceLine.engagement_id.in_([engagement.id for engagement in fixed]),
-                InvoiceLine.kind == LineKind.FIXED,
-                Invoice.kind == InvoiceKind.INVOICE,
-                Invoice.state != InvoiceState.VOID,
-            )
-            .group_by(InvoiceLine.engagement_id)
-        )
+def fees_left(arrangements: Sequence[Arrangement], until: dt.date) -> list[Arrangement]:
+    """The fixed fees that hold by a day and of which something is left to bill."""
+    return [
+        each
+        for each in sorted(arrangements, key=lambda each: each.from_on or dt.date.min)
+        if each.kind is ArrangementKind.FIXED
+        and each.archived_at is None
+        and each.left > 0
+        and (each.from_on is None or each.from_on <= until)
+    ]
+
+
+def _nothing_to_bill(engagements: Sequence[Engagement], arrangements: Mapping[UUID, Sequence[Arrangement]]) -> str:
+    """Why there is nothing: most often a fee that another draft has taken meanwhile."""
+    taken = {
+        fee.id: engagement
+        for engagement in engagements
+        for fee in arrangements.get(engagement.id, ())
+        if fee.kind is ArrangementKind.FIXED and fee.archived_at is None and fee.left == 0
     }
-    return {e.id: max(round_amount(e.fixed_fee or ZERO, e.currency) - billed.get(e.id, ZERO), ZERO) for e in fixed}
+    drafted = db.session.scalars(
+        sa.select(InvoiceLine.arrangement_id)
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .where(InvoiceLine.arrangement_id.in_(list(taken)), InvoiceLine.drawn > 0, Invoice.number.is_(None))
+    ).first()
+    if drafted is not None:
+        return f"The fee for “{taken[drafted].name}” is on a draft already."
+    if taken:
+        named = next(iter(taken.values())).name
+        return f"The fee for “{named}” is billed in full; agree another one, or write off the time beyond it."
+    return "There is nothing to bill here up to that day."
 
 
-def _write(
-    invoice: Invoice,
-    engagements: Sequence[Engagement],
-    items: Sequence[Taken],
-    grouping: Grouping,
-    fees: dict[UUID, Decimal],
-    rates: dict[UUID, TaxRate],
-) -> None:
+def _write(invoice: Invoice, material: Material) -> None:
     """The invoice, its lines and its items: one INSERT each, whatever their number."""
-    jobs = {item.job_id for item in items if item.job_id} if grouping is Grouping.JOB else set()
-    titles = _job_titles(jobs) if jobs else {}
     invoice.tax_mode = TaxMode.LINE
-    lines, rows = build(
-        invoice,
-        Material(
-            engagements=engagements,
-            items=items,
-            grouping=grouping,
-            rates=rates,
-            fees=fees,
-            job_titles=titles,
-        ),
-    )
+    lines, rows = build(invoice, material)
     db.session.add(invoice)
     db.session.flush()
     db.session.execute(sa.insert(InvoiceLine), lines)
     if rows:
         db.session.execute(sa.insert(InvoiceItem), rows)
+    keep_drawn(line["arrangement_id"] for line in lines)
 
 
-def _job_titles(ids: set[UUID]) -> dict[UUID, str]:
+def _job_titles(items: Sequence[Taken], grouping: Grouping) -> dict[UUID, str]:
+    ids = {item.job_id for item in items if item.job_id} if grouping is Grouping.JOB else set()
+    if not ids:
+        return {}
     return {row.id: row.title for row in db.session.execute(sa.select(Job.id, Job.title).where(Job.id.in_(ids)))}
 
 
 def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
-    """Take time recorded since into the draft, onto the line of its engagement. Returns how many entries joined."""
+    """Take time recorded since into the draft: onto the line of its fee, else of its engagement.
+
+    What was set on a line stays: a fee is spread anew over all its time, time by the hour is added at its value.
+    Returns how many entries joined.
+    """
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice)
+        arrangements = open_draft(invoice)
         lines = lines_of(invoice)
-        homes = {line.engagement_id: line for line in reversed(lines) if line.kind in (LineKind.FEE, LineKind.FIXED)}
+        fee_lines = {line.arrangement_id: line for line in lines if line.arrangement_id}
+        fee_home = {line.engagement_id: line for line in reversed(lines) if line.kind is LineKind.FEE}
         ids = [engagement_id for engagement_id in {line.engagement_id for line in lines} if engagement_id]
         later = session.scalars(
             sa.select(InvoiceItem.item_id).where(
                 InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment == Treatment.LATER
             )
         ).all()
-        items = take_items(ids, until, seen_by=by, leaving=later)
+        items = take_items(ids, until, seen_by=by, leaving=later, fees=[fee for fee in fee_lines if fee])
         engagements = {e.id: e for e in session.scalars(sa.select(Engagement).where(Engagement.id.in_(ids)))}
         rates = tax_rates_of(engagements.values())
+        spread: dict[UUID, InvoiceLine] = {}
         for item in items:
-            line = homes.get(item.engagement_id)
-            if item.is_expense or line is None:
-                kind = LineKind.EXPENSE if item.is_expense else LineKind.FEE
-                engagement = engagements[item.engagement_id]
-                values = line_row(
-                    invoice, engagement, kind, len(lines), item.narrative or engagement.name, ZERO, rates[engagement.id]
-                )
-                line = InvoiceLine(**values)
-                session.add(line)
-                session.flush()
-                lines.append(line)
-                if not item.is_expense:
-                    homes[item.engagement_id] = line
+            fee = fee_for(item, arrangements[item.engagement_id])
+            line = fee_lines.get(fee.id) if fee else None if item.is_expense else fee_home.get(item.engagement_id)
+            if line is None:
+                line = _new_line(invoice, lines, item, fee, engagements[item.engagement_id], rates)
+                if fee is not None:
+                    fee_lines[fee.id] = line
+                elif not item.is_expense:
+                    fee_home[item.engagement_id] = line
             extra = ZERO if line.kind is LineKind.FIXED else item.open_value
             session.add(InvoiceItem(**item_row(invoice, item, line.id, extra)))
-            line.net += extra
-            line.unit_price = line.net
+            if line.kind is LineKind.FIXED:
+                spread[line.id] = line
+            else:
+                line.net += extra
+                line.unit_price = line.net
         session.flush()
+        for line in spread.values():
+            spread_over(invoice, line, Spread.PRO_RATA)
+        keep_drawn(fee_lines)
         recompute(invoice)
         record("billing.invoice.add_items", invoice, by=by, items=len(items), topics=("wip", "invoices"))
         return len(items)
+
+
+def _new_line(
+    invoice: Invoice, lines: list[InvoiceLine], item: Taken, fee: Arrangement | None, engagement: Engagement,
+    rates: Mapping[UUID, TaxRate],
+) -> InvoiceLine:
+    kind = LineKind.EXPENSE if item.is_expense else LineKind.FEE if fee is None else LineKind.FIXED
+    words, net = item.narrative or engagement.name, ZERO
+    if fee is not None:
+        words, net = fee.name or engagement.name, fee.left
+    position = max((line.position for line in lines), default=-1) + 1
+    values = line_row(invoice, engagement, kind, position, words, net, rates[engagement.id])
+    if fee is not None:
+        values |= {"arrangement_id": fee.id, "drawn": net}
+    line = InvoiceLine(**values)
+    db.session.add(line)
+    db.session.flush()
+    lines.append(line)
+    return line
 
 
 def discard_draft(invoice: Invoice, *, by: Actor) -> None:
@@ -248,7 +276,10 @@ def discard_draft(invoice: Invoice, *, by: Actor) -> None:
             currency=invoice.currency,
             topics=("wip", "invoices"),
         )
-        session.execute(sa.delete(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id))
+        fees = session.scalars(
+            sa.delete(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id).returning(InvoiceLine.arrangement_id)
+        ).all()
+        keep_drawn(fees)
         session.execute(sa.delete(Invoice).where(Invoice.id == invoice.id))
         session.expunge(invoice)
 

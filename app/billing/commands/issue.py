@@ -16,7 +16,7 @@ from app.billing.commands.items import items_by_id
 from app.billing.commands.numbering import give_number
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
 from app.billing.commands.settling import settle_invoice
-from app.billing.commands.totals import lines_of, lock_invoice
+from app.billing.commands.totals import hold_bill, lines_of
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, LineKind, Treatment
 from app.billing.policy import can_approve
@@ -55,7 +55,7 @@ def approve_invoice(
     authorize(by, can_approve, invoice)
     day = issued_on or clock.today()
     with transaction() as session:
-        lock_invoice(invoice)
+        hold_bill(invoice)
         if invoice.number is not None:
             return invoice
         check_version(invoice, version)

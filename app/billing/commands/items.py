@@ -38,29 +38,45 @@ class Taken:
 
 
 def take_items(
-    engagement_ids: Sequence[UUID], until: dt.date, *, seen_by: Actor, leaving: Sequence[UUID] = ()
+    engagement_ids: Sequence[UUID],
+    until: dt.date,
+    *,
+    seen_by: Actor,
+    leaving: Sequence[UUID] = (),
+    fees: Sequence[UUID] = (),
 ) -> list[Taken]:
-    """Lock open WIP and mark it drafted, all in one statement; whoever comes second finds nothing to take."""
-    marked = [
-        sa.update(table)
-        .where(
-            *unbilled(table, engagement_ids, until),
-            *([table.id.not_in(leaving)] if leaving else []),
-            *within_sight(seen_by, table.client_id, table.engagement_id),
+    """Lock open WIP in the order of ids and mark it drafted, all in one statement; the second finds nothing to take.
+
+    `fees` are the fixed fees that the draft takes itself; time under any other that is taken whole stays where it is.
+    """
+    marked = []
+    for table in TABLES:
+        locked = (
+            sa.select(table.id)
+            .where(
+                *unbilled(table, engagement_ids, until, fees),
+                *([table.id.not_in(leaving)] if leaving else []),
+                *within_sight(seen_by, table.client_id, table.engagement_id),
+            )
+            .order_by(table.id)
+            .with_for_update()
+            .cte(f"locked_{table.__tablename__}")
         )
-        .values(state=ItemState.DRAFTED, version=table.version + 1, updated_at=now())
-        .returning(
-            table.id,
-            table.engagement_id,
-            table.job_id,
-            table.worked_on,
-            table.open_value,
-            table.narrative,
-            sa.literal(table.__tablename__).label("kind"),
+        marked.append(
+            sa.update(table)
+            .where(table.id == locked.c.id)
+            .values(state=ItemState.DRAFTED, version=table.version + 1, updated_at=now())
+            .returning(
+                table.id,
+                table.engagement_id,
+                table.job_id,
+                table.worked_on,
+                table.open_value,
+                table.narrative,
+                sa.literal(table.__tablename__).label("kind"),
+            )
+            .cte(f"marked_{table.__tablename__}")
         )
-        .cte(f"marked_{table.__tablename__}")
-        for table in TABLES
-    ]
     rows = db.session.execute(sa.union_all(*[sa.select(part) for part in marked])).all()
     taken = [Taken(*row) for row in rows]
     _forget([item.id for item in taken])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -10,15 +11,16 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.billing.amounts import Spread, spread_total
+from app.billing.amounts import Spread
 from app.billing.commands.drafting import line_row
 from app.billing.commands.drafts import tax_rates_of
+from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id, set_items
-from app.billing.commands.totals import billed_items, line_of, lines_of, open_draft, recompute
+from app.billing.commands.totals import line_of, lines_of, open_draft, recompute, spread_over
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, TaxMode, Treatment
 from app.billing.policy import can_draft
-from app.clients.models import Engagement
-from app.core.actors import SYSTEM, Actor
+from app.clients.models import Arrangement, Engagement
+from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused, Stale
 from app.core.money import round_amount
@@ -28,6 +30,7 @@ from app.firm.models import TaxRate
 from app.timekeeping.models import ItemState
 
 ZERO = Decimal(0)
+Agreed = Mapping[UUID, Sequence[Arrangement]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
     """
     authorize(by, can_draft, invoice)
     with transaction():
-        open_draft(invoice)
+        arrangements = open_draft(invoice)
         line = line_of(invoice, line_id)
         change = _still_to_do(line, change, invoice.currency)
         before = {"description": line.description, "net": line.net}
@@ -64,7 +67,8 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
             line.tax_rate_id, line.tax_treatment = rate.id, rate.treatment
             line.tax_percent, line.tax_legend = rate.percent, rate.legend
         if change.net is not None:
-            set_net(invoice, line, change.net, change.spread)
+            set_net(invoice, line, change.net, change.spread, arrangements)
+            keep_drawn([line.arrangement_id])
         recompute(invoice)
         record(
             "billing.invoice.change_line",
@@ -104,19 +108,24 @@ def _tax_rate(tax_rate_id: UUID) -> TaxRate:
     return rate
 
 
-def set_net(invoice: Invoice, line: InvoiceLine, net: Decimal, spread: Spread) -> None:
-    """Give a line another amount and its entries their part of it."""
+def set_net(
+    invoice: Invoice, line: InvoiceLine, net: Decimal, spread: Spread, arrangements: Agreed
+) -> None:
+    """Give a line another amount and its entries their part of it; a fixed fee is drawn on as far as it goes."""
     if net < 0:
         raise Refused("An amount on a bill cannot be below zero; make a credit note.", field="net")
     line.net = line.unit_price = round_amount(net, invoice.currency)
     line.quantity = Decimal(1)
-    rows = billed_items(invoice, line.id)
-    if not rows:
+    draw(line, arrangements)
+    spread_over(invoice, line, spread)
+
+
+def draw(line: InvoiceLine, arrangements: Agreed) -> None:
+    """Take of the line's fee what it bills, as far as the fee goes. `keep_drawn` follows when all lines are set."""
+    if line.arrangement_id is None or line.engagement_id is None:
         return
-    items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
-    worth = [(items[row.item_id].worked_on, row.value) for row in rows]
-    for row, part in zip(rows, spread_total(line.net, worth, spread, invoice.currency), strict=True):
-        row.billed = part
+    fee = next(each for each in arrangements[line.engagement_id] if each.id == line.arrangement_id)
+    line.drawn = min(line.net, fee.left + line.drawn)
 
 
 def add_line(
@@ -160,6 +169,7 @@ def remove_line(invoice: Invoice, line_id: UUID, *, by: Actor) -> None:
         ).all()
         session.delete(line)
         session.flush()
+        keep_drawn([line.arrangement_id])
         set_items([item_id for item_id, treatment in rows if treatment is not Treatment.LATER], state=ItemState.OPEN)
         recompute(invoice)
         record("billing.invoice.remove_line", invoice, by=by, items=len(rows), topics=("wip", "invoices"))
@@ -189,7 +199,7 @@ def treat_item(invoice: Invoice, item_id: UUID, treatment: Treatment, *, by: Act
         row.treatment = treatment
         session.flush()
         if line is not None and line.kind is LineKind.FIXED:
-            set_net(invoice, line, line.net, Spread.PRO_RATA)
+            spread_over(invoice, line, Spread.PRO_RATA)
         elif line is not None:
             line.net = line.unit_price = line.net + change
         session.flush()

@@ -7,8 +7,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.billing.amounts import TaxedLine, tax_lines
+from app.billing.amounts import Spread, TaxedLine, spread_total, tax_lines
+from app.billing.commands.fees import engagements_on, lock_arrangements, take_turns
+from app.billing.commands.items import items_by_id
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
+from app.clients.models import Arrangement
+from app.core.actors import SYSTEM
 from app.core.db import check_version, db
 from app.core.errors import NotFound, Refused
 
@@ -22,13 +26,28 @@ def lock_invoice(invoice: Invoice) -> None:
         raise NotFound()
 
 
-def open_draft(invoice: Invoice, version: int | None = None) -> None:
-    """Lock a draft for a change; one that was submitted is a draft again. Raises Refused, Stale, NotFound."""
+def hold_bill(invoice: Invoice) -> dict[UUID, list[Arrangement]]:
+    """Lock all that a bill touches but its entries, in the order of the house, and read it anew.
+
+    Answers what is agreed for its engagements. Raises NotFound when it is gone.
+    """
+    take_turns(invoice.client_id)
+    arrangements = lock_arrangements(engagements_on(invoice))
     lock_invoice(invoice)
+    return arrangements
+
+
+def open_draft(invoice: Invoice, version: int | None = None) -> dict[UUID, list[Arrangement]]:
+    """Lock a draft for a change; one that was submitted is a draft again. Answers what is agreed for its engagements.
+
+    Raises Refused, Stale, NotFound.
+    """
+    arrangements = hold_bill(invoice)
     if invoice.number is not None or invoice.kind is InvoiceKind.CREDIT_NOTE:
         raise Refused(f"{invoice.number} is issued and never changes; credit it instead.")
     check_version(invoice, version)
     invoice.state = InvoiceState.DRAFT
+    return arrangements
 
 
 def lines_of(invoice: Invoice) -> list[InvoiceLine]:
@@ -57,6 +76,17 @@ def billed_items(invoice: Invoice, line_id: UUID | None = None) -> list[InvoiceI
     if line_id:
         statement = statement.where(InvoiceItem.line_id == line_id)
     return list(db.session.scalars(statement.order_by(InvoiceItem.item_id).execution_options(populate_existing=True)))
+
+
+def spread_over(invoice: Invoice, line: InvoiceLine, spread: Spread) -> None:
+    """Give the entries of a line their part of its amount."""
+    rows = billed_items(invoice, line.id)
+    if not rows:
+        return
+    items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
+    worth = [(items[row.item_id].worked_on, row.value) for row in rows]
+    for row, part in zip(rows, spread_total(line.net, worth, spread, invoice.currency), strict=True):
+        row.billed = part
 
 
 def recompute(invoice: Invoice) -> None:

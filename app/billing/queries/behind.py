@@ -88,19 +88,20 @@ def beside(invoice: Invoice, *, seen_by: Actor) -> Beside:
     if not can_see_invoices(seen_by):
         raise NotFound()
     engagements = frozenset(line.engagement_id for line in invoice.lines if line.engagement_id)
-    row = db.session.execute(_beside(invoice.id, engagements, clock.today(), seen_by)).one()
+    fees = frozenset(line.arrangement_id for line in invoice.lines if line.arrangement_id)
+    row = db.session.execute(_beside(invoice.id, engagements, fees, clock.today(), seen_by)).one()
     return Beside(row[0], row[1], row[2])
 
 
 @lru_cache(maxsize=512)
 def _beside(
-    invoice_id: UUID, engagements: frozenset[UUID], day: dt.date, seen_by: Actor
+    invoice_id: UUID, engagements: frozenset[UUID], fees: frozenset[UUID], day: dt.date, seen_by: Actor
 ) -> sa.Select[*tuple[Any, ...]]:
     """Made once for a draft, which is drawn again after each change of it."""
     left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice_id)
     parts = [
         sa.select(table.open_value).where(
-            *unbilled(table, engagements, day),
+            *unbilled(table, engagements, day, fees),
             table.id.not_in(left),
             *within_sight(seen_by, table.client_id, table.engagement_id),
         )

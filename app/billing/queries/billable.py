@@ -15,12 +15,13 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from app.billing.open import TABLES
 from app.billing.policy import can_draft
 from app.billing.queries.wip import WipFilter, client_conditions
+from app.clients.arrangements import fee_all_taken
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
-from app.timekeeping.models import ItemState
+from app.timekeeping.models import ItemState, TimeEntry
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def list_billable(until: dt.date, *, seen_by: Actor, found: WipFilter | None = N
             table.billable,
             table.deleted_at.is_(None),
             table.worked_on <= until,
+            *([~fee_all_taken(table.engagement_id, table.worked_on)] if table is TimeEntry else []),
             *within_sight(seen_by, table.client_id, table.engagement_id),
         )
         for table in TABLES

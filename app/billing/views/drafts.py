@@ -12,6 +12,7 @@ from app.billing.commands.drafts import (
     add_new_items,
     create_draft,
     discard_draft,
+    fees_left,
     return_to_draft,
     submit_for_approval,
 )
@@ -21,7 +22,7 @@ from app.billing.policy import can_draft
 from app.billing.queries.invoices import PER_PAGE, InvoiceFilter, get_invoice, list_invoices
 from app.billing.queries.wip import AgedRow, wip_by_engagement
 from app.billing.views.draft_page import draft_page, draft_partial
-from app.clients.models import Client
+from app.clients.models import Arrangement, Client
 from app.clients.queries import engagements_of, get_client
 from app.core import clock
 from app.core.errors import Refused
@@ -54,29 +55,29 @@ def new(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     form = DraftForm(until=clock.today())
     form.id.data = str(form_id(form))
-    rows, fixed = _billable(client)
+    rows, fees = _billable(client)
     chosen = {row.id for row in rows if rows and row.currency == rows[0].currency}
-    return render_template("billing/drafts/new.html", **_offer(form, client, rows, fixed, chosen))
+    return render_template("billing/drafts/new.html", **_offer(form, client, rows, fees, chosen))
 
 
-def _billable(client: Client) -> tuple[list[AgedRow], list[Any]]:
-    """Engagements with WIP, and fixed fees that have none yet."""
-    rows = wip_by_engagement(client.id, seen_by=me())
+def _billable(client: Client) -> tuple[list[AgedRow], list[Arrangement]]:
+    """Engagements with WIP, and what is left of their fixed fees; a fee may have no time yet."""
+    engagements = engagements_of(client.id, seen_by=me(), open_only=True)
+    fees = [fee for each in engagements for fee in fees_left(each.arrangements, clock.today())]
+    return wip_by_engagement(client.id, seen_by=me()), fees
+
+
+def _offer(
+    form: DraftForm, client: Client, rows: list[AgedRow], fees: list[Arrangement], chosen: set[UUID]
+) -> dict[str, Any]:
     known = {row.id for row in rows}
-    fixed = [
-        engagement
-        for engagement in engagements_of(client.id, seen_by=me(), open_only=True)
-        if engagement.arrangement == "fixed" and engagement.fixed_fee and engagement.id not in known
-    ]
-    return rows, fixed
-
-
-def _offer(form: DraftForm, client: Client, rows: Any, fixed: Any, chosen: set[UUID]) -> dict[str, Any]:
     return {
         "form": form,
         "client": client,
         "rows": rows,
-        "fixed": fixed,
+        "fees": {row.id: [fee for fee in fees if fee.engagement_id == row.id] for row in rows},
+        "fixed": [fee for fee in fees if fee.engagement_id not in known],
+        "names": {each.id: each.name for each in engagements_of(client.id, seen_by=me(), open_only=True)},
         "chosen": chosen,
         "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
     }
@@ -104,8 +105,8 @@ def create(client_id: UUID) -> Answer:
     if submit(form, make):
         return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"Draft for {client.name}")
     form.id.data = str(invoice_id)
-    rows, fixed = _billable(client)
-    return unprocessable("billing/drafts/new.html", **_offer(form, client, rows, fixed, picked))
+    rows, fees = _billable(client)
+    return unprocessable("billing/drafts/new.html", **_offer(form, client, rows, fees, picked))
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/terms")

@@ -1,5 +1,12 @@
 """What can be done to clients, contacts, engagements and walls."""
 
+from app.clients.commands.arrangements import (
+    ArrangementFacts,
+    add_arrangement,
+    archive_arrangement,
+    change_arrangement,
+    restore_arrangement,
+)
 from app.clients.commands.clients import (
     ClientFacts,
     archive_client,
@@ -31,8 +38,10 @@ from app.clients.commands.engagements import (
 from app.clients.commands.walls import lower_wall, raise_wall
 
 __all__ = [
-    "ClientFacts", "ContactFacts", "EngagementFacts", "Standing", "archive_client", "archive_contact", "assign_partner",
+    "ArrangementFacts", "ClientFacts", "ContactFacts", "EngagementFacts", "Standing", "add_arrangement",
+    "archive_arrangement", "archive_client", "archive_contact", "assign_partner", "change_arrangement",
     "close_engagement", "create_client", "create_contact", "create_engagement", "create_firm_client",
-    "engagement_for_service", "link_contact", "lower_wall", "raise_wall", "reopen_engagement", "restore_client",
-    "restore_contact", "tag_client", "unlink_contact", "update_client", "update_contact", "update_engagement",
+    "engagement_for_service", "link_contact", "lower_wall", "raise_wall", "reopen_engagement", "restore_arrangement",
+    "restore_client", "restore_contact", "tag_client", "unlink_contact", "update_client", "update_contact",
+    "update_engagement",
 ]

@@ -13,7 +13,8 @@ from babel.numbers import is_currency
 from app.activity.commands import record
 from app.clients.checks import check_email, check_tax_number, check_website, format_phone
 from app.clients.commands._shared import already_made, apply_changes, check_people, lock_version
-from app.clients.models import Arrangement, Client, ClientKind, ClientStatus, Engagement
+from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
+from app.clients.models import ArrangementKind, Client, ClientKind, ClientStatus, Engagement
 from app.clients.names import clean_name, clean_tags, sort_key
 from app.clients.places import check_region
 from app.clients.policy import can_edit_client
@@ -152,9 +153,11 @@ def create_firm_client(*, office_id: UUID, entity_id: UUID, name: str, currency:
         session.flush()
         internal = Engagement(
             id=new_id(), client_id=firm.id, number="INTERNAL", name="Internal time", entity_id=entity_id,
-            currency=currency, arrangement=Arrangement.NON_BILLABLE, starts_on=today(),
+            currency=currency, starts_on=today(),
         )
         session.add(internal)
+        session.flush()
+        session.add(first_arrangement(internal, ArrangementFacts(kind=ArrangementKind.NON_BILLABLE)))
         record("clients.client.create", firm, by=by, name=name, code=firm.code, internal=True)
         record("clients.engagement.create", internal, by=by, name=internal.name, number=internal.number)
         return firm

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,8 @@ from babel.numbers import is_currency
 
 from app.activity.commands import record
 from app.clients.commands._shared import already_made, apply_changes, check_people, lock_version
-from app.clients.models import Arrangement, Client, Engagement, EngagementStatus
+from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
+from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.names import clean_name
 from app.clients.policy import can_edit_engagement, can_see, within_sight
 from app.core.actors import Actor
@@ -21,11 +21,12 @@ from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
-from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.core.rounding import BadRounding, RoundingRule
 from app.firm.commands import next_number
 from app.firm.models import Entity, Office, SeriesKind
+
+BY_THE_HOUR = ArrangementFacts()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +42,17 @@ class EngagementFacts:
     partner_id: UUID | None = None
     manager_id: UUID | None = None
     currency: str = ""
-    arrangement: Arrangement = Arrangement.HOURLY
-    fixed_fee: Decimal | None = None
     budget: dt.timedelta | None = None
     tax_rate_id: UUID | None = None
     rounding: dict[str, Any] | None = None
     service_id: UUID | None = None
 
 
-def create_engagement(engagement_id: UUID, client: Client, facts: EngagementFacts, *, by: Actor) -> Engagement:
-    """The same id again returns the engagement that it made."""
+def create_engagement(
+    engagement_id: UUID, client: Client, facts: EngagementFacts, *, by: Actor,
+    billed: ArrangementFacts = BY_THE_HOUR,
+) -> Engagement:
+    """Open an engagement that is `billed` so from its start. The same id again returns the engagement that it made."""
     authorize(by, can_edit_engagement)
     if not can_see(by, client.id):
         raise NotFound()
@@ -61,7 +63,7 @@ def create_engagement(engagement_id: UUID, client: Client, facts: EngagementFact
         currency = (facts.currency or client.currency).upper()
         if not is_currency(currency):
             raise Refused(f"{currency[:10]} is no currency code; three letters such as GBP are.", field="currency")
-        values = _checked(facts, currency)
+        values = _checked(facts)
         entity_id = facts.entity_id or _entity_of(client)
         if session.get(Entity, entity_id) is None:
             raise Refused("Choose one of the firm's entities.", field="entity_id")
@@ -72,6 +74,8 @@ def create_engagement(engagement_id: UUID, client: Client, facts: EngagementFact
         engagement.partner_id = engagement.partner_id or client.partner_id
         engagement.manager_id = engagement.manager_id or client.manager_id
         session.add(engagement)
+        session.flush()
+        session.add(first_arrangement(engagement, billed))
         record("clients.engagement.create", engagement, by=by, name=engagement.name, number=engagement.number)
         return engagement
 
@@ -85,7 +89,7 @@ def update_engagement(
         lock_version(engagement, version)
         if facts.currency and facts.currency.upper() != engagement.currency:
             raise Refused("An engagement's currency never changes; open another engagement.", field="currency")
-        changes = apply_changes(engagement, _checked(facts, engagement.currency))
+        changes = apply_changes(engagement, _checked(facts))
         if changes:
             record("clients.engagement.update", engagement, by=by, name=engagement.name, changes=changes)
         return engagement
@@ -114,8 +118,7 @@ def reopen_engagement(engagement: Engagement, *, by: Actor) -> None:
 
 
 def engagement_for_service(
-    client: Client, service_id: UUID, name: str, *, by: Actor, practice_area: str = "",
-    arrangement: Arrangement = Arrangement.HOURLY,
+    client: Client, service_id: UUID, name: str, *, by: Actor, practice_area: str = ""
 ) -> Engagement:
     """The client's open engagement for a service, or a new one; safe in several processes at once."""
     authorize(by, can_edit_engagement)
@@ -131,7 +134,7 @@ def engagement_for_service(
         if found is not None:
             return found
         facts = EngagementFacts(
-            name=name, service_id=service_id, practice_area=practice_area, starts_on=today(), arrangement=arrangement
+            name=name, service_id=service_id, practice_area=practice_area, starts_on=today()
         )
         return create_engagement(new_id(), client, facts, by=by)
 
@@ -140,13 +143,9 @@ def _entity_of(client: Client) -> UUID:
     return db.session.scalars(sa.select(Office.entity_id).where(Office.id == client.office_id)).one()
 
 
-def _checked(facts: EngagementFacts, currency: str) -> dict[str, Any]:
+def _checked(facts: EngagementFacts) -> dict[str, Any]:
     if facts.starts_on and facts.ends_on and facts.ends_on < facts.starts_on:
         raise Refused("It ends before it starts.", field="ends_on")
-    if facts.arrangement is Arrangement.FIXED and not facts.fixed_fee:
-        raise Refused("A fixed arrangement needs its fee.", field="fixed_fee")
-    if facts.fixed_fee is not None and facts.fixed_fee < 0:
-        raise Refused("A fee is not below zero.", field="fixed_fee")
     if facts.budget is not None and facts.budget <= dt.timedelta():
         raise Refused("A budget is more than nothing.", field="budget")
     if facts.rounding is not None:
@@ -159,6 +158,4 @@ def _checked(facts: EngagementFacts, currency: str) -> dict[str, Any]:
     for fixed in ("currency", "entity_id"):
         del values[fixed]
     values["name"] = clean_name(facts.name)
-    if facts.fixed_fee is not None:
-        values["fixed_fee"] = round_amount(facts.fixed_fee, currency)
     return values

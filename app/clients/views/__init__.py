@@ -1,5 +1,7 @@
-"""The screens on which clients, contacts, engagements and walls are changed."""
+"""The screens on which clients, contacts, engagements, their arrangements and walls are changed."""
 
-from app.clients.views import clients, contacts, engagements, walls
+from app.clients.views import arrangements, clients, contacts, engagements, walls
 
-blueprints = (clients.blueprint, contacts.blueprint, engagements.blueprint, walls.blueprint)
+blueprints = (
+    clients.blueprint, contacts.blueprint, engagements.blueprint, arrangements.blueprint, walls.blueprint,
+)

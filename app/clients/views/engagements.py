@@ -8,8 +8,10 @@ from flask import Blueprint, render_template, url_for
 
 from app.clients.commands import close_engagement, create_engagement, reopen_engagement, update_engagement
 from app.clients.forms import EngagementForm
+from app.clients.models import in_force
 from app.clients.policy import can_edit_engagement
-from app.clients.queries import engagements_of, get_client, get_engagement
+from app.clients.queries import arrangements_of, engagements_of, get_client, get_engagement
+from app.core.clock import today
 from app.core.permissions import authorize
 from app.core.rounding import RoundingRule
 from app.core.web import Answer, form_id, me, redirect_to, submit, unprocessable
@@ -23,7 +25,7 @@ def of_client(client_id: UUID) -> Answer:
     """The section of the client page."""
     client = get_client(client_id, seen_by=me())
     return render_template(
-        "clients/_engagements.html", client=client, engagements=engagements_of(client.id, seen_by=me()),
+        "clients/_engagements.html", client=client, engagements=engagements_of(client.id, seen_by=me()), today=today(),
         may_edit=can_edit_engagement(me()),
     )
 
@@ -44,7 +46,11 @@ def create(client_id: UUID) -> Answer:
     form = EngagementForm()
     form.prepare(client)
     engagement_id = form_id(form)
-    if submit(form, lambda: create_engagement(engagement_id, client, form.values(), by=me())):
+
+    def save() -> None:
+        create_engagement(engagement_id, client, form.values(), by=me(), billed=form.billed())
+
+    if submit(form, save):
         return redirect_to(url_for("engagements.show", engagement_id=engagement_id), f"{form.name.data} opened")
     form.id.data = str(engagement_id)
     return unprocessable("clients/engagement_new.html", form=form, client=client)
@@ -54,8 +60,10 @@ def create(client_id: UUID) -> Answer:
 def show(engagement_id: UUID) -> Answer:
     engagement = get_engagement(engagement_id, seen_by=me())
     rounding = RoundingRule.from_json(engagement.rounding).describe() if engagement.rounding else ""
+    arrangements = arrangements_of(engagement, seen_by=me())
     return render_template(
-        "clients/engagement.html", engagement=engagement, rounding=rounding,
+        "clients/engagement.html", engagement=engagement, rounding=rounding, arrangements=arrangements,
+        now_by=in_force([each for each in arrangements if each.archived_at is None], today()),
         may_edit=can_edit_engagement(me(), engagement),
     )
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from app.activity.commands import record
-from app.clients.models import Arrangement, EngagementStatus
+from app.clients.models import ArrangementKind, EngagementStatus
 from app.clients.policy import can_see
 from app.core import clock
 from app.core.actors import Actor
@@ -66,16 +66,16 @@ def _check(facts: ExpenseFacts) -> None:
 
 def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
     """Fill the expense from what was said; answers the books it goes into. Raises NotFound, Refused."""
-    row = where_it_belongs(facts)
+    row = where_it_belongs(facts, facts.spent_on)
     if row is None or not can_see(by, row[0].client_id, row[0].id):
         raise NotFound()
     _check(facts)
-    engagement, currency, is_internal, _, job_id, task_id, _ = row
+    engagement, currency, is_internal, _, billed, job_id, task_id, _ = row
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it first.", field="work")
     if expense.currency is not None:
         refuse_other_currency(expense, engagement)
-    charges = engagement.arrangement is not Arrangement.NON_BILLABLE and not is_internal
+    charges = billed is not ArrangementKind.NON_BILLABLE and not is_internal
     expense.client_id, expense.engagement_id = engagement.client_id, engagement.id
     expense.job_id, expense.task_id = job_id, task_id
     expense.worked_on, expense.currency = facts.spent_on, engagement.currency

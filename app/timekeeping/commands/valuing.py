@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import load_only
 
 from app.catalogue.models import WorkRole
-from app.clients.models import Arrangement, Client, Engagement, EngagementStatus
+from app.clients.arrangements import kind_on
+from app.clients.models import ArrangementKind, Client, Engagement, EngagementStatus
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.clock import today
@@ -55,13 +56,14 @@ class Setting:
     engagement: Engagement
     books: Books
     is_internal: bool
+    billed: ArrangementKind
     rounding: RoundingRule
     work_role: WorkRole | None
     cards: tuple[Rate, ...]
 
     @property
     def charges(self) -> bool:
-        return self.engagement.arrangement is not Arrangement.NON_BILLABLE and not self.is_internal
+        return self.billed is not ArrangementKind.NON_BILLABLE and not self.is_internal
 
 
 def setting_for(facts: EntryFacts, person: Person, *, by: Actor) -> tuple[EntryFacts, Setting]:
@@ -74,26 +76,28 @@ def setting_for(facts: EntryFacts, person: Person, *, by: Actor) -> tuple[EntryF
     rows: Sequence[Any] = _ask(_WITH_CARDS, facts, {**whose, **what}).all()
     if not rows or not can_see(by, rows[0][0].client_id, rows[0][0].id):
         raise NotFound()
-    engagement, currency, is_internal, firm_rounding, job_id, task_id, work_role, _ = rows[0]
+    engagement, currency, is_internal, firm_rounding, billed, job_id, task_id, work_role, _ = rows[0]
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it to record time on it.", field="work")
     rule = engagement.rounding or firm_rounding
     rounding = RoundingRule.from_json(rule) if rule else RoundingRule()
     facts = replace(facts, engagement_id=engagement.id, job_id=job_id, task_id=task_id)
     cards = tuple(row[-1] for row in rows if row[-1] is not None)
-    return facts, Setting(engagement, Books(engagement.entity_id, currency), is_internal, rounding, work_role, cards)
+    books = Books(engagement.entity_id, currency)
+    return facts, Setting(engagement, books, is_internal, billed, rounding, work_role, cards)
 
 
 _NOTHING = sa.null().label("task_id"), sa.null().label("work_role")
 _FIRM_ROUNDING = sa.select(Firm.rounding).scalar_subquery().label("rounding")
+_BILLED = kind_on(Engagement.id, sa.bindparam("on", type_=sa.Date())).label("billed")
 _BELONGS: sa.Select[Any] = (
-    sa.select(Engagement, Entity.currency, Client.is_firm, _FIRM_ROUNDING)
+    sa.select(Engagement, Entity.currency, Client.is_firm, _FIRM_ROUNDING, _BILLED)
     .join(Entity, Entity.id == Engagement.entity_id)
     .join(Client, Client.id == Engagement.client_id)
     .options(
         load_only(
             Engagement.client_id, Engagement.number, Engagement.name, Engagement.status, Engagement.currency,
-            Engagement.arrangement, Engagement.rounding, Engagement.entity_id,
+            Engagement.rounding, Engagement.entity_id,
         )
     )
 )  # fmt: skip
@@ -137,9 +141,9 @@ def _ask(statements: dict[str, sa.Select[Any]], facts: Any, values: dict[str, An
     return db.session.execute(statements[kind], {"named": getattr(facts, f"{kind}_id"), **values})
 
 
-def where_it_belongs(facts: Any) -> Any:
-    """The engagement with all that values depend on, by the task, job or engagement that the facts name."""
-    return _ask(_WHERE, facts, {}).one_or_none()
+def where_it_belongs(facts: Any, on: dt.date) -> Any:
+    """The engagement with all that values of that day depend on, by the task, job or engagement that facts name."""
+    return _ask(_WHERE, facts, {"on": on}).one_or_none()
 
 
 def check_facts(facts: EntryFacts) -> None:

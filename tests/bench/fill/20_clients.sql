@@ -34,6 +34,10 @@ SELECT bench.id(14, c * 2 + s), id, 'E-' || bench.digits(c * 2 + s + 1),
     manager_id, 'GBP', bench.id(7, s)
 FROM bench.client CROSS JOIN generate_series(0, 1) s ORDER BY c, s;
 
+INSERT INTO arrangement (id, engagement_id, currency, kind)
+SELECT gen_random_uuid(), bench.id(14, c * 2 + s), 'GBP', 'hourly'
+FROM bench.client CROSS JOIN generate_series(0, 1) s ORDER BY c, s;
+
 INSERT INTO series (id, client_id, engagement_id, service_id, template_id, cadence, anchor_on, roles, forecast_until)
 SELECT bench.id(15, c * 2 + p.service), client.id, bench.id(14, c * 2 + p.service), bench.id(7, p.service), t.id, p.cadence,
     p.anchor_on, jsonb_build_object('preparer', preparer_id), p.forecast_until

@@ -28,8 +28,8 @@ BIG = (
     "job", "job_role", "task", "dependency", "time_entry", "ledger_transaction", "posting", "invoice", "invoice_line",
     "invoice_item", "payment", "allocation", "balance", "client_balance", "account_balance",
     "client_request", "request_item", "request_recipient",
-    "occurrence", "series", "engagement", "client", "contact", "contact_address", "client_contact", "event",
-    "event_payload",
+    "occurrence", "series", "arrangement", "engagement", "client", "contact", "contact_address", "client_contact",
+    "event", "event_payload",
 )  # fmt: skip
 Say = Callable[[str], None]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -145,13 +145,14 @@ def _literal(column: sa.Column[Any]) -> sql.Composable | None:
 
 
 def take_indexes_off(admin: Connection) -> list[bytes]:
-    """Drop what is not a primary key from the big tables; returns what makes it again."""
+    """Drop what no key is made of from the big tables; returns what makes it again."""
     rows = admin.execute("""
         SELECT c.oid::regclass::text, i.indexrelid::regclass::text, con.conname, pg_get_constraintdef(con.oid),
             pg_get_indexdef(i.indexrelid)
         FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
         LEFT JOIN pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('u', 'x')
-        WHERE c.relname = ANY(%s) AND NOT i.indisprimary ORDER BY 1, 2
+        WHERE c.relname = ANY(%s) AND NOT i.indisprimary
+          AND NOT EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conindid = i.indexrelid) ORDER BY 1, 2
     """, (list(BIG),)).fetchall()
     again = []
     for table, index, constraint, definition, created in rows:

@@ -1,0 +1,82 @@
+"""The screens on which it is said how an engagement is billed, and from when."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, render_template, url_for
+
+from app.clients.commands import add_arrangement, archive_arrangement, change_arrangement, restore_arrangement
+from app.clients.forms import ArrangementForm
+from app.clients.models import Arrangement, Engagement
+from app.clients.policy import can_edit_engagement
+from app.clients.queries import get_arrangement, get_engagement
+from app.core.permissions import authorize
+from app.core.web import Answer, form_id, me, redirect_to, submit, unprocessable
+from app.desk.guard import guard
+
+blueprint = guard(Blueprint("arrangements", __name__))
+
+
+def _form(engagement: Engagement, arrangement: Arrangement | None = None) -> ArrangementForm:
+    authorize(me(), can_edit_engagement, engagement)
+    form = ArrangementForm()
+    form.prepare(engagement.currency, arrangement)
+    return form
+
+
+@blueprint.get("/engagements/<uuid:engagement_id>/arrangements/new")
+def new(engagement_id: UUID) -> Answer:
+    engagement = get_engagement(engagement_id, seen_by=me())
+    form = _form(engagement)
+    form.id.data = str(form_id(form))
+    return render_template("clients/arrangement.html", form=form, engagement=engagement, arrangement=None)
+
+
+@blueprint.post("/engagements/<uuid:engagement_id>/arrangements")
+def create(engagement_id: UUID) -> Answer:
+    engagement = get_engagement(engagement_id, seen_by=me())
+    form = _form(engagement)
+    arrangement_id = form_id(form)
+    if submit(form, lambda: add_arrangement(arrangement_id, engagement, form.values(), by=me())):
+        return redirect_to(url_for("engagements.show", engagement_id=engagement.id), "Agreed")
+    form.id.data = str(arrangement_id)
+    return unprocessable("clients/arrangement.html", form=form, engagement=engagement, arrangement=None)
+
+
+@blueprint.get("/arrangements/<uuid:arrangement_id>/edit")
+def edit(arrangement_id: UUID) -> Answer:
+    arrangement = get_arrangement(arrangement_id, seen_by=me())
+    engagement = get_engagement(arrangement.engagement_id, seen_by=me())
+    form = _form(engagement, arrangement)
+    return render_template("clients/arrangement.html", form=form, engagement=engagement, arrangement=arrangement)
+
+
+@blueprint.post("/arrangements/<uuid:arrangement_id>")
+def update(arrangement_id: UUID) -> Answer:
+    arrangement = get_arrangement(arrangement_id, seen_by=me())
+    engagement = get_engagement(arrangement.engagement_id, seen_by=me())
+    form = _form(engagement, arrangement)
+    if submit(form, lambda: change_arrangement(arrangement, form.values(), by=me(), version=form.version.number)):
+        return redirect_to(url_for("engagements.show", engagement_id=engagement.id), "Saved")
+    arrangement = get_arrangement(arrangement_id, seen_by=me())
+    stale = form.version.number not in (None, arrangement.version)
+    form.version.data = str(arrangement.version)
+    page = render_template(
+        "clients/arrangement.html", form=form, engagement=engagement, arrangement=arrangement, stale=stale
+    )
+    return page, 409 if stale else 422
+
+
+@blueprint.post("/arrangements/<uuid:arrangement_id>/archiving")
+def archive(arrangement_id: UUID) -> Answer:
+    arrangement = get_arrangement(arrangement_id, seen_by=me())
+    archive_arrangement(arrangement, by=me())
+    return redirect_to(url_for("engagements.show", engagement_id=arrangement.engagement_id), "It holds no more")
+
+
+@blueprint.post("/arrangements/<uuid:arrangement_id>/restoring")
+def restore(arrangement_id: UUID) -> Answer:
+    arrangement = get_arrangement(arrangement_id, seen_by=me())
+    restore_arrangement(arrangement, by=me())
+    return redirect_to(url_for("engagements.show", engagement_id=arrangement.engagement_id), "It holds again")
