@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +202,22 @@ def import_clients(app: Flask, file: Path, matches: str | None, **words: Any) ->
     from app.exchange.import_cli import run
 
     sys.exit(run(file, matches=matches or "", **words))
+
+
+@import_group.command("rates")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--currency", "currencies", multiple=True, metavar="CODE", help="If not those that the firm works in.")
+@click.option("--all", "everything", is_flag=True, help="Every currency of the file.")
+@click.option("--from", "from_on", type=click.DateTime(["%Y-%m-%d"]), help="No rates from before this day.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+@click.option("--skip-errors", is_flag=True, help="Take the good lines of a file that has bad ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (docs/import.md).")
+@with_app
+def import_rates(app: Flask, file: Path, from_on: datetime | None, **words: Any) -> None:
+    """Take exchange rates from a list of the European Central Bank: eurofxref.csv or eurofxref-hist.csv."""
+    from app.exchange.rates_cli import run
+
+    sys.exit(run(file, from_on=from_on.date() if from_on else None, **words))
 
 
 @main.command()

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.orm import joinedload
+
 from app.billing.amounts import TaxedLine, tax_summary
 from app.billing.models import Invoice, InvoiceLine
 from app.clients.models import Client
+from app.core.db import db
 from app.firm.models import Entity
+from app.ledger.models import ExchangeRate
+from app.ledger.queries import Exchange
 
 
 def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, entity: Entity) -> dict[str, Any]:
@@ -70,4 +75,19 @@ def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, enti
         "net": str(invoice.net),
         "tax": str(invoice.tax),
         "gross": str(invoice.gross),
+    }
+
+
+def exchange_facts(entity: Entity, exchange: Exchange) -> dict[str, Any]:
+    """What one unit of the bill's currency was worth in the entity's own, from when, and who says so."""
+    if exchange.rate_id is None:
+        return {"exchange": None}
+    rate = db.session.get_one(ExchangeRate, exchange.rate_id, options=[joinedload(ExchangeRate.person)])
+    return {
+        "exchange": {
+            "rate": format(rate.rate.normalize(), "f"),
+            "base": entity.currency,
+            "from_on": str(rate.from_on),
+            "source": rate.said_by,
+        }
     }

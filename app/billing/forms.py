@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import wtforms
+from flask_wtf.file import FileField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from app.billing.amounts import Spread
@@ -112,15 +113,15 @@ class PaymentForm(Form):
 
 
 class RateField(TypedField):
-    """An exchange rate: a plain number above nothing with at most six decimals."""
+    """An exchange rate: a plain number above nothing with at most ten decimals."""
 
     def read(self, text: str) -> Decimal:
         try:
             rate = Decimal(text.replace(",", "."))
         except ArithmeticError:
             raise ValueError("Write the rate as a number, for example 0.8512.") from None
-        if not rate.is_finite() or not 0 < rate < 1_000_000 or rate != round(rate, 6):
-            raise ValueError("A rate is above nothing and has at most six decimals.")
+        if not rate.is_finite() or not 0 < rate < 1_000_000 or rate != round(rate, 10):
+            raise ValueError("A rate is above nothing and has at most ten decimals.")
         return rate
 
 
@@ -132,3 +133,10 @@ class ExchangeRateForm(Form):
     base = wtforms.SelectField("Is worth, in")
     rate = RateField("Rate", validators=[InputRequired("Give the rate.")])
     from_on = wtforms.DateField("From", validators=[DataRequired("From which day on?")])
+
+
+class RateFileForm(Form):
+    """A list of rates as the European Central Bank publishes it."""
+
+    id = wtforms.HiddenField()
+    file = FileField("File")

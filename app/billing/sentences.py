@@ -90,6 +90,10 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
         lambda d: f"gave {d['postings']:,} postings their entity and day of age; they said {d['sha256']} before",
     ),
     "ledger.rate.add": ("money", lambda d: f"set 1 {d['currency']} to {d['rate']} {d['base']}"),
+    "ledger.rate.withdraw": ("undo", lambda d: f"withdrew the rate of 1 {d['currency']} at {d['rate']} {d['base']}"),
+    "ledger.rate.import": (
+        "download", lambda d: f"took {d['added']} exchange rate{'' if d['added'] == 1 else 's'} from {d['name']}"
+    ),
 }
 
 for _kind, (_icon, _say) in WORDS.items():

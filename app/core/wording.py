@@ -68,6 +68,14 @@ def _spelled(number: Decimal, code: str, *reader: str | None) -> str:
     return f"{number.quantize(step, ROUND_HALF_UP):,.{decimals}f}".translate(_signs(*reader))
 
 
+def number(value: Decimal | int | None) -> str:
+    """`0.0051668`, `12.5`: a number with as many decimals as it has, for rates and percentages."""
+    if value is None:
+        return ""
+    reader = locale()
+    return f"{Decimal(value).normalize():,f}".translate(_signs(reader.language, reader.territory, reader.script))
+
+
 def money(value: Money | None) -> str:
     """`£1,234.50`: the number with its currency, for single figures."""
     return "" if value is None else format_currency(value.amount, value.currency, locale=locale())
@@ -181,6 +189,6 @@ def init_app(app: Flask) -> None:
         ngettext=lambda one, many, n: get_translations().ungettext(one, many, n),
         newstyle=True,
     )
-    written = (amount, money, duration, day, distance, exact, moment, day_of_year)
+    written = (amount, money, number, duration, day, distance, exact, moment, day_of_year)
     for filter_ in (*written, beside, browser, counted, country, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

@@ -122,7 +122,7 @@ def _tax_rates(asked: Asked, actor: Actor) -> Rows:
 
 
 def _exchange_rates(asked: Asked, actor: Actor) -> Rows:
-    return ([rate.currency, rate.base, rate.rate, rate.from_on] for rate in
+    return ([rate.currency, rate.base, rate.rate, rate.from_on, rate.said_by, rate.withdrawn_at] for rate in
             list_exchange_rates(seen_by=actor, limit=MOST))
 
 
@@ -279,7 +279,8 @@ FILES = {
         ("Engagement", "Client", "Person", "Grade", "Work role", "Activity", "An hour", "Currency", "From", "Until"),
         _rates, ("show",)),
     "tax-rates": ListFile(("Code", "Name", "Kind", "Percent", "From", "Until", "Legend"), _tax_rates),
-    "exchange-rates": ListFile(("One", "In", "Is worth", "From"), _exchange_rates),
+    "exchange-rates": ListFile(
+        ("One", "In", "Is worth", "From", "Who says so", "Withdrawn"), _exchange_rates),
     "offices": ListFile(("Office", "Entity", "Zone", "Holidays of"), _offices),
     "entities": ListFile(("Entity", "Country", "Currency", "Tax number", "Company number", "Address"), _entities),
     "closures": ListFile(("Day", "What for", "Office"), _closures),
@@ -311,7 +312,7 @@ FILES = {
 PAGES = {
     "services.index": "services", "series.index": "recurring-work", "wip.client": "unbilled-entries",
     "wip.finished": "finished-not-billed", "rates.index": "rates", "money.tax_rates": "tax-rates",
-    "books.rates": "exchange-rates", "places.offices": "offices", "places.entities": "entities",
+    "exchange_rates.index": "exchange-rates", "places.offices": "offices", "places.entities": "entities",
     "places.closures": "closures", "money.series": "numbers", "books.show": "movements", "runs.show": "run",
     "books.index": "months", "series.show": "periods", "runs.index": "runs",
     "jobs.show": "steps", "clients.show documents": "documents", "clients.show jobs": "jobs",

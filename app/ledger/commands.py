@@ -23,7 +23,7 @@ from app.ledger.ageing import month_of
 from app.ledger.books import Books, books_of_entity
 from app.ledger.models import Account, AccountBalance, Book, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
 from app.ledger.policy import can_close_period, can_gather, can_post
-from app.ledger.queries import rate_on
+from app.ledger.queries import Exchange, rate_on
 
 NO_ENGAGEMENT = UUID(int=0)
 KEPT = frozenset({Account.WIP, Account.RECEIVABLE, Account.CREDIT})
@@ -57,12 +57,12 @@ _POST = sa.text("""
                                   item_id, aged_on, book, line)
     ), made AS (
         INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason, by_id,
-                                        reverses_id)
+                                        reverses_id, exchange_rate_id)
         SELECT :kind, greatest(CAST(:happened_on AS date),
                                (SELECT max(starts_on) + interval '1 month' FROM ledger_period
                                 WHERE closed_at IS NOT NULL)::date),
                CAST(:happened_on AS date), :source_kind, CAST(:source_id AS uuid), :reason, CAST(:by_id AS uuid),
-               CAST(:reverses_id AS bigint)
+               CAST(:reverses_id AS bigint), CAST(:exchange_rate_id AS uuid)
         RETURNING id
     ), posted AS (
         INSERT INTO posting (transaction_id, line, entity_id, book, account, amount, currency, base_amount, base_rate,
@@ -109,7 +109,7 @@ def post(
     happened_on: dt.date,
     reason: str = "",
     reverses: int | None = None,
-    rate: Decimal | None = None,
+    rate: Exchange | None = None,
 ) -> int | None:
     """Append one balanced transaction and move the kept balances with it. Zero legs are left out.
 
@@ -124,7 +124,7 @@ def post(
     if any(sum(leg.amount for leg in legs if leg.account.book is book) for book in Book):
         raise ValueError(f"{kind}: the legs do not sum to zero.")
     rate = rate if rate is not None else rate_on(currency, books.currency, happened_on)
-    base_amounts = _in_base(legs, rate, books.currency)
+    base_amounts = _in_base(legs, rate.rate, books.currency)
     columns: dict[str, list[Any]] = defaultdict(list)
     for leg, base_amount in zip(legs, base_amounts, strict=True):
         columns["account"].append(leg.account.value)
@@ -148,7 +148,8 @@ def post(
             "reverses_id": reverses,
             "entity_id": books.entity_id,
             "currency": currency,
-            "base_rate": rate,
+            "base_rate": rate.rate,
+            "exchange_rate_id": rate.rate_id,
             "no_engagement": NO_ENGAGEMENT,
             "kept": [account.value for account in KEPT],
         },
@@ -221,7 +222,7 @@ def reverse(transaction_id: int, *, by: Actor, source: Any, reason: str, on: dt.
         happened_on=on or today(),
         reason=reason,
         reverses=transaction_id,
-        rate=rows[0].base_rate,
+        rate=Exchange(rows[0].base_rate, original.exchange_rate_id),
     )
 
 

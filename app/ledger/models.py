@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId
+from app.people.models import Person
+
+# One yen is 0.0051668123 pounds: with six decimals a bill over ten million yen would be out by two pounds.
+ExchangeRateNumber = sa.Numeric(20, 10)
 
 
 class Account(enum.StrEnum):
@@ -74,6 +79,7 @@ class LedgerTransaction(Base):
     reason: Mapped[str] = mapped_column(default="")
     by_id: Mapped[UUID | None]
     reverses_id: Mapped[int | None] = mapped_column(sa.BigInteger, sa.ForeignKey("ledger_transaction.id"), unique=True)
+    exchange_rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("exchange_rate.id"))
     made_at: Mapped[dt.datetime] = mapped_column(server_default=sa.func.now())
     xid: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("(pg_current_xact_id()::text)::bigint"))
 
@@ -115,7 +121,7 @@ class Posting(Base):
     amount: Mapped[Decimal]
     currency: Mapped[Currency]
     base_amount: Mapped[Decimal]
-    base_rate: Mapped[Decimal] = mapped_column(sa.Numeric(18, 6), default=Decimal(1))
+    base_rate: Mapped[Decimal] = mapped_column(ExchangeRateNumber, default=Decimal(1))
     client_id: Mapped[UUID | None]
     engagement_id: Mapped[UUID | None]
     invoice_id: Mapped[UUID | None]
@@ -194,17 +200,66 @@ class AccountBalance(Base):
     amount: Mapped[Decimal]
 
 
+class RateSource(enum.StrEnum):
+    """Who says so: somebody of the firm, or the European Central Bank in a file that it published."""
+
+    TYPED = "typed"
+    ECB = "ecb"
+
+
 class ExchangeRate(HasId, Base):
-    """Units of `base` for one unit of `currency`, from a day on; written onto each posting, never looked up again."""
+    """Units of `base` for one unit of `currency`, from a day on; written onto each posting, never looked up again.
+
+    What was said of a rate never changes; a mistaken one is withdrawn and counts for nothing that is posted after.
+    `via` is the currency that a cross rate went through, both legs being of that same day.
+    """
 
     __tablename__ = "exchange_rate"
 
     currency: Mapped[Currency]
     base: Mapped[Currency]
     from_on: Mapped[dt.date]
-    rate: Mapped[Decimal] = mapped_column(sa.Numeric(18, 6))
+    rate: Mapped[Decimal] = mapped_column(ExchangeRateNumber)
+    source: Mapped[RateSource] = mapped_column(default=RateSource.TYPED, server_default=RateSource.TYPED.value)
+    via: Mapped[Currency | None]
+    file_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("rate_file.id"))
+    entered_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    withdrawn_at: Mapped[dt.datetime | None]
+    withdrawn_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+
+    person: Mapped[Person | None] = relationship(lazy="raise", foreign_keys=[entered_by])
+
+    @property
+    def said_by(self) -> str:
+        """`ECB, 2026-11-25, via EUR`, `entered by Pat Hartwell`."""
+        if self.source is RateSource.TYPED:
+            return f"entered by {self.person.name if self.person else 'hand'}"
+        return ", ".join(filter(None, (self.source.value.upper(), str(self.from_on), self.via and f"via {self.via}")))
 
     __table_args__ = (
-        sa.UniqueConstraint("currency", "base", "from_on"),
+        sa.Index(
+            "uq_exchange_rate_currency_base_from_on", "currency", "base", "from_on", unique=True,
+            postgresql_where=sa.text("withdrawn_at IS NULL"),
+        ),
+        sa.Index("ix_exchange_rate_file_id", "file_id", postgresql_where=sa.text("file_id IS NOT NULL")),
         sa.CheckConstraint("rate > 0", name="rate"),
-    )
+        sa.CheckConstraint("currency <> base", name="of_another_currency"),
+        sa.CheckConstraint("(source = 'typed') = (file_id IS NULL)", name="from_its_file"),
+        sa.CheckConstraint("via IS NULL OR (source <> 'typed' AND via NOT IN (currency, base))", name="via_a_third"),
+    )  # fmt: skip
+
+
+class RateFile(HasId, Base):
+    """A file of rates as it was sent, so that what is shown of it first is what is taken from it after."""
+
+    __tablename__ = "rate_file"
+
+    file_name: Mapped[str]
+    content: Mapped[str]
+    sent_at: Mapped[dt.datetime]
+    sent_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    taken_at: Mapped[dt.datetime | None]
+    wanted: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    added: Mapped[int | None]
+
+    __table_args__ = (sa.Index("ix_rate_file_sent_at", "sent_at"),)

@@ -61,6 +61,14 @@ _CLOSED = sa.text("""
       ON p.starts_on = date_trunc('month', t.posted_on)::date
     WHERE p.closed_at IS NOT NULL AND t.made_at > p.closed_at ORDER BY t.id LIMIT 100
 """)
+_RATES = sa.text("""
+    SELECT DISTINCT t.id, p.currency, p.base_rate, r.rate, r.currency AS of_currency
+    FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
+    LEFT JOIN exchange_rate r ON r.id = t.exchange_rate_id
+    WHERE CASE WHEN r.id IS NULL THEN p.base_rate <> 1
+               ELSE p.base_rate <> r.rate OR p.currency <> r.currency OR r.from_on > t.happened_on END
+    ORDER BY t.id LIMIT 100
+""")
 
 
 def asked(statement: sa.TextClause) -> sa.Result[Any]:
@@ -115,3 +123,11 @@ def prove_periods() -> Iterator[Finding]:
     """Nothing was posted into a month after it was closed."""
     for row in asked(_CLOSED):
         yield Finding(f"transaction {row.id}", f"posted on {row.posted_on} after that month was closed")
+
+
+@proof("ledger.exchange_rates")
+def prove_exchange_rates() -> Iterator[Finding]:
+    """Whatever stands in base at another rate than 1 names the exchange rate it used, and has its number."""
+    for row in asked(_RATES):
+        named = f"names one of {row.rate} for {row.of_currency}" if row.rate else "names no exchange rate"
+        yield Finding(f"transaction {row.id}", f"is in {row.currency} at {row.base_rate} and {named}")

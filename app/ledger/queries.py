@@ -33,21 +33,41 @@ class Aged:
         return sum(self.columns, Decimal(0))
 
 
-def rate_on(currency: str, base: str, day: dt.date) -> Decimal:
-    """Units of base for one unit of currency on a day: the latest rate on or before it. Raises Refused without one."""
+@dataclass(frozen=True)
+class Exchange:
+    """Units of base for one unit of a currency, and the rate that says so; none where both are the same."""
+
+    rate: Decimal
+    rate_id: UUID | None = None
+
+
+SAME = Exchange(Decimal(1))
+
+
+def find_rate_on(currency: str, base: str, day: dt.date) -> Exchange | None:
+    """What one unit of currency is worth in base on a day: the latest rate on or before it, None without one."""
     if currency == base:
-        return Decimal(1)
-    rate = db.session.scalar(
-        sa.select(ExchangeRate.rate)
-        .where(ExchangeRate.currency == currency, ExchangeRate.base == base, ExchangeRate.from_on <= day)
+        return SAME
+    row = db.session.execute(
+        sa.select(ExchangeRate.rate, ExchangeRate.id)
+        .where(
+            ExchangeRate.currency == currency, ExchangeRate.base == base, ExchangeRate.from_on <= day,
+            ExchangeRate.withdrawn_at.is_(None),
+        )
         .order_by(ExchangeRate.from_on.desc())
         .limit(1)
-    )
-    if rate is None:
+    ).one_or_none()
+    return Exchange(row.rate, row.id) if row else None
+
+
+def rate_on(currency: str, base: str, day: dt.date) -> Exchange:
+    """The same; raises Refused without one."""
+    found = find_rate_on(currency, base, day)
+    if found is None:
         raise Refused(
             f"There is no exchange rate from {currency} to {base} for {day:%-d %B %Y}. Add it under Settings."
         )
-    return rate
+    return found
 
 
 def age_columns(on: dt.date, day: Any, amount: Any) -> list[sa.Label[Decimal]]:

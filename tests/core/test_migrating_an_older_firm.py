@@ -34,7 +34,7 @@ DUMP = Path(__file__).parents[1] / "data" / "older" / "before_money_ground.sql.g
 # What the older version wrote of its postings; what a newer one adds to them is filled by its migrations.
 _POSTINGS = """
     SELECT count(*), md5(string_agg(concat_ws('|', transaction_id, line, account, amount, currency, base_amount,
-        base_rate, client_id, invoice_id, payment_id, item_id), ',' ORDER BY transaction_id, line))
+        trim_scale(base_rate), client_id, invoice_id, payment_id, item_id), ',' ORDER BY transaction_id, line))
     FROM posting WHERE transaction_id <= :last
 """
 _TRANSACTIONS = """

@@ -56,7 +56,9 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
             note.number = number
             note.state = InvoiceState.SENT if invoice.sent_at else InvoiceState.APPROVED
-            note.facts = facts_of(note, lines, payer, entity) | {"credits": invoice.number, "reason": reason}
+            note.facts = facts_of(note, lines, payer, entity) | {
+                "credits": invoice.number, "reason": reason, "exchange": (invoice.facts or {}).get("exchange")
+            }
         for transaction_id in session.scalars(
             sa.select(LedgerTransaction.id)
             .where(

@@ -17,7 +17,7 @@ from app.billing.commands.numbering import give_number
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
 from app.billing.commands.settling import settle_invoice
 from app.billing.commands.totals import hold_bill, lines_of
-from app.billing.facts import facts_of
+from app.billing.facts import exchange_facts, facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, LineKind, Treatment
 from app.billing.policy import can_approve
 from app.clients.models import Client
@@ -32,6 +32,7 @@ from app.firm.models import Entity, TaxTreatment
 from app.ledger.books import Books
 from app.ledger.commands import Leg, post
 from app.ledger.models import Account, TransactionKind
+from app.ledger.queries import Exchange, rate_on
 from app.timekeeping.commands.wip import Item, Place, wip_legs
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
@@ -71,16 +72,16 @@ def approve_invoice(
         invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None
-        books = Books(entity.id, entity.currency)
-        _post_wip(invoice, rows, items, books, by=by)
-        _post_receivable(invoice, lines, books, by=by)
+        books, exchange = Books(entity.id, entity.currency), rate_on(invoice.currency, entity.currency, day)
+        _post_wip(invoice, rows, items, books, exchange, by=by)
+        _post_receivable(invoice, lines, books, exchange, by=by)
         _settle_items(rows, items)
         # Last, so that the series is locked for as short a time as can be.
         number = give_number(invoice, day)
         with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
             invoice.number = number
             invoice.state = InvoiceState.APPROVED
-            invoice.facts = facts_of(invoice, lines, client, entity)
+            invoice.facts = facts_of(invoice, lines, client, entity) | exchange_facts(entity, exchange)
         settle_invoice(invoice.id)
         record(
             "billing.invoice.approve",
@@ -124,7 +125,8 @@ def _check(
 
 
 def _post_wip(
-    invoice: Invoice, rows: Sequence[InvoiceItem], items: Mapping[UUID, Item], books: Books, *, by: Actor
+    invoice: Invoice, rows: Sequence[InvoiceItem], items: Mapping[UUID, Item], books: Books, exchange: Exchange, *,
+    by: Actor,
 ) -> None:
     """Write the difference off or on, then take what is billed out of WIP: three transactions for the whole bill."""
     moves: dict[TransactionKind, list[Leg]] = {
@@ -147,6 +149,7 @@ def _post_wip(
             books=books,
             source=invoice,
             happened_on=invoice.issued_on,
+            rate=exchange,
             reason="" if kind is TransactionKind.BILLED else invoice.reason or FIXED_FEE,
         )
 
@@ -155,7 +158,9 @@ def _place(item: Item, amount: Decimal) -> Place:
     return Place(item.client_id, item.engagement_id, item.id, item.worked_on, amount, item.currency)
 
 
-def _post_receivable(invoice: Invoice, lines: Sequence[InvoiceLine], books: Books, *, by: Actor) -> None:
+def _post_receivable(
+    invoice: Invoice, lines: Sequence[InvoiceLine], books: Books, exchange: Exchange, *, by: Actor
+) -> None:
     """What the payer owes, for each engagement apart, against revenue and tax."""
     owed: dict[UUID | None, Decimal] = {}
     for line in lines:
@@ -189,6 +194,7 @@ def _post_receivable(invoice: Invoice, lines: Sequence[InvoiceLine], books: Book
         books=books,
         source=invoice,
         happened_on=invoice.issued_on,
+        rate=exchange,
     )
 
 

@@ -2,6 +2,7 @@
 
 from app.billing.views import (
     drafts,
+    exchange_rates,
     files,
     invoices,
     issuing,
@@ -23,6 +24,7 @@ blueprints = (
     receivables.blueprint,
     runs.blueprint,
     periods.blueprint,
+    exchange_rates.blueprint,
     files.blueprint,
 )
 init_app = wip.init_app
