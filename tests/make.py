@@ -28,7 +28,7 @@ from app.core.clock import now
 from app.core.db import db
 from app.core.ids import new_id, new_token, token_hash
 from app.core.permissions import Role
-from app.firm.models import Entity, Firm, Office, TaxRate, TaxTreatment
+from app.firm.models import Entity, Firm, Office, TaxCode, TaxRate, TaxTreatment
 from app.people.models import Person, PersonSession, PersonState, WorkingPattern
 
 
@@ -91,6 +91,16 @@ def make_engagement(client: Client, entity: Entity, name: str = "General advice"
     return engagement
 
 
+def make_tax(
+    code: str, treatment: TaxTreatment, percent: str = "0", legend: str = "", *, name: str = "",
+    is_default: bool = False, **dates: dt.date,
+) -> TaxRate:
+    """A code of tax with one rate."""
+    keep(TaxCode(code=code, treatment=treatment, is_default=is_default))
+    return keep(TaxRate(code=code, name=name or code, treatment=treatment, percent=Decimal(percent), legend=legend,
+                        **dates))
+
+
 @dataclass
 class Cast:
     """Pat partner, Mel manager, Sam staff, Bea billing, Ada administrator of the second office, Wes behind a wall
@@ -135,9 +145,7 @@ def make_cast() -> Cast:
     )
     office = keep(Office(entity_id=entity.id, name="London", zone="Europe/London", calendar="GB-ENG"))
     second = keep(Office(entity_id=entity.id, name="Dublin", zone="Europe/Dublin", calendar="IE"))
-    vat = keep(
-        TaxRate(code="S20", name="VAT 20%", treatment=TaxTreatment.STANDARD, percent=Decimal(20), is_default=True)
-    )
+    vat = make_tax("S20", TaxTreatment.STANDARD, "20", name="VAT 20%", is_default=True)
     people = {
         name: make_person(name.capitalize(), role, second if name == "ada" else office)
         for name, role in {

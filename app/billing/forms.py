@@ -7,12 +7,11 @@ from uuid import UUID
 
 import wtforms
 from flask_wtf.file import FileField
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from app.billing.amounts import Spread
-from app.billing.commands.drafting import Grouping
 from app.billing.commands.lines import DraftTerms
-from app.billing.models import PaymentMethod, TaxMode
+from app.billing.models import Grouping, PaymentMethod, TaxMode
 from app.clients.queries import find_client
 from app.core.fields import AmountField, EnumField, PickField, TypedField, VersionField, offers
 from app.core.ids import parse_id
@@ -81,9 +80,8 @@ class LineForm(Form):
         validators=[Length(max=LONGEST_LINE, message="A line says what it is for in 4,000 characters at most.")],
     )
     net = wtforms.StringField("Net")
-    tax_rate_id = wtforms.SelectField(
-        "Tax", coerce=lambda text: parse_id(str(text)), choices=[], validate_choice=False
-    )
+    tax_code = wtforms.StringField("Tax", validators=[Length(max=20)])
+    supplied_on = wtforms.DateField("Supplied on", validators=[Optional()])
 
 
 class TotalForm(Form):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.clients.models import Client
 from app.core.db import Base, Currency, HasId, HasVersion
 from app.core.db import Rate as RateColumn
-from app.firm.models import Entity, TaxTreatment
+from app.firm.models import CATEGORIES, Entity, TaxTreatment
 
 
 class InvoiceKind(enum.StrEnum):
@@ -40,10 +40,21 @@ class TaxMode(enum.StrEnum):
     TOTAL = "total"
 
 
+class Grouping(enum.StrEnum):
+    """How entries become lines."""
+
+    ENGAGEMENT = "engagement"
+    JOB = "job"
+    ENTRY = "entry"
+
+
 class Invoice(HasId, HasVersion, Base):
     """From draft on. Once numbered the database refuses to change what it says.
 
     `open_amount` is a kept copy: the sum of its receivable postings, written by `settle_invoice` alone.
+    The sum of its lines less `allowance` plus `charge` is `net`; `gross` less `prepaid` is what is to be paid
+    (BT-107, BT-108 and BT-113 of EN 16931). An allowance or charge of the whole bill falls on each rate of tax in
+    proportion to its lines. `until_on` is the day up to which a draft takes work.
     """
 
     __tablename__ = "invoice"
@@ -60,6 +71,13 @@ class Invoice(HasId, HasVersion, Base):
     issued_on: Mapped[dt.date | None]
     due_on: Mapped[dt.date | None]
     terms_days: Mapped[int] = mapped_column(default=14)
+    until_on: Mapped[dt.date | None]
+    grouping: Mapped[Grouping] = mapped_column(default=Grouping.ENGAGEMENT, server_default="engagement")
+    allowance: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    allowance_reason: Mapped[str] = mapped_column(default="", server_default="")
+    charge: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    charge_reason: Mapped[str] = mapped_column(default="", server_default="")
+    prepaid: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
     net: Mapped[Decimal] = mapped_column(default=Decimal(0))
     tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
     gross: Mapped[Decimal] = mapped_column(default=Decimal(0))
@@ -93,6 +111,8 @@ class Invoice(HasId, HasVersion, Base):
         sa.CheckConstraint("(state IN ('draft', 'awaiting_approval')) = (number IS NULL)", name="number_when_approved"),
         sa.CheckConstraint("(kind = 'credit_note') = (credits_id IS NOT NULL)", name="credit_note_credits"),
         sa.CheckConstraint("open_amount >= 0", name="open_amount"),
+        sa.CheckConstraint("gross = net + tax", name="gross"),
+        sa.CheckConstraint("allowance >= 0 AND charge >= 0 AND prepaid >= 0 AND prepaid <= gross", name="adjustments"),
         sa.Index("ix_invoice_issued", "entity_id", "kind", "issued_on", postgresql_where=sa.text("number IS NOT NULL")),
         sa.Index("ix_invoice_payer_id", "payer_id", "issued_on"),
         sa.Index("ix_invoice_unkept", "id", postgresql_where=sa.text("number IS NOT NULL AND pdf_key IS NULL")),
@@ -109,8 +129,19 @@ class LineKind(enum.StrEnum):
     TEXT = "text"
 
 
+class LineUnit(enum.StrEnum):
+    """What a quantity counts (UN/ECE recommendation 20)."""
+
+    HOUR = "HUR"
+    ONE = "C62"
+
+
 class InvoiceLine(HasId, Base):
     """One printed line; its tax facts are copied, so that a later change of a rate changes no invoice.
+
+    `supplied_on` is when it was supplied: the last day of the work behind it, or for a fee the day that its draft
+    states. `net` is quantity × price, rounded to `decimals`, less `allowance` plus `charge`, by the database's word.
+    A line of a credit note says which line it credits.
 
     The line of a fixed fee takes `drawn` of its arrangement. A line is of its bill's client and currency, and its
     engagement and arrangement are too, by the database's word.
@@ -127,11 +158,20 @@ class InvoiceLine(HasId, Base):
     position: Mapped[int]
     kind: Mapped[LineKind]
     description: Mapped[str]
-    quantity: Mapped[Decimal] = mapped_column(default=Decimal(1))
+    supplied_on: Mapped[dt.date]
+    quantity: Mapped[Decimal] = mapped_column(sa.Numeric(18, 6), default=Decimal(1))
+    unit: Mapped[LineUnit] = mapped_column(default=LineUnit.ONE, server_default="C62")
     unit_price: Mapped[RateColumn]
+    decimals: Mapped[int] = mapped_column(sa.SmallInteger, default=2, server_default="2")
+    allowance: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    allowance_reason: Mapped[str] = mapped_column(default="", server_default="")
+    charge: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    charge_reason: Mapped[str] = mapped_column(default="", server_default="")
     net: Mapped[Decimal]
-    tax_rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("tax_rate.id"))
+    credited_line_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("invoice_line.id"), index=True)
+    tax_code: Mapped[str] = mapped_column(sa.ForeignKey("tax_code.code"))
     tax_treatment: Mapped[TaxTreatment]
+    tax_category: Mapped[str]
     tax_percent: Mapped[Decimal] = mapped_column(sa.Numeric(7, 4))
     tax_legend: Mapped[str] = mapped_column(default="")
     tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
@@ -157,6 +197,17 @@ class InvoiceLine(HasId, Base):
             "ix_invoice_line_arrangement_id", "arrangement_id", postgresql_where=sa.text("arrangement_id IS NOT NULL")
         ),
         sa.CheckConstraint("(kind = 'fixed') = (arrangement_id IS NOT NULL)", name="arrangement_when_fixed"),
+        sa.CheckConstraint(
+            "net = round(quantity * unit_price, decimals) - allowance + charge", name="quantity_times_price"
+        ),
+        sa.CheckConstraint("quantity >= 0 AND allowance >= 0 AND charge >= 0", name="adjustments"),
+        sa.CheckConstraint("tax_treatment = 'standard' OR tax_percent = 0", name="only_standard_has_a_percent"),
+        sa.CheckConstraint(
+            "(tax_treatment, tax_category) IN ("
+            + ", ".join(f"('{treatment.value}', '{category}')" for treatment, category in CATEGORIES.items())
+            + ")",
+            name="tax_category",
+        ),
         sa.CheckConstraint("drawn >= 0 AND (drawn = 0 OR arrangement_id IS NOT NULL)", name="drawn"),
     )
 

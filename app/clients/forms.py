@@ -26,6 +26,7 @@ from app.clients.names import LONGEST_NAME
 from app.core.db import db
 from app.core.fields import (
     AmountField,
+    CodeField,
     DurationField,
     EnumField,
     IdSelectField,
@@ -66,6 +67,14 @@ def name_of(person_id: UUID | None) -> str:
     return (db.session.scalar(sa.select(Person.name).where(Person.id == person_id)) or "") if person_id else ""
 
 
+def _taxes(chosen: Client | Engagement | None) -> list[tuple[str, str]]:
+    """What can be chosen today, and what was chosen before even if it cannot."""
+    found = {rate.code: rate.name for rate in list_tax_rates()}
+    if chosen is not None and chosen.tax_code:
+        found.setdefault(chosen.tax_code, f"{chosen.tax_code}, not in use today")
+    return list(found.items())
+
+
 def _lines(text: str | None) -> list[str]:
     return [line.strip() for line in (text or "").replace(",", "\n").replace(";", "\n").splitlines() if line.strip()]
 
@@ -94,6 +103,7 @@ class ClientForm(Form):
     partner_id = PickField("Partner", find=find_person)
     manager_id = PickField("Manager", find=find_person)
     terms_days = NumberField("Payment terms, days", most=365)
+    tax_code = CodeField("Tax")
     tags = wtforms.StringField("Tags", description="With commas between them.")
     notes = wtforms.TextAreaField("Notes")
 
@@ -101,6 +111,7 @@ class ClientForm(Form):
         """Fill the closed lists, and show an existing client unless the form was sent."""
         offices = list_offices()
         self.office_id.offer([(office.id, office.name) for office in offices])
+        self.tax_code.offer(_taxes(client), empty="As usual")
         if self.is_submitted():
             return
         if client is None:
@@ -127,7 +138,7 @@ class ClientForm(Form):
             year_end_month=parse_whole(self.year_end_month.data), vat_stagger=parse_whole(self.vat_stagger.data),
             office_id=self.office_id.data, partner_id=self.partner_id.data, manager_id=self.manager_id.data,
             terms_days=self.terms_days.data, tags=_lines(self.tags.data), notes=self.notes.data or "",
-            region=self.region.data or "",
+            region=self.region.data or "", tax_code=self.tax_code.data,
         )
 
 
@@ -206,16 +217,16 @@ class EngagementForm(Form):
     kind = EnumField("Billed", ArrangementKind, ARRANGEMENTS, default=ArrangementKind.HOURLY)
     agreed_amount = AmountField("Fixed fee, net")
     budget = DurationField("Budget, hours", most=dt.timedelta(hours=100_000))
-    tax_rate_id = IdSelectField("Tax rate")
+    tax_code = CodeField("Tax")
     increment = wtforms.SelectField("Time is rounded to", default="")
     round_mode = EnumField("Direction", RoundMode, default=RoundMode.UP)
     minimum = NumberField("At least, minutes", most=480)
 
     def prepare(self, client: Client, engagement: Engagement | None = None) -> None:
         """Fill the closed lists, and show an existing engagement unless the form was sent."""
-        entities, rates = list_entities(), list_tax_rates()
+        entities = list_entities()
         self.entity_id.offer([(entity.id, entity.name) for entity in entities], empty="As the client's office")
-        self.tax_rate_id.offer([(rate.id, rate.name) for rate in rates], empty="As the firm")
+        self.tax_code.offer(_taxes(engagement), empty="As the client")
         self.increment.choices = offers([("", "as the firm"), *((n, f"{n} minutes") for n in INCREMENTS)])
         self.agreed_amount.read_in((self.currency.data or client.currency).upper())
         if self.is_submitted():
@@ -243,7 +254,7 @@ class EngagementForm(Form):
             name=self.name.data or "", practice_area=self.practice_area.data or "", scope=self.scope.data or "",
             starts_on=self.starts_on.data, ends_on=self.ends_on.data, entity_id=self.entity_id.data,
             partner_id=self.partner_id.data, manager_id=self.manager_id.data, currency=self.currency.data or "",
-            budget=self.budget.data, tax_rate_id=self.tax_rate_id.data, rounding=dict(rounding) if rounding else None,
+            budget=self.budget.data, tax_code=self.tax_code.data, rounding=dict(rounding) if rounding else None,
             service_id=service_id,
         )
 

@@ -62,6 +62,7 @@ class Client(HasId, HasVersion, Base):
     tags: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list)
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     notes: Mapped[str] = mapped_column(default="")
+    tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
     is_firm: Mapped[bool] = mapped_column(default=False)
     archived_at: Mapped[dt.datetime | None]
 
@@ -174,7 +175,7 @@ class Engagement(HasId, HasVersion, Base):
     manager_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     currency: Mapped[Currency]
     budget: Mapped[dt.timedelta | None]
-    tax_rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("tax_rate.id"))
+    tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
     rounding: Mapped[dict[str, Any] | None]
     service_id: Mapped[UUID | None] = mapped_column(index=True)
     archived_at: Mapped[dt.datetime | None]

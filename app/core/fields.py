@@ -71,6 +71,21 @@ class IdSelectField(wtforms.SelectField):
             raise wtforms.validators.ValidationError("Choose one from the list.")
 
 
+class CodeField(wtforms.SelectField):
+    """A short closed list of codes; the empty choice is None."""
+
+    def __init__(self, label: str = "", **kwargs: Any) -> None:
+        super().__init__(label, coerce=lambda value: value or None, **kwargs)
+
+    def offer(self, rows: Iterable[tuple[str, str]], *, empty: str | None = None) -> None:
+        self.choices = offers([*([("", empty)] if empty is not None else []), *rows])
+
+    def pre_validate(self, form: Any) -> None:
+        offered: Any = self.choices or ()
+        if (self.data or "") not in {choice.value for choice in offered}:
+            raise wtforms.validators.ValidationError("Choose one from the list.")
+
+
 class EnumField(wtforms.SelectField):
     """One of an enum's members, shown in words."""
 

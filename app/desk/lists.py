@@ -118,7 +118,7 @@ def _rates(asked: Asked, actor: Actor) -> Rows:
 
 def _tax_rates(asked: Asked, actor: Actor) -> Rows:
     for rate in list_all_tax_rates():
-        yield [rate.code, rate.name, rate.treatment, rate.percent, rate.from_on, rate.to_on, rate.legend]
+        yield [rate.code, rate.name, rate.treatment, rate.percent, rate.from_on, rate.last_on, rate.legend]
 
 
 def _exchange_rates(asked: Asked, actor: Actor) -> Rows:

@@ -80,6 +80,8 @@ def usual_rates(country: str, *, registered: bool = True) -> list[UsualRate]:
         rates.append(UsualRate("E", "Exempt", TaxTreatment.EXEMPT, Decimal(0), f"Exempt from {known.tax}."))
     if known.reverse:
         rates.append(UsualRate("AE", "Reverse charge", TaxTreatment.REVERSE_CHARGE, Decimal(0), REVERSE))
+    words = f"Paid on your behalf; outside the scope of {known.tax}."
+    rates.append(UsualRate("O", f"Outside the scope of {known.tax}", TaxTreatment.OUTSIDE, Decimal(0), words))
     return rates
 
 

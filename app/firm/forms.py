@@ -13,7 +13,7 @@ from babel.dates import get_month_names
 from flask_wtf.file import FileField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
-from app.core.fields import IdSelectField, offers
+from app.core.fields import CodeField, EnumField, IdSelectField, offers
 from app.core.rounding import INCREMENTS, RoundingRule, RoundMode, RoundPer
 from app.core.web import Form
 from app.firm.calendars import list_calendar_ids
@@ -21,13 +21,16 @@ from app.firm.commands.entities import EntityFacts, OfficeFacts
 from app.firm.commands.firm import FirmLook
 from app.firm.commands.tax import RateFacts
 from app.firm.countries import country_choices
-from app.firm.models import TaxTreatment
+from app.firm.models import TaxPoint, TaxTreatment
+from app.firm.queries import list_tax_rates
 
 MONTHS = [(number, name) for number, name in get_month_names("wide", locale=Locale("en")).items()]
 TREATMENTS = {
     TaxTreatment.STANDARD: "Charges tax", TaxTreatment.ZERO: "Zero rate", TaxTreatment.EXEMPT: "Exempt",
-    TaxTreatment.REVERSE_CHARGE: "Reverse charge", TaxTreatment.OUTSIDE: "Outside the tax",
+    TaxTreatment.REVERSE_CHARGE: "Reverse charge", TaxTreatment.OUTSIDE: "Outside the scope of the tax",
+    TaxTreatment.EXPORT: "Export, not taxed", TaxTreatment.INTRA_EU: "Goods within the EU, not taxed",
 }
+TAX_POINTS = {TaxPoint.SUPPLY: "the day of the work", TaxPoint.ISSUE: "the date of the bill"}
 ROUND_WORDS = {
     RoundMode.NONE: "Not at all", RoundMode.UP: "Up", RoundMode.NEAREST: "To the nearest", RoundMode.DOWN: "Down",
 }
@@ -85,16 +88,21 @@ class EntityForm(ConfirmedForm):
         "Days to pay", validators=[InputRequired("Give a number of days."), NumberRange(0, 365)], default=14
     )
     invoice_note = wtforms.TextAreaField("Note on every invoice", validators=[Length(max=1000)])
+    tax_code = CodeField("Usual tax")
+    tax_point = EnumField("The rate of tax is that of", TaxPoint, TAX_POINTS, default=TaxPoint.SUPPLY)
     version = wtforms.HiddenField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.country.choices = offers(country_choices())
         self.currency.choices = offers(currencies())
+        self.tax_code.offer([(rate.code, rate.name) for rate in list_tax_rates()], empty="As the firm")
 
     def facts(self) -> EntityFacts:
         typed: dict[str, Any] = {name: self._fields[name].data for name in EntityFacts.__dataclass_fields__}
-        filled: dict[str, Any] = {name: "" if value is None else value for name, value in typed.items()}
+        filled: dict[str, Any] = {
+            name: "" if value is None and name != "tax_code" else value for name, value in typed.items()
+        }
         return EntityFacts(**filled)
 
 

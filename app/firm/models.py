@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId, HasVersion
@@ -33,6 +34,13 @@ class Firm(HasId, HasVersion, Base):
     __table_args__ = (sa.CheckConstraint("one", name="one"),)
 
 
+class TaxPoint(enum.StrEnum):
+    """Which date decides the rate: when the work was done, or when the bill is issued."""
+
+    SUPPLY = "supply"
+    ISSUE = "issue"
+
+
 class Entity(HasId, HasVersion, Base):
     """A legal person of the firm: it issues invoices under its own numbers, in its base currency."""
 
@@ -53,6 +61,8 @@ class Entity(HasId, HasVersion, Base):
     sort_code: Mapped[str] = mapped_column(default="")
     terms_days: Mapped[int] = mapped_column(default=14)
     invoice_note: Mapped[str] = mapped_column(default="")
+    tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
+    tax_point: Mapped[TaxPoint] = mapped_column(default=TaxPoint.SUPPLY, server_default="supply")
     archived_at: Mapped[dt.datetime | None]
 
 
@@ -103,17 +113,45 @@ class NumberSeries(HasId, Base):
 
 
 class TaxTreatment(enum.StrEnum):
-    """How VAT or sales tax falls on a line (codes S, Z, E, AE, O of UNCL 5305)."""
+    """How VAT, GST or sales tax falls on a line."""
 
     STANDARD = "standard"
     ZERO = "zero"
     EXEMPT = "exempt"
     REVERSE_CHARGE = "reverse_charge"
     OUTSIDE = "outside"
+    EXPORT = "export"
+    INTRA_EU = "intra_eu"
+
+
+# The category of EN 16931 (UNCL 5305) that each treatment is.
+CATEGORIES = {
+    TaxTreatment.STANDARD: "S", TaxTreatment.ZERO: "Z", TaxTreatment.EXEMPT: "E", TaxTreatment.REVERSE_CHARGE: "AE",
+    TaxTreatment.OUTSIDE: "O", TaxTreatment.EXPORT: "G", TaxTreatment.INTRA_EU: "K",
+}
+
+
+class TaxCode(HasVersion, Base):
+    """A kind of tax that engagements, clients, expenses and lines refer to; what it charges on a day is a TaxRate."""
+
+    __tablename__ = "tax_code"
+
+    code: Mapped[str] = mapped_column(primary_key=True, sort_order=-10)
+    treatment: Mapped[TaxTreatment]
+    is_default: Mapped[bool] = mapped_column(default=False)
+    archived_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        sa.UniqueConstraint("code", "treatment"),
+        sa.Index("uq_tax_code_default", "is_default", unique=True, postgresql_where=sa.text("is_default")),
+    )
 
 
 class TaxRate(HasId, HasVersion, Base):
-    """A rate of tax from a date on; what an invoice used is copied onto its lines."""
+    """What a code charges from a date up to another (`to_on` is the first day that it no longer holds).
+
+    One holds on a day, by the database's word; an archived one was a mistake and never holds.
+    """
 
     __tablename__ = "tax_rate"
 
@@ -124,14 +162,29 @@ class TaxRate(HasId, HasVersion, Base):
     legend: Mapped[str] = mapped_column(default="")
     from_on: Mapped[dt.date] = mapped_column(default=dt.date(2000, 1, 1))
     to_on: Mapped[dt.date | None]
-    is_default: Mapped[bool] = mapped_column(default=False)
     archived_at: Mapped[dt.datetime | None]
 
+    of: Mapped[TaxCode] = relationship(lazy="joined", innerjoin=True)
+
     __table_args__ = (
+        sa.ForeignKeyConstraint(["code", "treatment"], ["tax_code.code", "tax_code.treatment"]),
         sa.CheckConstraint("percent >= 0 AND percent < 100", name="percent"),
         sa.CheckConstraint("treatment = 'standard' OR percent = 0", name="only_standard_has_a_percent"),
-        sa.Index("uq_tax_rate_default", "is_default", unique=True, postgresql_where=sa.text("is_default")),
+        sa.CheckConstraint("to_on > from_on", name="ends_after_start"),
+        ExcludeConstraint(
+            (sa.column("code"), "="), (sa.func.daterange(sa.column("from_on"), sa.column("to_on")), "&&"),
+            name="ex_tax_rate_one_a_day", using="gist", where=sa.text("archived_at IS NULL"),
+        ),
     )
+
+    @property
+    def is_default(self) -> bool:
+        return self.of.is_default
+
+    @property
+    def last_on(self) -> dt.date | None:
+        """The last day on which it holds."""
+        return self.to_on - dt.timedelta(days=1) if self.to_on else None
 
 
 def percent_words(percent: Decimal) -> str:

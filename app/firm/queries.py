@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import contains_eager
 
 from app.core.clock import today
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
-from app.firm.models import Closure, Entity, Firm, NumberSeries, Office, TaxRate
+from app.firm.models import Closure, Entity, Firm, NumberSeries, Office, TaxCode, TaxRate
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,16 @@ def list_offices() -> Sequence[Office]:
 _TODAY = sa.bindparam("today", type_=sa.Date())
 _TAX_RATES = (
     sa.select(TaxRate)
-    .where(TaxRate.archived_at.is_(None), TaxRate.from_on <= _TODAY,
+    .join(TaxCode, TaxCode.code == TaxRate.code)
+    .where(TaxRate.archived_at.is_(None), TaxCode.archived_at.is_(None), TaxRate.from_on <= _TODAY,
            sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > _TODAY))
     .order_by(TaxRate.percent.desc(), TaxRate.name)
+    .options(contains_eager(TaxRate.of))
 )
 
 
 def list_tax_rates() -> Sequence[TaxRate]:
-    """The rates to choose from today."""
+    """The rates to choose from today, one of each code."""
     return db.session.scalars(_TAX_RATES, {"today": today()}).all()
 
 
@@ -95,24 +98,28 @@ def get_closure(closure_id: UUID) -> Closure:
     return get_or_404(sa.select(Closure).where(Closure.id == closure_id))
 
 
-def tax_rate_on(rate: TaxRate, day: dt.date) -> TaxRate:
-    """The row of the same code that holds on a day; the given one when none does."""
-    found = db.session.scalar(
-        sa.select(TaxRate)
-        .where(TaxRate.code == rate.code, TaxRate.from_on <= day, sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > day))
-        .order_by(TaxRate.archived_at.is_not(None), TaxRate.from_on.desc()).limit(1)
-    )
-    return found or rate
-
-
 def list_all_tax_rates() -> Sequence[TaxRate]:
-    """Every rate there ever was: those in use first, the usual one at their head."""
+    """Every rate there ever was by code: those in use first, the usual one at their head, the newest of each first."""
     return db.session.scalars(
-        sa.select(TaxRate).order_by(
-            TaxRate.archived_at.is_not(None), TaxRate.to_on.is_not(None), TaxRate.is_default.desc(),
-            TaxRate.percent.desc(), TaxRate.name, TaxRate.from_on.desc(),
+        sa.select(TaxRate)
+        .join(TaxCode, TaxCode.code == TaxRate.code)
+        .order_by(
+            TaxCode.archived_at.is_not(None), TaxCode.is_default.desc(),
+            sa.func.max(TaxRate.percent).over(partition_by=TaxRate.code).desc(), TaxRate.code,
+            TaxRate.archived_at.is_not(None), TaxRate.from_on.desc(),
         )
+        .options(contains_eager(TaxRate.of))
     ).all()
+
+
+def follows_another(rate: TaxRate) -> bool:
+    """Whether a rate is the last of its code and came after another: then it can be taken back."""
+    if rate.to_on is not None or rate.archived_at is not None:
+        return False
+    before = sa.exists().where(
+        TaxRate.code == rate.code, TaxRate.to_on == rate.from_on, TaxRate.archived_at.is_(None)
+    )
+    return bool(db.session.scalar(sa.select(before)))
 
 
 def list_closures() -> Sequence[Closure]:

@@ -62,6 +62,16 @@ def rate_changed(data: Data) -> str:
     return f"changed the rate to {data['name']} from {data['from_on']} on"
 
 
+@sentence("firm.tax_rate.withdraw", icon="undo")
+def rate_withdrawn(data: Data) -> str:
+    return f"took {data['name']} back, which was to hold from {data['from_on']} on"
+
+
+@sentence("firm.tax_rate.restore", icon="undo")
+def rate_restored(data: Data) -> str:
+    return f"took {data['name']} back into use"
+
+
 @sentence("firm.tax_rate.choose", icon="tax")
 def rate_chosen(data: Data) -> str:
     return f"made {data['name']} the usual rate"

@@ -140,7 +140,10 @@ class TimeEntry(WipItem, Base):
 
 
 class Expense(WipItem, Base):
-    """Money laid out for a client: net with its tax, marked up or not, billed or not."""
+    """Money laid out for a client: net with its tax, marked up or not, billed or not.
+
+    `tax_code` is how it is taxed on the bill; without one as the fees are.
+    """
 
     __tablename__ = "expense"
 
@@ -148,6 +151,7 @@ class Expense(WipItem, Base):
     net: Mapped[Decimal]
     tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
     mark_up_percent: Mapped[Decimal] = mapped_column(sa.Numeric(7, 4), default=Decimal(0))
+    tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
     document_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
 
     document: Mapped[Document | None] = relationship(lazy="raise")

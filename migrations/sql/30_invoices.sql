@@ -1,5 +1,9 @@
 -- A numbered invoice never changes what it says; only its later life (sent, viewed, void, its PDF) is written on.
 CREATE OR REPLACE FUNCTION keep_issued_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    -- Its later life. Whatever else there is or comes to be of a bill is what it says.
+    later constant text[] := ARRAY['state', 'open_amount', 'pdf_key', 'pdf_sha256', 'sent_at', 'send_wanted_by',
+                                   'viewed_at', 'version', 'updated_at'];
 BEGIN
     IF TG_OP = 'DELETE' THEN
         IF OLD.number IS NOT NULL THEN
@@ -7,13 +11,7 @@ BEGIN
         END IF;
         RETURN OLD;
     END IF;
-    IF OLD.number IS NOT NULL AND (
-        NEW.number, NEW.kind, NEW.entity_id, NEW.client_id, NEW.payer_id, NEW.credits_id, NEW.currency, NEW.tax_mode,
-        NEW.issued_on, NEW.due_on, NEW.net, NEW.tax, NEW.gross, NEW.note, NEW.facts
-    ) IS DISTINCT FROM (
-        OLD.number, OLD.kind, OLD.entity_id, OLD.client_id, OLD.payer_id, OLD.credits_id, OLD.currency, OLD.tax_mode,
-        OLD.issued_on, OLD.due_on, OLD.net, OLD.tax, OLD.gross, OLD.note, OLD.facts
-    ) THEN
+    IF OLD.number IS NOT NULL AND to_jsonb(NEW) - later IS DISTINCT FROM to_jsonb(OLD) - later THEN
         RAISE EXCEPTION 'invoice % is issued and never changes', OLD.number USING ERRCODE = 'restrict_violation';
     END IF;
     IF OLD.pdf_sha256 IS NOT NULL AND NEW.pdf_sha256 IS DISTINCT FROM OLD.pdf_sha256 THEN
@@ -28,7 +26,8 @@ CREATE OR REPLACE FUNCTION keep_issued_line() RETURNS trigger LANGUAGE plpgsql A
 DECLARE issued text;
 BEGIN
     SELECT number INTO issued FROM invoice
-    WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.invoice_id ELSE NEW.invoice_id END;
+    WHERE number IS NOT NULL AND id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.invoice_id END,
+                                        CASE WHEN TG_OP <> 'DELETE' THEN NEW.invoice_id END) LIMIT 1;
     IF issued IS NOT NULL THEN
         RAISE EXCEPTION 'invoice % is issued and its lines never change', issued USING ERRCODE = 'restrict_violation';
     END IF;
@@ -37,6 +36,29 @@ END $$;
 DROP TRIGGER IF EXISTS keep_issued ON invoice_line;
 CREATE TRIGGER keep_issued BEFORE INSERT OR UPDATE OR DELETE ON invoice_line
     FOR EACH ROW EXECUTE FUNCTION keep_issued_line();
+
+-- What credit notes take back of a line is never more than the line; who comes second waits and counts the first.
+CREATE OR REPLACE FUNCTION check_credited_line() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    line invoice_line;
+    taken record;
+BEGIN
+    SELECT * INTO line FROM invoice_line WHERE id = NEW.credited_line_id FOR UPDATE;
+    IF line.invoice_id IS DISTINCT FROM (SELECT credits_id FROM invoice WHERE id = NEW.invoice_id) THEN
+        RAISE EXCEPTION 'a credit note credits the lines of its own invoice'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'credited_line_of_its_invoice';
+    END IF;
+    SELECT sum(quantity) AS quantity, sum(net) AS net, sum(tax) AS tax INTO taken
+    FROM invoice_line WHERE credited_line_id = line.id;
+    IF taken.net > line.net OR taken.tax > line.tax OR taken.quantity > line.quantity THEN
+        RAISE EXCEPTION 'more is credited than the line charged: % of %', taken.net, line.net
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'credited_line_not_exceeded';
+    END IF;
+    RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS credited ON invoice_line;
+CREATE CONSTRAINT TRIGGER credited AFTER INSERT OR UPDATE ON invoice_line DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.credited_line_id IS NOT NULL) EXECUTE FUNCTION check_credited_line();
 
 -- A published template version never changes.
 CREATE OR REPLACE FUNCTION keep_published_template() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -94,7 +94,7 @@ def test_a_draft_is_changed_line_by_line_in_place(session: Session, cast: Cast, 
     changed = bea.post(
         f"{at}/lines/{line.id}",
         headers={"HX-Request": "true"},
-        data={"description": "Advice on VAT", "net": "150.00", "tax_rate_id": str(cast.vat.id)},
+        data={"description": "Advice on VAT", "net": "150.00", "tax_code": cast.vat.code},
     )
     assert changed.status_code == 200 and "Advice on VAT" in text_of(changed) and "180.00" in text_of(changed)
     wrong = bea.post(f"{at}/lines/{line.id}", headers={"HX-Request": "true"}, data={"description": "x", "net": "abc"})
@@ -122,7 +122,7 @@ def drawn_line(page: str) -> dict[str, str]:
     """What the first line's form would send as it was drawn."""
     form = page[page.index('class="bill-fields"'):]
     return {name: html.unescape(re.search(f'name="{name}" value="([^"]*)"', form)[1])  # type: ignore[index]
-            for name in ("was_description", "was_net", "was_tax_rate_id")}
+            for name in ("was_description", "was_net", "was_tax_code")}
 
 
 def test_two_who_change_one_line_of_a_draft_do_not_undo_each_other(
@@ -133,7 +133,7 @@ def test_two_who_change_one_line_of_a_draft_do_not_undo_each_other(
     line = lines_of(invoice)[0]
     at = f"/billing/invoices/{invoice.id}"
     was = drawn_line(text_of(bea.get(at)))
-    as_drawn = {"description": was["was_description"], "net": was["was_net"], "tax_rate_id": was["was_tax_rate_id"]}
+    as_drawn = {"description": was["was_description"], "net": was["was_net"], "tax_code": was["was_tax_code"]}
     theirs = bea.post(f"{at}/lines/{line.id}", data={**was, **as_drawn, "net": "150.00"})
     mine = bea.post(f"{at}/lines/{line.id}", data={**was, **as_drawn, "description": "Advice\r\non VAT"})
     session.refresh(line)

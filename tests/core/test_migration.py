@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 
 from app.config import Settings
 from app.core.migration import alembic_config, migrate
+from app.core.schema import make_extensions
 from app.models import metadata
 from tests.plumbing import PREFIX, TestServices, drop, own
 
@@ -48,13 +49,19 @@ def empty_database(services: TestServices, name: str) -> Iterator[Settings]:
             drop(admin, name)
 
 
+def at_revision(settings: Settings, revision: str) -> sa.Engine:
+    """An engine of the database, whose schema stands where an older program left it."""
+    engine = sa.create_engine(settings.database_url)
+    with engine.begin() as connection:
+        make_extensions(connection)
+        command.upgrade(alembic_config(connection), revision)
+    return engine
+
+
 def test_what_was_posted_before_the_sums_were_kept_is_summed_by_the_migration(services: TestServices) -> None:
     with empty_database(services, "fm_migrated_with_figures") as settings:
-        migrate(settings)
-        engine = sa.create_engine(settings.database_url)
+        engine = at_revision(settings, "0002")
         with engine.begin() as connection:
-            command.downgrade(alembic_config(connection), "0002")
-            connection.execute(sa.text("COMMENT ON SCHEMA public IS ''"))
             for month, amount in (("2026-01-01", "10"), ("2026-02-01", "5.5"), ("2026-02-01", "-5.5")):
                 connection.execute(sa.text(
                     "INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount) "
@@ -86,11 +93,8 @@ def test_every_table_is_under_forced_row_security(real_database: Settings) -> No
 def test_what_an_edit_or_a_split_lost_of_a_write_off_is_put_right_by_the_migration(services: TestServices) -> None:
     """Each item as the house kept it before, with the movements it had: value, open, deleted or kept, postings."""
     with empty_database(services, "fm_migrated_with_write_offs") as settings:
-        migrate(settings)
-        engine = sa.create_engine(settings.database_url)
+        engine = at_revision(settings, "0004")
         with engine.begin() as connection:
-            command.downgrade(alembic_config(connection), "0004")
-            connection.execute(sa.text("COMMENT ON SCHEMA public IS ''"))
             for loosen in connection.scalars(sa.text("""
                 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
                 FROM pg_constraint WHERE contype = 'f'

@@ -18,7 +18,8 @@ from app.firm.commands import next_number, set_series
 from app.firm.commands.firm import redrawn
 from app.firm.commands.tax import archive_rate, change_rate, make_default
 from app.firm.models import SeriesKind
-from app.firm.queries import list_tax_rates, tax_rate_on
+from app.firm.queries import list_tax_rates
+from app.firm.taxes import tax_table
 from app.people.passwords import hash_password
 from tests.make import Cast, sign_in
 
@@ -109,8 +110,9 @@ def test_a_new_percentage_begins_on_its_date_and_the_old_one_stays_readable(cast
     pat = cast.actor(cast.pat)
     new = change_rate(cast.vat, Decimal(21), dt.date(2030, 1, 1), by=pat)
     assert (new.code, new.name, new.is_default) == ("S20", "VAT 21%", True)
-    assert tax_rate_on(new, dt.date(2029, 12, 31)).percent == 20
-    assert tax_rate_on(cast.vat, dt.date(2030, 1, 1)).percent == 21
+    table = tax_table()
+    assert table.on("S20", dt.date(2029, 12, 31)).percent == 20
+    assert table.on("S20", dt.date(2030, 1, 1)).percent == 21
     assert cast.vat in list_tax_rates() and new not in list_tax_rates()
     with pytest.raises(Refused):
         change_rate(cast.vat, Decimal(22), dt.date(2031, 1, 1), by=pat)

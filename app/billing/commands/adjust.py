@@ -13,7 +13,7 @@ from app.billing.amounts import HUNDRED, Spread, spread_total
 from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id
 from app.billing.commands.lines import draw
-from app.billing.commands.totals import billed_items, lines_of, open_draft, recompute
+from app.billing.commands.totals import billed_items, charge_once, lines_of, open_draft, recompute
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind
 from app.billing.policy import can_draft
 from app.core.actors import SYSTEM, Actor
@@ -176,8 +176,7 @@ def adjust_total(
         plan = plan_total(invoice, net, spread, chosen)
         lines = lines_of(invoice)
         for line in lines:
-            line.net = line.unit_price = plan.lines[line.id]
-            line.quantity = Decimal(1)
+            charge_once(line, plan.lines[line.id])
             draw(line, arrangements)
         keep_drawn(line.arrangement_id for line in lines)
         for row in billed_items(invoice):

@@ -104,6 +104,12 @@ def _note_for(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor) -> I
         issued_on=clock.today(),
         due_on=clock.today(),
         terms_days=0,
+        until_on=invoice.until_on,
+        grouping=invoice.grouping,
+        allowance=invoice.allowance,
+        allowance_reason=invoice.allowance_reason,
+        charge=invoice.charge,
+        charge_reason=invoice.charge_reason,
         net=invoice.net,
         tax=invoice.tax,
         gross=invoice.gross,
@@ -114,6 +120,13 @@ def _note_for(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor) -> I
         approved_at=moment,
         sent_at=moment if invoice.sent_at else None,
     )
+
+
+# What a credited line said, word for word and penny for penny.
+SAID = (
+    "supplied_on", "quantity", "unit", "unit_price", "decimals", "allowance", "allowance_reason", "charge",
+    "charge_reason", "net", "tax_code", "tax_treatment", "tax_category", "tax_percent", "tax_legend", "tax",
+)  # fmt: skip
 
 
 def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
@@ -128,14 +141,8 @@ def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
             position=line.position,
             kind=line.kind,
             description=line.description,
-            quantity=line.quantity,
-            unit_price=line.unit_price,
-            net=line.net,
-            tax_rate_id=line.tax_rate_id,
-            tax_treatment=line.tax_treatment,
-            tax_percent=line.tax_percent,
-            tax_legend=line.tax_legend,
-            tax=line.tax,
+            credited_line_id=line.id,
+            **{name: getattr(line, name) for name in SAID},
         )
         for line in lines_of(invoice)
     ]

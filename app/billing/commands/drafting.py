@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import enum
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,33 +12,29 @@ from uuid import UUID
 
 from app.billing.amounts import Spread, TaxedLine, spread_total, tax_lines
 from app.billing.commands.items import Taken
-from app.billing.models import Invoice, LineKind, Treatment
+from app.billing.hours import once, time_priced
+from app.billing.models import Grouping, Invoice, LineKind, Treatment
+from app.billing.taxing import Taxing, tax_facts
 from app.clients.models import Arrangement, ArrangementKind, Engagement, in_force
 from app.core.ids import new_id
-from app.core.money import round_amount
-from app.firm.models import TaxRate
+from app.core.money import exponent, round_amount
+from app.firm.taxes import Tax
 
 ZERO = Decimal(0)
 Row = dict[str, Any]
 
 
-class Grouping(enum.StrEnum):
-    """How entries become lines."""
-
-    ENGAGEMENT = "engagement"
-    JOB = "job"
-    ENTRY = "entry"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Everything that lines are made from. `fees` are the fixed fees of which something is left to bill."""
+    """Everything that lines are made from. `codes` is the tax of each engagement, `fees` are the fixed fees of which
+    something is left to bill."""
 
     engagements: Sequence[Engagement]
     arrangements: Mapping[UUID, Sequence[Arrangement]]
     items: Sequence[Taken]
     grouping: Grouping
-    rates: Mapping[UUID, TaxRate]
+    taxing: Taxing
+    codes: Mapping[UUID, str]
     fees: Sequence[Arrangement]
     job_titles: Mapping[UUID, str]
 
@@ -56,12 +52,19 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
     """The rows of the lines, taxed, and of the items behind them; the invoice's totals follow them."""
     engagements = {engagement.id: engagement for engagement in material.engagements}
     fees = {fee.id: fee for fee in material.fees}
+    fee_on = invoice.until_on or material.taxing.day
     groups: dict[tuple[Any, ...], list[Taken]] = defaultdict(list)
+    taxes: dict[tuple[Any, ...], Tax] = {}
     for each in material.fees:
         groups[each.engagement_id, LineKind.FIXED, each.id] = []
     for item in material.items:
         worked_for = fee_for(item, material.arrangements[item.engagement_id])
-        groups[_group_key(item, worked_for.id if worked_for else None, material.grouping)].append(item)
+        key = _group_key(item, worked_for.id if worked_for else None, material.grouping)
+        if worked_for is None:  # what the tax falls on differently stands on lines of its own
+            tax = material.taxing.on(item.tax_code or material.codes[item.engagement_id], item.worked_on)
+            key = (*key, tax)
+            taxes[key] = tax
+        groups[key].append(item)
     lines: list[Row] = []
     items: list[Row] = []
     for key, members in sorted(groups.items(), key=lambda group: _order(group[0], material)):
@@ -74,7 +77,11 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
             net = fee.left
             billed = spread_total(net, worth, Spread.PRO_RATA, invoice.currency) if worth else []
         words = _describe(engagement, fee, kind, members, key, material.job_titles)
-        line = line_row(invoice, engagement, kind, len(lines), words, net, material.rates[engagement.id])
+        tax = taxes.get(key) or material.taxing.on(material.codes[engagement.id], fee_on)
+        supplied_on = fee_on if fee is not None else max(item.worked_on for item in members)
+        line = line_row(invoice, engagement, kind, len(lines), words, net, tax, supplied_on)
+        if kind is LineKind.FEE:
+            line |= time_priced(net, [(item.charged, item.rate) for item in members], invoice.currency)
         if fee is not None:
             line |= {"arrangement_id": fee.id, "drawn": net}
         lines.append(line)
@@ -107,7 +114,7 @@ def _group_key(item: Taken, fee_id: UUID | None, grouping: Grouping) -> tuple[An
         return (item.engagement_id, LineKind.FEE, item.job_id)
     if grouping is Grouping.ENTRY:
         return (item.engagement_id, LineKind.FEE, item.id)
-    return (item.engagement_id, LineKind.FEE)
+    return (item.engagement_id, LineKind.FEE, None)
 
 
 def _describe(
@@ -123,9 +130,9 @@ def _describe(
         return members[0].narrative or "Disbursement"
     if fee is not None:
         return fee.name or engagement.name
-    if len(key) == 3 and key[2] in job_titles:
+    if key[2] in job_titles:
         return job_titles[key[2]]
-    if len(key) == 3 and len(members) == 1 and members[0].narrative:
+    if key[2] == members[0].id and members[0].narrative:
         return members[0].narrative
     first, last = min(m.worked_on for m in members), max(m.worked_on for m in members)
     span = f"{first:%-d %B %Y}" if first == last else f"{first:%-d %B %Y} to {last:%-d %B %Y}"
@@ -139,7 +146,8 @@ def line_row(
     position: int,
     description: str,
     net: Decimal,
-    rate: TaxRate,
+    tax: Tax,
+    supplied_on: dt.date,
 ) -> Row:
     return {
         "id": new_id(),
@@ -152,14 +160,12 @@ def line_row(
         "position": position,
         "kind": kind,
         "description": description,
-        "quantity": Decimal(1),
-        "unit_price": net,
+        "supplied_on": supplied_on,
+        **once(net),
+        "decimals": exponent(invoice.currency),
         "net": net,
-        "tax_rate_id": rate.id,
-        "tax_treatment": rate.treatment,
-        "tax_percent": rate.percent,
-        "tax_legend": rate.legend,
         "tax": ZERO,
+        **tax_facts(tax),
     }
 
 

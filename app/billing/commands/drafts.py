@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.amounts import Spread
-from app.billing.commands.drafting import Grouping, Material, build, fee_for, item_row, line_row
+from app.billing.commands.drafting import Material, build, fee_for, item_row, line_row
 from app.billing.commands.fees import keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, take_items
-from app.billing.commands.totals import lines_of, open_draft, recompute, spread_over
+from app.billing.commands.totals import charge_once, lines_of, open_draft, recompute, spread_over
 from app.billing.models import (
+    Grouping,
     Invoice,
     InvoiceItem,
     InvoiceLine,
@@ -26,18 +27,20 @@ from app.billing.models import (
     Treatment,
 )
 from app.billing.policy import can_draft
+from app.billing.taxing import Taxing
 from app.clients.models import Arrangement, ArrangementKind, Client, Engagement
 from app.clients.policy import can_see
+from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.permissions import authorize
-from app.firm.models import Entity, TaxRate
+from app.firm.models import Entity
+from app.firm.taxes import Tax, tax_table
 from app.jobs.models import Job
 from app.timekeeping.models import ItemState
 
 ZERO = Decimal(0)
-NO_RATE = "No tax rate is the firm's default; set one under Settings."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
                 raise NotFound()
             return existing
         take_turns(facts.client_id)
-        engagements, client, entity, rates = _engagements(facts, by=by)
+        engagements, client, entity = _engagements(facts, by=by)
         if facts.payer_id and (session.get(Client, facts.payer_id) is None or not can_see(by, facts.payer_id)):
             raise NotFound()
         arrangements = lock_arrangements([e.id for e in engagements])
@@ -82,11 +85,14 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             note=entity.invoice_note,
             drafted_by=by.person_id,
             run_id=facts.run_id,
+            until_on=facts.until,
+            grouping=facts.grouping,
             terms_days=client.terms_days if client.terms_days is not None else entity.terms_days,
         )
+        taxing = Taxing(tax_table(), entity, clock.today())
         material = Material(
-            engagements=engagements, arrangements=arrangements, items=items, grouping=facts.grouping, rates=rates,
-            fees=fees, job_titles=_job_titles(items, facts.grouping),
+            engagements=engagements, arrangements=arrangements, items=items, grouping=facts.grouping, taxing=taxing,
+            codes=codes_of(engagements, client, taxing), fees=fees, job_titles=_job_titles(items, facts.grouping),
         )
         _write(invoice, material)
         record(
@@ -101,12 +107,10 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
         return invoice
 
 
-def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Client, Entity, dict[UUID, TaxRate]]:
-    """The engagements in order, whose they are, and the tax rate of each: its own, else the firm's default."""
-    default = sa.select(TaxRate.id).where(TaxRate.is_default).scalar_subquery()
+def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Client, Entity]:
+    """The engagements in order, whose they are, and who bills."""
     rows = db.session.execute(
-        sa.select(Engagement, Client, Entity, TaxRate)
-        .outerjoin(TaxRate, TaxRate.id == sa.func.coalesce(Engagement.tax_rate_id, default))
+        sa.select(Engagement, Client, Entity)
         .join(Client, Client.id == Engagement.client_id)
         .join(Entity, Entity.id == Engagement.entity_id)
         .where(Engagement.id.in_(facts.engagement_ids), Engagement.client_id == facts.client_id)
@@ -114,28 +118,23 @@ def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Cli
     ).all()
     if not rows or len(rows) != len(set(facts.engagement_ids)):
         raise NotFound()
-    if any(not can_see(by, engagement.client_id, engagement.id) for engagement, _, _, _ in rows):
+    if any(not can_see(by, engagement.client_id, engagement.id) for engagement, _, _ in rows):
         raise NotFound()
-    if len({(engagement.currency, engagement.entity_id) for engagement, _, _, _ in rows}) > 1:
+    if len({(engagement.currency, engagement.entity_id) for engagement, _, _ in rows}) > 1:
         raise Refused(
             "One bill has one currency and one entity; draft these engagements apart.", field="engagement_ids"
         )
-    if any(rate is None for _, _, _, rate in rows):
-        raise Refused(NO_RATE, field="tax_rate_id")
-    return [row[0] for row in rows], rows[0][1], rows[0][2], {row[0].id: row[3] for row in rows}
+    return [row[0] for row in rows], rows[0][1], rows[0][2]
 
 
-def tax_rates_of(engagements: Iterable[Engagement]) -> dict[UUID, TaxRate]:
-    """The tax rate of each engagement: its own, else the firm's default."""
-    rates = {rate.id: rate for rate in db.session.scalars(sa.select(TaxRate))}
-    default = next((rate for rate in rates.values() if rate.is_default), None)
-    found: dict[UUID, TaxRate] = {}
-    for engagement in engagements:
-        rate = rates.get(engagement.tax_rate_id) if engagement.tax_rate_id else default
-        if rate is None:
-            raise Refused(NO_RATE, field="tax_rate_id")
-        found[engagement.id] = rate
-    return found
+def taxing_of(invoice: Invoice, day: dt.date | None = None) -> Taxing:
+    """The rates that hold for a bill of this entity on a day, today unless said."""
+    return Taxing(tax_table(), db.session.get_one(Entity, invoice.entity_id), day or clock.today())
+
+
+def codes_of(engagements: Iterable[Engagement], client: Client, taxing: Taxing) -> dict[UUID, str]:
+    """The tax of each engagement: its own, else the client's, the entity's, the firm's usual one."""
+    return {engagement.id: taxing.code(engagement.tax_code, client.tax_code) for engagement in engagements}
 
 
 def fees_left(arrangements: Sequence[Arrangement], until: dt.date) -> list[Arrangement]:
@@ -201,7 +200,10 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
         arrangements = open_draft(invoice)
         lines = lines_of(invoice)
         fee_lines = {line.arrangement_id: line for line in lines if line.arrangement_id}
-        fee_home = {line.engagement_id: line for line in reversed(lines) if line.kind is LineKind.FEE}
+        own_lines = invoice.grouping is Grouping.ENTRY
+        fee_home = {
+            line.engagement_id: line for line in reversed(lines) if line.kind is LineKind.FEE and not own_lines
+        }
         ids = [engagement_id for engagement_id in {line.engagement_id for line in lines} if engagement_id]
         later = session.scalars(
             sa.select(InvoiceItem.item_id).where(
@@ -210,24 +212,25 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
         ).all()
         items = take_items(ids, until, seen_by=by, leaving=later, fees=[fee for fee in fee_lines if fee])
         engagements = {e.id: e for e in session.scalars(sa.select(Engagement).where(Engagement.id.in_(ids)))}
-        rates = tax_rates_of(engagements.values())
+        taxing = taxing_of(invoice)
+        codes = codes_of(engagements.values(), session.get_one(Client, invoice.client_id), taxing)
         spread: dict[UUID, InvoiceLine] = {}
         for item in items:
             fee = fee_for(item, arrangements[item.engagement_id])
             line = fee_lines.get(fee.id) if fee else None if item.is_expense else fee_home.get(item.engagement_id)
             if line is None:
-                line = _new_line(invoice, lines, item, fee, engagements[item.engagement_id], rates)
+                tax = taxing.on(item.tax_code or codes[item.engagement_id], item.worked_on)
+                line = _new_line(invoice, lines, item, fee, engagements[item.engagement_id], tax)
                 if fee is not None:
                     fee_lines[fee.id] = line
-                elif not item.is_expense:
+                elif not item.is_expense and not own_lines:
                     fee_home[item.engagement_id] = line
             extra = ZERO if line.kind is LineKind.FIXED else item.open_value
             session.add(InvoiceItem(**item_row(invoice, item, line.id, extra)))
             if line.kind is LineKind.FIXED:
                 spread[line.id] = line
             else:
-                line.net += extra
-                line.unit_price = line.net
+                charge_once(line, line.net + extra)
         session.flush()
         for line in spread.values():
             spread_over(invoice, line, Spread.PRO_RATA)
@@ -239,14 +242,14 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
 
 def _new_line(
     invoice: Invoice, lines: list[InvoiceLine], item: Taken, fee: Arrangement | None, engagement: Engagement,
-    rates: Mapping[UUID, TaxRate],
+    tax: Tax,
 ) -> InvoiceLine:
     kind = LineKind.EXPENSE if item.is_expense else LineKind.FEE if fee is None else LineKind.FIXED
     words, net = item.narrative or engagement.name, ZERO
     if fee is not None:
         words, net = fee.name or engagement.name, fee.left
     position = max((line.position for line in lines), default=-1) + 1
-    values = line_row(invoice, engagement, kind, position, words, net, rates[engagement.id])
+    values = line_row(invoice, engagement, kind, position, words, net, tax, item.worked_on)
     if fee is not None:
         values |= {"arrangement_id": fee.id, "drawn": net}
     line = InvoiceLine(**values)

@@ -16,7 +16,8 @@ from app.billing.commands.items import items_by_id
 from app.billing.commands.numbering import give_number
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
 from app.billing.commands.settling import settle_invoice
-from app.billing.commands.totals import hold_bill, lines_of
+from app.billing.commands.taxes import TaxChanged, refuse_other_tax, sums_of_taxes
+from app.billing.commands.totals import hold_bill, lines_of, open_draft, recompute
 from app.billing.facts import exchange_facts, facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, LineKind, Treatment
 from app.billing.policy import can_approve
@@ -55,13 +56,30 @@ def approve_invoice(
     """
     authorize(by, can_approve, invoice)
     day = issued_on or clock.today()
+    try:
+        return _issue(invoice, day, by=by, version=version, send=send, reason=reason)
+    except TaxChanged:
+        with transaction():  # what was refused is undone; the draft is shown with the tax that holds now
+            open_draft(invoice)
+            recompute(invoice, day)
+            record("billing.invoice.retax", invoice, by=by, gross=invoice.gross, currency=invoice.currency,
+                   topics=("invoices",))
+        raise
+
+
+def _issue(
+    invoice: Invoice, day: dt.date, *, by: Actor, version: int | None, send: bool, reason: str
+) -> Invoice:
     with transaction() as session:
         hold_bill(invoice)
         if invoice.number is not None:
             return invoice
         check_version(invoice, version)
         invoice.reason = reason.strip() or invoice.reason
+        shown = sums_of_taxes(lines_of(invoice))
+        recompute(invoice, day)
         lines = lines_of(invoice)
+        refuse_other_tax(invoice, shown, sums_of_taxes(lines))
         client, entity = session.get_one(Client, invoice.payer_id), session.get_one(Entity, invoice.entity_id)
         rows = list(session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)))
         _check(invoice, lines, rows, client, day)

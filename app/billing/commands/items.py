@@ -17,7 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db
 from app.timekeeping.commands.wip import Item
-from app.timekeeping.models import Expense, ItemState
+from app.timekeeping.models import Expense, ItemState, TimeEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class Taken:
     open_value: Decimal
     narrative: str
     kind: str
+    charged: dt.timedelta | None
+    rate: Decimal | None
+    tax_code: str | None
 
     @property
     def is_expense(self) -> bool:
@@ -49,6 +52,10 @@ def take_items(
 
     `fees` are the fixed fees that the draft takes itself; time under any other that is taken whole stays where it is.
     """
+    time: dict[Any, tuple[Any, Any, Any]] = {
+        TimeEntry: (TimeEntry.charged, TimeEntry.rate, _none_of(Expense.tax_code)),
+        Expense: (_none_of(TimeEntry.charged), _none_of(TimeEntry.rate), Expense.tax_code),
+    }
     marked = []
     for table in TABLES:
         locked = (
@@ -74,6 +81,7 @@ def take_items(
                 table.open_value,
                 table.narrative,
                 sa.literal(table.__tablename__).label("kind"),
+                *(each.label(name) for name, each in zip(("charged", "rate", "tax_code"), time[table], strict=True)),
             )
             .cte(f"marked_{table.__tablename__}")
         )
@@ -81,6 +89,11 @@ def take_items(
     taken = [Taken(*row) for row in rows]
     _forget([item.id for item in taken])
     return sorted(taken, key=lambda item: (item.worked_on, item.id))
+
+
+def _none_of(column: Any) -> Any:
+    """An empty value of a column's type, for the table that has none."""
+    return sa.cast(sa.null(), column.type)
 
 
 def items_by_id(ids: Iterable[UUID], *, seen_by: Actor, lock: bool = False) -> dict[UUID, Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,20 +14,20 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.billing.amounts import Spread
 from app.billing.commands.drafting import line_row
-from app.billing.commands.drafts import tax_rates_of
+from app.billing.commands.drafts import codes_of, taxing_of
 from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id, set_items
-from app.billing.commands.totals import line_of, lines_of, open_draft, recompute, spread_over
+from app.billing.commands.totals import charge_once, line_of, lines_of, open_draft, recompute, spread_over
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, TaxMode, Treatment
 from app.billing.policy import can_draft
-from app.clients.models import Arrangement, Engagement
+from app.clients.models import Arrangement, Client, Engagement
 from app.core.actors import Actor
-from app.core.db import db, transaction
+from app.core.db import transaction
 from app.core.errors import NotFound, Refused, Stale
 from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.core.wording import amount
-from app.firm.models import TaxRate
+from app.firm.taxes import check_tax_code
 from app.timekeeping.models import ItemState
 
 ZERO = Decimal(0)
@@ -42,7 +43,8 @@ class LineChange:
 
     description: str | None = None
     net: Decimal | None = None
-    tax_rate_id: UUID | None = None
+    tax_code: str | None = None
+    supplied_on: dt.date | None = None
     spread: Spread = Spread.PRO_RATA
     seen: LineChange | None = None
 
@@ -62,10 +64,12 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
             if not change.description.strip():
                 raise Refused("Say what the line is for; the client reads it.", field="description")
             line.description = change.description.strip()
-        if change.tax_rate_id is not None:
-            rate = _tax_rate(change.tax_rate_id)
-            line.tax_rate_id, line.tax_treatment = rate.id, rate.treatment
-            line.tax_percent, line.tax_legend = rate.percent, rate.legend
+        if change.supplied_on is not None:
+            if line.kind not in (LineKind.FIXED, LineKind.TEXT):
+                raise Refused("Time and expenses were supplied when they are dated.", field="supplied_on")
+            line.supplied_on = change.supplied_on
+        if change.tax_code is not None:
+            line.tax_code = check_tax_code(change.tax_code) or line.tax_code
         if change.net is not None:
             set_net(invoice, line, change.net, change.spread, arrangements)
             keep_drawn([line.arrangement_id])
@@ -83,12 +87,12 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
 
 def _still_to_do(line: InvoiceLine, change: LineChange, currency: str) -> LineChange:
     left: dict[str, Any] = {}
-    for name in ("description", "net", "tax_rate_id"):
+    for name in ("description", "net", "tax_code", "supplied_on"):
         wanted, seen, now = getattr(change, name), getattr(change.seen, name, None), getattr(line, name)
         if wanted is None or _same(wanted, now) or _same(wanted, seen):
             left[name] = None
         elif seen is not None and not _same(seen, now):
-            theirs = {"net": amount(line.net, currency), "tax_rate_id": f"{line.tax_percent.normalize():f} %"}
+            theirs = {"net": amount(line.net, currency)}
             raise Stale(
                 f"Somebody else changed this meanwhile; it is now “{theirs.get(name, now)}”. "
                 "Yours is still here: look at theirs and save again.", field=name,
@@ -101,21 +105,13 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one.splitlines() == other.splitlines() if isinstance(one, str) and other is not None else one == other)
 
 
-def _tax_rate(tax_rate_id: UUID) -> TaxRate:
-    rate = db.session.get(TaxRate, tax_rate_id)
-    if rate is None or rate.archived_at is not None:
-        raise Refused("That tax rate is not in use.", field="tax_rate_id")
-    return rate
-
-
 def set_net(
     invoice: Invoice, line: InvoiceLine, net: Decimal, spread: Spread, arrangements: Agreed
 ) -> None:
     """Give a line another amount and its entries their part of it; a fixed fee is drawn on as far as it goes."""
     if net < 0:
         raise Refused("An amount on a bill cannot be below zero; make a credit note.", field="net")
-    line.net = line.unit_price = round_amount(net, invoice.currency)
-    line.quantity = Decimal(1)
+    charge_once(line, round_amount(net, invoice.currency))
     draw(line, arrangements)
     spread_over(invoice, line, spread)
 
@@ -129,7 +125,7 @@ def draw(line: InvoiceLine, arrangements: Agreed) -> None:
 
 
 def add_line(
-    invoice: Invoice, line_id: UUID, description: str, net: Decimal, *, by: Actor, tax_rate_id: UUID | None = None
+    invoice: Invoice, line_id: UUID, description: str, net: Decimal, *, by: Actor, tax_code: str | None = None
 ) -> None:
     """Add a line that stands for no entry (a fee agreed otherwise). The same id again changes nothing."""
     authorize(by, can_draft, invoice)
@@ -146,9 +142,13 @@ def add_line(
         if first is None:
             raise Refused("A bill starts from an engagement.", field="description")
         engagement = session.get_one(Engagement, first)
-        rate = _tax_rate(tax_rate_id) if tax_rate_id else tax_rates_of([engagement])[engagement.id]
+        taxing = taxing_of(invoice)
+        client = session.get_one(Client, invoice.client_id)
+        code = check_tax_code(tax_code) or codes_of([engagement], client, taxing)[engagement.id]
+        supplied_on = invoice.until_on or taxing.day
         amount, position = round_amount(net, invoice.currency), lines[-1].position + 1
-        values = line_row(invoice, engagement, LineKind.TEXT, position, description.strip(), amount, rate)
+        tax = taxing.on(code, supplied_on)
+        values = line_row(invoice, engagement, LineKind.TEXT, position, description.strip(), amount, tax, supplied_on)
         session.add(InvoiceLine(**values | {"id": line_id}))
         recompute(invoice)
         record("billing.invoice.add_line", invoice, by=by, net=amount, currency=invoice.currency, topics=("invoices",))
@@ -201,7 +201,7 @@ def treat_item(invoice: Invoice, item_id: UUID, treatment: Treatment, *, by: Act
         if line is not None and line.kind is LineKind.FIXED:
             spread_over(invoice, line, Spread.PRO_RATA)
         elif line is not None:
-            line.net = line.unit_price = line.net + change
+            charge_once(line, line.net + change)
         session.flush()
         set_items([item_id], state=ItemState.OPEN if treatment is Treatment.LATER else ItemState.DRAFTED)
         recompute(invoice)

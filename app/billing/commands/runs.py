@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Collection
 from uuid import UUID
 
-from app.billing.commands.drafting import Grouping
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
+from app.billing.models import Grouping
 from app.billing.policy import can_draft, can_run_bills
 from app.billing.queries.billable import list_billable
 from app.billing.queries.wip import WipFilter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,11 +11,17 @@ import sqlalchemy as sa
 from app.billing.amounts import Spread, TaxedLine, spread_total, tax_lines
 from app.billing.commands.fees import engagements_on, lock_arrangements, take_turns
 from app.billing.commands.items import items_by_id
+from app.billing.commands.taxes import settle_taxes
+from app.billing.hours import once
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
+from app.billing.taxing import Taxing
 from app.clients.models import Arrangement
+from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import check_version, db
 from app.core.errors import NotFound, Refused
+from app.firm.models import Entity
+from app.firm.taxes import tax_table
 
 ZERO = Decimal(0)
 
@@ -89,10 +96,18 @@ def spread_over(invoice: Invoice, line: InvoiceLine, spread: Spread) -> None:
         row.billed = part
 
 
-def recompute(invoice: Invoice) -> None:
-    """Tax and totals of a draft from its lines."""
+def charge_once(line: InvoiceLine, net: Decimal) -> None:
+    """Let a line charge one of something at this net; recompute says it as hours × rate where that is the same."""
+    line.net, line.allowance, line.charge = net, ZERO, ZERO
+    for name, value in once(net).items():
+        setattr(line, name, value)
+
+
+def recompute(invoice: Invoice, day: dt.date | None = None) -> None:
+    """Tax and totals of a draft from its lines, as if it were issued on a day (today)."""
     db.session.flush()
-    lines = lines_of(invoice)
+    entity = db.session.get_one(Entity, invoice.entity_id)
+    lines = settle_taxes(invoice, lines_of(invoice), Taxing(tax_table(), entity, day or clock.today()))
     taxed = [TaxedLine(line.net, line.tax_treatment, line.tax_percent) for line in lines]
     for line, tax in zip(lines, tax_lines(taxed, invoice.tax_mode, invoice.currency), strict=True):
         line.tax = tax

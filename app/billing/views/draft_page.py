@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from app.billing.queries.invoices import get_invoice, standing_of
 from app.core import clock
 from app.core.ids import new_id
 from app.core.web import Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
+from app.firm.models import TaxRate, percent_words
 from app.firm.queries import list_tax_rates
 
 TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
@@ -43,8 +44,8 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
         "new": beside(invoice, seen_by=me()),
         "terms": form,
-        "tax_options": [(rate.id, rate.name) for rate in rates],
-        "default_tax": next((rate.id for rate in rates if rate.is_default), None),
+        "tax_options": tax_options(rates, invoice),
+        "default_tax": invoice.lines[0].tax_code if invoice.lines else None,
         "spreads": [(spread.value, words) for spread, words in SPREADS.items()],
         "tax_modes": TAX_MODES,
         "treatments": TREATMENTS,
@@ -56,6 +57,14 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "may_approve": can_approve(me(), invoice),
         "due_on": clock.today(),
     }
+
+
+def tax_options(rates: Sequence[TaxRate], invoice: Invoice) -> list[tuple[str, str]]:
+    """What can be chosen today, and what a line has though it cannot be chosen any more."""
+    found = {rate.code: rate.name for rate in rates}
+    for line in invoice.lines:
+        found.setdefault(line.tax_code, f"{line.tax_code}, {percent_words(line.tax_percent)} %")
+    return list(found.items())
 
 
 def draft_page(invoice: Invoice, *, terms: TermsForm | None = None, status: int = 200) -> Answer:

@@ -22,6 +22,7 @@ from app.core.money import parse_amount
 from app.core.permissions import authorize
 from app.core.web import Answer, arg, me, submit
 from app.desk.guard import guard
+from app.timekeeping.forms import day_or
 
 blueprint = guard(Blueprint("lines", __name__, url_prefix="/billing/invoices/<uuid:invoice_id>"))
 
@@ -45,8 +46,8 @@ def create(invoice_id: UUID) -> Answer:
     line_id = parse_id(form.id.data) or new_id()
 
     def save() -> None:
-        net, rate_id = _net(form.net.data or "0", invoice), form.tax_rate_id.data
-        add_line(invoice, line_id, form.description.data or "", net, by=me(), tax_rate_id=rate_id)
+        net = _net(form.net.data or "0", invoice)
+        add_line(invoice, line_id, form.description.data or "", net, by=me(), tax_code=form.tax_code.data or None)
 
     if submit(form, save):
         return draft_partial(invoice_id, "Line added")
@@ -80,7 +81,8 @@ def update(invoice_id: UUID, line_id: UUID) -> Answer:
         change = LineChange(
             description=form.description.data or "",
             net=_net(form.net.data, invoice),
-            tax_rate_id=form.tax_rate_id.data,
+            tax_code=form.tax_code.data or None,
+            supplied_on=form.supplied_on.data,
             seen=_seen(invoice),
         )
         change_line(invoice, line_id, change, by=me())
@@ -96,7 +98,8 @@ def _seen(invoice: Invoice) -> LineChange:
     return LineChange(
         description=_typed("was_description", 2 * LONGEST_LINE) or None,
         net=_net(net, invoice) if net else None,
-        tax_rate_id=parse_id(_typed("was_tax_rate_id")),
+        tax_code=_typed("was_tax_code") or None,
+        supplied_on=day_or(_typed("was_supplied_on"), None),
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
-from app.billing.commands.drafting import Grouping
 from app.billing.commands.runs import KIND, start_bill_run
 from app.billing.forms import GROUPINGS, DraftForm
+from app.billing.models import Grouping
 from app.billing.policy import can_run_bills
 from app.billing.queries.billable import list_billable
 from app.billing.queries.wip import WipFilter

@@ -26,6 +26,7 @@ from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.firm.commands import next_number
 from app.firm.models import Entity, Office, SeriesKind
+from app.firm.taxes import check_tax_code
 from app.people.models import Person
 
 MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -63,6 +64,7 @@ class ClientFacts:
     terms_days: int | None = None
     tags: Sequence[str] = ()
     notes: str = ""
+    tax_code: str | None = None
 
 
 def facts_of(client: Client) -> ClientFacts:
@@ -222,4 +224,5 @@ def _free_code() -> str:
 
 
 def _columns(facts: ClientFacts) -> dict[str, object]:
+    check_tax_code(facts.tax_code)
     return {**asdict(facts), "tags": list(facts.tags)}

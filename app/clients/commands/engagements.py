@@ -25,6 +25,7 @@ from app.core.permissions import authorize
 from app.core.rounding import BadRounding, RoundingRule
 from app.firm.commands import next_number
 from app.firm.models import Entity, Office, SeriesKind
+from app.firm.taxes import check_tax_code
 
 BY_THE_HOUR = ArrangementFacts()
 
@@ -43,7 +44,7 @@ class EngagementFacts:
     manager_id: UUID | None = None
     currency: str = ""
     budget: dt.timedelta | None = None
-    tax_rate_id: UUID | None = None
+    tax_code: str | None = None
     rounding: dict[str, Any] | None = None
     service_id: UUID | None = None
 
@@ -154,6 +155,7 @@ def _checked(facts: EngagementFacts) -> dict[str, Any]:
         except BadRounding as error:
             raise Refused(str(error), field="rounding") from error
     check_people(partner_id=facts.partner_id, manager_id=facts.manager_id)
+    check_tax_code(facts.tax_code)
     values = asdict(facts)
     for fixed in ("currency", "entity_id"):
         del values[fixed]

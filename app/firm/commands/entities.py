@@ -21,8 +21,9 @@ from app.firm.calendars import UnknownCalendar, calendar_for
 from app.firm.checks import check_bic, check_iban, check_tax_number
 from app.firm.commands.firm import check_name, check_zone
 from app.firm.countries import year_end_of
-from app.firm.models import Closure, Entity, Office
+from app.firm.models import Closure, Entity, Office, TaxPoint
 from app.firm.policy import can_edit_settings
+from app.firm.taxes import check_tax_code
 
 BANK = ("bank_name", "iban", "bic", "account_number", "sort_code")
 
@@ -46,6 +47,8 @@ class EntityFacts:
     sort_code: str = ""
     terms_days: int = 14
     invoice_note: str = ""
+    tax_code: str | None = None
+    tax_point: TaxPoint = TaxPoint.SUPPLY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +170,7 @@ def _checked(facts: EntityFacts) -> dict[str, object]:
     return values | {
         "name": check_name(facts.name), "country": country, "currency": currency, "year_end_month": month,
         "year_end_day": day, "iban": check_iban(facts.iban), "bic": check_bic(facts.bic),
-        "tax_number": check_tax_number(facts.tax_number, country),
+        "tax_number": check_tax_number(facts.tax_number, country), "tax_code": check_tax_code(facts.tax_code),
     }
 
 

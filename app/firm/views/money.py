@@ -25,7 +25,14 @@ from app.firm.forms import (
     SeriesForm,
 )
 from app.firm.models import NumberSeries, SeriesKind, TaxRate, percent_words
-from app.firm.queries import get_tax_rate, list_all_tax_rates, list_entities, list_number_series, the_firm
+from app.firm.queries import (
+    follows_another,
+    get_tax_rate,
+    list_all_tax_rates,
+    list_entities,
+    list_number_series,
+    the_firm,
+)
 from app.firm.views.settings import need_settings
 
 blueprint = guard(Blueprint("money", __name__, url_prefix="/settings"))
@@ -94,6 +101,18 @@ def archive_rate(rate_id: UUID) -> Answer:
     return redirect_to(url_for("money.tax_rates"), "Archived")
 
 
+@blueprint.post("/tax-rates/<uuid:rate_id>/restoration")
+def restore_rate(rate_id: UUID) -> Answer:
+    tax.restore_rate(get_tax_rate(rate_id), by=me())
+    return redirect_to(url_for("money.tax_rates"), "It can be used again")
+
+
+@blueprint.post("/tax-rates/<uuid:rate_id>/withdrawal")
+def withdraw_rate(rate_id: UUID) -> Answer:
+    before = tax.withdraw_rate(get_tax_rate(rate_id), by=me())
+    return redirect_to(url_for("money.rate", rate_id=before.id), f"{before.name} holds on as before")
+
+
 @blueprint.get("/numbers")
 def series() -> Answer:
     return render_template("firm/numbers.html", rows=_series(), spelled=numbers.spelled)
@@ -147,7 +166,7 @@ def _rule() -> RoundingRule:
 def _rate(row: TaxRate, *, words: RateWordsForm | None = None, percent: NewPercentForm | None = None) -> dict[str, Any]:
     return {
         "rate": row, "words": words or RateWordsForm(formdata=None, obj=row), "treatments": TREATMENTS,
-        "percent": percent or NewPercentForm(formdata=None),
+        "percent": percent or NewPercentForm(formdata=None), "can_withdraw": follows_another(row), "today": today(),
     }
 
 

@@ -36,10 +36,10 @@ CROSS JOIN LATERAL (SELECT CASE b.service WHEN 0 THEN 'Annual accounts' ELSE 'VA
     || to_char(v.last_on, 'FMDD FMMonth YYYY') AS words) l
 ORDER BY v.i;
 
-INSERT INTO invoice_line (id, invoice_id, client_id, engagement_id, currency, position, kind, description, unit_price, net, tax_rate_id,
-                          tax_treatment, tax_percent, tax)
+INSERT INTO invoice_line (id, invoice_id, client_id, engagement_id, currency, position, kind, description, unit_price, net, supplied_on,
+                          tax_code, tax_treatment, tax_category, tax_percent, tax)
 SELECT bench.id(24, v.i), bench.id(23, v.i), b.client_id, b.engagement_id, 'GBP', 0, 'fee',
-    n.facts -> 'lines' -> 0 ->> 'description', v.net, v.net, bench.id(4, 1), 'standard', 20, v.tax
+    n.facts -> 'lines' -> 0 ->> 'description', v.net, v.net, v.last_on, 'S20', 'standard', 'S', 20, v.tax
 FROM bench.invoice v JOIN bench.job b USING (jn) JOIN invoice n ON n.id = bench.id(23, v.i) ORDER BY v.i;
 
 INSERT INTO invoice_item (invoice_id, item_id, item_kind, line_id, value, billed)

@@ -29,7 +29,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.permissions import Role
 from app.core.rounding import RoundingRule
-from app.firm.models import Entity, Firm, Office, TaxRate, TaxTreatment
+from app.firm.models import Entity, Firm, Office, TaxCode, TaxRate, TaxTreatment
 from app.people.models import Person, PersonState, WorkingPattern
 from app.timekeeping.models import Rate
 from tests.bench.fill.ids import Kind, bench_id
@@ -105,9 +105,11 @@ def make_firm(clients: int, today: dt.date) -> Base:
             )
         )
         session.add_all(offices)
+        session.add(TaxCode(code="S20", treatment=TaxTreatment.STANDARD, is_default=True))
+        session.flush()
         session.add(TaxRate(
             id=bench_id(Kind.TAX_RATE, 1), code="S20", name="VAT 20%", treatment=TaxTreatment.STANDARD,
-            percent=Decimal(20), is_default=True,
+            percent=Decimal(20),
         ))
         session.flush()
         _make_people(offices, partners, managers, staff)
