@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.billing.queries.statements import Statement, StatementRow
 from app.clients.models import Client
 from app.core.money import exponent
 from app.firm.models import Firm
+from app.ledger.ageing import NOT_DUE
 
 
 def statement_pdf(statement: Statement, client: Client, firm: Firm) -> bytes:
@@ -49,7 +51,8 @@ def _data(statement: Statement, client: Client, locale: Locale) -> dict[str, Any
 
     def cells(row: StatementRow) -> list[str]:
         charged, paid = (number(row.amount), "") if row.amount > 0 else ("", number(-row.amount))
-        return [day(row.on), words[row.kind](row), charged, paid, number(row.balance)]
+        on = day(row.on) if row.on == row.happened_on else f"{day(row.on)} ({day(row.happened_on)})"
+        return [on, words[row.kind](row), charged, paid, number(row.balance)]
 
     rows = [[day(statement.start), _("Brought forward"), "", "", number(statement.opening)]]
     return {
@@ -57,7 +60,7 @@ def _data(statement: Statement, client: Client, locale: Locale) -> dict[str, Any
         "period": f"{day(statement.start, 'long')} – {day(statement.end, 'long')}",
         "rows": rows + [cells(row) for row in statement.rows],
         "open": format_currency(statement.closing, statement.currency, locale=locale),
-        "ages": [[_("%(days)s days past due", days=name), number(amount)] for name, amount in statement.ages],
+        "ages": _ages(statement, number),
         "words": {
             "title": _("Statement of account"),
             "page": _("Page"),
@@ -71,3 +74,12 @@ def _data(statement: Statement, client: Client, locale: Locale) -> dict[str, Any
             ],
         },
     }
+
+
+def _ages(statement: Statement, number: Callable[[Decimal], str]) -> list[list[str]]:
+    """What is owed by days past due, what is not due yet apart; with the credit they make the balance."""
+    ages = [
+        [_("Not yet due") if age is NOT_DUE else _("%(days)s days past due", days=age.name), number(amount)]
+        for age, amount in statement.ages
+    ]
+    return [*ages, [_("Credit"), number(statement.credit)]] if statement.credit else ages

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
+from typing import Protocol
 
 from babel import Locale
 from flask import Flask
@@ -15,19 +16,27 @@ from app.core import clock
 from app.core.wording import amount, locale
 
 ROWS_KEPT = 8192
-AGES = ("0–30", "31–60", "61–90", "91–120", "121+")
 
 
-def ageing(amounts: Sequence[Decimal], label: str = "Ageing") -> Markup:
-    """A bar of five ages, to scale; read aloud, the amounts of those that are not empty."""
-    parts = list(enumerate(amounts))
+class Age(Protocol):
+    """A column of an ageing: what it is called, and the mark of its colour."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def mark(self) -> str: ...
+
+
+def ageing(amounts: Sequence[Decimal], ages: Sequence[Age], label: str = "Ageing") -> Markup:
+    """A bar of amounts by age, to scale; read aloud, the amounts of those that are not empty."""
+    parts = list(zip(ages, amounts, strict=True))
     total = sum(amounts)
-    words = "".join(f" {AGES[n]} days {amount(part)};" for n, part in parts if part)
+    words = "".join(f" {age.label} {amount(part)};" for age, part in parts if part)
     bars, at = [], 0.0
-    for n, part in parts:
+    for age, part in parts:
         if part > 0 and total > 0:
             width = float(part / total) * 100
-            bars.append(f'<rect class="age-{n}" x="{at:.2f}" y="0" width="{width:.2f}" height="6"/>')
+            bars.append(f'<rect class="{age.mark}" x="{at:.2f}" y="0" width="{width:.2f}" height="6"/>')
             at += width
     return Markup(
         '<svg class="ageing" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" '
@@ -47,4 +56,4 @@ def init_app(app: Flask) -> None:
         """
         return partial(drawn, template, macro, clock.today(), locale())
 
-    app.jinja_env.globals.update(draw_ageing=ageing, ages=AGES, row_of=row_of)
+    app.jinja_env.globals.update(draw_ageing=ageing, row_of=row_of)

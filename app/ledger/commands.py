@@ -19,9 +19,9 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
-from app.ledger.ageing import month_of
+from app.ledger.ageing import TOLD_APART, month_of
 from app.ledger.books import Books, books_of_entity
-from app.ledger.models import Account, AccountBalance, Book, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
+from app.ledger.models import LONG_AGO, Account, Book, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
 from app.ledger.policy import can_close_period, can_gather, can_post
 from app.ledger.queries import Exchange, rate_on
 
@@ -157,24 +157,54 @@ def post(
     return int(result.scalar_one())
 
 
+# One row a day, and one for all days that no page tells apart any more (`LONG_AGO`).
 _GATHER = sa.text("""
-    WITH gone AS (
-        DELETE FROM account_balance WHERE id IN (SELECT id FROM account_balance ORDER BY id FOR UPDATE SKIP LOCKED)
-        RETURNING account, currency, aged_on, amount
+    WITH dated AS MATERIALIZED (
+        SELECT id, account, currency, aged_on, amount,
+               CASE WHEN aged_on < :apart THEN CAST(:long_ago AS date) ELSE aged_on END AS day
+        FROM account_balance
+    ), many AS (
+        SELECT account, currency, day FROM dated GROUP BY 1, 2, 3
+        HAVING count(*) > 1 OR sum(amount) = 0 OR bool_or(aged_on <> day)
+    ), gone AS (
+        DELETE FROM account_balance WHERE id IN (
+            SELECT id FROM account_balance WHERE id IN (SELECT id FROM dated JOIN many USING (account, currency, day))
+            ORDER BY id FOR UPDATE SKIP LOCKED
+        )
+        RETURNING account, currency, CASE WHEN aged_on < :apart THEN CAST(:long_ago AS date) ELSE aged_on END AS day,
+                  amount
     )
     INSERT INTO account_balance (account, currency, aged_on, amount)
-    SELECT account, currency, aged_on, sum(amount) FROM gone GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3
+    SELECT account, currency, day, sum(amount) FROM gone GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3
+""")
+_EXCESS = sa.text("""
+    SELECT count(*) - count(DISTINCT (account, currency, greatest(aged_on, CAST(:apart AS date) - 1)))
+    FROM account_balance
+""")
+_EMPTIED = sa.text("SELECT EXISTS (SELECT FROM balance WHERE amount = 0)")
+_SWEEP = sa.text("""
+    DELETE FROM balance WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM balance WHERE amount = 0 LIMIT 10000 FOR UPDATE SKIP LOCKED))
 """)
 GATHER_FROM = 1000
 
 
 def gather_account_balances(*, by: Actor) -> bool:
-    """Make one row a day of an account's many changes. Nobody who posts or reads waits; False while they are few."""
+    """Make one row a day of an account's many changes, and drop balances that have come to nothing.
+
+    Nobody who posts or reads waits; False while there is little to do.
+    """
     authorize(by, can_gather)
-    if (db.session.scalar(sa.select(sa.func.count()).select_from(AccountBalance)) or 0) < GATHER_FROM:
+    apart = today() - TOLD_APART
+    many = (db.session.scalar(_EXCESS, {"apart": apart}) or 0) >= GATHER_FROM
+    emptied = bool(db.session.scalar(_EMPTIED))
+    if not many and not emptied:
         return False
     with transaction() as session:
-        session.execute(_GATHER)
+        if emptied:
+            session.execute(_SWEEP)
+        if many:
+            session.execute(_GATHER, {"apart": apart, "long_ago": LONG_AGO})
     return True
 
 

@@ -17,6 +17,9 @@ from app.people.models import Person
 # One yen is 0.0051668123 pounds: with six decimals a bill over ten million yen would be out by two pounds.
 ExchangeRateNumber = sa.Numeric(20, 10)
 
+# Stands for every day that no ageing tells apart any more.
+LONG_AGO = dt.date.min
+
 
 class Account(enum.StrEnum):
     """The fixed chart. WIP stands at selling value against a memo contra and leaves the house in no export.
@@ -164,7 +167,10 @@ class Balance(Base):
     aged_on: Mapped[dt.date] = mapped_column(primary_key=True)
     amount: Mapped[Decimal]
 
-    __table_args__ = (sa.Index("ix_balance_account", "account", "client_id", postgresql_where=sa.text("amount <> 0")),)
+    __table_args__ = (
+        sa.Index("ix_balance_account", "account", "client_id", "aged_on", postgresql_where=sa.text("amount <> 0")),
+        sa.Index("ix_balance_nothing", "client_id", postgresql_where=sa.text("amount = 0")),
+    )
 
 
 class ClientBalance(Base):
@@ -188,7 +194,8 @@ class ClientBalance(Base):
 class AccountBalance(Base):
     """A kept copy: an account's sum by day of origin, over everybody. Its rows are changes that add up.
 
-    Whoever posts appends a change and so waits for nobody; now and then the changes are gathered into one row a day.
+    Whoever posts appends a change and so waits for nobody; now and then the changes are gathered into one row a day,
+    those of days that no ageing tells apart any more into one row of `LONG_AGO`.
     """
 
     __tablename__ = "account_balance"

@@ -13,15 +13,16 @@ import sqlalchemy as sa
 
 from app.clients.policy import sees_everything, within_sight
 from app.core.actors import Actor
+from app.core.clock import today
 from app.core.db import db
 from app.core.errors import Refused
-from app.ledger.ageing import BUCKETS, bucket_starts
+from app.ledger.ageing import ages_of, oldest_told_apart
 from app.ledger.models import Account, AccountBalance, Balance, ExchangeRate, LedgerTransaction, Posting
 
 
 @dataclass(frozen=True)
 class Aged:
-    """An amount by age, in one currency: the five columns of BUCKETS and their total."""
+    """An amount by age, in one currency: the columns of `ages_of` its account, and their total."""
 
     client_id: UUID
     engagement_id: UUID | None
@@ -70,30 +71,73 @@ def rate_on(currency: str, base: str, day: dt.date) -> Exchange:
     return found
 
 
-def age_columns(on: dt.date, day: Any, amount: Any) -> list[sa.Label[Decimal]]:
-    """The five sums of an ageing, to put into any grouped select."""
-    starts = bucket_starts(on)
-    conditions = [day >= starts[0]]
-    conditions += [sa.and_(day >= start, day < newer) for newer, start in zip(starts, starts[1:], strict=False)]
-    conditions.append(day < starts[-1])
-    return [
-        sa.func.coalesce(sa.func.sum(amount).filter(condition), 0).label(f"age_{i}")
-        for i, condition in enumerate(conditions)
-    ]
+def age_columns(
+    account: Account, on: dt.date, day: Any, amount: Any, whole: Any | None = None
+) -> list[sa.Label[Decimal]]:
+    """The sums of an account's ages, to put into any grouped select.
+
+    With `whole`, the rows need not reach back further than `oldest_told_apart`: the last column is what is left of it.
+    """
+    ages, columns = ages_of(account), []
+    for i, age in enumerate(ages):
+        start, end = age.days(on)
+        conditions = [day >= start] if start else []
+        if end and (i or age.first != 0):  # the youngest column of work has all that is younger, too
+            conditions.append(day <= end)
+        columns.append(sa.func.coalesce(sa.func.sum(amount).filter(*conditions), 0))
+    if whole is not None:
+        columns[-1] = whole - sa.func.coalesce(sa.func.sum(amount).filter(day >= oldest_told_apart(on)), 0)
+    return [column.label(f"age_{i}") for i, column in enumerate(columns)]
 
 
 def aged_total(account: Account, on: dt.date, *, seen_by: Actor) -> list[Aged]:
-    """One ageing per currency over everything the viewer may see: for whoever stands behind no wall, the kept sums."""
-    whole = sees_everything(seen_by)
-    source: Any = AccountBalance if whole else Balance
-    sight = [] if whole else within_sight(seen_by, Balance.client_id, Balance.engagement_id)
+    """One ageing per currency over everything the viewer may see, today or on a past day."""
+    if on < today():
+        source = postings_until(account, on, seen_by)
+    elif sees_everything(seen_by):
+        source = kept_days(account)
+    else:
+        source = balances_of(account, seen_by)
     statement = (
-        sa.select(source.currency, *age_columns(on, source.aged_on, source.amount))
-        .where(source.account == account, source.amount != 0, *sight)
-        .group_by(source.currency)
-        .order_by(source.currency)
+        sa.select(source.c.currency, *age_columns(account, on, source.c.aged_on, source.c.amount))
+        .group_by(source.c.currency)
+        .order_by(source.c.currency)
     )
     return [Aged(UUID(int=0), None, row.currency, tuple(row[1:])) for row in db.session.execute(statement)]
+
+
+def kept_days(account: Account) -> sa.Subquery:
+    """The sums by day over everybody, what is long ago in one: for whoever stands behind no wall."""
+    kept = AccountBalance
+    return sa.select(kept.currency, kept.aged_on, kept.amount).where(kept.account == account).subquery()
+
+
+def balances_of(account: Account, seen_by: Actor) -> sa.Subquery:
+    """The kept balances of an account that the viewer may see, by day."""
+    return (
+        sa.select(Balance.client_id, Balance.engagement_id, Balance.currency, Balance.aged_on, Balance.amount)
+        .where(
+            Balance.account == account,
+            Balance.amount != 0,
+            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
+        )
+        .subquery()
+    )
+
+
+def postings_until(account: Account, day: dt.date, seen_by: Actor, *conditions: Any) -> sa.Subquery:
+    """The same from the postings themselves, of all that was posted up to and including a day."""
+    return (
+        sa.select(Posting.client_id, Posting.engagement_id, Posting.currency, Posting.aged_on, Posting.amount)
+        .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        .where(
+            Posting.account == account,
+            LedgerTransaction.posted_on <= day,
+            *conditions,
+            *within_sight(seen_by, Posting.client_id, Posting.engagement_id),
+        )
+        .subquery()
+    )
 
 
 def balance_of(
@@ -158,7 +202,3 @@ def list_postings(
         if value is not None:
             statement = statement.where(column == value)
     return db.session.execute(statement).all()
-
-
-def bucket_names() -> tuple[str, ...]:
-    return tuple(bucket.name for bucket in BUCKETS)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from flask import Flask
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -18,15 +18,15 @@ from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payments import PaymentFacts, record_payment
 from app.billing.commands.settling import reverse_payment
 from app.billing.models import Invoice
-from app.config import Settings
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.ids import new_id
 from app.core.migration import alembic_config, migrate
-from app.core.proofs import run_proofs
-from app.ledger.models import Account, LedgerTransaction, Posting
+from app.ledger.models import Account, Posting
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, make_cast, make_engagement
+from tests.core.test_migrating_an_older_firm import older_database
+from tests.make import Cast, make_engagement
+from tests.plumbing import TestServices
 
 LEGS = """INSERT INTO posting (transaction_id, line, entity_id, account, book, amount, currency, base_amount, base_rate,
                                aged_on)
@@ -99,46 +99,47 @@ def test_clients_money_never_balances_against_the_firms(
         session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
-_TOLD = sa.text("""
-    SELECT transaction_id, line, entity_id, account, amount, currency, base_amount, client_id, engagement_id,
-           invoice_id, payment_id, item_id, aged_on FROM posting ORDER BY transaction_id, line
-""")
+_SAID = """
+    SELECT encode(sha256(convert_to(string_agg(ROW(transaction_id, line, account, amount, currency, base_amount,
+        base_rate, client_id, CASE account WHEN 'receivable' THEN NULL ELSE engagement_id END, invoice_id, payment_id,
+        item_id, age_month)::text || chr(10), '' ORDER BY transaction_id, line), 'UTF8')), 'hex') FROM posting
+"""
+# The day that an amount ages from, by what it is for; what no row is behind any more ages from its month's end.
+_WRONG = """
+    SELECT count(*) FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
+    LEFT JOIN (SELECT id, worked_on FROM time_entry UNION ALL SELECT id, worked_on FROM expense) item
+      ON item.id = p.item_id
+    LEFT JOIN invoice i ON i.id = p.invoice_id LEFT JOIN payment y ON y.id = p.payment_id
+    WHERE p.aged_on IS DISTINCT FROM CASE WHEN p.account IN ('wip', 'wip_memo') THEN item.worked_on
+              WHEN p.account = 'receivable' THEN i.due_on
+              WHEN p.account IN ('bank', 'credit') THEN y.received_on ELSE t.happened_on END
+      AND p.aged_on <> (date_trunc('month', p.aged_on) + interval '1 month - 1 day')::date
+"""
+_OWN = """
+    SELECT count(*) FROM posting p LEFT JOIN engagement e ON e.id = p.engagement_id
+    WHERE p.book <> 'office' OR p.entity_id <> e.entity_id OR p.account = 'receivable' AND p.engagement_id IS NULL
+"""
 
 
 @pytest.mark.real
-def test_what_was_posted_by_month_gets_its_own_day_and_says_what_it_said(
-    real_app: Flask, real_database: Settings
-) -> None:
-    with real_app.app_context():
-        with transaction():
-            cast = make_cast()
-            make_rate("100")
-        make_entry(cast, "3", on=clock.today() - dt.timedelta(days=75))
-        make_entry(cast, "1")
-        invoice = approve_invoice(make_draft(cast), by=cast.actor(cast.pat), reason="Agreed")
-        make_entry(cast, "2", on=clock.today() - dt.timedelta(days=33))
-        pay(cast, invoice, Decimal("55.55"))
-        before = db.session.execute(_TOLD).all()
-        latest = db.session.scalar(sa.select(sa.func.max(LedgerTransaction.id)))
-        db.session.remove()
-    engine = sa.create_engine(real_database.database_url)
-    with engine.begin() as connection:
-        command.downgrade(alembic_config(connection), "0005")
-        connection.execute(sa.text("ALTER TABLE posting DISABLE TRIGGER USER"))
-        connection.execute(sa.text("UPDATE posting SET engagement_id = NULL WHERE account = 'receivable'"))
-        connection.execute(sa.text("ALTER TABLE posting ENABLE TRIGGER USER"))
-        connection.execute(sa.text("COMMENT ON SCHEMA public IS ''"))
-    assert migrate(real_database)
-    with engine.connect() as connection:
-        after = connection.execute(_TOLD).all()
-        [told] = connection.scalars(sa.text(
-            "SELECT data FROM event JOIN event_payload ON event_id = id WHERE kind = 'ledger.postings.redated'"
-        )).all()  # fmt: skip
-    engine.dispose()
-    assert after == before and latest is not None
-    assert told["postings"] == len(before) and len(told["sha256"]) == 64
-    counted = ("by_day_of_work", "by_day_due", "by_day_received", "by_day_it_happened", "by_end_of_month")
-    assert sum(told[name] for name in counted) == len(before)
-    assert told["by_end_of_month"] == told["by_the_first_entity"] == told["receivables_of_several"] == 0
-    with real_app.app_context():
-        assert [(name, found) for name, found in run_proofs() if found and name.startswith(("ledger", "billing"))] == []
+def test_what_was_posted_by_month_gets_its_own_day_and_says_what_it_said(services: TestServices) -> None:
+    with older_database(services, f"fm_{os.getpid()}_by_month") as settings:
+        engine = sa.create_engine(settings.database_url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            command.upgrade(alembic_config(connection), "0005")
+            said = connection.scalar(sa.text(_SAID))
+            posted = connection.scalar(sa.text("SELECT count(*) FROM posting"))
+        assert migrate(settings)
+        with engine.connect() as connection:
+            [told] = connection.scalars(sa.text(
+                "SELECT data FROM event JOIN event_payload ON event_id = id WHERE kind = 'ledger.postings.redated'"
+            )).all()  # fmt: skip
+            counted = [connection.scalar(sa.text(each)) for each in (_WRONG, _OWN)]
+            with pytest.raises(DBAPIError, match="append-only"):
+                connection.execute(sa.text("UPDATE posting SET aged_on = aged_on + 1"))
+        engine.dispose()
+    assert (told["postings"], told["sha256"]) == (posted, said)
+    by_day = ("by_day_of_work", "by_day_due", "by_day_received", "by_day_it_happened")
+    assert sum(told[name] for name in (*by_day, "by_end_of_month")) == posted
+    assert min(told[name] for name in by_day) > 0 and told["by_the_first_entity"] == 0
+    assert counted == [0, told["receivables_of_several"]]

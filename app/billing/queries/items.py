@@ -16,10 +16,12 @@ from app.billing.policy import can_see_wip
 from app.billing.queries.wip import UNBILLED
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight
+from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
 from app.jobs.models import Job, JobStatus
+from app.ledger.models import Account, LedgerTransaction, Posting
 from app.people.models import Person
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
@@ -105,19 +107,59 @@ def list_wip_items(
     engagement_id: UUID | None = None,
     job_id: UUID | None = None,
     person_id: UUID | None = None,
+    on: dt.date | None = None,
     page: int = 1,
 ) -> ItemPage:
-    """The unbilled items of a client, an engagement or a job, by engagement and date."""
+    """The unbilled items of a client, an engagement or a job, by engagement and date; today, or as a past day ended."""
     if not can_see_wip(seen_by):
         raise NotFound()
-    wanted = {"client_id": client_id, "engagement_id": engagement_id, "job_id": job_id, "person_id": person_id}
-    named = {name: value for name, value in wanted.items() if value}
-    source = _unbilled(lambda table: [getattr(table, name) == value for name, value in named.items()], seen_by)
+    of_item = {"job_id": job_id, "person_id": person_id}
+    if on is not None and on < clock.today():
+        source = _posted(on, {"client_id": client_id, "engagement_id": engagement_id}, of_item, seen_by)
+    else:
+        named = _named({"client_id": client_id, "engagement_id": engagement_id, **of_item})
+        source = _unbilled(lambda table: [getattr(table, name) == value for name, value in named.items()], seen_by)
+        on = None
     total = db.session.scalar(sa.select(sa.func.count()).select_from(source)) or 0
-    return ItemPage(_rows(source, page), total, page)
+    return ItemPage(_rows(source, page, past=on is not None), total, page)
 
 
-def _rows(source: sa.Subquery, page: int) -> list[ItemRow]:
+def _named(wanted: dict[str, UUID | None]) -> dict[str, UUID]:
+    return {name: value for name, value in wanted.items() if value}
+
+
+def _posted(
+    day: dt.date, place: dict[str, UUID | None], of_item: dict[str, UUID | None], seen_by: Actor
+) -> sa.Subquery:
+    """What was open when a day ended, by the postings through it: where each item stood and for how much."""
+    open_value = sa.func.sum(Posting.amount)
+    posted = (
+        sa.select(Posting.item_id, Posting.engagement_id, Posting.currency, Posting.aged_on, open_value.label("open"))
+        .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        .where(
+            Posting.account == Account.WIP,
+            LedgerTransaction.posted_on <= day,
+            *[getattr(Posting, name) == value for name, value in _named(place).items()],
+            *within_sight(seen_by, Posting.client_id, Posting.engagement_id),
+        )
+        .group_by(Posting.item_id, Posting.engagement_id, Posting.currency, Posting.aged_on)
+        .having(open_value != 0)
+        .cte("posted")
+    )
+    then = {
+        "engagement_id": posted.c.engagement_id, "worked_on": posted.c.aged_on, "open_value": posted.c.open,
+        "currency": posted.c.currency, "state": sa.literal(ItemState.OPEN.value), "hold_reason": sa.literal(""),
+    }  # fmt: skip
+    parts = [
+        sa.select(*[then[c.name].label(c.name) if c.name in then else c for c in _columns(table)])
+        .join(posted, posted.c.item_id == table.id)
+        .where(*[getattr(table, name) == value for name, value in _named(of_item).items()])
+        for table in (TimeEntry, Expense)
+    ]
+    return sa.union_all(*parts).subquery()
+
+
+def _rows(source: sa.Subquery, page: int, *, past: bool = False) -> list[ItemRow]:
     rows = db.session.execute(
         sa.select(
             source,
@@ -131,7 +173,12 @@ def _rows(source: sa.Subquery, page: int) -> list[ItemRow]:
         .outerjoin(Job, Job.id == source.c.job_id)
         .outerjoin(
             InvoiceItem,
-            sa.and_(InvoiceItem.item_id == source.c.id, InvoiceItem.live, InvoiceItem.treatment != "later"),
+            sa.and_(
+                InvoiceItem.item_id == source.c.id,
+                InvoiceItem.live,
+                InvoiceItem.treatment != "later",
+                sa.literal(not past),
+            ),
         )
         .order_by(Engagement.number, source.c.worked_on, source.c.id)
         .limit(PER_PAGE)
@@ -152,7 +199,7 @@ def _rows(source: sa.Subquery, page: int) -> list[ItemRow]:
             r.value,
             r.open_value,
             r.currency,
-            r.state,
+            ItemState(r.state),
             r.hold_reason,
             r.invoice_id,
         )

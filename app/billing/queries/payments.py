@@ -13,11 +13,10 @@ from sqlalchemy.orm import contains_eager, joinedload
 from app.billing.models import Allocation, Invoice, Payment
 from app.billing.open import owed
 from app.billing.policy import can_see_invoices
-from app.billing.queries.wip import AgedPage, WipFilter, aged_page, balances_of, client_conditions, kept_page
+from app.billing.queries.wip import AgedPage, WipFilter, aged_clients
 from app.clients.models import Client
 from app.clients.names import sort_key
 from app.clients.policy import can_see, within_sight
-from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
@@ -130,12 +129,7 @@ def open_currencies(client_id: UUID, *, seen_by: Actor) -> list[str]:
 
 
 def receivables_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) -> AgedPage:
-    """What clients owe by the month it fell due, largest first."""
+    """What clients owe by the day it fell due, largest first; what is not yet due is a column of its own."""
     if not can_see_invoices(seen_by):
         raise NotFound()
-    if found == WipFilter():
-        return kept_page(Account.RECEIVABLE, seen_by=seen_by, page=page)
-    source = balances_of(Account.RECEIVABLE, seen_by)
-    return aged_page(
-        source, clock.today(), client_conditions(found), seen_by=seen_by, page=page, key=("receivable", found)
-    )
+    return aged_clients(Account.RECEIVABLE, found, seen_by=seen_by, page=page)

@@ -16,7 +16,7 @@ from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
-from app.ledger.ageing import BUCKETS, bucket_index
+from app.ledger.ageing import Age, age_index, ages_of
 from app.ledger.models import Account, LedgerTransaction, Posting, TransactionKind
 
 ZERO = Decimal(0)
@@ -25,9 +25,13 @@ OWED = (Account.RECEIVABLE, Account.CREDIT)
 
 @dataclass(frozen=True)
 class StatementRow:
-    """One movement. `kind` is invoice, credit_note, payment or reversed_payment; the amount is signed."""
+    """One movement. `kind` is invoice, credit_note, payment or reversed_payment; the amount is signed.
+
+    It stands on the day it was posted; `happened_on` is another when the books of that day were closed.
+    """
 
     on: dt.date
+    happened_on: dt.date
     kind: str
     name: str
     id: UUID
@@ -38,7 +42,10 @@ class StatementRow:
 
 @dataclass(frozen=True)
 class Statement:
-    """From a day to a day, both included. What is owed counts positive, credit negative."""
+    """From a day to a day, both included, by the day of posting. What is owed counts positive, credit negative.
+
+    The ages with the credit that is not allocated to any bill make the closing balance.
+    """
 
     client_id: UUID
     currency: str
@@ -47,7 +54,12 @@ class Statement:
     opening: Decimal
     rows: Sequence[StatementRow]
     closing: Decimal
-    ages: Sequence[tuple[str, Decimal]]
+    ages: Sequence[tuple[Age, Decimal]]
+
+    @property
+    def credit(self) -> Decimal:
+        """What was paid and lies on no bill: zero or below."""
+        return self.closing - sum((amount for _, amount in self.ages), ZERO)
 
 
 def statement_of(client_id: UUID, currency: str, start: dt.date, end: dt.date, *, seen_by: Actor) -> Statement:
@@ -56,9 +68,9 @@ def statement_of(client_id: UUID, currency: str, start: dt.date, end: dt.date, *
         raise NotFound()
     opening = _balance(client_id, currency, start - dt.timedelta(days=1))
     rows, balance = [], opening
-    for on, kind, name, row_id, due_on, amount in _movements(client_id, currency, start, end):
+    for on, happened_on, kind, name, row_id, due_on, amount in _movements(client_id, currency, start, end):
         balance += amount
-        rows.append(StatementRow(on, kind, name, row_id, due_on, amount, balance))
+        rows.append(StatementRow(on, happened_on, kind, name, row_id, due_on, amount, balance))
     return Statement(client_id, currency, start, end, opening, rows, balance, _ages(client_id, currency, end))
 
 
@@ -84,18 +96,19 @@ def _balance(client_id: UUID, currency: str, day: dt.date) -> Decimal:
     total = db.session.scalar(
         sa.select(sa.func.sum(Posting.amount))
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
-        .where(*_posted(client_id, currency), LedgerTransaction.happened_on <= day)
+        .where(*_posted(client_id, currency), LedgerTransaction.posted_on <= day)
     )
     return total or ZERO
 
 
-Movement = tuple[dt.date, str, str, UUID, dt.date | None, Decimal]
+Movement = tuple[dt.date, dt.date, str, str, UUID, dt.date | None, Decimal]
 
 
 def _movements(client_id: UUID, currency: str, start: dt.date, end: dt.date) -> list[Movement]:
     """Issuing, crediting, receiving and bouncing; allocations only move money between the two accounts."""
     rows = db.session.execute(
         sa.select(
+            LedgerTransaction.posted_on,
             LedgerTransaction.happened_on,
             LedgerTransaction.kind,
             LedgerTransaction.source_id,
@@ -105,31 +118,31 @@ def _movements(client_id: UUID, currency: str, start: dt.date, end: dt.date) -> 
         .join(Posting, Posting.transaction_id == LedgerTransaction.id)
         .where(
             *_posted(client_id, currency),
-            LedgerTransaction.happened_on.between(start, end),
+            LedgerTransaction.posted_on.between(start, end),
             LedgerTransaction.kind.in_((TransactionKind.ISSUED, TransactionKind.PAID)),
         )
         .group_by(LedgerTransaction.id)
         .having(sa.func.sum(Posting.amount) != 0)
-        .order_by(LedgerTransaction.happened_on, LedgerTransaction.id)
+        .order_by(LedgerTransaction.posted_on, LedgerTransaction.id)
     ).all()
-    ids = {row[2] for row in rows}
+    ids = {row.source_id for row in rows}
     bills = {bill.id: bill for bill in db.session.scalars(sa.select(Invoice).where(Invoice.id.in_(ids)))}
     paid = {payment.id: payment for payment in db.session.scalars(sa.select(Payment).where(Payment.id.in_(ids)))}
     found: list[Movement] = []
-    for on, kind, source_id, _, amount in rows:
+    for on, happened_on, kind, source_id, _, amount in rows:
         if kind is TransactionKind.ISSUED:
             bill = bills[source_id]
             is_credit = bill.kind is InvoiceKind.CREDIT_NOTE
             word, due = ("credit_note", None) if is_credit else ("invoice", bill.due_on)
-            found.append((on, word, str(bill.number), bill.id, due, amount))
+            found.append((on, happened_on, word, str(bill.number), bill.id, due, amount))
         else:
             payment = paid[source_id]
             word = "payment" if amount < 0 else "reversed_payment"
-            found.append((on, word, payment.reference, payment.id, None, amount))
+            found.append((on, happened_on, word, payment.reference, payment.id, None, amount))
     return found
 
 
-def _ages(client_id: UUID, currency: str, day: dt.date) -> list[tuple[str, Decimal]]:
+def _ages(client_id: UUID, currency: str, day: dt.date) -> list[tuple[Age, Decimal]]:
     rows = db.session.execute(
         sa.select(Posting.aged_on, sa.func.sum(Posting.amount))
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
@@ -137,11 +150,12 @@ def _ages(client_id: UUID, currency: str, day: dt.date) -> list[tuple[str, Decim
             Posting.client_id == client_id,
             Posting.account == Account.RECEIVABLE,
             Posting.currency == currency,
-            LedgerTransaction.happened_on <= day,
+            LedgerTransaction.posted_on <= day,
         )
         .group_by(Posting.aged_on)
     ).all()
-    ages = [ZERO] * len(BUCKETS)
-    for month, amount in rows:
-        ages[bucket_index(month or day, day)] += amount
-    return [(bucket.name, age) for bucket, age in zip(BUCKETS, ages, strict=True)]
+    ages = ages_of(Account.RECEIVABLE)
+    sums = [ZERO] * len(ages)
+    for aged_on, amount in rows:
+        sums[age_index(Account.RECEIVABLE, aged_on, day)] += amount
+    return list(zip(ages, sums, strict=True))

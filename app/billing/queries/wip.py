@@ -20,8 +20,9 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
-from app.ledger.models import Account, AccountBalance, Balance, ClientBalance, LedgerTransaction, Posting
-from app.ledger.queries import age_columns
+from app.ledger.ageing import ages_of, oldest_told_apart
+from app.ledger.models import Account, Balance, ClientBalance, Posting
+from app.ledger.queries import age_columns, balances_of, kept_days, postings_until
 from app.ledger.remembered import remembered
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
@@ -86,44 +87,59 @@ def wip_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) -> AgedPag
     """Clients by unbilled amount, largest first; the totals are over all of them, not over the page."""
     if not can_see_wip(seen_by):
         raise NotFound()
-    day = found.on or clock.today()
-    if found == WipFilter():
-        return kept_page(Account.WIP, seen_by=seen_by, page=page)
+    return aged_clients(Account.WIP, found, seen_by=seen_by, page=page)
+
+
+def aged_clients(account: Account, found: WipFilter, *, seen_by: Actor, page: int) -> AgedPage:
+    """The clients of an account as the filter wants them, on its day."""
+    if found == WipFilter() and sees_everything(seen_by):
+        return _kept_page(account, page)
+    day, person_id = found.on or clock.today(), found.person_id if account is Account.WIP else None
     if found.is_past:
-        source = _postings(day, seen_by)
+        source = postings_until(account, day, seen_by, *_of_person(person_id))
+    elif person_id:
+        source = _items(person_id, seen_by)
     else:
-        source = _items(found.person_id, seen_by) if found.person_id else balances_of(Account.WIP, seen_by)
-    return aged_page(source, day, client_conditions(found), seen_by=seen_by, page=page, key=("wip", found))
+        source = balances_of(account, seen_by)
+    return _aged_page(account, source, found, day, seen_by=seen_by, page=page)
 
 
-def kept_page(account: Account, *, seen_by: Actor, page: int) -> AgedPage:
+def _kept_page(account: Account, page: int) -> AgedPage:
     """Everybody, today: from the kept sums, in the same time however many clients there are.
 
     Those sums know of no walls, so that whoever stands behind one asks the balances themselves.
     """
-    day = clock.today()
-    if not sees_everything(seen_by):
-        return aged_page(balances_of(account, seen_by), day, (), seen_by=seen_by, page=page, key=(account,))
-    rows, totals = _kept(account, day)
+    rows, totals = _kept(account, clock.today())
     found = db.session.execute(rows, {"from": (page - 1) * PER_PAGE}).all()
     summed = db.session.execute(totals).all()
     return AgedPage(
-        [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:9]), r[9]) for r in found],
-        [AgedTotal(r.currency, tuple(r[1:6]), r.total, r.clients) for r in summed if r.clients],
+        [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:-1]), r[-1]) for r in found],
+        [AgedTotal(r.currency, tuple(r[1:-2]), r.total, r.clients) for r in summed],
         page,
     )
 
 
 @lru_cache(maxsize=16)
 def _kept(account: Account, day: dt.date) -> tuple[sa.Select[*tuple[Any, ...]], sa.Select[*tuple[Any, ...]]]:
-    """The rows of a page and the totals, made once a day: making them costs more than asking them."""
+    """The rows of a page and the totals, made once a day: making them costs more than asking them.
+
+    Neither reads days that are not told apart: the last column is the kept whole less the others.
+    """
+    whole = ClientBalance.amount
     largest = (
-        sa.select(ClientBalance.client_id, ClientBalance.currency, ClientBalance.amount)
-        .where(ClientBalance.account == account, ClientBalance.amount != 0)
-        .order_by(ClientBalance.amount.desc(), ClientBalance.client_id.desc(), ClientBalance.currency.desc())
+        sa.select(ClientBalance.client_id, ClientBalance.currency, whole)
+        .where(ClientBalance.account == account, whole != 0)
+        .order_by(whole.desc(), ClientBalance.client_id.desc(), ClientBalance.currency.desc())
         .limit(PER_PAGE)
         .offset(sa.bindparam("from", type_=sa.Integer))
         .cte("largest")
+    )
+    young = sa.and_(
+        Balance.client_id == largest.c.client_id,
+        Balance.currency == largest.c.currency,
+        Balance.account == account,
+        Balance.amount != 0,
+        Balance.aged_on >= oldest_told_apart(day),
     )
     rows = (
         sa.select(
@@ -131,83 +147,86 @@ def _kept(account: Account, day: dt.date) -> tuple[sa.Select[*tuple[Any, ...]], 
             Client.name,
             Client.code,
             largest.c.currency,
-            *age_columns(day, Balance.aged_on, Balance.amount),
+            *age_columns(account, day, Balance.aged_on, Balance.amount, largest.c.amount),
             largest.c.amount,
         )
         .join(largest, largest.c.client_id == Client.id)
-        .join(Balance, sa.and_(Balance.client_id == Client.id, Balance.currency == largest.c.currency))
-        .where(Balance.account == account, Balance.amount != 0)
+        .outerjoin(Balance, young)
         .group_by(Client.id, largest.c.currency, largest.c.amount)
         .order_by(largest.c.amount.desc(), Client.id.desc(), largest.c.currency.desc())
     )
+    days = kept_days(account)
+    ages = age_columns(account, day, days.c.aged_on, days.c.amount)
+    summed = sa.select(days.c.currency, *ages, sa.func.sum(days.c.amount).label("total"))
+    summed = summed.group_by(days.c.currency).having(sa.func.sum(days.c.amount) != 0)
+    by_currency = summed.subquery()
     clients = (
         sa.select(sa.func.count())
-        .where(
-            ClientBalance.account == account,
-            ClientBalance.currency == AccountBalance.currency,
-            ClientBalance.amount != 0,
-        )
-        .correlate(AccountBalance)
+        .where(ClientBalance.account == account, ClientBalance.currency == by_currency.c.currency, whole != 0)
         .scalar_subquery()
         .label("clients")
     )
-    total = sa.func.sum(AccountBalance.amount).label("total")
-    totals = (
-        sa.select(
-            AccountBalance.currency,
-            *age_columns(day, AccountBalance.aged_on, AccountBalance.amount),
-            total,
-            clients,
-        )
-        .where(AccountBalance.account == account)
-        .group_by(AccountBalance.currency)
-        .order_by(total.desc())
-    )
-    return rows, totals
+    return rows, sa.select(by_currency, clients).order_by(by_currency.c.total.desc())
 
 
-def aged_page(
-    source: sa.Subquery,
-    day: dt.date,
-    conditions: Sequence[sa.ColumnElement[bool]],
-    *,
-    seen_by: Actor,
-    page: int,
-    key: tuple[Any, ...],
+def _aged_page(
+    account: Account, source: sa.Subquery, found: WipFilter, day: dt.date, *, seen_by: Actor, page: int
 ) -> AgedPage:
-    """One page of clients with their ages, and the totals: two grouped queries whatever they hold."""
+    """One page of clients with their ages, and the totals: one grouped query whatever they hold."""
     grouped = sa.select(
         source.c.client_id,
         source.c.currency,
-        *age_columns(day, source.c.aged_on, source.c.amount),
+        *age_columns(account, day, source.c.aged_on, source.c.amount),
         sa.func.sum(source.c.amount).label("total"),
     )
+    conditions = client_conditions(found)
     if conditions:
         grouped = grouped.join(Client, Client.id == source.c.client_id).where(*conditions)
     per = grouped.group_by(source.c.client_id, source.c.currency).having(sa.func.sum(source.c.amount) != 0).cte("per")
-    ages = [per.c[f"age_{i}"] for i in range(5)]
+    ages = [per.c[f"age_{i}"] for i in range(len(ages_of(account)))]
+    order = per.c.total.desc(), Client.sort_key, Client.id, per.c.currency
+    rows = (
+        sa.select(
+            Client.id,
+            Client.name,
+            Client.code,
+            per.c.currency,
+            *ages,
+            per.c.total,
+            sa.literal(0).label("rows"),
+            sa.func.row_number().over(order_by=order).label("place"),
+        )
+        .join(per, per.c.client_id == Client.id)
+        .order_by(*order)
+        .limit(PER_PAGE)
+        .offset((page - 1) * PER_PAGE)
+    )
+    totals = sa.select(
+        sa.null().label("id"),
+        sa.null().label("name"),
+        sa.null().label("code"),
+        per.c.currency,
+        *[sa.func.sum(age).label(age.name) for age in ages],
+        sa.func.sum(per.c.total).label("total"),
+        sa.func.count().label("rows"),
+        sa.literal(0).label("place"),
+    ).group_by(per.c.currency)
 
     def compute() -> AgedPage:
-        rows = db.session.execute(
-            sa.select(Client.id, Client.name, Client.code, per.c.currency, *ages, per.c.total)
-            .join(per, per.c.client_id == Client.id)
-            .order_by(per.c.total.desc(), Client.sort_key, Client.id, per.c.currency)
-            .limit(PER_PAGE)
-            .offset((page - 1) * PER_PAGE)
-        ).all()
-        totals = db.session.execute(
-            sa.select(per.c.currency, *[sa.func.sum(age) for age in ages], sa.func.sum(per.c.total), sa.func.count())
-            .group_by(per.c.currency)
-            .order_by(sa.func.sum(per.c.total).desc())
-        ).all()
-        return AgedPage(
-            [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:9]), r[9]) for r in rows],
-            [AgedTotal(r[0], tuple(r[1:6]), r[6], r[7]) for r in totals],
-            page,
-        )
+        drawn: list[tuple[int, AgedRow]] = []
+        summed = []
+        for row in db.session.execute(sa.union_all(sa.select(rows.subquery()), totals)).all():
+            row_id, name, code, currency, *amounts, total, clients, place = row
+            if row_id is None:
+                summed.append(AgedTotal(currency, tuple(amounts), total, clients))
+            else:
+                drawn.append((place, AgedRow(row_id, name, code, currency, tuple(amounts), total)))
+        drawn.sort(key=lambda placed: placed[0])
+        summed.sort(key=lambda each: (-each.total, each.currency))
+        return AgedPage([row for _, row in drawn], summed, page)
 
     walls = (seen_by.walled_clients, seen_by.walled_engagements)
-    return remembered((*key, day, walls, page), compute)
+    return remembered((account, found, day, walls, page), compute)
 
 
 def client_conditions(found: WipFilter) -> list[sa.ColumnElement[bool]]:
@@ -227,30 +246,12 @@ def client_conditions(found: WipFilter) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def balances_of(account: Account, seen_by: Actor) -> sa.Subquery:
-    """The kept balances of an account, as a source of `aged_page`."""
-    return (
-        sa.select(Balance.client_id, Balance.engagement_id, Balance.currency, Balance.aged_on, Balance.amount)
-        .where(
-            Balance.account == account,
-            Balance.amount != 0,
-            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
-        )
-        .subquery()
-    )
-
-
-def _postings(day: dt.date, seen_by: Actor) -> sa.Subquery:
-    return (
-        sa.select(Posting.client_id, Posting.engagement_id, Posting.currency, Posting.aged_on, Posting.amount)
-        .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
-        .where(
-            Posting.account == Account.WIP,
-            LedgerTransaction.posted_on <= day,
-            *within_sight(seen_by, Posting.client_id, Posting.engagement_id),
-        )
-        .subquery()
-    )
+def _of_person(person_id: UUID | None) -> list[sa.ColumnElement[bool]]:
+    """Postings of what one person has worked."""
+    if person_id is None:
+        return []
+    theirs = [sa.select(table.id).where(table.person_id == person_id) for table in (TimeEntry, Expense)]
+    return [Posting.item_id.in_(sa.union_all(*theirs))]
 
 
 def _items(person_id: UUID, seen_by: Actor) -> sa.Subquery:
@@ -273,18 +274,22 @@ def _items(person_id: UUID, seen_by: Actor) -> sa.Subquery:
     return sa.union_all(*parts).subquery()
 
 
-def wip_by_engagement(client_id: UUID, *, seen_by: Actor) -> list[AgedRow]:
-    """A client's engagements that have unbilled amounts, by number."""
+def wip_by_engagement(client_id: UUID, *, seen_by: Actor, on: dt.date | None = None) -> list[AgedRow]:
+    """A client's engagements that have unbilled amounts, by number; today, or as a past day ended."""
     if not can_see_wip(seen_by):
         raise NotFound()
-    source = balances_of(Account.WIP, seen_by)
+    day, account = on or clock.today(), Account.WIP
+    if day < clock.today():
+        source = postings_until(account, day, seen_by, Posting.client_id == client_id)
+    else:
+        source = balances_of(account, seen_by)
     rows = db.session.execute(
         sa.select(
             Engagement.id,
             Engagement.name,
             Engagement.number,
             source.c.currency,
-            *age_columns(clock.today(), source.c.aged_on, source.c.amount),
+            *age_columns(account, day, source.c.aged_on, source.c.amount),
             sa.func.sum(source.c.amount),
         )
         .join(source, source.c.engagement_id == Engagement.id)
@@ -293,7 +298,7 @@ def wip_by_engagement(client_id: UUID, *, seen_by: Actor) -> list[AgedRow]:
         .having(sa.func.sum(source.c.amount) != 0)
         .order_by(Engagement.number)
     ).all()
-    return [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:9]), r[9]) for r in rows]
+    return [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:-1]), r[-1]) for r in rows]
 
 
 def find_engagement(text: str, *, seen_by: Actor) -> UUID | None:

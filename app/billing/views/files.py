@@ -9,17 +9,29 @@ from flask import Blueprint
 
 from app.billing.queries.invoices import every_invoice, standing_of
 from app.billing.queries.payments import list_payments, receivables_by_client
-from app.billing.queries.wip import AgedPage, wip_by_client
+from app.billing.queries.wip import AgedPage, WipFilter, wip_by_client
 from app.billing.views.invoices import invoice_filter
 from app.billing.views.payments import payment_filter
 from app.billing.views.wip import wip_filter
+from app.core import clock
 from app.core.web import Answer, me
 from app.desk.guard import guard
 from app.firm.exports import hand_out
-from app.ledger.queries import bucket_names
+from app.ledger.ageing import ages_of
+from app.ledger.models import Account
 
 blueprint = guard(Blueprint("billing_csv", __name__))
-AGED = ["Code", "Client", "Currency", *(f"{name} days" for name in bucket_names()), "Total"]
+
+
+def _header(account: Account) -> list[str]:
+    names = [age.name if age.first is None else f"{age.name} days" for age in ages_of(account)]
+    return ["Code", "Client", "Currency", *names, "Total"]
+
+
+def _name(what: str, found: WipFilter) -> str:
+    """Named by the day through which it is posted."""
+    return f"{what}-{found.on or clock.today()}.csv"
+
 
 
 def _aged(pages: Any) -> Iterator[list[Any]]:
@@ -36,7 +48,8 @@ def _aged(pages: Any) -> Iterator[list[Any]]:
 def wip() -> Answer:
     found, actor = wip_filter(), me()
     return hand_out(
-        "WIP", "wip.csv", AGED, lambda: _aged(lambda page: wip_by_client(found, seen_by=actor, page=page)), by=actor
+        "WIP", _name("wip", found), _header(Account.WIP),
+        lambda: _aged(lambda page: wip_by_client(found, seen_by=actor, page=page)), by=actor,
     )
 
 
@@ -44,7 +57,7 @@ def wip() -> Answer:
 def receivables() -> Answer:
     found, actor = wip_filter(), me()
     return hand_out(
-        "receivables", "receivables.csv", AGED,
+        "receivables", _name("receivables", found), _header(Account.RECEIVABLE),
         lambda: _aged(lambda page: receivables_by_client(found, seen_by=actor, page=page)), by=actor,
     )
 

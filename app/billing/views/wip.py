@@ -25,6 +25,8 @@ from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
 from app.desk.guard import guard, safe_next
 from app.firm.queries import list_offices
 from app.jobs.queries.jobs import get_job
+from app.ledger.ageing import ages_of
+from app.ledger.models import Account
 from app.people.filters import PersonAsked, people_asked
 
 blueprint = guard(Blueprint("wip", __name__))
@@ -32,7 +34,8 @@ MOST_SELECTED = 1000
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals["billing_tabs"] = billing_tabs
+    ages = {"wip_ages": ages_of(Account.WIP), "owed_ages": ages_of(Account.RECEIVABLE)}
+    app.jinja_env.globals.update(billing_tabs=billing_tabs, **ages)
 
 
 def billing_tabs() -> list[tuple[str, str, str, int | None]]:
@@ -103,18 +106,23 @@ def finished() -> Answer:
 
 
 def _items_of_client(client_id: UUID) -> dict[str, Any]:
+    """Today, or as the past day of the address ended: then there is nothing to be done to them."""
+    asked = date_arg("on")
+    on = asked if asked and asked < clock.today() else None
     return {
-        "engagements": wip_by_engagement(client_id, seen_by=me()),
+        "on": on,
+        "engagements": wip_by_engagement(client_id, seen_by=me(), on=on),
         "items": list_wip_items(
             client_id,
             seen_by=me(),
             engagement_id=id_arg("engagement"),
             person_id=id_arg("person"),
+            on=on,
             page=page_number(),
         ),
         "per_page": ITEMS_PER_PAGE,
-        "may_draft": can_draft(me()),
-        "may_write_off": can_write_off(me()),
+        "may_draft": not on and can_draft(me()),
+        "may_write_off": not on and can_write_off(me()),
         "may_pay": can_record_payment(me()),
     }
 

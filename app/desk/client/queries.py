@@ -13,12 +13,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.clients.models import ClientContact, Contact
-from app.clients.policy import within_sight
+from app.clients.policy import sees_everything, within_sight
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, rows_in_one
 from app.jobs.models import Job, JobStatus
-from app.ledger.models import Account, Balance
+from app.ledger.models import Account, Balance, ClientBalance
 from app.requests.models import ANSWERABLE, ClientRequest
 
 
@@ -99,9 +99,11 @@ def _asked(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
 
 
 def _sum(account: Account, seen_by: Actor) -> sa.ScalarSelect[Decimal]:
-    return sa.select(sa.func.coalesce(sa.func.sum(Balance.amount), 0)).where(
-        Balance.client_id == _CLIENT, Balance.account == account, Balance.currency == _CURRENCY,
-        *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
+    """The kept sum of the client; of the single balances for whoever stands behind a wall."""
+    kept: Any = ClientBalance if sees_everything(seen_by) else Balance
+    sight = [] if kept is ClientBalance else within_sight(seen_by, Balance.client_id, Balance.engagement_id)
+    return sa.select(sa.func.coalesce(sa.func.sum(kept.amount), 0)).where(
+        kept.client_id == _CLIENT, kept.account == account, kept.currency == _CURRENCY, *sight
     ).scalar_subquery()
 
 

@@ -57,4 +57,5 @@ INSERT INTO client_balance (account, client_id, currency, amount)
 SELECT account, client_id, currency, sum(amount) FROM balance GROUP BY 1, 2, 3 ORDER BY 1, 4;
 
 INSERT INTO account_balance (account, currency, aged_on, amount)
-SELECT account, currency, aged_on, sum(amount) FROM balance GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3;
+SELECT account, currency, CASE WHEN aged_on < DATE ':today' - 150 THEN DATE '0001-01-01' ELSE aged_on END, sum(amount)
+FROM balance GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3;
