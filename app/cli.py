@@ -156,6 +156,8 @@ def backup(app: Flask, file: Path) -> None:
     written = write_backup(app.config["SETTINGS"], file)
     rows = sum(written.tables.values())
     click.echo(f"{file}: {rows} rows and {written.objects} objects of {written.bytes} bytes in all.")
+    if written.missing:
+        click.echo(f"Storage had lost {len(written.missing)} objects that rows name, first {written.missing[0]}.")
 
 
 @main.command()
@@ -163,10 +165,10 @@ def backup(app: Flask, file: Path) -> None:
 @with_app
 def restore(app: Flask, file: Path) -> None:
     """Load a backup into this place, which must be empty."""
-    from app.exchange.backup import read_backup
+    from app.exchange.restore import read_backup
 
     written = read_backup(app.config["SETTINGS"], file)
-    click.echo(f"Restored {sum(written.tables.values())} rows and {written.objects} objects.")
+    click.echo(f"Restored {sum(written.tables.values())} rows and {written.objects} objects. Now run: firmament verify")
 
 
 @main.command(hidden=True)

@@ -186,6 +186,17 @@ def clean_up(admin: Admin) -> None:
         drop(admin, name)
 
 
+def empty_bucket(settings: Settings) -> None:
+    """Take everything out that other tests have left in storage."""
+    from app.core.storage import Storage
+
+    storage = Storage(settings)
+    for key, _size in list(storage.keys()):
+        storage.delete(key)
+    for key, upload, _begun in list(storage.unfinished()):
+        storage.abort_multipart(key, upload)
+
+
 def drop(admin: Admin, name: str) -> None:
     known = admin.execute("SELECT datistemplate FROM pg_database WHERE datname = %s", (name,)).fetchone()
     if known is None:

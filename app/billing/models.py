@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.clients.models import Client
 from app.core.db import Base, Currency, HasId, HasVersion
 from app.core.db import Rate as RateColumn
+from app.core.stored import stored
 from app.firm.models import CATEGORIES, Entity, TaxTreatment
 
 
@@ -291,3 +292,6 @@ class Allocation(HasId, Base):
         sa.Index("ix_allocation_payment_id", "payment_id"),
         sa.CheckConstraint("amount > 0", name="amount"),
     )
+
+
+stored("PDF of bill", Invoice.pdf_key, name=sa.func.coalesce(Invoice.number, ""), sha256=Invoice.pdf_sha256)

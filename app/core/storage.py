@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Flask, current_app
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 LINK_SECONDS = 120
+# One part is in memory at a time; storage takes ten thousand of them: 80 GB.
+STREAM = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, use_threads=False)
 PART_LINK_SECONDS = 3600
 
 
@@ -40,6 +45,34 @@ class Part:
     size: int
 
 
+@dataclass(frozen=True)
+class Stored:
+    """An object being read: its type, its size as storage has it, and its bytes piece by piece."""
+
+    content_type: str
+    size: int
+    chunks: Iterator[bytes]
+
+
+class Readable(Protocol):
+    """What is read piece by piece and cannot go back."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Storage's refusals in our own words."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NoSuchUpload", "NotFound"):
+            raise ObjectMissing("The file is not in storage.") from error
+        raise StorageUnavailable("Storage refused: " + error.response["Error"]["Code"]) from error
+    except BotoCoreError as error:
+        raise StorageUnavailable("File storage cannot be reached just now. Nothing was lost; try again.") from error
+
+
 class Storage:
     """One bucket. `inside` is where this process reaches it, `outside` where browsers do."""
 
@@ -50,23 +83,37 @@ class Storage:
         self.public_origin = _origin(settings.s3_public_url or settings.s3_endpoint_url)
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        try:
+        with _answered():
             return getattr(self._inside, operation)(Bucket=self.bucket, **arguments)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NoSuchUpload", "NotFound"):
-                raise ObjectMissing("The file is not in storage.") from error
-            raise StorageUnavailable("Storage refused: " + error.response["Error"]["Code"]) from error
-        except BotoCoreError as error:
-            raise StorageUnavailable("File storage cannot be reached just now. Nothing was lost; try again.") from error
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
         self._call("put_object", Key=key, Body=body, ContentType=content_type)
 
+    def put_stream(self, key: str, body: Readable, content_type: str) -> None:
+        """Put what is read once, of whatever length; an error of the reader leaves nothing behind."""
+        with _answered():
+            self._inside.upload_fileobj(
+                cast(IO[bytes], _Once(body)), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=STREAM
+            )
+
     def get(self, key: str) -> bytes:
-        return cast(bytes, self._call("get_object", Key=key)["Body"].read())
+        """A small object whole; what may be large is read by `open` or `chunks`."""
+        return b"".join(self.chunks(key))
+
+    def open(self, key: str, size: int = 1 << 20) -> Stored:
+        answer = self._call("get_object", Key=key)
+        kind = str(answer.get("ContentType") or "application/octet-stream")
+        return Stored(kind, int(answer["ContentLength"]), _pieces(answer["Body"], size))
 
     def chunks(self, key: str, size: int = 1 << 20) -> Iterator[bytes]:
-        yield from self._call("get_object", Key=key)["Body"].iter_chunks(size)
+        yield from self.open(key, size).chunks
+
+    def sha256(self, key: str) -> bytes:
+        """The digest of an object's bytes as they lie there now."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks(key):
+            digest.update(chunk)
+        return digest.digest()
 
     def size(self, key: str) -> int:
         return int(self._call("head_object", Key=key)["ContentLength"])
@@ -151,6 +198,24 @@ class Storage:
                     "ResponseContentDisposition": disposition(name, inline=inline),
                     "ResponseCacheControl": "private, no-store"},
         ))
+
+
+def _pieces(body: Any, size: int) -> Iterator[bytes]:
+    with _answered():
+        yield from body.iter_chunks(size)
+
+
+class _Once:
+    """A reader with no way back, as the uploader wants to see it."""
+
+    def __init__(self, body: Readable) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        return self._body.read(size)
+
+    def seekable(self) -> bool:
+        return False
 
 
 def _client(settings: Settings, endpoint: str) -> S3Client:

@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, HasId
+from app.core.stored import stored
 from app.delivery.secrets import Letter
 
 
@@ -53,3 +55,10 @@ class Delivery(HasId, Base):
         sa.Index("ix_delivery_queued", "next_try_at", postgresql_where=sa.text("state = 'queued'")),
         sa.Index("ix_delivery_about", "about_kind", "about_id"),
     )
+
+
+_attached = sa.func.jsonb_array_elements(Delivery.attachments).column_valued("attached", joins_implicitly=True)
+stored(
+    "attachment of mail", sa.cast(_attached, JSONB)["key"].astext, name=Delivery.id,
+    where=(Delivery.state == DeliveryState.QUEUED,),
+)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.actors import ActorKind
 from app.core.db import Base, HasId
+from app.core.stored import stored
 
 
 class DocumentState(enum.StrEnum):
@@ -107,3 +108,11 @@ class Hold(HasId, Base):
     reason: Mapped[str]
     created_at: Mapped[dt.datetime]
     released_at: Mapped[dt.datetime | None]
+
+
+stored("document", Document.kept_key, name=Document.id, sha256=Document.sha256)
+stored("preview of document", Document.preview_key, name=Document.id)
+stored(
+    "received document", Document.incoming_key, name=Document.id,
+    where=(Document.state.in_((DocumentState.RECEIVED, DocumentState.CHECKING)),),
+)

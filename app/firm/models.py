@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId, HasVersion
+from app.core.stored import stored
 
 
 class Firm(HasId, HasVersion, Base):
@@ -190,3 +191,6 @@ class TaxRate(HasId, HasVersion, Base):
 def percent_words(percent: Decimal) -> str:
     """`20`, `5.5`: no more decimals than it has."""
     return f"{percent.normalize():f}" if percent else "0"
+
+
+stored("logo of firm", Firm.logo_key, name=Firm.name)

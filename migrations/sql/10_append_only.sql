@@ -26,3 +26,8 @@ DROP TRIGGER IF EXISTS only_erase ON event_payload;
 CREATE TRIGGER only_erase BEFORE UPDATE ON event_payload FOR EACH ROW EXECUTE FUNCTION only_erase_payload();
 DROP TRIGGER IF EXISTS no_delete ON event_payload;
 CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON event_payload FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Every sequence belongs to a column, so that a restore finds where it stood.
+ALTER SEQUENCE event_id_seq OWNED BY event.id;
+ALTER TABLE event ALTER COLUMN id SET DEFAULT nextval('event_id_seq');
+DROP SEQUENCE IF EXISTS event_id_seq1;
