@@ -1,14 +1,17 @@
 """Every table, for whoever needs the whole schema: migrations, verify, backup, row security tests."""
 
 import app.activity.models
+import app.billing.covers
 import app.billing.models
 import app.catalogue.models
 import app.clients.models
 import app.delivery.models
+import app.documents.covers
 import app.documents.models
 import app.exchange.models
 import app.firm.models
 import app.jobs.models
+import app.ledger.covers
 import app.ledger.models
 import app.marks.models
 import app.notifications.models

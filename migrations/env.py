@@ -6,6 +6,7 @@ from typing import Any
 
 from alembic import context
 
+from app.activity.baseline import record_if_wanted
 from app.core.db import Seconds
 from app.models import metadata
 
@@ -28,6 +29,9 @@ def run() -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+    at = context.get_context().get_current_heads()
+    if at == (context.get_head_revision(),) and record_if_wanted(connection):
+        connection.commit()
 
 
 run()

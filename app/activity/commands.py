@@ -6,8 +6,9 @@ import datetime as dt
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.activity.covers import COVERS, LEDGER, digests_of
 from app.activity.models import Event, EventPayload, EventSeal, Outbox, ReaderPosition
 from app.core import live
 from app.core.actors import Actor
@@ -64,13 +66,49 @@ _INSERT_MANY = sa.text(f"""
 """)
 
 
-def _write(events: list[dict[str, Any]]) -> None:
-    """Append the events of a transaction."""
-    if len(events) == 1:
-        db.session.connection().execute(_INSERT, events[0])
+@dataclass(frozen=True)
+class _Posted:
+    """A ledger transaction of this unit of work and the digest of its rows: the unit's first event keeps it."""
+
+    id: int
+    digest: str
+
+
+def keep_posted(transaction_id: int, digest: str) -> None:
+    """Let the first event of this unit of work vouch for what was posted. A unit that posts and tells nothing fails."""
+    at_commit(_write, _Posted(transaction_id, digest))
+
+
+def _write(handed: list[Any]) -> None:
+    """Append the events of a transaction, with the digests of what they vouch for as it stands now."""
+    events = [one for one in handed if isinstance(one, dict)]
+    posted = {str(one.id): one.digest for one in handed if isinstance(one, _Posted)}
+    if posted and not events:
+        raise RuntimeError("What is posted is told by an event of the same transaction.")
+    connection = db.session.connection()
+    wanted: dict[str, set[Any]] = {}
+    for event in events:
+        for kind, row_id in event["covers"]:
+            wanted.setdefault(kind, set()).add(row_id)
+    told = digests_of(connection, wanted)
+    rows = []
+    for event in events:
+        kept: dict[str, Any] = {LEDGER: posted} if posted else {}
+        posted = {}
+        for kind, row_id in event["covers"]:
+            kept.setdefault(COVERS, {}).setdefault(kind, {})[str(row_id)] = told[kind][str(row_id)]
+        text = canonical(json.loads(event["data"]) | kept) if kept else event["data"]
+        salt = secrets.token_bytes(16)
+        rows.append({**event, "data": text, "salt": salt, "payload_hash": payload_hash(salt, text)})
+    append(connection, rows)
+
+
+def append(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Write events as they are: the columns of `event`, the payload's salt and its canonical text as `data`."""
+    if len(rows) == 1:
+        connection.execute(_INSERT, {name: rows[0][name] for name in _COLUMNS})
     else:
-        columns = {name: [event[name] for event in events] for name in _COLUMNS}
-        db.session.connection().execute(_INSERT_MANY, columns)
+        connection.execute(_INSERT_MANY, {name: [row[name] for row in rows] for name in _COLUMNS})
 
 
 def _plain(value: Any) -> Any:
@@ -118,12 +156,14 @@ def record(
     engagement_id: UUID | None = None,
     job_id: UUID | None = None,
     topics: tuple[str, ...] = (),
+    covers: Iterable[tuple[str, Any]] = (),
     **data: Any,
 ) -> None:
     """Append one event to the current transaction, written with its others right before it commits.
 
     `kind` is `room.noun.verb`; `data` holds values, never prose.
 
+    `covers` names rows by kind and id (`activity/covers.py`): the payload keeps their digests as they are committed.
     The subject's own client, engagement and job are taken over when it has them. After the commit the topics of
     the subject, client and job are published to open pages, with any further `topics`.
     """
@@ -132,7 +172,6 @@ def record(
     engagement_id = engagement_id or (subject.id if table == "engagement" else getattr(subject, "engagement_id", None))
     job_id = job_id or (subject.id if table == "job" else getattr(subject, "job_id", None))
     request_id, address = request_mark.get()
-    salt, text = secrets.token_bytes(16), canonical(data)
     db.session.flush()
     at_commit(
         _write,
@@ -148,9 +187,8 @@ def record(
             "at": now(),
             "request_id": request_id,
             "address": by.address or address,
-            "payload_hash": payload_hash(salt, text),
-            "salt": salt,
-            "data": text,
+            "data": canonical(data),
+            "covers": tuple(covers),
         },
     )
     told = [f"{table}:{subject.id}", *topics]

@@ -53,6 +53,8 @@ class EventPayload(Base):
     data: Mapped[dict[str, Any] | None]
     erased_at: Mapped[dt.datetime | None]
 
+    __table_args__ = (sa.Index("ix_event_payload_covers", "event_id", postgresql_where=sa.text("data ? 'covers'")),)
+
 
 class EventSeal(Base):
     """An event's place in the chain: hash = SHA-256(previous hash + the event's fields and payload hash)."""

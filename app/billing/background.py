@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.activity.commands import record
 from app.billing.commands.send import send_invoice
 from app.billing.commands.totals import lock_invoice
 from app.billing.models import Invoice
@@ -58,6 +59,15 @@ def ensure_pdf(invoice: Invoice) -> bytes:
         lock_invoice(invoice)
         if invoice.pdf_key is None:
             invoice.pdf_key, invoice.pdf_sha256 = key, digest
+            record(
+                "billing.pdf.kept",
+                invoice,
+                by=SYSTEM,
+                number=invoice.number,
+                key=key,
+                sha256=digest.hex(),
+                covers=[("bill_life", invoice.id)],
+            )
     return body if invoice.pdf_key == key else storage().get(invoice.pdf_key or key)
 
 

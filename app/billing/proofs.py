@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from app.activity.covers import differences
 from app.billing.models import Invoice
 from app.core.db import db
 from app.core.proofs import Finding, proof
@@ -245,3 +246,10 @@ def prove_pdfs() -> Iterator[Finding]:
         except StorageUnavailable:
             yield Finding("PDFs of bills", "storage cannot be reached, so they were not compared", note=True)
             return
+
+
+@proof("billing.told")
+def prove_told() -> Iterator[Finding]:
+    """Every bill, the work behind it and every payment are what the events of their acts say; no other is there."""
+    for kind in ("bill", "bill_life", "billed_work", "payment"):
+        yield from differences(kind)

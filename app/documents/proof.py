@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from app.activity.covers import differences
 from app.core.db import db
 from app.core.proofs import Finding, proof
 from app.core.storage import storage
@@ -46,3 +47,9 @@ def find_differences() -> list[str]:
 def rows_and_objects_agree() -> Iterator[Finding]:
     for difference in find_differences():
         yield Finding("storage", difference)
+
+
+@proof("documents.told")
+def documents_are_as_told() -> Iterator[Finding]:
+    """Every document is what the event that kept it says: whose, and which bytes."""
+    yield from differences("document")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.activity.commands import record
+from app.activity.commands import keep_posted, record
 from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
@@ -21,6 +21,7 @@ from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.ledger.ageing import TOLD_APART, month_of
 from app.ledger.books import Books, books_of_entity
+from app.ledger.covers import POSTED
 from app.ledger.models import LONG_AGO, Account, Book, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
 from app.ledger.policy import can_close_period, can_gather, can_post
 from app.ledger.queries import Exchange, rate_on
@@ -47,7 +48,7 @@ class Leg:
     aged_on: dt.date | None = None
 
 
-_POST = sa.text("""
+_POST = sa.text(f"""
     WITH legs AS MATERIALIZED (
         SELECT * FROM unnest(
             CAST(:account AS text[]), CAST(:amount AS numeric[]), CAST(:base_amount AS numeric[]),
@@ -63,7 +64,7 @@ _POST = sa.text("""
                                 WHERE closed_at IS NOT NULL)::date),
                CAST(:happened_on AS date), :source_kind, CAST(:source_id AS uuid), :reason, CAST(:by_id AS uuid),
                CAST(:reverses_id AS bigint), CAST(:exchange_rate_id AS uuid)
-        RETURNING id
+        RETURNING *
     ), posted AS (
         INSERT INTO posting (transaction_id, line, entity_id, book, account, amount, currency, base_amount, base_rate,
                              client_id, engagement_id, invoice_id, payment_id, item_id, aged_on)
@@ -71,6 +72,7 @@ _POST = sa.text("""
                leg.base_amount, CAST(:base_rate AS numeric), leg.client_id, leg.engagement_id, leg.invoice_id,
                leg.payment_id, leg.item_id, leg.aged_on
         FROM made, legs AS leg
+        RETURNING *
     ), clients AS (
         INSERT INTO client_balance (account, client_id, currency, amount)
         SELECT account, client_id, :currency, sum(amount)
@@ -94,7 +96,7 @@ _POST = sa.text("""
         ON CONFLICT (client_id, engagement_id, account, currency, aged_on)
         DO UPDATE SET amount = balance.amount + excluded.amount
     )
-    SELECT id FROM made
+    SELECT made.id, {POSTED.digest("made", ["FROM posted p"])} AS digest FROM made
 """)
 
 
@@ -135,7 +137,7 @@ def post(
         columns["aged_on"].append(leg.aged_on or happened_on)
         columns["book"].append(leg.account.book.value)
     db.session.flush()
-    result = db.session.connection().execute(
+    made = db.session.connection().execute(
         _POST,
         {
             **columns,
@@ -153,8 +155,9 @@ def post(
             "no_engagement": NO_ENGAGEMENT,
             "kept": [account.value for account in KEPT],
         },
-    )
-    return int(result.scalar_one())
+    ).one()
+    keep_posted(made.id, made.digest)
+    return int(made.id)
 
 
 # One row a day, and one for all days that no page tells apart any more (`LONG_AGO`).

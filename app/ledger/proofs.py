@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.activity.baseline import posted_differences
+from app.activity.covers import differences
 from app.core.clock import today
 from app.core.db import db
 from app.core.proofs import Finding, proof
@@ -141,3 +143,11 @@ def prove_exchange_rates() -> Iterator[Finding]:
     for row in asked(_RATES):
         named = f"names one of {row.rate} for {row.of_currency}" if row.rate else "names no exchange rate"
         yield Finding(f"transaction {row.id}", f"is in {row.currency} at {row.base_rate} and {named}")
+
+
+@proof("ledger.told")
+def prove_told() -> Iterator[Finding]:
+    """Every transaction and posting is what the event of its act, or the baseline, says; no other is there."""
+    yield from posted_differences()
+    yield from differences("exchange_rate")
+    yield from differences("rate_file")

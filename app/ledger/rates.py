@@ -76,7 +76,7 @@ def add_exchange_rate(rate_id: UUID, facts: ExchangeRateFacts, *, by: Actor) -> 
         )  # fmt: skip
         session.add(rate)
         session.flush()
-        record("ledger.rate.add", rate, by=by, **_told(rate))
+        record("ledger.rate.add", rate, by=by, covers=[("exchange_rate", rate.id)], **_told(rate))
         return rate
 
 
@@ -101,7 +101,7 @@ def withdraw_exchange_rate(rate: ExchangeRate, *, by: Actor) -> None:
         if rate.withdrawn_at is not None:
             return
         rate.withdrawn_at, rate.withdrawn_by = clock.now(), by.person_id
-        record("ledger.rate.withdraw", rate, by=by, **_told(rate))
+        record("ledger.rate.withdraw", rate, by=by, covers=[("exchange_rate", rate.id)], **_told(rate))
 
 
 def get_exchange_rate(rate_id: UUID, *, seen_by: Actor) -> ExchangeRate:
@@ -362,6 +362,7 @@ def take_rates(sent: RateFile, wanted: Wanted, *, by: Actor, skip_problems: bool
         record(
             "ledger.rate.import", sent, by=by, name=sent.file_name, source=RateSource.ECB, added=sent.added,
             pairs=[list(pair) for pair in plan.pairs], first=min(days, default=None), last=max(days, default=None),
+            covers=[("rate_file", sent.id)],
         )  # fmt: skip
         return sent.added
 

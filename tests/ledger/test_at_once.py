@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from app.activity.commands import record
 from app.clients.models import Engagement
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
@@ -36,6 +37,7 @@ def post_wip(engagement_ids: list[UUID]) -> None:
                 TransactionKind.RECORDED, legs, by=SYSTEM, currency="GBP", books=Books(work.entity_id, "GBP"),
                 source=work, happened_on=dt.date(2026, 3, 10),
             )  # fmt: skip
+            record("timekeeping.entry.record", work, by=SYSTEM)
 
 
 def test_posting_and_gathering_at_once_lose_nothing(real_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

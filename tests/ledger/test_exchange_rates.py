@@ -15,11 +15,12 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.activity.commands import record
 from app.activity.models import Event, EventPayload
 from app.billing.commands.issue import approve_invoice
 from app.clients.models import Engagement
 from app.core import clock
-from app.core.db import db
+from app.core.db import db, transaction
 from app.core.errors import NotAllowed, NotFound, Refused, Stale
 from app.core.ids import new_id
 from app.exchange.rates_cli import import_rates
@@ -399,7 +400,9 @@ def post_at(cast: Cast, work: Engagement, exchange: Exchange) -> None:
         Leg(account=Account.WIP, amount=Decimal(100), **key),  # type: ignore[arg-type]
         Leg(account=Account.WIP_MEMO, amount=Decimal(-100), **key),  # type: ignore[arg-type]
     ]
-    post(
-        TransactionKind.RECORDED, legs, by=cast.actor(cast.pat), currency="USD",
-        books=books_of(work.id), source=work, happened_on=TODAY, rate=exchange,
-    )  # fmt: skip
+    with transaction():
+        post(
+            TransactionKind.RECORDED, legs, by=cast.actor(cast.pat), currency="USD",
+            books=books_of(work.id), source=work, happened_on=TODAY, rate=exchange,
+        )  # fmt: skip
+        record("timekeeping.entry.record", work, by=cast.actor(cast.pat))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.activity.commands import record
 from app.billing.queries.wip import WipFilter, wip_by_client
 from app.clients.models import Engagement
 from app.core.actors import SYSTEM
@@ -23,7 +24,7 @@ from app.ledger.commands import Leg, close_period, gather_account_balances, post
 from app.ledger.models import Account, AccountBalance, ClientBalance, LedgerTransaction, TransactionKind
 from app.ledger.proofs import prove_sums
 from app.ledger.queries import aged_total, balance_of, sum_on
-from tests.make import Cast
+from tests.make import Cast, count
 
 
 def record_wip(
@@ -35,16 +36,18 @@ def record_wip(
         Leg(account=Account.WIP, amount=Decimal(amount), **key),
         Leg(account=Account.WIP_MEMO, amount=-Decimal(amount), **key),
     ]
-    made = post(
-        TransactionKind.RECORDED,
-        legs,
-        by=cast.actor(cast.sam),
-        currency="GBP",
-        books=Books(cast.entity.id, "GBP"),
-        source=work,
-        happened_on=on,
-        **values,
-    )  # type: ignore[arg-type]
+    with transaction():
+        made = post(
+            TransactionKind.RECORDED,
+            legs,
+            by=cast.actor(cast.sam),
+            currency="GBP",
+            books=Books(cast.entity.id, "GBP"),
+            source=work,
+            happened_on=on,
+            **values,
+        )  # type: ignore[arg-type]
+        record("timekeeping.entry.record", work, by=SYSTEM)
     assert made is not None
     return made
 
@@ -68,6 +71,22 @@ def test_legs_that_do_not_sum_to_zero_are_refused_before_they_reach_the_database
             source=cast.acme_work,
             happened_on=dt.date(2026, 1, 1),
         )
+
+
+def test_what_is_posted_is_told_in_the_same_transaction_or_not_at_all(session: Session, cast: Cast) -> None:
+    legs = [Leg(account=Account.WIP, amount=Decimal(1), client_id=cast.acme.id)]
+    legs.append(Leg(account=Account.WIP_MEMO, amount=Decimal(-1), client_id=cast.acme.id))
+    with pytest.raises(RuntimeError, match="is told by an event of the same transaction"), transaction():
+        post(
+            TransactionKind.RECORDED,
+            legs,
+            by=cast.actor(cast.sam),
+            currency="GBP",
+            books=Books(cast.entity.id, "GBP"),
+            source=cast.acme_work,
+            happened_on=dt.date(2026, 1, 1),
+        )
+    assert count(LedgerTransaction) == 0
 
 
 def test_the_database_refuses_an_unbalanced_transaction_at_commit(session: Session, cast: Cast) -> None:
@@ -100,7 +119,9 @@ def test_nobody_changes_what_was_posted(session: Session, cast: Cast, change: st
 
 def test_a_reversal_brings_the_balance_back_and_happens_once(session: Session, cast: Cast) -> None:
     made = record_wip(cast, "75")
-    reverse(made, by=cast.actor(cast.pat), source=cast.acme_work, reason="Wrong client")
+    with transaction():
+        reverse(made, by=cast.actor(cast.pat), source=cast.acme_work, reason="Wrong client")
+        record("timekeeping.entry.delete", cast.acme_work, by=SYSTEM)
     assert balance_of(Account.WIP, seen_by=cast.actor(cast.pat), client_id=cast.acme.id) == {}
     with pytest.raises(DBAPIError, match="uq_ledger_transaction_reverses_id"), transaction():
         reverse(made, by=cast.actor(cast.pat), source=cast.acme_work, reason="Again")

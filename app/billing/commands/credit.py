@@ -13,7 +13,7 @@ from app.billing.commands.numbering import give_number
 from app.billing.commands.settling import release_allocations, settle_invoice
 from app.billing.commands.totals import hold_bill, lines_of
 from app.billing.facts import facts_of
-from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState
+from app.billing.models import Allocation, Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState
 from app.billing.policy import can_approve
 from app.clients.models import Client
 from app.core import clock
@@ -47,6 +47,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
             raise Refused("Only an issued bill can be credited, and only once.")
         entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)
+        paid = session.scalars(sa.select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)).all()
         release_allocations(invoice, by=by, books=Books(entity.id, entity.currency), reason=reason)
         note = _note_for(invoice, credit_id, reason, by=by)
         session.add(note)
@@ -84,6 +85,10 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
             gross=invoice.gross,
             currency=invoice.currency,
             topics=("wip", "invoices"),
+            covers=[
+                ("bill", note.id), ("bill_life", note.id), ("bill_life", invoice.id), ("billed_work", invoice.id),
+                *(("payment", payment_id) for payment_id in paid),
+            ],
         )
         enqueue("billing.keep_pdf", invoice_id=str(note.id))
         return note

@@ -109,6 +109,7 @@ def _issue(
             gross=invoice.gross,
             currency=invoice.currency,
             topics=("wip", "invoices"),
+            covers=[("bill", invoice.id), ("bill_life", invoice.id), ("billed_work", invoice.id)],
         )
         enqueue("billing.keep_pdf", invoice_id=str(invoice.id))
         return invoice

@@ -100,6 +100,7 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
             allocated=sum((part for _, part in parts), ZERO),
             invoices=told,
             topics=("invoices", "payments"),
+            covers=[("payment", payment.id)],
         )
         return payment
 
@@ -158,6 +159,7 @@ def allocate_payment(payment: Payment, parts: Parts | None, *, by: Actor) -> Non
             currency=payment.currency,
             invoices=told,
             topics=("invoices", "payments"),
+            covers=[("payment", payment.id)],
         )
 
 

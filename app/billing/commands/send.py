@@ -34,7 +34,8 @@ def mark_sent(invoice: Invoice, *, by: Actor, to: Sequence[str] = ()) -> None:
         invoice.state = InvoiceState.SENT
         invoice.sent_at, invoice.send_wanted_by = invoice.sent_at or now(), None
         session.flush()
-        record("billing.invoice.send", invoice, by=by, number=invoice.number, to=list(to), topics=("invoices",))
+        record("billing.invoice.send", invoice, by=by, number=invoice.number, to=list(to), topics=("invoices",),
+               covers=[("bill_life", invoice.id)])
 
 
 def send_invoice(invoice: Invoice, *, by: Actor, send_id: UUID | None = None) -> Sequence[str]:

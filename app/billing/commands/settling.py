@@ -152,6 +152,7 @@ def reverse_payment(payment: Payment, reason: str, *, by: Actor) -> None:
             reason=reason,
             invoices=[invoice.number for invoice in invoices],
             topics=("invoices", "payments"),
+            covers=[("payment", payment.id)],
         )
 
 

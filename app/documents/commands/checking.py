@@ -140,7 +140,7 @@ def _keep(document: Document, findings: Findings, file: IO[bytes], *, by: Actor)
         row.incoming_key = None
         session.execute(sa.delete(Upload).where(Upload.document_id == row.id))
         record("documents.document.kept", row, by=by, name=row.name, media_type=row.media_type, size=row.size,
-               same_as=row.same_as_id)
+               same_as=row.same_as_id, covers=[("document", row.id)])
 
 
 def _reject(document_id: UUID, reason: str, *, by: Actor) -> None:
