@@ -31,7 +31,7 @@ def rules(app: Flask) -> Iterator[Any]:
 
 
 # What only other commands call, which have asked already.
-CALLED_BY_COMMANDS = {"record", "set_client_wait"}
+CALLED_BY_COMMANDS = {"record", "set_client_wait", "undo_write"}
 # Rooms that hold nothing of a client's.
 FIRMS_OWN = ("firm", "people", "activity", "runs", "catalogue")
 

@@ -25,12 +25,19 @@ _ITEMS = sa.text("""
     FROM moved m FULL JOIN item i ON i.id = m.item_id
     WHERE coalesce(i.open_value, 0) <> coalesce(m.amount, 0) LIMIT 100
 """)
+# The state says what the figures say. Billed at nothing is known by the bill that names it.
 _STATES = sa.text("""
-    SELECT id, state, open_value FROM time_entry
-    WHERE open_value <> 0 AND (state IN ('billed', 'written_off') OR deleted_at IS NOT NULL OR NOT billable)
-    UNION ALL
-    SELECT id, state, open_value FROM expense
-    WHERE open_value <> 0 AND (state IN ('billed', 'written_off') OR deleted_at IS NOT NULL OR NOT billable) LIMIT 100
+    SELECT i.id, i.state, i.open_value FROM (
+        SELECT id, state, open_value, written, billed, billable AND deleted_at IS NULL AS counts FROM time_entry
+        UNION ALL
+        SELECT id, state, open_value, written, billed, billable AND deleted_at IS NULL FROM expense
+    ) i
+    WHERE i.open_value <> 0 AND (i.state IN ('billed', 'written_off') OR NOT i.counts)
+       OR i.state = 'written_off' AND (i.written >= 0 OR NOT i.counts)
+       OR i.state = 'billed' AND i.billed = 0
+          AND NOT EXISTS (SELECT FROM invoice_item x WHERE x.item_id = i.id AND x.live AND x.treatment <> 'later')
+       OR i.state IN ('open', 'held') AND i.counts AND i.open_value = 0 AND (i.billed <> 0 OR i.written < 0)
+    LIMIT 100
 """)
 # The figures of an item apart: what was written on or off it, in its own currency, and what standing bills took of it.
 _WRITTEN = sa.text("""

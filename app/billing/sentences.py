@@ -54,6 +54,10 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     "billing.wip.transfer": ("transfer", lambda d: f"transferred {_money(d)} here{_because(d)}"),
     "billing.wip.write_off": ("down", lambda d: f"wrote {_money(d)} off{_because(d)}"),
     "billing.wip.write_on": ("up", lambda d: f"wrote {_money(d)} on{_because(d)}"),
+    "billing.wip.take_back": (
+        "undo",
+        lambda d: f"took back {_money(d)} written {'off' if d.get('off', True) else 'on'}{_because(d)}",
+    ),
     "billing.invoice.draft": ("billing", lambda d: f"drafted a bill over {_money(d, 'net')} net"),
     "billing.invoice.change_line": ("edit", _line),
     "billing.invoice.add_line": ("plus", lambda d: f"added a line over {_money(d, 'net')}"),

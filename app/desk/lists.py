@@ -95,12 +95,14 @@ def _wip_items(asked: Asked, actor: Actor) -> Rows:
     get_client(client, seen_by=actor)
 
     def page_of(number: int) -> tuple[Iterable[Any], bool]:
-        page = list_wip_items(client, seen_by=actor, engagement_id=engagement, page=number)
+        off = asked.get("show") == "written-off"
+        page = list_wip_items(client, seen_by=actor, engagement_id=engagement, written_off=off, page=number)
         return page.rows, page.has_next
 
     for item in _pages(page_of):
         yield [item.engagement, item.job, item.worked_on, item.person, item.narrative,
-               format_hours(item.charged) if item.charged is not None else "", item.value, item.open_value,
+               format_hours(item.charged) if item.charged is not None else "", item.value, item.written,
+               item.open_value,
                item.currency, item.state, item.hold_reason]
 
 
@@ -272,8 +274,8 @@ FILES = {
         ("Client code", "Client", "Service", "Recurs", "State", "Next created on", "Next job", "Ends on"), _series,
         ("show", "service", "client_id")),
     "unbilled-entries": ListFile(
-        ("Engagement", "Job", "Day", "Person", "Narrative", "Charged, hours", "Value", "Open", "Currency", "State",
-         "Held because"), _wip_items, ("client_id", "engagement")),
+        ("Engagement", "Job", "Day", "Person", "Narrative", "Charged, hours", "Value", "Written on or off", "Open",
+         "Currency", "State", "Held because"), _wip_items, ("client_id", "engagement", "show")),
     "finished-not-billed": ListFile(("Job", "Client", "Finished", "Unbilled", "Currency"), _finished),
     "rates": ListFile(
         ("Engagement", "Client", "Person", "Grade", "Work role", "Activity", "An hour", "Currency", "From", "Until"),

@@ -92,19 +92,6 @@ class LedgerTransaction(Base):
     )
 
 
-# ISO 4217 by CLDR: what has no cents, what has mils. A test holds it against `exponent()`.
-_WHOLE = (
-    "ADP", "AFN", "ALL", "BIF", "BYR", "CLP", "DJF", "ESP", "GNF", "IQD", "IRR", "ISK", "ITL", "JPY", "KMF", "KPW",
-    "KRW", "LAK", "LBP", "LUF", "MGA", "MGF", "MMK", "MRO", "PYG", "RSD", "RWF", "SLL", "SOS", "STD", "SYP", "TMM",
-    "TRL", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF", "YER", "ZMK", "ZWD",
-)  # fmt: skip
-_MILS = ("BHD", "JOD", "KWD", "LYD", "OMR", "TND")
-WHOLE_UNITS = (
-    f"amount = round(amount, CASE WHEN currency IN {_WHOLE} THEN 0 WHEN currency IN {_MILS} THEN 3"
-    " WHEN currency IN ('CLF', 'UYW') THEN 4 ELSE 2 END)"
-)
-
-
 class Posting(Base):
     """One side of a transaction: debit positive, credit negative. `item_id` is a time entry or an expense.
 
@@ -138,7 +125,6 @@ class Posting(Base):
         sa.Index("ix_posting_invoice_id", "invoice_id", postgresql_where=sa.text("invoice_id IS NOT NULL")),
         sa.Index("ix_posting_payment_id", "payment_id", postgresql_where=sa.text("payment_id IS NOT NULL")),
         sa.CheckConstraint("amount <> 0 OR base_amount <> 0", name="amount"),
-        sa.CheckConstraint(WHOLE_UNITS, name="whole_units"),
         sa.CheckConstraint(
             "(account IN ('client_bank', 'client_ledger')) = (book = 'client_money')", name="book_of_account"
         ),

@@ -61,6 +61,29 @@ class ItemState(enum.StrEnum):
     WRITTEN_OFF = "written_off"
 
 
+def item_state(
+    open_value: Decimal,
+    written: Decimal,
+    billed: Decimal,
+    *,
+    counts: bool = True,
+    held: bool = False,
+    drafted: bool = False,
+    on_bill: bool = False,
+) -> ItemState:
+    """Where an item stands by its figures; nobody sets it by hand.
+
+    `counts` is whether it is billable and not deleted, `on_bill` whether a standing bill names it, be it at nothing.
+    """
+    if drafted:
+        return ItemState.DRAFTED
+    if counts and open_value == 0 and (billed or on_bill):
+        return ItemState.BILLED
+    if counts and open_value == 0 and written < 0:
+        return ItemState.WRITTEN_OFF
+    return ItemState.HELD if held else ItemState.OPEN
+
+
 class WipItem(HasId, HasVersion):
     """What a time entry and an expense share: both are WIP, valued when recorded.
 
@@ -93,6 +116,17 @@ class WipItem(HasId, HasVersion):
             return Decimal(0)
         return self.value + (self.written or 0) - (self.billed or 0)
 
+    @property
+    def standing(self) -> ItemState:
+        """The state that follows from its figures while it is on no draft and on no bill over nothing."""
+        return item_state(
+            self.open_value,
+            self.written or Decimal(0),
+            self.billed or Decimal(0),
+            counts=self.billable and self.deleted_at is None,
+            held=bool(self.hold_reason),
+        )
+
 
 OPEN_VALUE = (
     "open_value = CASE WHEN billable AND deleted_at IS NULL THEN value + written - billed ELSE 0 END"
@@ -115,6 +149,7 @@ class TimeEntry(WipItem, Base):
     work_role: Mapped[WorkRole | None]
     activity: Mapped[str] = mapped_column(default="")
     split_from_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("time_entry.id"))
+    rejoined_at: Mapped[dt.datetime | None]
     timer_id: Mapped[UUID | None] = mapped_column(unique=True)
 
     client: Mapped[Client] = relationship(lazy="raise")
@@ -134,6 +169,7 @@ class TimeEntry(WipItem, Base):
         ),
         sa.CheckConstraint("recorded > 0 AND recorded <= 86400", name="recorded"),
         sa.CheckConstraint("charged >= 0 AND rate >= 0", name="charged"),
+        sa.CheckConstraint("rejoined_at IS NULL OR deleted_at IS NOT NULL AND value = 0", name="rejoined"),
         sa.CheckConstraint(OPEN_VALUE, name="open_value"),
         sa.CheckConstraint(NOTHING_OPEN_WHEN_DONE, name="nothing_open_when_done"),
     )

@@ -38,3 +38,9 @@ def can_see_time_of(by: Actor, person_id: UUID | None) -> bool:
 def can_change_item(by: Actor, item: WipItem) -> bool:
     """Whether it still changes, and by this person: for showing or hiding what would be refused."""
     return item.state in (ItemState.OPEN, ItemState.HELD) and item.deleted_at is None and can_edit_item(by, item)
+
+
+def can_take_back(by: Actor, item: WipItem) -> bool:
+    """Whether what was written on or off it may be taken back: while no bill and no draft holds it."""
+    free = item.state in (ItemState.OPEN, ItemState.HELD, ItemState.WRITTEN_OFF) and item.deleted_at is None
+    return free and by.may(Permission.WIP_WRITE_OFF) and can_see(by, item.client_id, item.engagement_id)

@@ -73,6 +73,11 @@ def _(data: Data) -> str:
     return f"split {_time(data)} off a time entry of {_on(data)}"
 
 
+@sentence("timekeeping.entry.rejoin", icon="undo")
+def _(data: Data) -> str:
+    return f"put {_time(data)} back into the time entry of {_on(data)} that it was taken from"
+
+
 @sentence("timekeeping.entry.delete", icon="trash")
 def _(data: Data) -> str:
     return f"deleted {_time(data)} of {_on(data)}"

@@ -22,12 +22,29 @@ CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON ledger_transaction DEFERRABLE
     FOR EACH ROW EXECUTE FUNCTION check_balanced();
 
 -- Postings join their transaction while it is being made, never later.
+-- Amounts are in whole units of their currency (its decimals by CLDR, as the program rounds; a test compares them). What
+-- takes back a posting of old, from before this was held, may have its fraction.
+CREATE OR REPLACE FUNCTION decimals_of(currency text) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN currency IN ('ADP', 'AFN', 'ALL', 'BIF', 'BYR', 'CLP', 'DJF', 'ESP', 'GNF', 'IQD', 'IRR', 'ISK', 'ITL', 'JPY',
+            'KMF', 'KPW', 'KRW', 'LAK', 'LBP', 'LUF', 'MGA', 'MGF', 'MMK', 'MRO', 'PYG', 'RSD', 'RWF', 'SLL', 'SOS', 'STD',
+            'SYP', 'TMM', 'TRL', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF', 'YER', 'ZMK', 'ZWD') THEN 0
+        WHEN currency IN ('BHD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3
+        WHEN currency IN ('CLF', 'UYW') THEN 4
+        ELSE 2 END
+$$;
+
 CREATE OR REPLACE FUNCTION check_same_act() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM fresh f JOIN ledger_transaction t ON t.id = f.transaction_id
                WHERE t.xid <> (pg_current_xact_id()::text)::bigint) THEN
         RAISE EXCEPTION 'a posting cannot join a finished transaction'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_same_act';
+    END IF;
+    IF EXISTS (SELECT FROM fresh WHERE amount <> round(amount, decimals_of(currency)) AND NOT EXISTS (
+                   SELECT FROM ledger_transaction t WHERE t.id = transaction_id AND t.reverses_id IS NOT NULL)) THEN
+        RAISE EXCEPTION 'an amount is not in whole units of its currency'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_whole_units';
     END IF;
     RETURN NULL;
 END $$;

@@ -63,13 +63,6 @@ def upgrade() -> None:
             "state NOT IN ('billed', 'written_off') OR open_value = 0",
         )
     op.drop_constraint(op.f("ck_time_entry_non_billable_is_worth_nothing"), "time_entry")
-    # What was posted before stays as it was, if it had fractions; from now on nothing has.
-    op.execute(
-        f"ALTER TABLE posting ADD CONSTRAINT ck_posting_whole_units CHECK (amount = round(amount, {DIGITS})) NOT VALID"
-    )
-    broken = sa.text(f"SELECT EXISTS (SELECT FROM posting WHERE amount <> round(amount, {DIGITS}))")
-    if not op.get_bind().scalar(broken):
-        op.execute("ALTER TABLE posting VALIDATE CONSTRAINT ck_posting_whole_units")
 
 
 # What was written on or off by the columns of old: an item that was deleted or not billable kept it in mind.
@@ -193,7 +186,6 @@ def _post(table: str, row: Any, kind: str, amount: Decimal, place: dict[str, Any
 
 
 def downgrade() -> None:
-    op.drop_constraint(op.f("ck_posting_whole_units"), "posting")
     op.create_check_constraint(
         op.f("ck_time_entry_non_billable_is_worth_nothing"), "time_entry", "billable OR open_value = 0"
     )

@@ -32,6 +32,7 @@ LISTED = re.compile(r"<table|<ul class=\"rows\"|<ol class=\"timeline\"")
 ONE_THING = {
     "/people/<uuid:person_id>", "/contacts/<uuid:contact_id>", "/clients/<uuid:client_id>", "/tasks/<uuid:task_id>",
     "/services/<uuid:service_id>", "/billing/payments/<uuid:payment_id>", "/settings",
+    "/time/<uuid:entry_id>", "/expenses/<uuid:expense_id>",
 }
 OTHERWISE = re.compile(
     r"/(new|edit|apply|library|draft|sitting|account|adjustment|deactivation|lookup|import|palette|search|setup"

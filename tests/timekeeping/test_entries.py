@@ -191,5 +191,5 @@ def test_what_was_written_down_stays_written_down_when_an_entry_is_billable_agai
 def test_every_column_of_an_entry_is_written_when_it_is_recorded() -> None:
     """A new entry is written by one statement that names its columns: one that is added later is not forgotten."""
     said = {*entries._SAID, *entries._FRESH, "created_at", "updated_at"}
-    empty_at_first = {"deleted_at", "split_from_id"}
+    empty_at_first = {"deleted_at", "split_from_id", "rejoined_at"}
     assert {column.name for column in TimeEntry.__table__.columns} == said | empty_at_first

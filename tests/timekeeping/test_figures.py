@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,9 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.money import exponent
 from app.core.proofs import run_proofs
+from app.ledger.books import books_of
+from app.ledger.commands import post
+from app.ledger.models import ExchangeRate, TransactionKind
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, restore_entry
 from app.timekeeping.commands.expenses import (
     ExpenseFacts,
@@ -28,6 +32,7 @@ from app.timekeeping.commands.expenses import (
     restore_expense,
 )
 from app.timekeeping.commands.splits import split_entry
+from app.timekeeping.commands.wip import place_of, wip_legs
 from app.timekeeping.models import Expense, TimeEntry
 from tests.make import Cast, keep, make_engagement
 from tests.timekeeping.make_time import exact_wip_of, make_entry, make_rate, wip_of
@@ -51,8 +56,6 @@ def all_proven() -> None:
 
 @pytest.fixture
 def yen(cast: Cast) -> Engagement:
-    from app.ledger.models import ExchangeRate
-
     keep(ExchangeRate(currency="JPY", base="GBP", rate=Decimal("0.005"), from_on=dt.date(2020, 1, 1)))
     make_rate("20000", currency="JPY")
     return make_engagement(cast.acme, cast.entity, "Tokyo", currency="JPY")
@@ -148,21 +151,24 @@ def test_the_database_holds_every_item_to_its_figures(cast: Cast, session: Sessi
                 session.execute(sa.update(table).where(table.id == item.id).values(**wrong))
 
 
-def test_a_posting_is_in_whole_units_of_its_currency(session: Session) -> None:
-    """The constraint names the currencies without cents and those with mils; they are the ones that we round to."""
-    definition = str(session.scalar(sa.text(
-        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_posting_whole_units'"
-    )))  # fmt: skip
-    condition = definition.removeprefix("CHECK ").removesuffix(" NOT VALID")
+def test_the_database_knows_the_decimals_of_every_currency(session: Session) -> None:
     currencies = sorted(list_currencies())
-    rows = session.execute(
-        sa.text(f"""
-            SELECT currency, array_agg({condition}) FROM unnest(CAST(:currencies AS text[]), CAST(:digits AS int[]))
-                AS each (currency, digits)
-            CROSS JOIN LATERAL (VALUES (power(10::numeric, -digits)), (power(10::numeric, -digits) / 2)) n (amount)
-            GROUP BY currency
-        """),
-        {"currencies": currencies, "digits": [exponent(currency) for currency in currencies]},
+    found = session.scalars(
+        sa.text("SELECT decimals_of(c) FROM unnest(CAST(:codes AS text[])) WITH ORDINALITY AS each (c, n) ORDER BY n"),
+        {"codes": currencies},
     ).all()
-    assert [row for row in rows if sorted(row[1]) != [False, True]] == []
-    assert len(rows) == len(currencies)
+    assert dict(zip(currencies, found, strict=True)) == {code: exponent(code) for code in currencies}
+
+
+def test_a_posting_is_in_whole_units_of_its_currency(cast: Cast, session: Session) -> None:
+    make_rate("100")
+    entry = make_entry(cast, recorded=HOUR)
+    books, pat = books_of(entry.engagement_id), cast.actor(cast.pat)
+    session.execute(sa.insert(ExchangeRate).values(
+        id=new_id(), currency="JPY", base="GBP", rate=Decimal("0.005"), from_on=dt.date(2020, 1, 1)
+    ))  # fmt: skip
+    for currency, amount in (("GBP", "0.005"), ("JPY", "0.5")):
+        legs = wip_legs(replace(place_of(entry), amount=Decimal(amount), currency=currency))
+        with pytest.raises(IntegrityError, match="not in whole units"), session.begin_nested():
+            post(TransactionKind.REPRICED, legs, by=pat, currency=currency, books=books, source=entry,
+                 happened_on=today())  # fmt: skip

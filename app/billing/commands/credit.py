@@ -28,7 +28,6 @@ from app.ledger.books import Books
 from app.ledger.commands import reverse
 from app.ledger.models import LedgerTransaction
 from app.timekeeping.commands.figures import settle
-from app.timekeeping.models import ItemState
 
 
 def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor) -> Invoice:
@@ -167,7 +166,6 @@ def _reopen_items(invoice: Invoice) -> None:
         item = items[row.item_id]
         item.billed -= row.billed
         item.written -= row.billed - row.value  # what issuing wrote on or off to bill just this
-        item.state = ItemState.OPEN
         settle(item)
         item.version += 1
     db.session.flush()

@@ -35,7 +35,7 @@ from app.ledger.commands import Leg, post
 from app.ledger.models import Account, TransactionKind
 from app.ledger.queries import Exchange, rate_on
 from app.timekeeping.commands.wip import Item, Place, wip_legs
-from app.timekeeping.models import Expense, ItemState, TimeEntry
+from app.timekeeping.models import Expense, ItemState, TimeEntry, item_state
 
 ZERO = Decimal(0)
 FIXED_FEE = "Fixed fee"
@@ -238,7 +238,7 @@ def _settle_items(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> No
             "ids": [row.item_id for row in mine],
             "billed": [row.billed for row in mine],
             "written": [row.billed - items[row.item_id].open_value for row in mine],
-            "states": [_STATES[row.treatment].value for row in mine],
+            "states": [_state(row, items[row.item_id]).value for row in mine],
         }
         db.session.flush()
         db.session.connection().execute(statement, {**columns, "at": now()})
@@ -246,4 +246,7 @@ def _settle_items(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> No
             db.session.expire(items[row.item_id])
 
 
-_STATES = {Treatment.BILL: ItemState.BILLED, Treatment.WRITE_OFF: ItemState.WRITTEN_OFF}
+def _state(row: InvoiceItem, item: Item) -> ItemState:
+    written = item.written + row.billed - item.open_value
+    on_bill = row.treatment is Treatment.BILL or written == 0
+    return item_state(ZERO, written, item.billed + row.billed, on_bill=on_bill)

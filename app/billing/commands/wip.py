@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,14 +18,15 @@ from app.core.db import transaction
 from app.core.errors import NotFound, Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
-from app.ledger.books import books_of_each
-from app.ledger.commands import post
+from app.ledger.books import Books, books_of_each
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.entries import add_to_task
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import refuse_locked
-from app.timekeeping.commands.wip import Item, Place, move_wip, place_of, wip_legs
+from app.timekeeping.commands.wip import Item, move_wip, place_of
+from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import ItemState, TimeEntry
+from app.timekeeping.written import Movement, standing_writes
 
 
 def _fetch(ids: Sequence[UUID], *, by: Actor) -> list[Item]:
@@ -49,7 +51,8 @@ def hold_items(ids: Sequence[UUID], reason: str, *, by: Actor) -> int:
     with transaction():
         items = _fetch(ids, by=by)
         for item in items:
-            item.state, item.hold_reason = ItemState.HELD, reason
+            item.hold_reason = reason
+            settle(item)
             item.version += 1
             record(
                 "billing.wip.hold",
@@ -68,7 +71,8 @@ def release_items(ids: Sequence[UUID], *, by: Actor) -> int:
     with transaction():
         held = [item for item in _fetch(ids, by=by) if item.state is ItemState.HELD]
         for item in held:
-            item.state, item.hold_reason = ItemState.OPEN, ""
+            item.hold_reason = ""
+            settle(item)
             item.version += 1
             record("billing.wip.release", item, by=by, amount=item.open_value, currency=item.currency, topics=("wip",))
         return len(held)
@@ -140,7 +144,6 @@ def write_on_items(ids: Sequence[UUID], reason: str, *, by: Actor, percent: Deci
 
 
 def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) -> Decimal:
-    kind = TransactionKind.WRITTEN_OFF if percent < 0 else TransactionKind.WRITTEN_ON
     total = Decimal(0)
     with transaction():
         items = _fetch(ids, by=by)
@@ -148,23 +151,12 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
         books = books_of_each(item.engagement_id for item in items)
         for item in items:
             change = round_amount(item.open_value * percent / 100, item.currency)
-            place = Place(item.client_id, item.engagement_id, item.id, item.worked_on, change, item.currency)
-            # Dated in the open period: writing off says something about today, not about the day of the work.
-            post(
-                kind,
-                wip_legs(place),
-                by=by,
-                currency=item.currency,
-                books=books[item.engagement_id],
-                source=item,
-                happened_on=clock.today(),
-                reason=reason,
-            )
+            if not change:
+                continue
+            write(item, change, reason, by=by, books=books[item.engagement_id])
             item.written += change
             settle(item)
             item.version += 1
-            if item.open_value == 0:
-                item.state = ItemState.WRITTEN_OFF
             record(
                 f"billing.wip.{'write_off' if percent < 0 else 'write_on'}",
                 item,
@@ -175,4 +167,60 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
                 topics=("wip",),
             )
             total += abs(change)
+        if not total:
+            raise Refused(
+                f"There is nothing to write {'off' if percent < 0 else 'up'}: "
+                f"{'it has' if len(items) == 1 else 'they have'} nothing open.",
+                field="percent",
+            )
     return total
+
+
+def take_back(ids: Sequence[UUID], reason: str, *, by: Actor, transaction_id: int | None = None) -> Decimal:
+    """Take back what was written off or on items: one transaction of them, or all that stand.
+
+    Each is undone by reversing it, in the open period; the item's state follows. Taken back already, nothing more
+    happens. Raises Refused for what a bill wrote off, and where an item would be worth less than nothing.
+    Returns the amount.
+    """
+    authorize(by, can_write_off)
+    reason, total = _reason(reason), Decimal(0)
+    with transaction():
+        items = items_by_id(ids, seen_by=by, lock=True)
+        if not items or len(items) != len(set(ids)):
+            raise NotFound()
+        authorize(by, can_write_off, *items.values())
+        books = books_of_each(item.engagement_id for item in items.values())
+        writes = standing_writes(items)
+        for item in items.values():
+            its = [each for each in writes.get(item.id, []) if transaction_id in (None, each.transaction_id)]
+            if item.state is not ItemState.WRITTEN_OFF:
+                refuse_locked(item)
+            elif item.deleted_at is not None:
+                raise NotFound()
+            if its:
+                total += _take_back(item, its, reason, by=by, books=books[item.engagement_id])
+        if not total and transaction_id is None:
+            raise Refused("Nothing was written off or on by hand there; what a bill wrote off comes back by crediting.")
+    return total
+
+
+def _take_back(item: Item, writes: Sequence[Movement], reason: str, *, by: Actor, books: Books) -> Decimal:
+    if any(each.currency != item.currency for each in writes):
+        raise Refused(f"It was written off in {writes[0].currency}, and the entry is in {item.currency} by now.")
+    for written in writes:
+        undo_write(item, written, reason, by=by, books=books)
+    back = -sum((each.amount for each in writes), Decimal(0))
+    before = replace(place_of(item), amount=item.open_value + back)
+    item.written += back
+    settle(item)
+    item.version += 1
+    # What is not billable has nothing open, whatever was written off it.
+    move_wip(
+        TransactionKind.REPRICED, item, before, place_of(item), by=by, books=books, on=clock.today(), reason=reason
+    )  # fmt: skip
+    record(
+        "billing.wip.take_back", item, by=by, amount=abs(back), off=back > 0, currency=item.currency, reason=reason,
+        topics=("wip", f"time:{item.person_id}"),
+    )  # fmt: skip
+    return abs(back)

@@ -43,6 +43,7 @@ class ItemRow:
     narrative: str
     charged: dt.timedelta | None
     value: Decimal
+    written: Decimal
     open_value: Decimal
     currency: str
     state: ItemState
@@ -78,6 +79,7 @@ def _columns(table: Any) -> list[Any]:
         table.narrative,
         charged.label("charged"),
         table.value,
+        table.written,
         table.open_value,
         table.currency,
         table.state,
@@ -85,11 +87,11 @@ def _columns(table: Any) -> list[Any]:
     ]
 
 
-def _unbilled(conditions: Any, seen_by: Actor) -> sa.Subquery:
-    """Entries and expenses that are WIP, narrowed by `conditions(table)`."""
+def _unbilled(conditions: Any, seen_by: Actor, states: Sequence[ItemState] = UNBILLED) -> sa.Subquery:
+    """Entries and expenses that are WIP, narrowed by `conditions(table)`; or those in other `states`."""
     parts = [
         sa.select(*_columns(table)).where(
-            table.state.in_(UNBILLED),
+            table.state.in_(states),
             table.billable,
             table.deleted_at.is_(None),
             *conditions(table),
@@ -108,9 +110,11 @@ def list_wip_items(
     job_id: UUID | None = None,
     person_id: UUID | None = None,
     on: dt.date | None = None,
+    written_off: bool = False,
     page: int = 1,
 ) -> ItemPage:
-    """The unbilled items of a client, an engagement or a job, by engagement and date; today, or as a past day ended."""
+    """The unbilled items of a client, an engagement or a job, by engagement and date; today, or as a past day ended.
+    Or those that are written off whole."""
     if not can_see_wip(seen_by):
         raise NotFound()
     of_item = {"job_id": job_id, "person_id": person_id}
@@ -118,7 +122,10 @@ def list_wip_items(
         source = _posted(on, {"client_id": client_id, "engagement_id": engagement_id}, of_item, seen_by)
     else:
         named = _named({"client_id": client_id, "engagement_id": engagement_id, **of_item})
-        source = _unbilled(lambda table: [getattr(table, name) == value for name, value in named.items()], seen_by)
+        states = (ItemState.WRITTEN_OFF,) if written_off else UNBILLED
+        source = _unbilled(
+            lambda table: [getattr(table, name) == value for name, value in named.items()], seen_by, states
+        )
         on = None
     total = db.session.scalar(sa.select(sa.func.count()).select_from(source)) or 0
     return ItemPage(_rows(source, page, past=on is not None), total, page)
@@ -197,6 +204,7 @@ def _rows(source: sa.Subquery, page: int, *, past: bool = False) -> list[ItemRow
             r.narrative,
             r.charged,
             r.value,
+            r.written,
             r.open_value,
             r.currency,
             ItemState(r.state),

@@ -10,7 +10,14 @@ from uuid import UUID
 
 from flask import Blueprint, Flask, g, render_template, request, url_for
 
-from app.billing.commands.wip import hold_items, release_items, transfer_items, write_off_items, write_on_items
+from app.billing.commands.wip import (
+    hold_items,
+    release_items,
+    take_back,
+    transfer_items,
+    write_off_items,
+    write_on_items,
+)
 from app.billing.policy import can_draft, can_record_payment, can_see_wip, can_write_off
 from app.billing.queries.invoices import counts_of_pending
 from app.billing.queries.items import PER_PAGE as ITEMS_PER_PAGE
@@ -105,6 +112,10 @@ def finished() -> Answer:
     return render_template("billing/wip/finished.html", jobs=jobs, more=more, may_draft=can_draft(me()))
 
 
+def _written_off() -> bool:
+    return arg("show") == "written-off"
+
+
 def _items_of_client(client_id: UUID) -> dict[str, Any]:
     """Today, or as the past day of the address ended: then there is nothing to be done to them."""
     asked = date_arg("on")
@@ -118,8 +129,10 @@ def _items_of_client(client_id: UUID) -> dict[str, Any]:
             engagement_id=id_arg("engagement"),
             person_id=id_arg("person"),
             on=on,
+            written_off=_written_off(),
             page=page_number(),
         ),
+        "written_off": not on and _written_off(),
         "per_page": ITEMS_PER_PAGE,
         "may_draft": not on and can_draft(me()),
         "may_write_off": not on and can_write_off(me()),
@@ -150,7 +163,7 @@ def job_section(job_id: UUID) -> Answer:
     return render_template("billing/wip/_job.html", job=job, items=items, may_draft=can_draft(me()))
 
 
-@blueprint.post("/billing/wip/<any('hold', 'release', 'write-off', 'write-on', 'transfer'):what>")
+@blueprint.post("/billing/wip/<any('hold', 'release', 'write-off', 'write-on', 'take-back', 'transfer'):what>")
 def change(what: str) -> Answer:
     """The same change to every selected entry, in one transaction: all of them or none."""
     ids = [found for text in request.form.getlist("item") if (found := parse_id(text))][:MOST_SELECTED]
@@ -171,6 +184,10 @@ def _change(what: str, ids: Sequence[UUID], reason: str) -> str:
     if what == "transfer":
         transfer_items(ids, _engagement(), reason, by=me())
         return f"{entries} transferred"
+    if what == "take-back":
+        number = _text("transaction")
+        transaction_id = int(number) if number.isdecimal() else None
+        return f"{take_back(ids, reason, by=me(), transaction_id=transaction_id):,.2f} taken back"
     percent = _percent(f"{what}-percent")
     if what == "write-off":
         return f"{write_off_items(ids, reason, by=me(), percent=percent):,.2f} written off"

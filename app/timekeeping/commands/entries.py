@@ -16,7 +16,7 @@ from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Refused
 from app.core.permissions import authorize
 from app.core.rounding import RoundingRule
 from app.jobs.models import Task
@@ -229,6 +229,8 @@ def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
         lock(entry)
         if entry.deleted_at is None:
             return
+        if entry.rejoined_at is not None:
+            raise Refused("It was put back into the entry that it had been taken from; split that one again.")
         entry.deleted_at = None
         settle(entry)
         books = books_of(entry.engagement_id)

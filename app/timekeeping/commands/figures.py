@@ -17,13 +17,15 @@ def be_worth(item: WipItem, full: Decimal) -> None:
 
 
 def settle(item: WipItem) -> None:
-    """Bring what is open in line with the item's other figures. Raises Refused where nothing would cover them."""
+    """Bring what is open, and the state, in line with the other figures. Raises Refused where they are more than it is
+    worth."""
     if item.left < 0:
         raise Refused(
             f"It would be worth {amount(item.value, item.currency)}, but {_taken(item)}; take that back first.",
             field="net" if isinstance(item, Expense) else "recorded",
         )
     item.open_value = item.left
+    item.state = item.standing
 
 
 def refuse_other_currency(item: TimeEntry | Expense, engagement: Engagement) -> None:

@@ -11,7 +11,7 @@ from app.timekeeping.models import Expense, ItemState, TimeEntry, WipItem
 LOCKED = {
     ItemState.DRAFTED: "It is on a draft bill; take it off there first.",
     ItemState.BILLED: "It has been billed and stays as it is.",
-    ItemState.WRITTEN_OFF: "It has been written off and stays as it is.",
+    ItemState.WRITTEN_OFF: "It has been written off; take that back first.",
 }
 
 

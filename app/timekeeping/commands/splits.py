@@ -1,11 +1,15 @@
-"""Dividing an entry in two: what is charged and what it is worth are divided, not rounded again."""
+"""Dividing an entry in two, and putting the part back: what is charged and what it is worth are divided, not rounded
+again, and what was written on or off goes with its part."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.core import clock
@@ -14,34 +18,24 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
-from app.ledger.books import Books, books_of
+from app.ledger.books import books_of
 from app.ledger.commands import post
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.entries import topics_of
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.wip import place_of, wip_legs
+from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import can_edit_item
+from app.timekeeping.written import standing_writes
 
+PLACE = ("client_id", "engagement_id", "job_id", "task_id", "person_id", "worked_on")
 SHARED = (
-    "client_id",
-    "engagement_id",
-    "job_id",
-    "task_id",
-    "person_id",
-    "worked_on",
-    "billable",
-    "currency",
-    "rounding",
-    "rate",
-    "rate_source",
-    "rate_id",
-    "work_role",
-    "activity",
-    "state",
+    *PLACE, "billable", "currency", "rounding", "rate", "rate_source", "rate_id", "work_role", "activity",
     "hold_reason",
-)
+)  # fmt: skip
+LONGEST = dt.timedelta(hours=24)
 
 
 def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Actor, narrative: str = "") -> TimeEntry:
@@ -55,14 +49,26 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
         refuse_locked(entry)
         if not dt.timedelta() < taken < entry.recorded:
             raise Refused("The part must be shorter than the whole and longer than nothing.", field="taken")
-        worth, written, books = entry.value, entry.written, books_of(entry.engagement_id)
-        part = _take(entry, new_id, taken, narrative)
+        share = Decimal(int(taken.total_seconds())) / Decimal(int(entry.recorded.total_seconds()))
+        part = TimeEntry(
+            id=new_id,
+            split_from_id=entry.id,
+            recorded=taken,
+            charged=dt.timedelta(seconds=round(Decimal(int(entry.charged.total_seconds())) * share)),
+            narrative=narrative or entry.narrative,
+            value=round_amount(entry.value * share, entry.currency),
+            **{name: getattr(entry, name) for name in SHARED},
+        )
+        part.written = _divide(entry, part, share, by=by)
+        settle(part)
+        entry.recorded -= taken
+        entry.charged -= part.charged
+        entry.value -= part.value
+        entry.written -= part.written
+        settle(entry)
+        entry.version += 1
         session.add(part)
         session.flush()
-        if entry.billable:
-            _share(TransactionKind.TRANSFERRED, entry, part, worth - entry.value, entry.worked_on, by=by, books=books)
-        kind = TransactionKind.WRITTEN_OFF if written < 0 else TransactionKind.WRITTEN_ON
-        _share(kind, entry, part, written - entry.written, clock.today(), by=by, books=books)
         record(
             "timekeeping.entry.split",
             entry,
@@ -75,35 +81,102 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
         return part
 
 
-def _share(
-    kind: TransactionKind, entry: TimeEntry, part: TimeEntry, amount: Decimal, on: dt.date, *, by: Actor, books: Books
-) -> None:
-    """Move a figure's share from the entry to its part, so that each item's figures equal its postings."""
-    legs = [*wip_legs(replace(place_of(entry), amount=-amount)), *wip_legs(replace(place_of(part), amount=amount))]
-    post(kind, legs, by=by, currency=entry.currency, books=books, source=entry, happened_on=on, reason="split")
+def _divide(entry: TimeEntry, part: TimeEntry, share: Decimal, *, by: Actor) -> Decimal:
+    """Post the part's share of the value, and each write-off that stands as two; returns what of them goes along."""
+    books = books_of(entry.engagement_id)
+    if entry.billable:
+        _transfer(entry, part, part.value, by=by)
+    writes = standing_writes([entry.id]).get(entry.id, [])
+    shares = _shares([each.amount for each in writes], share, entry.currency)
+    for written, its in zip(writes, shares, strict=True):
+        undo_write(entry, written, "divided", by=by, books=books)
+        write(entry, written.amount - its, written.reason, by=by, books=books)
+        write(part, its, written.reason, by=by, books=books)
+    return sum(shares, Decimal(0))
 
 
-def _take(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, narrative: str) -> TimeEntry:
-    """The part as a row of its own. What bills took stays with the entry that they name."""
-    share = Decimal(taken.total_seconds()) / Decimal(entry.recorded.total_seconds())
-    charged = dt.timedelta(seconds=round(Decimal(entry.charged.total_seconds()) * share))
-    worth, written = (round_amount(figure * share, entry.currency) for figure in (entry.value, entry.written))
-    with db.session.no_autoflush:
-        entry.recorded -= taken
-        entry.charged -= charged
-        entry.value -= worth
-        entry.written -= written
-        settle(entry)
-        entry.version += 1
-    part = TimeEntry(
-        id=new_id,
-        split_from_id=entry.id,
-        recorded=taken,
-        charged=charged,
-        narrative=narrative or entry.narrative,
-        value=worth,
-        written=written,
-        **{name: getattr(entry, name) for name in SHARED},
+def _shares(amounts: Sequence[Decimal], share: Decimal, currency: str) -> list[Decimal]:
+    """A share of each amount. The running sum is rounded, not each: no part then has more written off than it is
+    worth."""
+    shares, total, given = [], Decimal(0), Decimal(0)
+    for amount in amounts:
+        total += amount
+        shares.append(round_amount(total * share, currency) - given)
+        given += shares[-1]
+    return shares
+
+
+def _transfer(one: TimeEntry, other: TimeEntry, amount: Decimal, *, by: Actor) -> None:
+    """Move value from one entry to another at the same place."""
+    post(
+        TransactionKind.TRANSFERRED,
+        [*wip_legs(replace(place_of(one), amount=-amount)), *wip_legs(replace(place_of(other), amount=amount))],
+        by=by,
+        currency=one.currency,
+        books=books_of(one.engagement_id),
+        source=one,
+        happened_on=one.worked_on,
+        reason="divided",
     )
-    settle(part)
-    return part
+
+
+def rejoin_entry(part: TimeEntry, *, by: Actor) -> TimeEntry:
+    """Put a part back into the entry that it was taken from, with its time, value and write-offs; undoes a split.
+
+    Pressed twice, nothing more happens. Raises Refused when either has changed place or has gone onto a bill since.
+    """
+    authorize(by, can_edit_item, part)
+    with transaction() as session:
+        whole = _both(part)
+        if part.rejoined_at is not None:
+            return whole
+        refuse_locked(part)
+        if whole.deleted_at is not None:
+            raise Refused("The entry it was taken from is deleted; restore that one first.")
+        refuse_locked(whole)
+        same = (*PLACE, "billable", "currency", "rate", "rounding", "hold_reason")
+        if any(getattr(part, name) != getattr(whole, name) for name in same):
+            raise Refused("It is no longer for the same work, day and rate as the entry it was taken from.")
+        if part.recorded + whole.recorded > LONGEST:
+            raise Refused("Together they are longer than a day.")
+        books, recorded = books_of(part.engagement_id), part.recorded
+        if part.billable:
+            _transfer(part, whole, part.value, by=by)
+        for written in standing_writes([part.id]).get(part.id, []):
+            undo_write(part, written, "put back", by=by, books=books)
+            write(whole, written.amount, written.reason, by=by, books=books)
+        whole.recorded += part.recorded
+        whole.charged += part.charged
+        whole.value += part.value
+        whole.written += part.written
+        settle(whole)
+        whole.version += 1
+        part.rejoined_at = part.deleted_at = clock.now()
+        part.charged, part.value, part.written = dt.timedelta(), Decimal(0), Decimal(0)
+        settle(part)
+        part.version += 1
+        session.flush()
+        record(
+            "timekeeping.entry.rejoin",
+            whole,
+            by=by,
+            part=str(part.id),
+            seconds=recorded,
+            on=whole.worked_on,
+            topics=topics_of(whole),
+        )
+        return whole
+
+
+def _both(part: TimeEntry) -> TimeEntry:
+    """Lock a part and what it was taken from, in the order of their ids; returns the latter."""
+    if part.split_from_id is None:
+        raise Refused("It was not taken from another entry.")
+    locked = db.session.scalars(
+        sa.select(TimeEntry)
+        .where(TimeEntry.id.in_([part.id, part.split_from_id]))
+        .order_by(TimeEntry.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    return next(entry for entry in locked if entry.id == part.split_from_id)

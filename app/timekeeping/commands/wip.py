@@ -51,9 +51,11 @@ def move_wip(
     by: Actor,
     books: Books,
     books_before: Books | None = None,
+    on: dt.date | None = None,
     reason: str = "",
 ) -> None:
-    """Post the difference between two places of an item, dated on its work date (or in the open period).
+    """Post the difference between two places of an item, dated on its work date unless `on` is given (or in the open
+    period).
 
     `books_before` are those of where it stood, when that may be another entity's.
     """
@@ -78,7 +80,7 @@ def move_wip(
             currency=change.currency,
             books=books,
             source=item,
-            happened_on=item.worked_on,
+            happened_on=on or item.worked_on,
             reason=reason,
         )
         return
@@ -91,6 +93,6 @@ def move_wip(
                 currency=place.currency,
                 books=its_books,
                 source=item,
-                happened_on=place.worked_on,
+                happened_on=on or place.worked_on,
                 reason=reason,
             )

@@ -19,15 +19,16 @@ from app.desk.guard import guard
 from app.people.models import Person
 from app.people.queries import get_person
 from app.timekeeping.commands.entries import delete_entry, edit_entry, record_entry, restore_entry
-from app.timekeeping.commands.splits import split_entry
+from app.timekeeping.commands.splits import rejoin_entry, split_entry
 from app.timekeeping.forms import EntryForm, SplitForm, day_or
 from app.timekeeping.lookup import find_work
 from app.timekeeping.models import TimeEntry
-from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of
+from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of, can_take_back
 from app.timekeeping.queries import get_entry, list_entries
 from app.timekeeping.rates import rate_of_entry
 from app.timekeeping.views.answers import changed, fragment, told
 from app.timekeeping.weeks import ZERO, week_of
+from app.timekeeping.written import movements_of
 
 blueprint = guard(Blueprint("time", __name__))
 MOST = 300
@@ -141,6 +142,8 @@ def _entry(entry: TimeEntry, form: EntryForm, split: SplitForm | None = None, st
         may_change=can_change_item(me(), entry),
         sees_rates=sees,
         found=rate_of_entry(entry) if sees else None,
+        movements=movements_of(entry, seen_by=me()),
+        may_take_back=can_take_back(me(), entry),
         rounding=RoundingRule.from_json(entry.rounding).describe() if entry.rounding else "",
         new_id=new_id,
         close_url=_address(entry.person_id, entry.worked_on),
@@ -173,11 +176,22 @@ def split(entry_id: UUID) -> Answer:
         split_entry(entry, part_id, form.taken.data, by=me(), narrative=form.part_narrative.data or "")
 
     if submit(form, save):
-        return changed(f"{duration(form.taken.data)} split off", to=_address(entry.person_id, entry.worked_on))
+        undo = url_for("time.rejoin", entry_id=part_id)
+        return changed(
+            f"{duration(form.taken.data)} split off", to=_address(entry.person_id, entry.worked_on), undo=undo
+        )
     kept = get_entry(entry_id, seen_by=me())
     fields = EntryForm(formdata=None).prepare(me())
     fields.show(kept)
     return _entry(kept, fields, form, 422)
+
+
+@blueprint.post("/time/<uuid:entry_id>/rejoining")
+def rejoin(entry_id: UUID) -> Answer:
+    """Put a part back into the entry that it was split from."""
+    part = get_entry(entry_id, seen_by=me(), deleted=True)
+    whole = rejoin_entry(part, by=me())
+    return changed(f"Put back; it is {duration(whole.recorded)} again", to=url_for("time.show", entry_id=whole.id))
 
 
 @blueprint.post("/time/<uuid:entry_id>/deletion")

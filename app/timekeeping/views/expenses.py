@@ -23,8 +23,9 @@ from app.timekeeping.commands.expenses import (
 )
 from app.timekeeping.forms import ExpenseForm
 from app.timekeeping.models import Expense
-from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of
+from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of, can_take_back
 from app.timekeeping.queries import PAGE, get_expense, list_expenses
+from app.timekeeping.written import movements_of
 
 blueprint = guard(Blueprint("expenses", __name__))
 
@@ -60,6 +61,8 @@ def _page(form: ExpenseForm, expense: Expense | None = None) -> str:
         expense=expense,
         sees_rates=can_see_rates(me()),
         may_change=expense is None or can_change_item(me(), expense),
+        movements=movements_of(expense, seen_by=me()) if expense else [],
+        may_take_back=expense is not None and can_take_back(me(), expense),
     )
 
 
