@@ -197,6 +197,7 @@ def import_group() -> None:
 @click.option("--source", type=click.Choice(["xero", "quickbooks", "clio", "taxdome", "other"]), help="If not seen.")
 @click.option("--office", help="The office that new clients belong to; the first one if not given.")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN=TARGET", help="If not guessed.")
+@click.option("--locale", metavar="LOCALE", help="How the file writes numbers, such as de_DE, if not seen from it.")
 @click.option("--portal-access", is_flag=True, help="Let imported contacts with an e-mail address into the portal.")
 @with_app
 def import_clients(app: Flask, file: Path, matches: str | None, **words: Any) -> None:

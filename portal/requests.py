@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Callable
 from uuid import UUID
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, g, render_template, request, url_for
 from flask_babel import gettext as _
 
 from app.core.errors import NotFound, Refused
 from app.core.web import Answer, is_htmx, me, redirect_to
 from app.core.wording import moment
-from app.requests.answers import chosen, in_words, typed_again
+from app.requests.answers import chosen, currency_of, in_words, typed_again
 from app.requests.commands.answering import (
     change_answer,
     clear_answer,
@@ -32,7 +32,14 @@ blueprint = Blueprint("requests", __name__, url_prefix="/requests")
 
 @blueprint.context_processor
 def words() -> dict[str, object]:
-    return {"typed_again": typed_again, "chosen_options": chosen, "in_words": in_words}
+    return {"typed_again": typed_again, "chosen_options": chosen, "in_words": in_words, "amounts_in": _amounts_in}
+
+
+def _amounts_in(item: RequestItem) -> str:
+    """The currency that amounts are answered in; asked once a page, for all its items are one client's."""
+    if "amounts_in" not in g:
+        g.amounts_in = currency_of(item)
+    return str(g.amounts_in)
 
 
 @blueprint.get("/")

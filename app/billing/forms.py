@@ -13,7 +13,7 @@ from app.billing.amounts import Spread
 from app.billing.commands.lines import DraftTerms
 from app.billing.models import Grouping, PaymentMethod, TaxMode
 from app.clients.queries import find_client
-from app.core.fields import AmountField, EnumField, PickField, TypedField, VersionField, offers
+from app.core.fields import AmountField, DecimalField, EnumField, PickField, VersionField, offers
 from app.core.ids import parse_id
 from app.core.web import Form, me
 
@@ -103,24 +103,13 @@ class PaymentForm(Form):
     client = PickField("From", find=find_client_id, required="Who has paid?")
     currency = wtforms.SelectField("Currency", choices=[])
     entity_id = wtforms.SelectField("Into the account of", coerce=lambda text: parse_id(str(text)), choices=[])
-    amount = AmountField("Amount", validators=[InputRequired("How much arrived?")])
+    amount = AmountField(
+        "Amount", currency=lambda form: form.currency.data, validators=[InputRequired("How much arrived?")]
+    )
     received_on = wtforms.DateField("Arrived on", validators=[DataRequired("When did it arrive?")])
     method = EnumField("By", PaymentMethod, default=PaymentMethod.TRANSFER)
     reference = wtforms.StringField("Reference")
     spread = wtforms.RadioField("Goes to", choices=offers(SPREAD), default="auto")
-
-
-class RateField(TypedField):
-    """An exchange rate: a plain number above nothing with at most ten decimals."""
-
-    def read(self, text: str) -> Decimal:
-        try:
-            rate = Decimal(text.replace(",", "."))
-        except ArithmeticError:
-            raise ValueError("Write the rate as a number, for example 0.8512.") from None
-        if not rate.is_finite() or not 0 < rate < 1_000_000 or rate != round(rate, 10):
-            raise ValueError("A rate is above nothing and has at most ten decimals.")
-        return rate
 
 
 class ExchangeRateForm(Form):
@@ -129,7 +118,9 @@ class ExchangeRateForm(Form):
     id = wtforms.HiddenField()
     currency = wtforms.SelectField("One unit of")
     base = wtforms.SelectField("Is worth, in")
-    rate = RateField("Rate", validators=[InputRequired("Give the rate.")])
+    rate = DecimalField(
+        "Rate", decimals=10, least=Decimal("1e-10"), most=Decimal(10) ** 9, validators=[InputRequired("Give the rate.")]
+    )
     from_on = wtforms.DateField("From", validators=[DataRequired("From which day on?")])
 
 

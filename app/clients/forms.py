@@ -183,12 +183,12 @@ class ArrangementForm(Form):
     id = wtforms.HiddenField()
     version = VersionField()
     kind = EnumField("Billed", ArrangementKind, ARRANGEMENTS, default=ArrangementKind.HOURLY)
-    agreed_amount = AmountField("Fixed fee, net")
+    agreed_amount = AmountField("Fixed fee, net", currency="")
     name = wtforms.StringField("What the bill calls it", validators=[Length(max=300)])
     from_on = wtforms.DateField("For work from", validators=[wtforms.validators.Optional()])
 
     def prepare(self, currency: str, arrangement: Arrangement | None = None) -> None:
-        self.agreed_amount.read_in(currency)
+        self.agreed_amount.currency = currency
         if self.is_submitted() or arrangement is None:
             return
         for name in ("kind", "agreed_amount", "name", "from_on"):
@@ -215,7 +215,7 @@ class EngagementForm(Form):
     manager_id = PickField("Manager", find=find_person)
     currency = wtforms.StringField("Currency", validators=[Length(max=3)])
     kind = EnumField("Billed", ArrangementKind, ARRANGEMENTS, default=ArrangementKind.HOURLY)
-    agreed_amount = AmountField("Fixed fee, net")
+    agreed_amount = AmountField("Fixed fee, net", currency="")
     budget = DurationField("Budget, hours", most=dt.timedelta(hours=100_000))
     tax_code = CodeField("Tax")
     increment = wtforms.SelectField("Time is rounded to", default="")
@@ -228,7 +228,7 @@ class EngagementForm(Form):
         self.entity_id.offer([(entity.id, entity.name) for entity in entities], empty="As the client's office")
         self.tax_code.offer(_taxes(engagement), empty="As the client")
         self.increment.choices = offers([("", "as the firm"), *((n, f"{n} minutes") for n in INCREMENTS)])
-        self.agreed_amount.read_in((self.currency.data or client.currency).upper())
+        self.agreed_amount.currency = (self.currency.data or client.currency).upper()
         if self.is_submitted():
             return
         self.currency.data = engagement.currency if engagement else client.currency

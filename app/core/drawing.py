@@ -13,7 +13,8 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from app.core import clock
-from app.core.wording import amount, locale
+from app.core.number_format import NumberFormat
+from app.core.wording import amount, locale, number_format
 
 ROWS_KEPT = 8192
 
@@ -46,14 +47,16 @@ def ageing(amounts: Sequence[Decimal], ages: Sequence[Age], label: str = "Ageing
 
 def init_app(app: Flask) -> None:
     @lru_cache(maxsize=ROWS_KEPT)
-    def drawn(template: str, macro: str, _day: dt.date, _reader: Locale, *values: Hashable) -> Markup:
+    def drawn(
+        template: str, macro: str, _day: dt.date, _reader: Locale, _numbers: NumberFormat, *values: Hashable
+    ) -> Markup:
         return Markup(getattr(app.jinja_env.get_template(template).module, macro)(*values))
 
     def row_of(template: str, macro: str) -> Callable[..., Markup]:
-        """A macro that is drawn again only when a value, the day or the language is another.
+        """A macro that is drawn again only when a value, the day, the language or the format of numbers is another.
 
         For rows of lists whose macro reads nothing but its values; those are hashable and never change.
         """
-        return partial(drawn, template, macro, clock.today(), locale())
+        return partial(drawn, template, macro, clock.today(), locale(), number_format())
 
     app.jinja_env.globals.update(draw_ageing=ageing, row_of=row_of)

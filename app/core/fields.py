@@ -15,7 +15,8 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from app.core.durations import BadDuration, format_duration, parse_duration
 from app.core.errors import Refused
 from app.core.ids import parse_id, parse_whole
-from app.core.money import exponent, parse_amount
+from app.core.money import parse_amount, parse_number
+from app.core.wording import amount_typed, number, number_format, number_typed
 
 Member = TypeVar("Member", bound=enum.Enum)
 
@@ -137,30 +138,65 @@ class TypedField(wtforms.Field):
 
 
 class AmountField(TypedField):
-    """An amount in a currency that is known when the form is made."""
+    """An amount as its reader writes it, in a currency that may itself stand in the form.
 
-    def __init__(self, label: str = "", *, currency: str = "GBP", **kwargs: Any) -> None:
+    `currency` is a code, or finds it in the form; so the amount is read only when every field of the form is there.
+    """
+
+    def __init__(
+        self, label: str = "", *, currency: str | Callable[[Any], str | None], signed: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(label, **kwargs)
         self.currency = currency
+        self.signed = signed
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = None
+
+    def pre_validate(self, form: Any) -> None:
+        text = str(self.raw_data[0]).strip()[:500] if self.raw_data else ""
+        if not text:
+            return
+        code = self.currency if isinstance(self.currency, str) else self.currency(form)
+        if not code:
+            raise wtforms.validators.StopValidation("It is not said yet in which currency this is.")
+        try:
+            self.data = parse_amount(text, code, number_format(), signed=self.signed)
+        except Refused as refusal:
+            raise wtforms.validators.StopValidation(refusal.message) from refusal
+
+    def write(self, value: Decimal) -> str:
+        return amount_typed(value, self.currency if isinstance(self.currency, str) else "")
+
+
+class DecimalField(TypedField):
+    """A number that is no amount, as its reader writes it: a rate, a quantity. Between `least` and `most`."""
+
+    def __init__(
+        self, label: str = "", *, decimals: int, least: Decimal | int = 0, most: Decimal | int = 10**9,
+        unit: str = "", **kwargs: Any,
+    ) -> None:
+        super().__init__(label, **kwargs)
+        self.decimals, self.least, self.most, self.unit = decimals, least, most, unit
 
     def read(self, text: str) -> Decimal:
         try:
-            return parse_amount(text, self.currency)
+            found = parse_number(text, self.decimals, number_format(), unit=self.unit, signed=self.least < 0)
         except Refused as refusal:
             raise ValueError(refusal.message) from refusal
+        if not self.least <= found <= self.most:
+            raise ValueError(f"It lies between {number(self.least)} and {number(self.most)}.")
+        return found
 
     def write(self, value: Decimal) -> str:
-        return f"{value:.{exponent(self.currency)}f}"
+        return number_typed(value)
 
-    def read_in(self, currency: str) -> None:
-        """Read what was typed in this currency, known only now that the form is made."""
-        self.currency = currency
-        if self.raw_data:
-            self.process_errors = []
-            try:
-                self.process_formdata(self.raw_data)
-            except ValueError as error:
-                self.process_errors.append(str(error))
+
+class PercentField(DecimalField):
+    """A percentage, the sign beside it or not."""
+
+    def __init__(self, label: str = "", *, most: Decimal | int = 100, **kwargs: Any) -> None:
+        super().__init__(label, decimals=4, most=most, unit="%", **kwargs)
 
 
 class DurationField(TypedField):

@@ -1,15 +1,19 @@
-"""Amounts of money: Decimal with a currency, one rounding, one way to split."""
+"""Amounts of money: Decimal with a currency, one rounding, one way to split, one reader of what people type."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Self
+from functools import lru_cache
+from typing import Any, Self
 
-from babel.numbers import get_currency_precision
+from babel.numbers import get_currency_precision, get_currency_symbol
+from flask_babel import gettext as _
 
 from app.core.errors import Refused
+from app.core.number_format import Negative, NumberFormat, OtherUnit, TooLarge, Unreadable
 
 
 class CurrencyMismatch(ValueError):
@@ -104,25 +108,95 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     return sum(amounts, Decimal(0))
 
 
-def parse_amount(text: str, currency: str, *, field: str | None = None) -> Decimal:
-    """An amount as people type it (`1,234.50`, `1.234,50`, `1 234`); raises Refused with a sentence."""
-    cleaned = text.strip().replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace("'", "")
-    if "," in cleaned and "." in cleaned:
-        thousands = "," if cleaned.rfind(".") > cleaned.rfind(",") else "."
-        cleaned = cleaned.replace(thousands, "")
-    if cleaned.count(",") == 1 and len(cleaned) - cleaned.find(",") - 1 != 3:
-        cleaned = cleaned.replace(",", ".")
-    cleaned = cleaned.replace(",", "")
-    digits = cleaned.removeprefix("-")
-    if (
-        not digits
-        or len(digits) > 15
-        or digits.count(".") > 1
-        or not digits.replace(".", "").isascii()
-        or not digits.replace(".", "").isdigit()
-    ):
-        raise Refused(f"“{text[:40]}” is not an amount; write it like 1,234.50.", field=field)
-    amount = Decimal(cleaned)
-    if amount != round_amount(amount, currency):
-        raise Refused(f"{currency} has {exponent(currency)} decimals; “{text[:40]}” has more.", field=field)
-    return amount
+# Signs that people write for currencies which English has only letters for.
+_OWN_SIGNS = {
+    "CHF": ("Fr.", "SFr."), "CZK": ("Kč",), "DKK": ("kr.", "kr"), "HUF": ("Ft",), "ISK": ("kr",), "JPY": ("￥", "円"),
+    "CNY": ("￥", "元"), "KWD": ("KD", "د.ك"), "NOK": ("kr",), "PLN": ("zł",), "RON": ("lei",), "SEK": ("kr",),
+    "TND": ("DT", "د.ت"), "ZAR": ("R",),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def signs_of(currency: str) -> frozenset[str]:
+    """What may stand beside an amount in a currency: its code, and its signs with and without the country's letters."""
+    known = {str(get_currency_symbol(currency, locale=locale)) for locale in ("en", "en_GB")}
+    bare = {"".join(char for char in sign if unicodedata.category(char) == "Sc") for sign in known}
+    return frozenset({currency, *known, *bare, *_OWN_SIGNS.get(currency, ())} - {""})
+
+
+def parse_amount(
+    text: str, currency: str, written: NumberFormat, *, field: str | None = None, signed: bool = True
+) -> Decimal:
+    """An amount as its reader writes it, in whole minor units of its currency, whose sign or code may stand beside it.
+
+    `number_format` says what is read and what is refused: never another amount than the one that was meant. Below
+    zero it may be written with a minus before or behind it, or in brackets, where `signed` lets it be. Raises Refused.
+    """
+    decimals = exponent(currency)
+    try:
+        return written.read(text, decimals, signed=signed, units=signs_of(currency))
+    except Unreadable as error:
+        raise Refused(_said(error, written, decimals, currency), field=field) from None
+
+
+def parse_number(
+    text: str, decimals: int, written: NumberFormat, *, field: str | None = None, signed: bool = False, unit: str = ""
+) -> Decimal:
+    """A number that is no amount: a percentage (`unit` is then `%`), a rate, a quantity. Raises Refused."""
+    try:
+        return written.read(text, decimals, signed=signed, units=(unit,) if unit else (), whole=15)
+    except Unreadable as error:
+        raise Refused(_said(error, written, decimals), field=field) from None
+
+
+def write_amount(amount: Decimal, currency: str, written: NumberFormat) -> str:
+    """An amount as a field shows it: read again it is the same, or is refused, where it is finer than its currency."""
+    return written.write(amount, max(_fineness(amount), exponent(currency)))
+
+
+def write_number(number: Decimal, written: NumberFormat) -> str:
+    """A number as a field shows it, without groups: `1234.567` could not be taken for anything else."""
+    return written.write(number, grouped=False)
+
+
+def _said(error: Unreadable, written: NumberFormat, decimals: int, currency: str = "") -> str:
+    """Why a text is not read, in a sentence for whoever typed it, with what it might be as they would write it."""
+    return str(_sentence(error, written, decimals, currency))
+
+
+def _sentence(error: Unreadable, written: NumberFormat, decimals: int, currency: str) -> Any:
+    text = error.text.strip()[:40]
+    if isinstance(error, Negative):
+        return _("“%(text)s” is below zero, and this cannot be.", text=text)
+    if isinstance(error, TooLarge):
+        return _("“%(text)s” has more digits than any number here.", text=text)
+    if isinstance(error, OtherUnit):
+        if currency:
+            return _("“%(text)s” is not in %(currency)s, and this amount is.", text=text, currency=currency)
+        return _("“%(text)s” is not a plain number.", text=text)
+    least = decimals if currency else 0
+    readings = [written.write(number, max(_fineness(number), least)) for number in error.readings]
+    if len(readings) == 2:
+        one, other = readings
+        return _("“%(text)s” can be read as %(one)s or as %(other)s; write the one that you mean.",
+                 text=text, one=one, other=other)  # fmt: skip
+    if error.decimals is not None:
+        if not currency:
+            return _("“%(text)s” has more than %(decimals)s decimals.", text=text, decimals=decimals)
+        if not decimals:
+            return _("%(currency)s has no decimals; “%(text)s” has some.", text=text, currency=currency)
+        return _("%(currency)s has %(decimals)s decimals; “%(text)s” has more.",
+                 text=text, currency=currency, decimals=decimals)  # fmt: skip
+    if readings:
+        like = written.write(Decimal("1234.56"))
+        return _("“%(text)s” is not written like %(like)s; do you mean %(one)s?", text=text, like=like, one=readings[0])
+    like = written.write(1234 if currency and not decimals else Decimal("1234.5"), decimals if currency else None,
+                         grouped=bool(currency))  # fmt: skip
+    if currency:
+        return _("“%(text)s” is not an amount; write it like %(like)s.", text=text, like=like)
+    return _("“%(text)s” is not a number; write it like %(like)s.", text=text, like=like)
+
+
+def _fineness(number: Decimal) -> int:
+    """How many decimals a number has, without noughts at its end."""
+    return max(-int(number.normalize().as_tuple().exponent), 0) if number else 0

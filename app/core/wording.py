@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 import zlib
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta
-from babel.numbers import (
-    format_currency,
-    get_decimal_symbol,
-    get_group_symbol,
-    get_minus_sign_symbol,
-)
+from babel.numbers import format_currency
 from flask import Flask, g
 from flask_babel import get_locale, get_translations, gettext
 
 from app.core import clock
-from app.core.money import Money, exponent, unit
+from app.core.money import Money, exponent, write_amount, write_number
+from app.core.number_format import NumberFormat, format_of
 
 FALLBACK = Locale("en", "GB")
 DAYS_SAID_RELATIVELY = 6
-CENT = Decimal("0.01")
+_DIGITS = re.compile(r"[0-9][0-9.,]*")
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"),
            ("Mac OS X", "Mac"), ("CrOS", "Chromebook"), ("Linux", "Linux"))
@@ -36,16 +33,15 @@ def locale() -> Locale:
     return getattr(kept, "babel_locale", None) or get_locale() or FALLBACK
 
 
-@functools.lru_cache
-def _signs(language: str, territory: str | None, script: str | None) -> dict[int, str]:
-    """How the reader groups digits, parts off decimals and writes a minus."""
-    reader = Locale(language, territory, script)
-    signs = {
-        ",": get_group_symbol(reader),
-        ".": get_decimal_symbol(reader),
-        "-": get_minus_sign_symbol(reader),
-    }
-    return {ord(plain): sign for plain, sign in signs.items()}
+def number_format() -> NumberFormat:
+    """How the reader writes numbers: as they chose where the door has told so, else as their language does.
+
+    What is made in another language meanwhile (a mail, a PDF) has the numbers of that language.
+    """
+    chosen: NumberFormat | None = g.get("number_format") if g else None
+    if chosen is not None and not hasattr(g.get("_flask_babel"), "forced_babel_locale"):
+        return chosen
+    return format_of(locale())
 
 
 @functools.lru_cache(maxsize=8192)
@@ -58,27 +54,40 @@ def amount(value: Money | Decimal | int | None, currency: str = "") -> str:
     if value is None:
         return ""
     number, code = (value.amount, value.currency) if isinstance(value, Money) else (Decimal(value), currency)
-    reader = locale()
-    return _spelled(number, code, reader.language, reader.territory, reader.script)
+    return _spelled(number, code, number_format())
 
 
 @functools.lru_cache(maxsize=16384)
-def _spelled(number: Decimal, code: str, *reader: str | None) -> str:
-    step, decimals = (unit(code), exponent(code)) if code else (CENT, 2)
-    return f"{number.quantize(step, ROUND_HALF_UP):,.{decimals}f}".translate(_signs(*reader))
+def _spelled(number: Decimal, code: str, written: NumberFormat) -> str:
+    return written.write(number, exponent(code) if code else 2)
+
+
+def amount_typed(value: Money | Decimal | None, currency: str = "") -> str:
+    """An amount as a field shows it: what is there is read again as what it is."""
+    if value is None:
+        return ""
+    number, code = (value.amount, value.currency) if isinstance(value, Money) else (value, currency)
+    return write_amount(number, code, number_format())
 
 
 def number(value: Decimal | int | None) -> str:
     """`0.0051668`, `12.5`: a number with as many decimals as it has, for rates and percentages."""
-    if value is None:
-        return ""
-    reader = locale()
-    return f"{Decimal(value).normalize():,f}".translate(_signs(reader.language, reader.territory, reader.script))
+    return "" if value is None else number_format().write(value)
+
+
+def number_typed(value: Decimal | int | None) -> str:
+    """A number as a field shows it, without groups."""
+    return "" if value is None else write_number(Decimal(value), number_format())
 
 
 def money(value: Money | None) -> str:
     """`£1,234.50`: the number with its currency, for single figures."""
-    return "" if value is None else format_currency(value.amount, value.currency, locale=locale())
+    if value is None:
+        return ""
+    said, written = format_currency(value.amount, value.currency, locale=locale()), number_format()
+    if written == format_of(locale()):
+        return said
+    return _DIGITS.sub(written.write(abs(value.amount), exponent(value.currency)), said, count=1)
 
 
 def duration(value: dt.timedelta | None) -> str:
@@ -189,6 +198,6 @@ def init_app(app: Flask) -> None:
         ngettext=lambda one, many, n: get_translations().ungettext(one, many, n),
         newstyle=True,
     )
-    written = (amount, money, number, duration, day, distance, exact, moment, day_of_year)
+    written = (amount, amount_typed, money, number, number_typed, duration, day, distance, exact, moment, day_of_year)
     for filter_ in (*written, beside, browser, counted, country, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

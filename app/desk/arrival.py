@@ -11,7 +11,7 @@ from sqlalchemy.orm import contains_eager, load_only
 from app.clients.models import Wall
 from app.core.db import db
 from app.core.ids import token_hash
-from app.firm.models import Firm
+from app.firm.models import Entity, Firm, Office
 from app.firm.queries import FACTS, FirmFacts
 from app.notifications.queries import unread_of
 from app.people.models import Person, PersonSession
@@ -24,8 +24,12 @@ _walls = (
     sa.select(sa.func.json_agg(sa.func.json_build_array(Wall.client_id, Wall.engagement_id)))
     .where(Wall.person_id == PersonSession.person_id).correlate(PersonSession).scalar_subquery()
 )
+_country = (
+    sa.select(Entity.country).join(Office, Office.entity_id == Entity.id)
+    .where(Office.id == Person.office_id).correlate(Person).scalar_subquery()
+)
 _arriving = (
-    sa.select(PersonSession, _walls.label("walls"), *FACTS)
+    sa.select(PersonSession, _walls.label("walls"), *FACTS, _country.label("country"))
     .join(PersonSession.person).join(Firm, Firm.set_up_at.is_not(None)).where(PersonSession.token_hash == _TOKEN)
     .options(
         load_only(
@@ -34,6 +38,7 @@ _arriving = (
         ),
         contains_eager(PersonSession.person).load_only(
             Person.name, Person.initials, Person.role, Person.grade, Person.office_id, Person.state, Person.totp_secret,
+            Person.number_format,
         ),
     ).execution_options(populate_existing=True)
 )
@@ -50,12 +55,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A live session with all that the guard asks about whoever it belongs to; the frame only where one is drawn."""
+    """A live session with all that the guard asks about whoever it belongs to; the frame only where one is drawn.
+
+    `country` is where their office's entity is.
+    """
 
     row: PersonSession
     person: Person
     firm: FirmFacts
     walls: list[tuple[UUID | None, UUID | None]]
+    country: str = ""
     frame: Frame | None = None
 
 
@@ -69,7 +78,7 @@ def find_arrival(token: str, *, with_frame: bool = False) -> Arrival | None:
     walls = [(_id(client), _id(engagement)) for client, engagement in found.walls or ()]
     facts = FirmFacts(*found[2 : 2 + len(FACTS)])
     frame = Frame(found[-2], found[-1]) if with_frame and not walls else None
-    return Arrival(found[0], found[0].person, facts, walls, frame)
+    return Arrival(found[0], found[0].person, facts, walls, found.country or "", frame)
 
 
 def _id(text: str | None) -> UUID | None:

@@ -17,6 +17,7 @@ from app.activity.commands import request_mark
 from app.clients.access import actor_for
 from app.core import clock
 from app.core.actors import SYSTEM, Actor
+from app.core.number_format import FORMATS, usual_format
 from app.core.queue import connection
 from app.core.web import Form, asks_for_json, error_page, is_htmx, me
 from app.core.worker import HELD
@@ -86,6 +87,8 @@ def require_person() -> Response | None:
     if person.totp_secret is not None and row.second_factor_at is None:
         return _to("sign_in.code", "The code of your authenticator app is still missing. Sign in again.")
     g.person, g.session_row = person, row
+    g.country = current_user.arrival.country
+    g.number_format = FORMATS[person.number_format or usual_format(g.country)]
     g.actor = actor_for(person, address=request.remote_addr or "", walls=current_user.arrival.walls)
     if (frame := current_user.arrival.frame) is not None:
         g.inbox_count, g.has_timers = frame.unread, frame.has_timers

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,34 +15,36 @@ from python_calamine import CalamineError, CalamineWorkbook
 from app.core.errors import Refused
 
 LARGEST, MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 10 << 20, 50_000, 300, 5_000
+# A number that a workbook keeps stays one: how it was shown there is not how anybody wrote it.
+Cell = str | float
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A header and its rows, all text, every row as long as the header."""
+    """A header and its rows, each as long as the header; all text but for what a workbook keeps as a broken number."""
 
     header: list[str]
-    rows: list[list[str]]
+    rows: list[list[Cell]]
 
 
 def read_table(content: bytes) -> Table:
     """Refuses what holds no table, or too much of one."""
     if len(content) > LARGEST:
         raise Refused(f"The file is larger than {LARGEST >> 20} MB. Split it, then import the parts.", field="file")
-    lines = _workbook(content) if content.startswith(WORKBOOKS) else _csv(content)
-    found: list[list[str]] = []
+    lines: Iterable[Sequence[Cell]] = _workbook(content) if content.startswith(WORKBOOKS) else _csv(content)
+    found: list[list[Cell]] = []
     for line in lines:
         if len(found) > MOST_ROWS:
             raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it, then import the parts.", field="file")
         if len(line) > MOST_COLUMNS:
             raise Refused(f"A row has more than {MOST_COLUMNS} columns: this does not look like a list.", field="file")
-        found.append([cell.replace("\x00", "").strip()[:LONGEST_CELL] for cell in line])
+        found.append([_clean(cell) for cell in line])
     while found and not any(found[0]):
         found.pop(0)
     if len(found) < 2:
         raise Refused("The file holds no rows under a header.", field="file")
-    header = [name.lstrip("\ufeff").strip() or f"Column {at}" for at, name in enumerate(found[0], 1)]
+    header = [str(name).lstrip("\ufeff").strip() or f"Column {at}" for at, name in enumerate(found[0], 1)]
     width = len(header)
     return Table(header, [(row + [""] * width)[:width] for row in found[1:]])
 
@@ -67,7 +70,7 @@ def _decoded(content: bytes) -> str:
     raise Refused("The file is not text that can be read; save it as CSV in UTF-8.", field="file")
 
 
-def _workbook(content: bytes) -> Iterable[list[str]]:
+def _workbook(content: bytes) -> Iterable[list[Cell]]:
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         if not book.sheet_names:
@@ -75,14 +78,18 @@ def _workbook(content: bytes) -> Iterable[list[str]]:
         sheet = book.get_sheet_by_index(0)
         if sheet.height > MOST_ROWS + 1 or sheet.width > MOST_COLUMNS:
             raise Refused(f"The sheet is larger than {MOST_ROWS:,} rows by {MOST_COLUMNS} columns.", field="file")
-        return [[_text(cell) for cell in row] for row in sheet.to_python()]
+        return [[_cell(cell) for cell in row] for row in sheet.to_python()]
     except (CalamineError, ValueError, OSError) as error:
         raise Refused("The workbook cannot be opened; save the sheet as CSV instead.", field="file") from error
 
 
-def _text(cell: Any) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
+def _clean(cell: Cell) -> Cell:
+    return cell if isinstance(cell, float) else cell.replace("\x00", "").strip()[:LONGEST_CELL]
+
+
+def _cell(cell: Any) -> Cell:
+    if isinstance(cell, float) and math.isfinite(cell):
+        return str(int(cell)) if cell.is_integer() else cell
     if isinstance(cell, dt.datetime) and cell.time() == dt.time():
         return cell.date().isoformat()
     return "" if cell is None else str(cell)

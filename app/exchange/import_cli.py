@@ -9,14 +9,17 @@ from typing import Any
 
 import click
 import sqlalchemy as sa
+from babel import Locale, UnknownLocaleError
 
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.number_format import key_of
 from app.exchange.clients.commands import (
     Tally,
+    amounts_in,
     errors_of,
     keep_import,
     plan_import,
@@ -35,7 +38,7 @@ PATIENCE = 600
 
 def import_clients(
     path: Path, *, dry_run: bool, matches: str, skip_errors: bool, source: str | None, office: str | None,
-    columns: tuple[str, ...], portal_access: bool,
+    columns: tuple[str, ...], portal_access: bool, locale: str | None = None,
 ) -> dict[str, Any]:
     """Import a file and wait until it is done. Returns the report that `--json` prints."""
     zone = db.session.scalar(sa.select(Firm.zone))
@@ -49,6 +52,8 @@ def import_clients(
     if columns:
         wanted = dict(pair.split("=", 1) for pair in columns if "=" in pair)
         found.mapping = checked_mapping(found.header, {**found.mapping, **wanted})
+    if locale:
+        found.number_format = _format(locale)
     planned = plan_import(found, seen_by=SYSTEM)
     report = _report(found, planned, dry_run)
     refused = bool(report["refused"]) and not skip_errors
@@ -61,6 +66,14 @@ def import_clients(
     return {**report, **_outcome(run, matches), "imported": True}
 
 
+def _format(locale: str) -> str:
+    """How numbers are written in a language and country, `de_AT` or `en-GB`."""
+    try:
+        return key_of(Locale.parse(locale, sep="-" if "-" in locale else "_"))
+    except (UnknownLocaleError, ValueError):
+        raise Refused(f"There is no locale {locale}; give one like en_GB or de_DE.") from None
+
+
 def _office(name: str | None) -> Office:
     offices = db.session.scalars(sa.select(Office).where(Office.archived_at.is_(None)).order_by(Office.id)).all()
     chosen = [office for office in offices if name is None or office.name.casefold() == name.casefold()]
@@ -70,7 +83,7 @@ def _office(name: str | None) -> Office:
 
 
 def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[str, Any]:
-    tally = Tally.of(planned)
+    tally, amounts = Tally.of(planned), amounts_in(found)
     return {
         "source": found.source, "rows": tally.rows, "created": tally.created, "updated": tally.updated,
         "unchanged": tally.unchanged, "matched": tally.matched, "refused": tally.rows_refused,
@@ -81,7 +94,11 @@ def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[
              "client_name": one.client.name}
             for one in planned if one.action is Action.MATCH and one.client
         ],
-        "opening_balances": {"count": tally.balances, "total": tally.balance_total},
+        "opening_balances": {"count": tally.balances, "total": tally.balance_total, "currency": amounts.currency},
+        "numbers": {
+            "format": amounts.key, "said": amounts.said, "unclear": sorted(amounts.unclear)[:50],
+            "columns": list(amounts.columns),
+        },
     }
 
 
@@ -141,7 +158,13 @@ def _print(report: dict[str, Any]) -> None:
             click.echo("         Say --link-matches to link them, or --create-matches to make new clients.")
     if report["opening_balances"]["count"]:
         balances = report["opening_balances"]
-        click.echo(f"  {balances['count']:>6} opening balances, {balances['total']} in all: noted, not posted")
+        numbers = f"numbers read like {report['numbers']['format']}"
+        click.echo(
+            f"  {balances['count']:>6} opening balances, {balances['total']} {balances['currency']} in all, {numbers}: "
+            "noted, not posted"
+        )
+    if report["numbers"]["unclear"]:
+        click.echo("  Say with --locale how this file writes numbers, for example --locale en_GB.", err=True)
     for error in report["errors"][:50]:
         click.echo(f"  row {error['row']}, {error['column']}: {error['message']}", err=True)
     if report["refused"]:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, HasId
+from app.core.number_format import FORMATS
 
 
 class ImportKey(HasId, Base):
@@ -32,15 +33,19 @@ class ImportKey(HasId, Base):
 
 
 class ClientImport(HasId, Base):
-    """An uploaded file of clients, as read, with the mapping of its columns and, once started, its run."""
+    """An uploaded file of clients, as read, with the mapping of its columns and, once started, its run.
+
+    `number_format` is a key of FORMATS: how its numbers are written, as somebody has said; else its columns tell.
+    """
 
     __tablename__ = "client_import"
 
     file_name: Mapped[str]
     source: Mapped[str]
     header: Mapped[list[str]]
-    rows: Mapped[list[list[str]]] = mapped_column(JSONB)
+    rows: Mapped[list[list[Any]]] = mapped_column(JSONB)
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    number_format: Mapped[str | None]
     office_id: Mapped[UUID] = mapped_column(sa.ForeignKey("office.id"))
     portal_access: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[dt.datetime]
@@ -49,4 +54,7 @@ class ClientImport(HasId, Base):
     undo_run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("run.id"))
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
-    __table_args__ = (sa.Index("ix_client_import_created_at", "created_at"),)
+    __table_args__ = (
+        sa.Index("ix_client_import_created_at", "created_at"),
+        sa.CheckConstraint(sa.column("number_format").in_(FORMATS), name="number_format"),
+    )

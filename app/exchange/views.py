@@ -14,11 +14,13 @@ from app.core.db import db, get_or_404
 from app.core.errors import Refused
 from app.core.fields import IdSelectField
 from app.core.ids import parse_id
+from app.core.number_format import FORMATS
 from app.core.permissions import authorize
 from app.core.web import Answer, Form, form_id, me, redirect_to, submit
 from app.desk.guard import guard
 from app.exchange.clients.commands import (
     Tally,
+    amounts_in,
     errors_of,
     keep_import,
     map_columns,
@@ -105,7 +107,7 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
     except Refused as refusal:
         problem = problem or refusal.message
     examples = {
-        column: next((row[at] for row in found.rows if row[at]), "") for at, column in enumerate(found.header)
+        column: str(next((row[at] for row in found.rows if row[at]), "")) for at, column in enumerate(found.header)
     }
     used = [column for column in found.header if examples[column] or column in found.mapping]
     return render_template(
@@ -113,6 +115,7 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
         tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], examples=examples, used=used,
         empty=[column for column in found.header if column not in used], targets=TARGETS, offices=list_offices(),
         matches=[one for one in planned if one.action is Action.MATCH],
+        amounts=amounts_in(found), number_formats=[("", "As the file shows"), *((key, key) for key in FORMATS)],
         fresh=[one for one in planned if one.action is Action.CREATE][:20],
         updates=[one for one in planned if one.action is Action.UPDATE][:20],
     )
@@ -126,7 +129,7 @@ def _done_page(found: ClientImport) -> str:
     ).all()
     return render_template(
         "exchange/done.html", found=found, run=run, source=SOURCE_NAMES[Source(found.source)],
-        outcome=_outcome(counts), report=found.report,
+        outcome=_outcome(counts), report=found.report, amounts=amounts_in(found),
     )
 
 
@@ -151,7 +154,10 @@ def update(import_id: UUID) -> Answer:
     office_id = parse_id(request.form.get("office_id"))
     if office_id not in {office.id for office in list_offices()}:
         office_id = found.office_id
-    map_columns(found, mapping, office_id or found.office_id, by=me(), portal_access="portal_access" in request.form)
+    map_columns(
+        found, mapping, office_id or found.office_id, by=me(), portal_access="portal_access" in request.form,
+        number_format=request.form.get("number_format") or None,
+    )
     return redirect_to(url_for("imports.show", import_id=found.id))
 
 

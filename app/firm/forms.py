@@ -13,7 +13,7 @@ from babel.dates import get_month_names
 from flask_wtf.file import FileField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
-from app.core.fields import CodeField, EnumField, IdSelectField, offers
+from app.core.fields import CodeField, EnumField, IdSelectField, PercentField, offers
 from app.core.rounding import INCREMENTS, RoundingRule, RoundMode, RoundPer
 from app.core.web import Form
 from app.firm.calendars import list_calendar_ids
@@ -135,7 +135,7 @@ class RateForm(Form):
     code = wtforms.StringField("Code", validators=[DataRequired("Give a code."), Length(max=12)])
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=200)])
     treatment = wtforms.SelectField("Kind", choices=offers((t.value, words) for t, words in TREATMENTS.items()))
-    percent = wtforms.DecimalField("Per cent", places=None, validators=[Optional(), NumberRange(0, 99)])
+    percent = PercentField("Per cent", most=99, validators=[Optional()])
     legend = wtforms.StringField("Words on the invoice", validators=[Length(max=300)])
     from_on = wtforms.DateField("From", validators=[Optional()])
 
@@ -154,9 +154,7 @@ class RateWordsForm(Form):
 
 
 class NewPercentForm(Form):
-    percent = wtforms.DecimalField(
-        "New per cent", places=None, validators=[InputRequired("Give a percentage."), NumberRange(0, 99)]
-    )
+    percent = PercentField("New per cent", most=99, validators=[InputRequired("Give a percentage.")])
     from_on = wtforms.DateField("From", validators=[DataRequired("Say from which date on.")])
     new_name = wtforms.StringField("New name", validators=[Length(max=200)])
 

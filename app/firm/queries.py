@@ -51,6 +51,12 @@ def list_entities() -> Sequence[Entity]:
     return db.session.scalars(sa.select(Entity).where(Entity.archived_at.is_(None)).order_by(Entity.name)).all()
 
 
+def own_currency() -> str:
+    """The currency of the firm's first entity: of what is priced before anybody says for whom."""
+    first = sa.select(Entity.currency).where(Entity.archived_at.is_(None)).order_by(Entity.name).limit(1)
+    return db.session.scalars(first).one()
+
+
 _OFFICES = sa.select(Office).where(Office.archived_at.is_(None)).order_by(Office.name)
 
 

@@ -6,11 +6,13 @@ import datetime as dt
 from typing import Any
 
 import wtforms
+from babel import Locale
 from wtforms.validators import DataRequired, Length
 
 from app.core.durations import BadDuration, format_duration, parse_duration
 from app.core.errors import Refused
 from app.core.fields import IdSelectField, offers
+from app.core.number_format import FORMATS, usual_format
 from app.core.permissions import Role
 from app.core.web import Form
 from app.people.commands.people import PersonDetails
@@ -68,7 +70,18 @@ class JoinForm(Form):
 class ProfileForm(Form):
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=200)])
     initials = wtforms.StringField("Initials", validators=[Length(max=4)])
+    number_format = wtforms.SelectField(
+        "Numbers", coerce=lambda key: key or None, default=None,
+        description="How you type amounts, and how you see them. What could be read in two ways is not taken.",
+    )
     version = wtforms.HiddenField()
+
+    def offer(self, country: str) -> ProfileForm:
+        """The formats to choose from, the one that is usual in a country before them."""
+        usual = usual_format(country)
+        named = f" in {Locale('en').territories[country]}" if country in Locale("en").territories else ""
+        self.number_format.choices = offers([("", f"As is usual{named}: {usual}"), *((key, key) for key in FORMATS)])
+        return self
 
 
 class EmailForm(PresentPassword):

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, HasId, HasVersion
+from app.core.number_format import FORMATS
 from app.core.permissions import Role
 from app.firm.models import Office
 
@@ -23,7 +24,10 @@ class PersonState(enum.StrEnum):
 
 
 class Person(HasId, HasVersion, Base):
-    """Somebody who works here. `name` is as they write it, `sort_key` as lists sort it."""
+    """Somebody who works here. `name` is as they write it, `sort_key` as lists sort it.
+
+    `number_format` is a key of FORMATS; without one they write numbers as is usual in their office's country.
+    """
 
     __tablename__ = "person"
 
@@ -40,13 +44,17 @@ class Person(HasId, HasVersion, Base):
     totp_secret: Mapped[str | None]
     totp_counter: Mapped[int | None] = mapped_column(sa.BigInteger)
     recovery_hashes: Mapped[list[str] | None]
+    number_format: Mapped[str | None]
     preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
     signed_in_at: Mapped[dt.datetime | None]
     deactivated_at: Mapped[dt.datetime | None]
 
     office: Mapped[Office] = relationship(lazy="raise")
 
-    __table_args__ = (sa.Index("ix_person_sort_key", "sort_key"),)
+    __table_args__ = (
+        sa.Index("ix_person_sort_key", "sort_key"),
+        sa.CheckConstraint(sa.column("number_format").in_(FORMATS), name="number_format"),
+    )
 
 
 class WorkingPattern(HasId, Base):

@@ -5,18 +5,30 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+import sqlalchemy as sa
 from flask_babel import gettext as _
 
+from app.clients.models import Client
+from app.core.db import db
 from app.core.errors import Refused
-from app.core.money import parse_amount
-from app.core.wording import amount, exact
+from app.core.money import parse_amount, parse_number
+from app.core.wording import amount, amount_typed, exact, number, number_format, number_typed
 from app.requests.models import ItemKind, RequestItem
 
+MOST_DECIMALS = 10
 LONGEST = {ItemKind.TEXT: 500, ItemKind.LONG_TEXT: 20_000}
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./ -](\d{1,2})[./ -](\d{4})")
+
+
+def read_answer(item: RequestItem, typed: Sequence[str]) -> dict[str, Any] | None:
+    """What is kept of what was typed, or None for nothing: its value and, for an amount, the currency it is in."""
+    value = parse_answer(item, typed)
+    if value is None:
+        return None
+    return {"value": value, "currency": currency_of(item)} if item.kind is ItemKind.AMOUNT else {"value": value}
 
 
 def parse_answer(item: RequestItem, typed: Sequence[str]) -> Any:
@@ -69,17 +81,16 @@ def _date(item: RequestItem, text: str) -> str:
 
 
 def _number(item: RequestItem, text: str) -> str:
-    try:
-        value = Decimal(text.replace(" ", "").replace(",", "."))
-    except InvalidOperation:
-        raise Refused(_("Write a number, like 12 or 12.5.")) from None
-    if not value.is_finite() or abs(value) >= Decimal(10) ** 15:
-        raise Refused(_("This number is too large."))
-    return format(value, "f")
+    return format(parse_number(text, MOST_DECIMALS, number_format(), signed=True), "f")
 
 
 def _amount(item: RequestItem, text: str) -> str:
-    return format(parse_amount(text, "EUR"), "f")  # two decimals, whatever the currency
+    return format(parse_amount(text, currency_of(item), number_format()), "f")
+
+
+def currency_of(item: RequestItem) -> str:
+    """What an amount is answered in: the client's own currency."""
+    return db.session.scalars(sa.select(Client.currency).where(Client.id == item.request.client_id)).one()
 
 
 _PARSERS: dict[ItemKind, Any] = {
@@ -93,7 +104,15 @@ def typed_again(item: RequestItem) -> str:
     value = (item.answer or {}).get("value")
     if value is None or isinstance(value, list):
         return ""
+    if item.kind is ItemKind.NUMBER:
+        return number_typed(Decimal(value))
+    if item.kind is ItemKind.AMOUNT:
+        return amount_typed(Decimal(value), _kept_currency(item))
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _kept_currency(item: RequestItem) -> str:
+    return str((item.answer or {}).get("currency") or "")
 
 
 def chosen(item: RequestItem) -> list[str]:
@@ -113,4 +132,8 @@ def in_words(item: RequestItem) -> str:
         return ", ".join(map(str, value))
     if item.kind is ItemKind.DATE:
         return exact(dt.date.fromisoformat(value))
-    return amount(Decimal(value)) if item.kind is ItemKind.AMOUNT else str(value)
+    if item.kind is ItemKind.NUMBER:
+        return number(Decimal(value))
+    if item.kind is ItemKind.AMOUNT:
+        return f"{amount(Decimal(value), _kept_currency(item))} {_kept_currency(item)}".strip()
+    return str(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import wtforms
@@ -13,10 +12,10 @@ from wtforms.validators import InputRequired, Length, Optional
 from app.catalogue.models import WorkRole
 from app.core.actors import Actor
 from app.core.clock import today
-from app.core.fields import AmountField, DurationField, PickField, TypedField, VersionField, offers
+from app.core.fields import AmountField, DurationField, PercentField, PickField, VersionField, offers
 from app.core.web import Form
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
-from app.timekeeping.lookup import resolve_work
+from app.timekeeping.lookup import currency_of, resolve_work
 from app.timekeeping.models import Expense, TimeEntry
 from app.timekeeping.targets import Target
 
@@ -119,17 +118,10 @@ class SplitForm(ApartForm):
     )
 
 
-class PercentField(TypedField):
-    """A percentage as people write it."""
-
-    def read(self, text: str) -> Decimal:
-        plain = text.removesuffix("%").strip().replace(",", ".")
-        if not plain.replace(".", "", 1).isdigit() or not plain.isascii() or len(plain) > 10:
-            raise ValueError("Write a percentage, for example 10 or 12.5.")
-        return Decimal(plain)
-
-    def write(self, value: Decimal) -> str:
-        return format(value.normalize(), "f")
+def _currency_of_work(form: Any) -> str | None:
+    """That of the engagement which the form's work belongs to; none while it names no work that is in sight."""
+    work, seen_by = form.work.data, form.work.seen_by
+    return currency_of(work, seen_by=seen_by) if work and seen_by else None
 
 
 class ExpenseForm(Form):
@@ -147,9 +139,11 @@ class ExpenseForm(Form):
             Length(max=LONGEST_NARRATIVE, message=TOO_LONG),
         ],
     )
-    net = AmountField("Net", validators=[InputRequired("Give the amount without tax.")])
-    tax = AmountField("Tax", validators=[Optional()])
-    mark_up_percent = PercentField("Mark-up", validators=[Optional()])
+    net = AmountField(
+        "Net", currency=_currency_of_work, validators=[InputRequired("Give the amount without tax.")]
+    )
+    tax = AmountField("Tax", currency=_currency_of_work, validators=[Optional()])
+    mark_up_percent = PercentField("Mark-up", most=1000, validators=[Optional()])
     billable = wtforms.BooleanField("Billable to the client", default=True)
 
     def prepare(self, by: Actor) -> ExpenseForm:
@@ -168,7 +162,10 @@ class RateForm(Form):
 
     id = wtforms.HiddenField()
     from_on = DateField("From", validators=[InputRequired(NO_DATE)])
-    amount = AmountField("Rate an hour", validators=[InputRequired("Give the rate an hour.")])
+    amount = AmountField(
+        "Rate an hour", currency=lambda form: (form.currency.data or "").upper(),
+        validators=[InputRequired("Give the rate an hour.")],
+    )
     currency = wtforms.StringField(
         "Currency",
         validators=[InputRequired("Three letters."), Length(min=3, max=3, message="Three letters, for example GBP.")],

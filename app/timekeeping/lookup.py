@@ -65,6 +65,21 @@ def resolve_work(text: str, *, seen_by: Actor) -> Target | None:
     return chosen[0].target if len(chosen) == 1 else None
 
 
+def currency_of(target: Target, *, seen_by: Actor) -> str | None:
+    """The currency of the engagement that a target belongs to; None where there is none in sight."""
+    if not seen_by.is_person:
+        return None
+    engagement_id: Any = target.engagement_id
+    if target.job_id:
+        engagement_id = sa.select(Job.engagement_id).where(Job.id == target.job_id).scalar_subquery()
+    if target.task_id:
+        engagement_id = sa.select(Task.engagement_id).where(Task.id == target.task_id).scalar_subquery()
+    return db.session.scalar(
+        sa.select(Engagement.currency)
+        .where(Engagement.id == engagement_id, *within_sight(seen_by, Engagement.client_id, Engagement.id))
+    )
+
+
 def _distinct(found: Iterable[Work], limit: int) -> list[Work]:
     return list({str(work.target): work for work in found}.values())[:limit]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from app.core.actors import SYSTEM
 from app.core.db import db
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
-from app.exchange.clients.commands import keep_import, plan_import, read_import, start_import, undo_import
+from app.exchange.clients.amounts import Amounts
+from app.exchange.clients.commands import (
+    amounts_in,
+    keep_import,
+    map_columns,
+    plan_import,
+    read_import,
+    start_import,
+    undo_import,
+)
 from app.exchange.clients.compare import Action
 from app.exchange.clients.formats import guess_mapping, recognise
 from app.exchange.files import read_table
@@ -150,7 +160,9 @@ def test_a_csv_is_read_in_whatever_spelling(content: bytes, names: list[str]) ->
 
     table = read_table(content)
     source = recognise(table.header)
-    found = gather(table.header, table.rows, guess_mapping(table.header, source), source, "GB")
+    found = gather(
+        table.header, table.rows, guess_mapping(table.header, source), source, "GB", Amounts("GBP", "1,234.56")
+    )
     assert [prospect.name for prospect in found] == names
 
 
@@ -204,3 +216,106 @@ def test_a_hidden_client_is_neither_offered_nor_named(cast: Cast, tmp_path: Path
     assert plan_import(found, seen_by=walled)[0].client is None
     with pytest.raises(NotAllowed):
         plan_import(found, seen_by=cast.contact(cast.otto))
+
+
+def balances(tmp_path: Path, *cells: str, **words: Any) -> dict[str, Any]:
+    """The report of a list with these opening balances, one a client."""
+    rows = "".join(f'Client {at},"{cell}"\n' for at, cell in enumerate(cells))
+    return bring(file_of(tmp_path, f"Name,Opening balance\n{rows}"), dry_run=True, **words)
+
+
+@pytest.mark.parametrize(("cells", "total", "read_like"), [
+    (("1.234,56", "12,00", "7"), "1253.56", "1.234,56"),
+    (("1,234.56", "12.00", "(7.00)"), "1239.56", "1,234.56"),
+    (("1 234,56", "12,00 £"), "1246.56", "1 234,56"),
+    (("1'234.56", "12.00"), "1246.56", "1'234.56"),
+    (("12,34,567.89", "£12.00"), "1234579.89", "12,34,567.89"),
+    (("1234", "12.00"), "1246.00", "1,234.56"),
+])
+def test_how_a_file_writes_its_amounts_is_seen_from_the_whole_column(
+    cast: Cast, tmp_path: Path, cells: tuple[str, ...], total: str, read_like: str
+) -> None:
+    report = balances(tmp_path, *cells)
+    assert report["errors"] == []
+    assert report["opening_balances"] == {"count": len(cells), "total": total, "currency": "GBP"}
+    assert report["numbers"] == {"format": read_like, "said": False, "unclear": [], "columns": ["Opening balance"]}
+
+
+def test_a_column_that_no_format_suits_is_refused_cell_by_cell(cast: Cast, tmp_path: Path) -> None:
+    report = balances(tmp_path, "12.25", "12,25", "1.000", "€5.00", "soon")
+    assert [(error["row"], error["message"]) for error in report["errors"]] == [
+        (3, "“12,25” is not written like 1,234.56; do you mean 12.25?"),
+        (4, "“1.000” can be read as 1.00 or as 1,000.00; write the one that you mean."),
+        (5, "“€5.00” is not in GBP, and this amount is."),
+        (6, "“soon” is not an amount; write it like 1,234.50."),
+    ]
+
+
+def test_what_the_column_leaves_open_is_asked_and_never_guessed(cast: Cast, tmp_path: Path) -> None:
+    cast.entity.currency = "KWD"
+    db.session.flush()
+    asked = balances(tmp_path, "1,500", "12")
+    assert asked["numbers"]["unclear"] == ["1,500"]
+    assert [error["message"] for error in asked["errors"]] == [
+        "“1,500” can be read as 1.500 or as 1,500.000; say how this file writes numbers."
+    ]
+    assert balances(tmp_path, "1,500", "12", locale="de_DE")["opening_balances"]["total"] == "13.500"
+    english = balances(tmp_path, "1,500", "12", locale="en-GB")
+    assert "can be read as 1.500 or as 1,500.000; write the one" in english["errors"][0]["message"]
+    assert balances(tmp_path, "1,500.000", "12", locale="en_GB")["opening_balances"]["total"] == "1512.000"
+    with pytest.raises(Refused, match="There is no locale xx_XX"):
+        balances(tmp_path, "1", locale="xx_XX")
+
+
+def workbook(path: Path, rows: list[tuple[str | float, ...]]) -> Path:
+    """The smallest workbook (ECMA-376) that holds these cells, numbers as numbers."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+
+    def cell(value: str | float) -> str:
+        text = f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+        return text if isinstance(value, str) else f"<c><v>{value}</v></c>"
+
+    sheet = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}">'
+        '<sheets><sheet name="List" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>',
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{text}')
+    return path
+
+
+def test_a_number_of_a_workbook_is_that_number_whatever_the_format(cast: Cast, tmp_path: Path) -> None:
+    rows = [("Name", "Balance"), ("One Ltd", 1234.5), ("Two Ltd", 1500), ("Three Ltd", "1.234,50")]
+    path = workbook(tmp_path / "list.xlsx", rows)
+    report = bring(path, dry_run=True, locale="de_DE")
+    assert report["errors"] == [] and report["opening_balances"]["total"] == "3969.00"
+
+
+def test_the_stored_import_keeps_how_its_numbers_are_written(cast: Cast, tmp_path: Path) -> None:
+    found = read_import(
+        new_id(), "a.csv", b"Name,Balance\nA,\"1.234,50\"\n", cast.office.id, by=cast.actor(cast.pat)
+    )
+    keep_import(found, by=cast.actor(cast.pat))
+    assert (amounts_in(found).key, amounts_in(found).said) == ("1.234,56", False)
+    with pytest.raises(Refused, match="Choose one of the formats"):
+        map_columns(
+            found, found.mapping, cast.office.id, by=cast.actor(cast.pat), portal_access=False, number_format="1_2"
+        )
+    map_columns(
+        found, found.mapping, cast.office.id, by=cast.actor(cast.pat), portal_access=False, number_format="1,234.56"
+    )
+    assert plan_import(found, seen_by=cast.actor(cast.pat))[0].action is Action.REFUSED

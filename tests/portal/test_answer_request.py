@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import urllib.request
-from decimal import Decimal
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
 from app.requests.commands.answering import save_answer, submit_answers
@@ -34,16 +34,36 @@ def test_an_answer_saves_itself_and_is_counted_at_submit(client: FlaskClient, ca
     browser = at_portal(client, cast.cleo, request)
     item = item_of(request, "turnover")
     path = f"/portal/requests/{request.id}"
-    answer = browser.post(f"{path}/items/{item.id}/answer", data={"value": "1.234,50"}, headers={"HX-Request": "true"})
+    answer = browser.post(f"{path}/items/{item.id}/answer", data={"value": "1,234.50"}, headers={"HX-Request": "true"})
     assert answer.status_code == 200 and answer.text.startswith("Saved ")
     request = fresh(request)
-    assert item_of(request, "turnover").answer == {"value": str(Decimal("1234.50"))}
+    assert item_of(request, "turnover").answer == {"value": "1234.50", "currency": "GBP"}
     assert item_of(request, "turnover").state is ItemState.OPEN
     assert request.state is RequestState.IN_PROGRESS
     assert browser.post(f"{path}/submission").status_code == 303
     request = fresh(request)
     assert item_of(request, "turnover").state is ItemState.ANSWERED
     assert request.state is RequestState.IN_PROGRESS, "the statements are still missing"
+
+
+def test_an_amount_is_read_as_the_contacts_language_writes_it_and_in_the_clients_currency(
+    client: FlaskClient, cast: Any, session: Session
+) -> None:
+    cast.cleo.language, cast.acme.currency = "de", "KWD"
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    item = item_of(request, "turnover")
+    page, path = f"/portal/requests/{request.id}", f"/portal/requests/{request.id}/items/{item.id}/answer"
+    shown = browser.get(page).text
+    assert 'placeholder="0,000"' in shown and '<span class="unit">KWD</span>' in shown
+    assert browser.post(path, data={"value": "1.234,5 KWD"}).status_code == 303
+    assert item_of(fresh(request), "turnover").answer == {"value": "1234.5", "currency": "KWD"}
+    assert 'value="1.234,500"' in browser.get(page).text
+    refused = browser.post(path, data={"value": "1.500"})
+    assert refused.status_code == 422 and 'value="1.500"' in refused.text
+    assert "can be read as 1,500 or as 1.500,000" in refused.text
+    assert browser.post(path, data={"value": "5 EUR"}).status_code == 422
+    assert item_of(fresh(request), "turnover").answer == {"value": "1234.5", "currency": "KWD"}
 
 
 def test_a_wrong_answer_is_refused_beside_its_field_with_what_was_typed(client: FlaskClient, cast: Any) -> None:

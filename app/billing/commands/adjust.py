@@ -19,8 +19,10 @@ from app.billing.policy import can_draft
 from app.core.actors import SYSTEM, Actor
 from app.core.db import transaction
 from app.core.errors import Refused
-from app.core.money import parse_amount, round_amount
+from app.core.money import parse_amount, parse_number, round_amount
+from app.core.number_format import NumberFormat
 from app.core.permissions import authorize
+from app.core.wording import amount
 from app.timekeeping.commands.wip import Item
 
 ZERO = Decimal(0)
@@ -49,19 +51,16 @@ class Plan:
         return round(self.billed * HUNDRED / self.worth, 1) if self.worth else None
 
 
-def wanted_net(invoice: Invoice, text: str) -> Decimal:
-    """A new net total as people say it: `1,234.50`, `-10 %` or `90%` of the present one. Raises Refused."""
-    typed = text.strip().replace("−", "-")
+def wanted_net(invoice: Invoice, text: str, written: NumberFormat) -> Decimal:
+    """A new net total as its reader writes it: an amount, `-10 %` or `90%` of the present one. Raises Refused."""
+    typed = text.strip()
     if not typed.endswith("%"):
-        return parse_amount(typed, invoice.currency, field="total")
-    number = typed[:-1].strip().replace(",", ".").replace(" ", "")
-    try:
-        percent = Decimal(number)
-    except ArithmeticError:
-        raise Refused(f"“{text[:40]}” is not a percentage; write it like -10 %.", field="total") from None
-    if not percent.is_finite() or not -100 <= percent <= 1000:
+        return parse_amount(typed, invoice.currency, written, field="total")
+    percent = parse_number(typed.removeprefix("+"), 4, written, unit="%", signed=True, field="total")
+    if not -100 <= percent <= 1000:
         raise Refused("A percentage lies between -100 and 1000.", field="total")
-    factor = 1 + percent / HUNDRED if number[:1] in "+-" else percent / HUNDRED
+    more_or_less = not (typed[0].isdigit() or typed[0] == written.decimal)
+    factor = 1 + percent / HUNDRED if more_or_less else percent / HUNDRED
     return round_amount(invoice.net * factor, invoice.currency)
 
 
@@ -81,7 +80,8 @@ def plan_total(invoice: Invoice, net: Decimal, spread: Spread, chosen: Collectio
         moving = [line for line in moving if line.kind is LineKind.FEE and any(r.line_id == line.id for r in rows)]
     staying = sum((line.net for line in lines if line not in moving), ZERO)
     if net < 0 or not moving or net < staying:
-        said = f"What stays as it is on this bill comes to {staying:,.2f}; a total below that needs its lines changed."
+        kept = amount(staying, invoice.currency)
+        said = f"What stays as it is on this bill comes to {kept}; a total below that needs its lines changed."
         raise Refused(said if net >= 0 and lines else "The total of a bill cannot be below zero.", field="total")
     worked = {item_id: item.worked_on for item_id, item in found.items()}
     if spread is Spread.PRO_RATA:
@@ -117,7 +117,8 @@ def _on_chosen(
     before = sum((row.billed for row in mine), ZERO)
     target = before + net - invoice.net
     if target < 0:
-        said = f"The entries ticked come to {before:,.2f}; a difference of {net - invoice.net:,.2f} needs more of them."
+        ticked, off = amount(before, invoice.currency), amount(net - invoice.net, invoice.currency)
+        said = f"The entries ticked come to {ticked}; a difference of {off} needs more of them."
         raise Refused(said, field="total")
     shares = spread_total(target, [(dt.date.min, row.value) for row in mine], Spread.CHOSEN, invoice.currency)
     parts = {row.item_id: share for row, share in zip(mine, shares, strict=True)}

@@ -24,6 +24,7 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.money import round_amount
 from app.core.permissions import authorize
+from app.core.wording import amount as said
 from app.ledger.books import Books, books_of_entity
 from app.ledger.commands import post
 from app.ledger.models import Account, Posting, TransactionKind
@@ -204,7 +205,8 @@ def _allocate(
             )
         if part > invoice.open_amount or invoice.state is InvoiceState.VOID:
             raise Refused(
-                f"{invoice.number} has only {invoice.open_amount:,.2f} {invoice.currency} open.", field="parts"
+                f"{invoice.number} has only {said(invoice.open_amount, invoice.currency)} {invoice.currency} open.",
+                field="parts",
             )
         day = max(on, invoice.issued_on or on)
         post(

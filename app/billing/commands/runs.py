@@ -16,6 +16,7 @@ from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
+from app.core.wording import amount
 from app.runs.commands import Skip, start_run, works
 from app.runs.models import Run, RunItem
 
@@ -72,11 +73,12 @@ def draft_one(run: Run, item: RunItem, by: Actor) -> dict[str, str]:
         invoice = create_draft(invoice_id, facts, by=by)
     except Refused as refusal:
         raise Skip(refusal.message) from refusal
-    words = f"{invoice.gross:,.2f} {invoice.currency}, draft"
+    gross = f"{amount(invoice.gross, invoice.currency)} {invoice.currency}"
+    words = f"{gross}, draft"
     if run.options.get("approve"):
         try:
             approve_invoice(invoice, by=by)
-            words = f"{invoice.number}, {invoice.gross:,.2f} {invoice.currency}"
+            words = f"{invoice.number}, {gross}"
         except Refused as refusal:
             words = f"{words}, not issued: {refusal.message}"
     return {"href": f"/billing/invoices/{invoice_id}", "title": words}

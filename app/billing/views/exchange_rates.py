@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -79,6 +80,7 @@ def _page(form: ExchangeRateForm | None = None, file_form: RateFileForm | None =
         in_use=rates_in_use(seen_by=me()),
         files=list_rate_files(seen_by=me()),
         stale_days=STALE_AFTER.days,
+        rate_example=number(Decimal("0.8512")),
     )
     return page, status
 

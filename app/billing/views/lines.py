@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,10 +22,13 @@ from app.core.ids import new_id, parse_id
 from app.core.money import parse_amount
 from app.core.permissions import authorize
 from app.core.web import Answer, arg, me, submit
+from app.core.wording import number_format
 from app.desk.guard import guard
 from app.timekeeping.forms import day_or
 
 blueprint = guard(Blueprint("lines", __name__, url_prefix="/billing/invoices/<uuid:invoice_id>"))
+
+_STORED = re.compile(r"-?\d{1,14}(\.\d{1,4})?", re.ASCII)
 
 
 def _typed(name: str, longest: int = 500) -> str:
@@ -55,7 +59,7 @@ def create(invoice_id: UUID) -> Answer:
 
 
 def _net(text: str | None, invoice: Invoice) -> Decimal:
-    return parse_amount(text or "", invoice.currency, field="net")
+    return parse_amount(text or "", invoice.currency, number_format(), field="net")
 
 
 @blueprint.get("/lines/<uuid:line_id>/entries")
@@ -83,7 +87,7 @@ def update(invoice_id: UUID, line_id: UUID) -> Answer:
             net=_net(form.net.data, invoice),
             tax_code=form.tax_code.data or None,
             supplied_on=form.supplied_on.data,
-            seen=_seen(invoice),
+            seen=_seen(),
         )
         change_line(invoice, line_id, change, by=me())
 
@@ -92,12 +96,12 @@ def update(invoice_id: UUID, line_id: UUID) -> Answer:
     return draft_refused(invoice_id, form, str(line_id))
 
 
-def _seen(invoice: Invoice) -> LineChange:
+def _seen() -> LineChange:
     """The line as the form showed it when it was drawn."""
-    net = _typed("was_net")
+    net = _typed("was_net")  # as the database writes it: nobody types this
     return LineChange(
         description=_typed("was_description", 2 * LONGEST_LINE) or None,
-        net=_net(net, invoice) if net else None,
+        net=Decimal(net) if _STORED.fullmatch(net) else None,
         tax_code=_typed("was_tax_code") or None,
         supplied_on=day_or(_typed("was_supplied_on"), None),
     )
@@ -127,7 +131,7 @@ def preview(invoice_id: UUID) -> Answer:
         return ""
     try:
         chosen = _ids(request.args.getlist("item"))
-        plan = plan_total(invoice, wanted_net(invoice, arg("total")), _spread(arg("spread")), chosen)
+        plan = plan_total(invoice, wanted_net(invoice, arg("total"), number_format()), _spread(arg("spread")), chosen)
     except Refused as refusal:
         return render_template("billing/drafts/_preview.html", invoice=invoice, refusal=refusal.message)
     return render_template("billing/drafts/_preview.html", invoice=invoice, plan=plan)
@@ -139,7 +143,7 @@ def adjust(invoice_id: UUID) -> Answer:
     form, chosen = TotalForm(), _ids(request.form.getlist("item"))
 
     def save() -> None:
-        net = wanted_net(invoice, form.total.data or "")
+        net = wanted_net(invoice, form.total.data or "", number_format())
         adjust_total(
             invoice, net, by=me(), spread=form.spread.data, chosen=chosen, reason=form.reason.data or "",
             version=form.version.number,

@@ -31,6 +31,7 @@ from app.core.ids import parse_id
 from app.core.money import parse_amount
 from app.core.permissions import Permission, authorize
 from app.core.web import Answer, arg, form_id, id_arg, me, page_number, redirect_to, submit, unprocessable
+from app.core.wording import number_format
 from app.desk.guard import guard
 from app.firm.queries import list_entities
 
@@ -75,7 +76,6 @@ def _offer(form: PaymentForm, client: Client | None) -> None:
         codes.append(str(form.currency.data)[:3].upper())
     form.currency.choices = offers([(code, code) for code in dict.fromkeys(codes)])
     form.currency.data = form.currency.data or (codes[0] if codes else None)
-    form.amount.currency = form.currency.data or "GBP"
 
 
 def _values(choices: Any) -> list[str]:
@@ -141,7 +141,7 @@ def _parts(currency: str) -> tuple[tuple[UUID, Decimal], ...]:
     found: list[tuple[UUID, Decimal]] = []
     for name, text in request.form.items():
         if name.startswith("part-") and text.strip() and (invoice_id := parse_id(name.removeprefix("part-"))):
-            found.append((invoice_id, parse_amount(text, currency, field="spread")))
+            found.append((invoice_id, parse_amount(text, currency, number_format(), field="spread", signed=False)))
     return tuple(found)
 
 

@@ -27,8 +27,10 @@ from app.clients.queries import get_client
 from app.core import clock
 from app.core.errors import Refused
 from app.core.ids import parse_id
+from app.core.money import parse_number
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
+from app.core.wording import number_format
 from app.desk.guard import guard, safe_next
 from app.firm.queries import list_offices
 from app.jobs.queries.jobs import get_job
@@ -199,14 +201,10 @@ def _text(name: str) -> str:
 
 
 def _percent(name: str) -> Decimal:
-    text = _text(name).removesuffix("%").replace(",", ".").strip() or "100"
-    try:
-        percent = Decimal(text)
-    except ArithmeticError:
-        raise Refused(f"“{text[:20]}” is not a percentage.", field=name) from None
-    if not percent.is_finite():
-        raise Refused(f"“{text[:20]}” is not a percentage.", field=name)
-    return percent
+    text = _text(name)
+    if not text:
+        raise Refused("Say how much of it, in per cent. Nothing was changed.", field=name)
+    return parse_number(text, 4, number_format(), unit="%", field=name)
 
 
 def _engagement() -> UUID:

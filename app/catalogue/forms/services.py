@@ -57,4 +57,4 @@ class DetailsForm(Form):
     title_pattern = wtforms.StringField("Title of each job", validators=[DataRequired("Give the jobs a title.")])
     due_rule = DueRuleField("When the job is due")
     priority = wtforms.SelectField("Priority", choices=PRIORITIES, coerce=int)
-    fee = AmountField("Fixed fee")
+    fee = AmountField("Fixed fee", currency="")

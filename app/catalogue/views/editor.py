@@ -22,7 +22,7 @@ from app.core.clock import today
 from app.core.ids import new_id
 from app.core.web import Answer, arg, is_htmx, me
 from app.firm.calendars import WorkingCalendar, calendar_for
-from app.firm.queries import list_offices
+from app.firm.queries import list_offices, own_currency
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ def form_for(template: JobTemplate, open_part: str) -> Any:
             formdata=None, title_pattern=template.title_pattern, priority=template.priority, fee=template.fee
         )
         form.due_rule.offer([*deadline_anchors(template)])
+        form.fee.currency = own_currency()
         form.due_rule.show(rule_of(template.due_rule))
         form.version.data = str(template.version)
         return form
@@ -179,7 +180,7 @@ def render_editor(
         "rules": _rules(template),
         "trigger_words": {d.code: words_of(d.trigger, names) for d in blueprint.deadlines}, "item_kinds": ITEM_KINDS,
         "all_rules": list_rules() if open_part.startswith("deadline") else (), "review": StepKind.REVIEW,
-        "roles": {role: role.value.capitalize() for role in WorkRole},
+        "fee_currency": own_currency(), "roles": {role: role.value.capitalize() for role in WorkRole},
     }
     page = "catalogue/_template.html" if is_htmx() else "catalogue/template.html"
     return render_template(page, **context), status

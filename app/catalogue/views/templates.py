@@ -20,6 +20,7 @@ from app.core.errors import Refused
 from app.core.ids import parse_whole
 from app.core.web import Answer, arg, is_htmx, me, redirect_to, submit
 from app.desk.guard import guard
+from app.firm.queries import own_currency
 
 blueprint = guard(Blueprint("templates", __name__))
 
@@ -47,6 +48,7 @@ def show(template_id: UUID) -> Answer:
 def details(template_id: UUID) -> Answer:
     template = get_template(template_id, seen_by=me())
     form = DetailsForm()
+    form.fee.currency = own_currency()
     form.due_rule.offer(deadline_anchors(template))
     saved = submit(form, lambda: edit_template(
         template, title_pattern=form.title_pattern.data or "", due_rule=form.due_rule.data, priority=form.priority.data,

@@ -31,7 +31,9 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.number_format import FORMATS, usual_format
 from app.core.permissions import authorize
+from app.exchange.clients.amounts import Amounts, amounts_of
 from app.exchange.clients.compare import Action, Planned, changes_for, contact_elsewhere, new_people, plan
 from app.exchange.clients.formats import SOURCE_NAMES, Source, checked_mapping, guess_mapping, recognise
 from app.exchange.clients.prospects import Person, Prospect, gather
@@ -74,22 +76,42 @@ def keep_import(found: ClientImport, *, by: Actor) -> ClientImport:
 
 
 def map_columns(
-    found: ClientImport, mapping: Mapping[str, str], office_id: UUID, *, by: Actor, portal_access: bool
+    found: ClientImport, mapping: Mapping[str, str], office_id: UUID, *, by: Actor, portal_access: bool,
+    number_format: str | None = None,
 ) -> None:
-    """Say anew what the columns mean. Refused once the import has started."""
+    """Say anew what the columns mean and, with a key of FORMATS, how numbers are written in them.
+
+    Refused once the import has started.
+    """
     authorize(by, can_import)
+    if number_format is not None and number_format not in FORMATS:
+        raise Refused("Choose one of the formats shown.", field="number_format")
     with transaction():
         if found.run_id:
             raise Refused("This import has already started.")
         found.mapping = checked_mapping(found.header, mapping)
-        found.office_id, found.portal_access = office_id, portal_access
+        found.office_id, found.portal_access, found.number_format = office_id, portal_access, number_format
+
+
+def _entity(found: ClientImport) -> Entity:
+    """Whose clients they become: they are in its currency."""
+    return db.session.scalars(
+        sa.select(Entity).join(Office, Office.entity_id == Entity.id).where(Office.id == found.office_id)
+    ).one()
+
+
+def amounts_in(found: ClientImport) -> Amounts:
+    """How the amounts of the file are read; of several formats that all say the same, as the entity's country does."""
+    entity = _entity(found)
+    return amounts_of(
+        found.header, found.rows, found.mapping, entity.currency, said=found.number_format,
+        usual=usual_format(entity.country),
+    )
 
 
 def prospects_of(found: ClientImport) -> list[Prospect]:
-    country = db.session.scalars(
-        sa.select(Entity.country).join(Office, Office.entity_id == Entity.id).where(Office.id == found.office_id)
-    ).one()
-    return gather(found.header, found.rows, found.mapping, Source(found.source), country)
+    country = _entity(found).country
+    return gather(found.header, found.rows, found.mapping, Source(found.source), country, amounts_in(found))
 
 
 def plan_import(found: ClientImport, *, seen_by: Actor) -> list[Planned]:

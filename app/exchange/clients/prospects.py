@@ -15,8 +15,9 @@ from app.clients.commands.clients import COUNTRIES
 from app.clients.models import ClientKind
 from app.clients.names import clean_name, sort_key
 from app.core.errors import Refused
-from app.core.money import parse_amount
+from app.exchange.clients.amounts import Amounts
 from app.exchange.clients.formats import Source
+from app.exchange.files import Cell
 
 _names = Locale("en").territories
 COUNTRY_CODES = {str(_names[code]).casefold(): code for code in COUNTRIES} | {
@@ -80,9 +81,10 @@ class Prospect:
 
 
 def gather(
-    header: Sequence[str], rows: Sequence[Sequence[str]], mapping: Mapping[str, str], source: Source, country: str
+    header: Sequence[str], rows: Sequence[Sequence[Cell]], mapping: Mapping[str, str], source: Source, country: str,
+    amounts: Amounts,
 ) -> list[Prospect]:
-    """The clients of a file in its order. `country` is where numbers without one are read (the office's)."""
+    """The clients of a file in its order. `country` is where telephone numbers without one are (the office's)."""
     columns = {target: column for column, target in mapping.items()}
     if "name" not in columns and "company" not in columns and "last_name" not in columns:
         raise Refused("No column is said to hold the client’s name. Choose one below.")
@@ -92,7 +94,7 @@ def gather(
         if not any(row):
             continue
         cells = {target: row[places[column]] for target, column in columns.items()}
-        one = _Reader(cells, columns, number, country, source).read()
+        one = _Reader(cells, columns, number, country, source, amounts).read()
         if one.key in found and one.key:
             _merge(found[one.key], one)
         else:
@@ -119,15 +121,16 @@ class _Reader:
     """Reads one row; what is wrong with it is gathered, not raised."""
 
     def __init__(
-        self, cells: Mapping[str, str], columns: Mapping[str, str], number: int, country: str, source: Source
+        self, cells: Mapping[str, Cell], columns: Mapping[str, str], number: int, country: str, source: Source,
+        amounts: Amounts,
     ) -> None:
-        self.cells, self.columns, self.number, self.source = cells, columns, number, source
+        self.cells, self.columns, self.number, self.source, self.amounts = cells, columns, number, source, amounts
         self.errors: list[RowError] = []
         self.country = COUNTRY_CODES.get(self.text("country").casefold().strip())
         self.reading_country = self.country or country
 
     def text(self, target: str) -> str:
-        return " ".join(self.cells.get(target, "").split())
+        return " ".join(str(self.cells.get(target, "")).split())
 
     def checked(self, target: str, check: Callable[[str], Any]) -> Any:
         text = self.text(target)
@@ -157,7 +160,7 @@ class _Reader:
             "registration_number": self.text("registration_number")[:60],
             "tax_number": self.checked("tax_number", lambda text: check_tax_number(text, self.country)),
             "terms_days": self.terms(), "tags": [tag for tag in re.split(r"[,;|]", self.text("tags")) if tag.strip()],
-            "notes": self.cells.get("notes", ""),
+            "notes": str(self.cells.get("notes", "")),
         }
         code = self.text("code")[:40]
         return Prospect(
@@ -224,5 +227,6 @@ class _Reader:
         return found
 
     def balance(self) -> str:
-        amount: Decimal | str = self.checked("balance", lambda text: parse_amount(text.lstrip("$£€"), "USD"))
-        return str(amount) if amount else ""
+        cell = self.cells.get("balance", "")
+        amount: Decimal | str = self.checked("balance", lambda text: self.amounts.read(cell, text))
+        return f"{amount:f}" if amount else ""

@@ -15,6 +15,7 @@ from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.number_format import FORMATS
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.delivery.commands import one_address, send_mail
@@ -52,12 +53,21 @@ def confirm(row: PersonSession, password: str, *, by: Actor) -> None:
         row.confirmed_at = now()
 
 
-def edit_profile(person: Person, *, by: Actor, name: str, initials: str, version: int | None = None) -> None:
+def edit_profile(
+    person: Person, *, by: Actor, name: str, initials: str, number_format: str | None = None,
+    version: int | None = None,
+) -> None:
+    """`number_format` is a key of FORMATS, or None for what is usual in the office's country."""
     authorize(by, can_edit_self, person)
+    if number_format is not None and number_format not in FORMATS:
+        raise Refused("Choose one of the formats shown.", field="number_format")
     with transaction():
         check_version(person, version)
         clean = clean_name(name)
-        changes = apply_values(person, name=clean, initials=initials.strip().upper()[:4] or initials_of(clean))
+        changes = apply_values(
+            person, name=clean, initials=initials.strip().upper()[:4] or initials_of(clean),
+            number_format=number_format,
+        )
         person.sort_key = sort_key(clean)
         if changes:
             record("people.person.update", person, by=by, name=clean, changes=changes)

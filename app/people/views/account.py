@@ -30,14 +30,15 @@ def _again(template: str, **context: Any) -> Answer:
 
 @blueprint.get("")
 def show() -> Answer:
-    return _page("show", form=ProfileForm(obj=g.person), **_signed_in())
+    return _page("show", form=ProfileForm(obj=g.person).offer(g.country), **_signed_in())
 
 
 @blueprint.post("")
 def update() -> Answer:
-    form = ProfileForm()
+    form = ProfileForm().offer(g.country)
     if submit(form, lambda: account.edit_profile(
-        g.person, by=me(), name=form.name.data or "", initials=form.initials.data or "", version=version_of(form)
+        g.person, by=me(), name=form.name.data or "", initials=form.initials.data or "",
+        number_format=form.number_format.data, version=version_of(form),
     )):
         return redirect_to(url_for("account.show"), "Saved")
     return _again("show", form=form, **_signed_in())

@@ -17,7 +17,7 @@ from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_plain_upload, start_upload
 from app.documents.models import Document
-from app.requests.answers import parse_answer
+from app.requests.answers import read_answer
 from app.requests.models import (
     ClientRequest,
     ItemDocument,
@@ -38,10 +38,10 @@ def save_answer(item: RequestItem, typed: Sequence[str], *, by: Actor) -> dt.dat
     _check_open(item)
     if item.kind is ItemKind.UPLOAD:
         raise Refused(_("Choose a file for this."))
-    value = parse_answer(item, typed)
+    answer = read_answer(item, typed)
     with transaction():
-        item.answer = None if value is None else {"value": value}
-        if value is not None:
+        item.answer = answer
+        if answer is not None:
             item.not_applicable_because = ""
         return _saved(item)
 
@@ -195,10 +195,10 @@ def answer_for_client(item: RequestItem, typed: Sequence[str], *, by: Actor) -> 
     if item.state is ItemState.ACCEPTED:
         raise Refused("It has been accepted already.")
     with transaction():
-        value = parse_answer(item, typed)
-        if value is None:
+        answer = read_answer(item, typed)
+        if answer is None:
             raise Refused("Enter what the client said.", field="value")
-        item.answer, item.not_applicable_because, item.saved_at = {"value": value}, "", now()
+        item.answer, item.not_applicable_because, item.saved_at = answer, "", now()
         _begin(item.request)
         _answered(item, by, now())
         _record_for_client(item, by)
