@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from dateutil.relativedelta import relativedelta
 
 from app.activity.commands import keep_posted, record
 from app.core.actors import Actor
@@ -19,16 +20,17 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.money import round_amount
 from app.core.permissions import authorize
+from app.firm.models import Entity
 from app.ledger.ageing import TOLD_APART, month_of
 from app.ledger.books import Books, books_of_entity
 from app.ledger.covers import POSTED
-from app.ledger.models import LONG_AGO, Account, Book, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
+from app.ledger.models import LONG_AGO, Account, Book, Closing, LedgerTransaction, Posting, TransactionKind
+from app.ledger.periods import closed_through
 from app.ledger.policy import can_close_period, can_gather, can_post
 from app.ledger.queries import Exchange, rate_on
 
 NO_ENGAGEMENT = UUID(int=0)
 KEPT = frozenset({Account.WIP, Account.RECEIVABLE, Account.CREDIT})
-PERIOD_LOCK = 7140
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +61,7 @@ _POST = sa.text(f"""
     ), made AS (
         INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason, by_id,
                                         reverses_id, exchange_rate_id)
-        SELECT :kind, greatest(CAST(:happened_on AS date),
-                               (SELECT max(starts_on) + interval '1 month' FROM ledger_period
-                                WHERE closed_at IS NOT NULL)::date),
+        SELECT :kind, greatest(CAST(:happened_on AS date), hold_open(CAST(:entity_id AS uuid)) + 1),
                CAST(:happened_on AS date), :source_kind, CAST(:source_id AS uuid), :reason, CAST(:by_id AS uuid),
                CAST(:reverses_id AS bigint), CAST(:exchange_rate_id AS uuid)
         RETURNING *
@@ -259,22 +259,51 @@ def reverse(transaction_id: int, *, by: Actor, source: Any, reason: str, on: dt.
     )
 
 
-def close_period(month: dt.date, *, by: Actor) -> LedgerPeriod:
-    """Close a month and, with it, all before it. It waits for what is being posted. Raises Refused for the future."""
+def close_period(month: dt.date, *, by: Actor, entity_id: UUID | None = None) -> None:
+    """Close a month and, with it, all before it, of one entity or of all. It waits for whatever is being posted.
+
+    Raises Refused for a month that is not over, and when it is closed already.
+    """
     authorize(by, can_close_period)
     month = month_of(month)
     if month >= month_of(today()):
         raise Refused("A month can be closed once it is over.", field="month")
+    through = month + relativedelta(months=1, days=-1)
+    entities = sa.select(Entity.id).order_by(Entity.id)
     with transaction() as session:
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(PERIOD_LOCK, int(f"{month:%Y%m}"))))
-        period = session.get(LedgerPeriod, month, populate_existing=True) or LedgerPeriod(starts_on=month)
-        if period.closed_at:
+        closed = 0
+        for each in session.scalars(entities.where(Entity.id == entity_id) if entity_id else entities).all():
+            session.execute(_CLOSING_TURN, {"entity": each})
+            if (closed_through(each) or dt.date.min) >= through:
+                continue
+            session.add(Closing(entity_id=each, closed_through=through, closed_at=now(), closed_by=by.person_id))
+            closed += 1
+        if not closed:
             raise Refused(f"{month:%B %Y} is closed already.", field="month")
-        period.closed_at, period.closed_by = now(), by.person_id
-        session.add(period)
         session.flush()
-        record("ledger.period.close", _Month(month), by=by, month=month)
-        return period
+        record("ledger.period.close", _Month(month), by=by, month=month, entity=entity_id)
+
+
+# Nobody posts into the books while they are being closed, and whoever has begun is waited for.
+_CLOSING_TURN = sa.text("SELECT pg_advisory_xact_lock(7140, hashtext(CAST(:entity AS text)))")
+
+
+def hold_open(entity_id: UUID) -> dt.date | None:
+    """Keep an entity's books from being closed until the transaction ends; the day that they are closed through.
+
+    Taken after all rows are locked, before numbers are given and anything is posted.
+    """
+    return db.session.scalar(sa.select(sa.func.hold_open(entity_id, type_=sa.Date)))
+
+
+def refuse_closed(entity_id: UUID, day: dt.date, *, field: str, what: str) -> None:
+    """Refuse to date something into closed books, naming the first day that is open; they stay open till the end."""
+    closed = hold_open(entity_id)
+    if closed is not None and day <= closed:
+        first = closed + dt.timedelta(days=1)
+        raise Refused(
+            f"The books are closed through {closed:%-d %B %Y}; {what} is dated {first:%-d %B %Y} or later.", field=field
+        )
 
 
 class _Month:

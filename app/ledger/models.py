@@ -131,14 +131,25 @@ class Posting(Base):
     )
 
 
-class LedgerPeriod(Base):
-    """A month of the books (its first day). Closed, nothing is posted into it any more."""
+class Closing(Base):
+    """An act of closing: an entity's books through a month's last day. The latest one is where they are closed to.
 
-    __tablename__ = "ledger_period"
+    Rows are only ever added, forward in time; nothing is posted, numbered or received on a closed day.
+    """
 
-    starts_on: Mapped[dt.date] = mapped_column(primary_key=True)
-    closed_at: Mapped[dt.datetime | None]
+    __tablename__ = "closing"
+
+    entity_id: Mapped[UUID] = mapped_column(sa.ForeignKey("entity.id"), primary_key=True)
+    closed_through: Mapped[dt.date] = mapped_column(primary_key=True)
+    closed_at: Mapped[dt.datetime]
     closed_by: Mapped[UUID | None]
+
+    __table_args__ = (
+        sa.CheckConstraint(
+            "closed_through = (date_trunc('month', closed_through) + interval '1 month - 1 day')::date",
+            name="month_end",
+        ),
+    )
 
 
 class Balance(Base):

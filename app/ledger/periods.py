@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
 import sqlalchemy as sa
 from dateutil.relativedelta import relativedelta
@@ -14,8 +15,9 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
+from app.firm.models import Entity
 from app.ledger.ageing import month_of
-from app.ledger.models import Account, LedgerPeriod, LedgerTransaction, Posting, TransactionKind
+from app.ledger.models import Account, Closing, LedgerTransaction, Posting, TransactionKind
 from app.ledger.policy import can_see_books
 
 
@@ -49,14 +51,29 @@ def list_months(*, seen_by: Actor) -> Sequence[Month]:
     if not can_see_books(seen_by):
         raise NotFound()
     first = db.session.scalar(sa.select(sa.func.min(LedgerTransaction.posted_on)))
-    closed = {period.starts_on: period.closed_at for period in db.session.scalars(sa.select(LedgerPeriod))}
-    latest = max((month for month, at in closed.items() if at), default=None)
+    latest = _closings()
     this, month, months = month_of(clock.today()), month_of(first or clock.today()), []
     while month <= this:
-        at = closed.get(month) or (closed[latest] if latest and month < latest else None)
+        end = month + relativedelta(months=1, days=-1)
+        # Closed once it is for every entity: by the last of those acts that reached it first.
+        reached = [next((c.closed_at for c in its if c.closed_through >= end), None) for its in latest.values()]
+        at = max((each for each in reached if each), default=None) if all(reached) else None
         months.append(Month(month, at, month < this))
         month += relativedelta(months=1)
     return months[::-1]
+
+
+def _closings() -> dict[UUID, list[Closing]]:
+    """Each entity's acts of closing, the earliest first."""
+    found: dict[UUID, list[Closing]] = {entity_id: [] for entity_id in db.session.scalars(sa.select(Entity.id))}
+    for each in db.session.scalars(sa.select(Closing).order_by(Closing.closed_through)):
+        found[each.entity_id].append(each)
+    return found
+
+
+def closed_through(entity_id: UUID) -> dt.date | None:
+    """The day through which an entity's books are closed, None while none is."""
+    return db.session.scalar(sa.select(sa.func.max(Closing.closed_through)).where(Closing.entity_id == entity_id))
 
 
 def movements_of(month: dt.date, *, seen_by: Actor) -> Sequence[Movement]:

@@ -68,10 +68,19 @@ _MEMO = sa.text("""
     GROUP BY currency HAVING sum(amount) <> 0
 """)
 _CLOSED = sa.text("""
-    SELECT t.id, t.posted_on FROM ledger_transaction t JOIN ledger_period p
-      ON p.starts_on = date_trunc('month', t.posted_on)::date
-    WHERE p.closed_at IS NOT NULL AND t.made_at > p.closed_at ORDER BY t.id LIMIT 100
+    SELECT DISTINCT t.id, t.posted_on FROM ledger_transaction t
+    JOIN posting p ON p.transaction_id = t.id
+    JOIN closing c ON c.entity_id = p.entity_id AND c.closed_through >= t.posted_on AND t.made_at > c.closed_at
+    ORDER BY t.id LIMIT 100
 """)
+_DATED = sa.text("""
+    SELECT 'bill ' || i.number AS name, i.issued_on AS day FROM invoice i
+    JOIN closing c ON c.entity_id = i.entity_id AND c.closed_through >= i.issued_on AND i.approved_at > c.closed_at
+    UNION SELECT 'payment ' || y.id, y.received_on FROM payment y
+    JOIN closing c ON c.entity_id = y.entity_id AND c.closed_through >= y.received_on AND y.created_at > c.closed_at
+    ORDER BY 1 LIMIT 100
+""")
+
 _RATES = sa.text("""
     SELECT DISTINCT t.id, p.currency, p.base_rate, r.rate, r.currency AS of_currency
     FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
@@ -132,9 +141,11 @@ def prove_memo() -> Iterator[Finding]:
 
 @proof("ledger.periods")
 def prove_periods() -> Iterator[Finding]:
-    """Nothing was posted into a month after it was closed."""
+    """Nothing was posted, numbered or received into books after they were closed."""
     for row in asked(_CLOSED):
         yield Finding(f"transaction {row.id}", f"posted on {row.posted_on} after that month was closed")
+    for row in asked(_DATED):
+        yield Finding(str(row.name), f"dated {row.day} after that month was closed")
 
 
 @proof("ledger.exchange_rates")

@@ -7,7 +7,7 @@ END $$;
 DO $$
 DECLARE name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['event', 'event_seal', 'ledger_transaction', 'posting'] LOOP
+    FOREACH name IN ARRAY ARRAY['event', 'event_seal', 'ledger_transaction', 'posting', 'closing'] LOOP
         EXECUTE format('DROP TRIGGER IF EXISTS append_only ON %I', name);
         EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);

@@ -21,7 +21,6 @@ DROP TRIGGER IF EXISTS balanced ON ledger_transaction;
 CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON ledger_transaction DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION check_balanced();
 
--- Postings join their transaction while it is being made, never later.
 -- Amounts are in whole units of their currency (its decimals by CLDR, as the program rounds; a test compares them). What
 -- takes back a posting of old, from before this was held, may have its fraction.
 CREATE OR REPLACE FUNCTION decimals_of(currency text) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -34,10 +33,28 @@ CREATE OR REPLACE FUNCTION decimals_of(currency text) RETURNS int LANGUAGE sql I
         ELSE 2 END
 $$;
 
-CREATE OR REPLACE FUNCTION check_same_act() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The one rule of closing: an entity's books are closed through a day. Whoever writes into them holds them open (a
+-- lock shared by all who post, which closing takes alone) and then reads that day: each question in here sees what was
+-- committed while it waited.
+CREATE OR REPLACE FUNCTION hold_open(entity uuid) RETURNS date LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF EXISTS (SELECT FROM fresh f JOIN ledger_transaction t ON t.id = f.transaction_id
-               WHERE t.xid <> (pg_current_xact_id()::text)::bigint) THEN
+    PERFORM pg_advisory_xact_lock_shared(7140, hashtext(entity::text));
+    RETURN (SELECT max(closed_through) FROM closing WHERE entity_id = entity);
+END $$;
+
+-- Postings join their transaction while it is being made, never later, and no closed day.
+CREATE OR REPLACE FUNCTION check_same_act() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE bad record;
+BEGIN
+    SELECT t.posted_on, t.xid, f.closed INTO bad
+    FROM (SELECT transaction_id, hold_open(entity_id) AS closed
+          FROM (SELECT DISTINCT transaction_id, entity_id FROM fresh) AS each) f
+    JOIN ledger_transaction t ON t.id = f.transaction_id
+    WHERE t.xid <> (pg_current_xact_id()::text)::bigint OR t.posted_on <= f.closed LIMIT 1;
+    IF FOUND AND bad.posted_on <= bad.closed THEN
+        RAISE EXCEPTION 'the period of % is closed', bad.posted_on
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_period_open';
+    ELSIF FOUND THEN
         RAISE EXCEPTION 'a posting cannot join a finished transaction'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_same_act';
     END IF;
@@ -52,34 +69,42 @@ DROP TRIGGER IF EXISTS same_act ON posting;
 CREATE TRIGGER same_act AFTER INSERT ON posting REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION check_same_act();
 
--- A closed period takes no posting. The shared lock makes closing wait for what is being posted.
-CREATE OR REPLACE FUNCTION check_period_open() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    month date := date_trunc('month', NEW.posted_on)::date;
-    closed timestamptz;
+-- Closing waits for whoever holds the books open, and only goes forward.
+CREATE OR REPLACE FUNCTION check_closing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7140, to_char(month, 'YYYYMM')::int);
-    SELECT closed_at INTO closed FROM ledger_period WHERE starts_on = month;
-    IF closed IS NOT NULL THEN
-        RAISE EXCEPTION 'the period of % is closed', NEW.posted_on
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_period_open';
+    PERFORM pg_advisory_xact_lock(7140, hashtext(NEW.entity_id::text));
+    IF EXISTS (SELECT FROM closing WHERE entity_id = NEW.entity_id AND closed_through >= NEW.closed_through) THEN
+        RAISE EXCEPTION 'these books are closed through % already', NEW.closed_through
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'closing_forward';
     END IF;
     RETURN NEW;
 END $$;
-DROP TRIGGER IF EXISTS period_open ON ledger_transaction;
-CREATE TRIGGER period_open BEFORE INSERT ON ledger_transaction FOR EACH ROW EXECUTE FUNCTION check_period_open();
+DROP TRIGGER IF EXISTS forward ON closing;
+CREATE TRIGGER forward BEFORE INSERT ON closing FOR EACH ROW EXECUTE FUNCTION check_closing();
 
--- What was said of an exchange rate never changes; it may be withdrawn, once. Postings name the rate they used.
-CREATE OR REPLACE FUNCTION only_withdraw_rate() RETURNS trigger LANGUAGE plpgsql AS $$
+-- No bill is numbered, and no money received, on a closed day.
+CREATE OR REPLACE FUNCTION check_bill_open() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.withdrawn_at IS NOT NULL OR NEW.withdrawn_at IS NULL
-       OR to_jsonb(NEW) - 'withdrawn_at' - 'withdrawn_by' <> to_jsonb(OLD) - 'withdrawn_at' - 'withdrawn_by' THEN
-        RAISE EXCEPTION 'an exchange rate can only be withdrawn' USING ERRCODE = 'restrict_violation';
+    IF NEW.issued_on <= hold_open(NEW.entity_id) THEN
+        RAISE EXCEPTION 'the period of % is closed', NEW.issued_on
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'invoice_period_open';
     END IF;
     RETURN NEW;
 END $$;
-DROP TRIGGER IF EXISTS only_withdraw ON exchange_rate;
-CREATE TRIGGER only_withdraw BEFORE UPDATE ON exchange_rate FOR EACH ROW EXECUTE FUNCTION only_withdraw_rate();
-DROP TRIGGER IF EXISTS no_delete ON exchange_rate;
-CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON exchange_rate
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+DROP TRIGGER IF EXISTS period_open ON invoice;
+CREATE TRIGGER period_open BEFORE UPDATE OF number ON invoice FOR EACH ROW
+    WHEN (OLD.number IS NULL AND NEW.number IS NOT NULL) EXECUTE FUNCTION check_bill_open();
+
+CREATE OR REPLACE FUNCTION check_payment_open() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.received_on <= hold_open(NEW.entity_id) THEN
+        RAISE EXCEPTION 'the period of % is closed', NEW.received_on
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payment_period_open';
+    END IF;
+    RETURN NEW;
+END $$;
+DROP TRIGGER IF EXISTS period_open ON payment;
+CREATE TRIGGER period_open BEFORE INSERT ON payment FOR EACH ROW EXECUTE FUNCTION check_payment_open();
+DROP TRIGGER IF EXISTS period_moved ON payment;
+CREATE TRIGGER period_moved BEFORE UPDATE OF received_on ON payment FOR EACH ROW
+    WHEN (OLD.received_on IS DISTINCT FROM NEW.received_on) EXECUTE FUNCTION check_payment_open();

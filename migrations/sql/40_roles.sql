@@ -2,7 +2,7 @@
 GRANT USAGE ON SCHEMA public TO {app}, {portal};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {app};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {app};
-REVOKE UPDATE, DELETE, TRUNCATE ON event, event_seal, ledger_transaction, posting FROM {app};
+REVOKE UPDATE, DELETE, TRUNCATE ON event, event_seal, ledger_transaction, posting, closing FROM {app};
 REVOKE DELETE, TRUNCATE ON event_payload FROM {app};
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {portal};
 GRANT USAGE ON SEQUENCE event_id_seq TO {portal};

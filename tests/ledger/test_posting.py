@@ -134,12 +134,19 @@ def test_a_closed_period_takes_nothing_and_a_late_correction_lands_in_the_open_o
     made = record_wip(cast, "10", dt.date(2026, 3, 10))
     assert session.get_one(LedgerTransaction, made).posted_on == dt.date(2026, 4, 1)
     with pytest.raises(DBAPIError, match="is closed"), transaction():
-        db.session.execute(
+        late = db.session.scalar(
             sa.text(
                 "INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason) "
-                "VALUES ('recorded', '2026-03-05', '2026-03-05', 'engagement', :id, '')"
+                "VALUES ('recorded', '2026-03-05', '2026-03-05', 'engagement', :id, '') RETURNING id"
             ),
             {"id": cast.acme_work.id},
+        )
+        db.session.execute(
+            sa.text(
+                "INSERT INTO posting (transaction_id, line, entity_id, account, amount, currency, base_amount, "
+                "base_rate, aged_on) VALUES (:t, 1, :entity, 'bank', 5, 'GBP', 5, 1, '2026-03-05')"
+            ),
+            {"t": late, "entity": cast.entity.id},
         )
 
 

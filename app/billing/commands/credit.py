@@ -25,7 +25,7 @@ from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity
 from app.ledger.books import Books
-from app.ledger.commands import reverse
+from app.ledger.commands import hold_open, reverse
 from app.ledger.models import LedgerTransaction
 from app.timekeeping.commands.figures import settle
 
@@ -45,6 +45,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         hold_bill(invoice)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
             raise Refused("Only an issued bill can be credited, and only once.")
+        hold_open(invoice.entity_id)  # before the series of numbers is held: who posts holds the books first
         entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)
         paid = session.scalars(sa.select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)).all()
         release_allocations(invoice, by=by, books=Books(entity.id, entity.currency), reason=reason)

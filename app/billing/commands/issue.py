@@ -31,7 +31,7 @@ from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity, TaxTreatment
 from app.ledger.books import Books
-from app.ledger.commands import Leg, post
+from app.ledger.commands import Leg, post, refuse_closed
 from app.ledger.models import Account, TransactionKind
 from app.ledger.queries import Exchange, rate_on
 from app.timekeeping.commands.wip import Item, Place, wip_legs
@@ -87,6 +87,7 @@ def _issue(
             refuse_unreachable(bill_recipients(invoice.payer_id))
         rows = _without_later(rows)
         items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM, lock=True)
+        refuse_closed(invoice.entity_id, day, field="issued_on", what="a bill")
         invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None

@@ -26,7 +26,7 @@ from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.core.wording import amount as said
 from app.ledger.books import Books, books_of_entity
-from app.ledger.commands import post
+from app.ledger.commands import post, refuse_closed
 from app.ledger.models import Account, Posting, TransactionKind
 
 ZERO = Decimal(0)
@@ -75,6 +75,9 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
             reference=facts.reference,
             recorded_by=by.person_id,
         )
+        # Invoices are locked before the books are held open: whoever posts takes them in that order.
+        invoices, parts = _oldest_first(payment) if facts.parts is None else _named(facts.parts)
+        refuse_closed(facts.entity_id, facts.received_on, field="received_on", what="a payment")
         session.add(payment)
         session.flush()
         books = books_of_entity(facts.entity_id)
@@ -87,10 +90,6 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
             source=payment,
             happened_on=facts.received_on,
         )
-        if facts.parts is None:
-            invoices, parts = _oldest_first(payment)
-        else:
-            invoices, parts = _named(facts.parts)
         told = _allocate(payment, invoices, parts, left=amount, by=by, books=books, on=facts.received_on)
         record(
             "billing.payment.record",
