@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.core import queue
-from app.core.db import db
+from app.core.db import Base, MadeOnce, db
 from app.exchange.backup import table_names
 from tests.journeys.world import World, make_world
 from tests.make import Cast, sign_in
@@ -156,6 +156,22 @@ def test_every_command_that_takes_an_actor_asks_for_permission_first() -> None:
             continue
         if "authorize" not in ast.dump(node) and node.name not in CALLED_BY_COMMANDS:
             silent.append(f"{path.relative_to(ROOT)}:{node.name}")
+    assert silent == []
+
+
+def test_what_takes_its_id_from_a_form_keeps_what_the_form_said() -> None:
+    """Where it does not, the same id with other facts would give the first thing back without a word."""
+    once = {mapper.class_.__name__ for mapper in Base.registry.mappers if issubclass(mapper.class_, MadeOnce)}
+    silent = []
+    for path, node in commands():
+        given = {argument.arg for argument in node.args.args if argument.arg.endswith("_id")}
+        for call in ast.walk(node):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in once:
+                continue
+            ids = [word.value for word in call.keywords if word.arg == "id"]
+            from_a_form = any(isinstance(each, ast.Name) and each.id in given for each in ids)
+            if from_a_form and "made_from" not in ast.dump(node):
+                silent.append(f"{path.relative_to(ROOT)}:{node.name} makes a {call.func.id}")
     assert silent == []
 
 

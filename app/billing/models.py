@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clients.models import Client
-from app.core.db import Base, Currency, HasId, HasVersion
+from app.core.db import Base, Currency, HasId, HasVersion, MadeOnce
 from app.core.db import Rate as RateColumn
 from app.core.stored import stored
 from app.firm.models import CATEGORIES, Entity, TaxTreatment
@@ -49,7 +49,7 @@ class Grouping(enum.StrEnum):
     ENTRY = "entry"
 
 
-class Invoice(HasId, HasVersion, Base):
+class Invoice(MadeOnce, HasVersion, Base):
     """From draft on. Once numbered the database refuses to change what it says.
 
     `open_amount` is a kept copy: the sum of its receivable postings, written by `settle_invoice` alone.
@@ -137,7 +137,7 @@ class LineUnit(enum.StrEnum):
     ONE = "C62"
 
 
-class InvoiceLine(HasId, Base):
+class InvoiceLine(MadeOnce, Base):
     """One printed line; its tax facts are copied, so that a later change of a rate changes no invoice.
 
     `supplied_on` is when it was supplied: the last day of the work behind it, or for a fee the day that its draft
@@ -252,7 +252,7 @@ class PaymentMethod(enum.StrEnum):
     OTHER = "other"
 
 
-class Payment(HasId, HasVersion, Base):
+class Payment(MadeOnce, HasVersion, Base):
     """Money received from a payer. What is not allocated is credit."""
 
     __tablename__ = "payment"

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.db import Base, HasId, HasVersion
+from app.core.db import Base, HasId, HasVersion, MadeOnce
 
 
 class Cadence(enum.StrEnum):
@@ -27,7 +27,7 @@ class Cadence(enum.StrEnum):
     TAX_YEAR = "tax_year"
 
 
-class Service(HasId, HasVersion, Base):
+class Service(MadeOnce, HasVersion, Base):
     """A thing that the firm sells again and again; owns its stages and template versions."""
 
     __tablename__ = "service"
@@ -42,7 +42,7 @@ class Service(HasId, HasVersion, Base):
     stages: Mapped[list[Stage]] = relationship(back_populates="service", order_by="Stage.position", lazy="raise")
 
 
-class Stage(HasId, Base):
+class Stage(MadeOnce, Base):
     """A column of the service's board. `client_words` is what its clients read; `moves_itself` when all is done."""
 
     __tablename__ = "stage"
@@ -112,7 +112,7 @@ class WorkRole(enum.StrEnum):
     ADMINISTRATOR = "administrator"
 
 
-class TemplateStep(HasId, Base):
+class TemplateStep(MadeOnce, Base):
     """One step; `key` stays the same across versions, so that changes can be carried over."""
 
     __tablename__ = "template_step"

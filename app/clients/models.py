@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.db import Base, Currency, HasId, HasVersion
+from app.core.db import Base, Currency, HasId, HasVersion, MadeOnce
 from app.firm.models import Office
 from app.people.models import Person
 
@@ -30,7 +30,7 @@ class ClientStatus(enum.StrEnum):
     FORMER = "former"
 
 
-class Client(HasId, HasVersion, Base):
+class Client(MadeOnce, HasVersion, Base):
     """A person or an organisation that the firm works for; one of them is the firm itself, for internal time."""
 
     __tablename__ = "client"
@@ -82,7 +82,7 @@ class Client(HasId, HasVersion, Base):
     )
 
 
-class Contact(HasId, HasVersion, Base):
+class Contact(MadeOnce, HasVersion, Base):
     """A person on the clients' side; may stand for several clients. Never linked to a person of the firm."""
 
     __tablename__ = "contact"
@@ -157,7 +157,7 @@ class ArrangementKind(enum.StrEnum):
     NON_BILLABLE = "non_billable"
 
 
-class Engagement(HasId, HasVersion, Base):
+class Engagement(MadeOnce, HasVersion, Base):
     """The agreement under which work is done for a client (a matter, to lawyers). Its currency never changes."""
 
     __tablename__ = "engagement"
@@ -201,7 +201,7 @@ class Engagement(HasId, HasVersion, Base):
     )
 
 
-class Arrangement(HasId, HasVersion, Base):
+class Arrangement(MadeOnce, HasVersion, Base):
     """What is agreed about billing an engagement from a day on (None: from its start), until the next one begins.
 
     A fixed fee is `agreed_amount`. `drawn` is what drafts and standing bills take of it: a kept copy, written by
@@ -244,7 +244,7 @@ def in_force(arrangements: Sequence[Arrangement], on: dt.date) -> Arrangement:
     return max(begun, key=lambda each: each.from_on or dt.date.min)
 
 
-class Wall(HasId, Base):
+class Wall(MadeOnce, Base):
     """One person kept away from one client or engagement, whatever their role."""
 
     __tablename__ = "wall"

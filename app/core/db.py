@@ -88,6 +88,14 @@ class HasVersion:
     )
 
 
+class MadeOnce(HasId):
+    """A row that a form makes, whose id the form carried: `made_from` is a digest of what the form said, so that the
+    same id with other facts is a conflict and not a silent answer (`core.once`). Null: not made by a form, or long ago.
+    """
+
+    made_from: Mapped[UUID | None] = mapped_column(default=None, deferred=True, sort_order=93)
+
+
 class Visitor(NamedTuple):
     """Who is at the portal's door: a contact, signed in unless a request's link let them in to that request."""
 

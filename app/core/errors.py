@@ -20,6 +20,10 @@ class Stale(Refused):
     """Somebody changed the row since the form was opened (409)."""
 
 
+class Conflict(Refused):
+    """The same id was used before for something else (409)."""
+
+
 class NotAllowed(FirmamentError):
     """They may see it but not do this (403)."""
 

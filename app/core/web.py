@@ -22,13 +22,14 @@ from wtforms.i18n import messages_path
 
 from app.core.actors import Actor
 from app.core.db import take_turn
-from app.core.errors import FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
+from app.core.errors import Conflict, FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
 from app.core.ids import new_id, parse_id, parse_whole
 from app.core.storage import StorageUnavailable
 
 log = structlog.get_logger()
 Answer = BaseResponse | str | tuple[str, int]
 LONGEST_LINE, LONGEST_TEXT = 500, 20_000
+SAVE_AGAIN = "Save again to add this as a new one."
 
 
 class HouseRequest(HtmxAwareRequest):  # type: ignore[misc]
@@ -111,6 +112,11 @@ def submit(form: Form, command: Callable[[], Any]) -> bool:
     try:
         command()
     except Refused as refusal:
+        if isinstance(refusal, Conflict) and "id" in form._fields:
+            # What was typed is kept; saved once more it is a new thing, which is then meant.
+            form.id.data = str(new_id())
+            form.form_errors = [*form.form_errors, f"{refusal.message} {SAVE_AGAIN}"]
+            return False
         field = form._fields.get(refusal.field) if refusal.field else None
         if field is not None:
             field.errors = [*field.errors, refusal.message]
@@ -155,7 +161,9 @@ def form_id(form: Any) -> UUID:
     """
     carried = parse_id(form.id.data)
     if carried is None:
-        return new_id()
+        made = new_id()
+        form.id.data = str(made)
+        return made
     if request.method == "POST":
         take_turn(carried)
     return carried
@@ -211,7 +219,7 @@ def error_page(status: int, message: str, **headers: str) -> Response:
 
 
 def _refused(error: FirmamentError) -> Response:
-    status = {Stale: 409, NotAllowed: 403, NotFound: 404, StorageUnavailable: 503}.get(type(error), 422)
+    status = {Stale: 409, Conflict: 409, NotAllowed: 403, NotFound: 404, StorageUnavailable: 503}.get(type(error), 422)
     if isinstance(error, Throttled):
         return error_page(429, error.message, Retry_After=str(error.retry_after))
     if status in (403, 404):

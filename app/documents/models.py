@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.actors import ActorKind
-from app.core.db import Base, HasId
+from app.core.db import Base, HasId, MadeOnce
 from app.core.stored import stored
 
 
@@ -33,7 +33,7 @@ MOVES = {
 }
 
 
-class Document(HasId, Base):
+class Document(MadeOnce, Base):
     """A file of a client. `name` is what a person called it and decides nothing; `media_type` is read from content."""
 
     __tablename__ = "document"

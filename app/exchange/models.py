@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, HasId
+from app.core.db import Base, HasId, MadeOnce
 from app.core.number_format import FORMATS
 
 
@@ -32,7 +32,7 @@ class ImportKey(HasId, Base):
     __table_args__ = (sa.UniqueConstraint("source", "key"), sa.Index("ix_import_key_client_id", "client_id"))
 
 
-class ClientImport(HasId, Base):
+class ClientImport(MadeOnce, Base):
     """An uploaded file of clients, as read, with the mapping of its columns and, once started, its run.
 
     `number_format` is a key of FORMATS: how its numbers are written, as somebody has said; else its columns tell.

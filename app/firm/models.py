@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.db import Base, Currency, HasId, HasVersion
+from app.core.db import Base, Currency, HasId, HasVersion, MadeOnce
 from app.core.stored import stored
 
 
@@ -42,7 +42,7 @@ class TaxPoint(enum.StrEnum):
     ISSUE = "issue"
 
 
-class Entity(HasId, HasVersion, Base):
+class Entity(MadeOnce, HasVersion, Base):
     """A legal person of the firm: it issues invoices under its own numbers, in its base currency."""
 
     __tablename__ = "entity"
@@ -67,7 +67,7 @@ class Entity(HasId, HasVersion, Base):
     archived_at: Mapped[dt.datetime | None]
 
 
-class Office(HasId, HasVersion, Base):
+class Office(MadeOnce, HasVersion, Base):
     """A place of the firm with its zone and its calendar of holidays (`GB-ENG`, `US-DC`, `DE-BY`)."""
 
     __tablename__ = "office"
@@ -81,7 +81,7 @@ class Office(HasId, HasVersion, Base):
     entity: Mapped[Entity] = relationship(lazy="joined", innerjoin=True)
 
 
-class Closure(HasId, Base):
+class Closure(MadeOnce, Base):
     """A day on which the firm, or one office, is closed beside the public holidays."""
 
     __tablename__ = "closure"
@@ -148,7 +148,7 @@ class TaxCode(HasVersion, Base):
     )
 
 
-class TaxRate(HasId, HasVersion, Base):
+class TaxRate(MadeOnce, HasVersion, Base):
     """What a code charges from a date up to another (`to_on` is the first day that it no longer holds).
 
     One holds on a day, by the database's word; an archived one was a mistake and never holds.

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import DependencyKind, JobTemplate, Service, Stage, StepKind, WorkRole
 from app.clients.models import Client, Engagement
-from app.core.db import Base, HasId, HasVersion
+from app.core.db import Base, HasId, HasVersion, MadeOnce
 from app.core.errors import Refused
 from app.people.models import Person
 
@@ -40,7 +40,7 @@ JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 _ACTIVE = sa.text("status = 'active'")
 
 
-class Job(HasId, HasVersion, Base):
+class Job(MadeOnce, HasVersion, Base):
     """One piece of work for a client under an engagement. `origin` makes creating it twice create it once."""
 
     __tablename__ = "job"
@@ -147,7 +147,7 @@ OPEN_STATES = (TaskState.BLOCKED, TaskState.READY, TaskState.IN_PROGRESS, TaskSt
 DOABLE_STATES = (TaskState.READY, TaskState.IN_PROGRESS, TaskState.IN_REVIEW)
 
 
-class Task(HasId, HasVersion, Base):
+class Task(MadeOnce, HasVersion, Base):
     """One step of a job. Client and engagement stand here too: visibility and My work ask for them."""
 
     __tablename__ = "task"

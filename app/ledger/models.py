@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.db import Base, Currency, HasId
+from app.core.db import Base, Currency, HasId, MadeOnce
 from app.people.models import Person
 
 # One yen is 0.0051668123 pounds: with six decimals a bill over ten million yen would be out by two pounds.
@@ -211,7 +211,7 @@ class RateSource(enum.StrEnum):
     ECB = "ecb"
 
 
-class ExchangeRate(HasId, Base):
+class ExchangeRate(MadeOnce, Base):
     """Units of `base` for one unit of `currency`, from a day on; written onto each posting, never looked up again.
 
     What was said of a rate never changes; a mistaken one is withdrawn and counts for nothing that is posted after.

@@ -21,6 +21,7 @@ from app.core.bulk import insert_rows
 from app.core.db import db, get_or_404, transaction
 from app.core.errors import Refused, Stale
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.models import Entity
 from app.ledger.models import ExchangeRate, RateFile, RateSource
@@ -48,13 +49,14 @@ class ExchangeRateFacts:
 def add_exchange_rate(rate_id: UUID, facts: ExchangeRateFacts, *, by: Actor) -> ExchangeRate:
     """Add a rate that somebody typed. The same id and facts again give the one that is there.
 
-    Raises Refused for a second one of the same day, Stale for an id that stands for other facts.
+    Raises Refused for a second one of the same day, Conflict for an id that stands for other facts.
     """
     authorize(by, can_edit_exchange_rates)
     with transaction() as session:
-        existing = session.get(ExchangeRate, rate_id)
+        said = digest_of(facts)
+        existing = made_before(ExchangeRate, rate_id, said)
         if existing is not None:
-            return _the_same(existing, facts)
+            return existing
         if facts.currency == facts.base:
             raise Refused("A currency is worth one of itself.", field="currency")
         if facts.from_on > clock.today() + dt.timedelta(days=366):
@@ -72,20 +74,12 @@ def add_exchange_rate(rate_id: UUID, facts: ExchangeRateFacts, *, by: Actor) -> 
             )
         rate = ExchangeRate(
             id=rate_id, currency=facts.currency, base=facts.base, rate=facts.rate, from_on=facts.from_on,
-            source=RateSource.TYPED, entered_by=by.person_id,
+            source=RateSource.TYPED, entered_by=by.person_id, made_from=said,
         )  # fmt: skip
         session.add(rate)
         session.flush()
         record("ledger.rate.add", rate, by=by, covers=[("exchange_rate", rate.id)], **_told(rate))
         return rate
-
-
-def _the_same(rate: ExchangeRate, facts: ExchangeRateFacts) -> ExchangeRate:
-    if ExchangeRateFacts(currency=rate.currency, base=rate.base, rate=rate.rate, from_on=rate.from_on) != facts:
-        raise Stale(
-            f"This form has added a rate already, 1 {rate.currency} in {rate.base}. For another one open the page anew."
-        )
-    return rate
 
 
 def _told(rate: ExchangeRate) -> dict[str, Any]:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import db, transaction
+from app.core.db import transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.marks.models import Comment
 from app.marks.policy import can_comment
@@ -25,13 +24,14 @@ def add_comment(comment_id: UUID, subject: Any, body: str, mentions: Sequence[UU
     authorize(by, can_comment)
     body = _checked(body)
     with transaction() as session:
-        db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(comment_id.int % (1 << 62))))
-        existing = session.get(Comment, comment_id)
+        said = digest_of(subject, body, by.id)
+        existing = made_before(Comment, comment_id, said)
         if existing is not None:
             return existing
         table = subject.__tablename__
         comment = Comment(
             id=comment_id, subject_kind=table, subject_id=subject.id, author_id=by.id, body=body, created_at=now(),
+            made_from=said,
             client_id=subject.id if table == "client" else getattr(subject, "client_id", None),
             engagement_id=getattr(subject, "engagement_id", None),
             job_id=subject.id if table == "job" else getattr(subject, "job_id", None),

@@ -8,10 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
-from app.core.db import Base, HasId
+from app.core.db import Base, MadeOnce
 
 
-class Comment(HasId, Base):
+class Comment(MadeOnce, Base):
     """An internal note on a job, a task, a client or an invoice; clients never see it."""
 
     __tablename__ = "comment"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core.db import Base, HasId, HasVersion
+from app.core.db import Base, HasId, HasVersion, MadeOnce
 from app.core.number_format import FORMATS
 from app.core.permissions import Role
 from app.firm.models import Office
@@ -23,7 +23,7 @@ class PersonState(enum.StrEnum):
     DEACTIVATED = "deactivated"
 
 
-class Person(HasId, HasVersion, Base):
+class Person(MadeOnce, HasVersion, Base):
     """Somebody who works here. `name` is as they write it, `sort_key` as lists sort it.
 
     `number_format` is a key of FORMATS; without one they write numbers as is usual in their office's country.

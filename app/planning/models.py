@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import Cadence, JobTemplate, Service
 from app.clients.models import Client
-from app.core.db import Base, HasId, HasVersion
+from app.core.db import Base, HasId, HasVersion, MadeOnce
 from app.planning.periods import Period
 
 
@@ -101,7 +101,7 @@ class Occurrence(HasId, Base):
         return Period(self.period_start, self.period_end + dt.timedelta(days=1))
 
 
-class Application(HasId, HasVersion, Base):
+class Application(MadeOnce, HasVersion, Base):
     """A service about to be applied to many clients: chosen, previewed, changed one by one, then run under the same id.
 
     `period` is a PeriodPattern; `roles` as in Series; `repeat` holds the series to begin, or nothing.

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clients.models import Client
 from app.core.actors import ActorKind
-from app.core.db import Base, HasId, HasVersion
+from app.core.db import Base, HasId, HasVersion, MadeOnce
 from app.documents.models import Document, DocumentState
 from app.jobs.models import Job
 
@@ -49,7 +49,7 @@ WITH_CLIENT = (RequestState.SENT, RequestState.VIEWED, RequestState.IN_PROGRESS,
 ANSWERABLE = (*WITH_CLIENT, RequestState.SUBMITTED)
 
 
-class ClientRequest(HasId, HasVersion, Base):
+class ClientRequest(MadeOnce, HasVersion, Base):
     """A checklist of things for a client to send or answer. `task_id` is the task that waits for it."""
 
     __tablename__ = "client_request"

@@ -16,6 +16,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.queue import BULK, enqueue
 from app.runs.models import ItemState, Run, RunItem, RunState
@@ -53,11 +54,16 @@ def start_run(
     *,
     by: Actor,
     options: dict[str, Any] | None = None,
+    said: UUID | None = None,
 ) -> Run:
-    """Write a run with its (label, payload) items and send it to the queue. The same id again changes nothing."""
+    """Write a run with its (label, payload) items and send it to the queue.
+
+    The same id again changes nothing. `said` digests what was asked for, where items are made anew at each press.
+    """
     authorize(by, can_run)
     with transaction() as session:
-        existing = session.get(Run, run_id)
+        said = said or digest_of(kind, title, options, items)
+        existing = made_before(Run, run_id, said)
         if existing is not None:
             return existing
         run = Run(
@@ -68,6 +74,7 @@ def start_run(
             total=len(items),
             started_by=by.person_id,
             created_at=now(),
+            made_from=said,
         )
         session.add(run)
         session.flush()

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, HasId
+from app.core.db import Base, MadeOnce
 
 
 class RunState(enum.StrEnum):
@@ -19,7 +19,7 @@ class RunState(enum.StrEnum):
     FINISHED = "finished"
 
 
-class Run(HasId, Base):
+class Run(MadeOnce, Base):
     """One long piece of work: apply to many, a bill run, an import. `kind` names the registered worker."""
 
     __tablename__ = "run"

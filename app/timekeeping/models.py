@@ -13,14 +13,14 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import WorkRole
 from app.clients.models import Client, Engagement
-from app.core.db import Base, Currency, HasId, HasVersion
+from app.core.db import Base, Currency, HasVersion, MadeOnce
 from app.core.db import Rate as RateColumn
 from app.documents.models import Document
 from app.jobs.models import Job, Task
 from app.people.models import Person
 
 
-class Timer(HasId, Base):
+class Timer(MadeOnce, Base):
     """A clock on a task, job or engagement; one runs per person, by the database's word. Server time.
 
     `overran` stays when one that was forgotten is paused: it never becomes an entry without being asked about.
@@ -84,7 +84,7 @@ def item_state(
     return ItemState.HELD if held else ItemState.OPEN
 
 
-class WipItem(HasId, HasVersion):
+class WipItem(MadeOnce, HasVersion):
     """What a time entry and an expense share: both are WIP, valued when recorded.
 
     `value` is what it is worth at its recorded rate while it is billable, `written` what was written on less what was
@@ -211,7 +211,7 @@ class Expense(WipItem, Base):
     )
 
 
-class Rate(HasId, HasVersion, Base):
+class Rate(MadeOnce, HasVersion, Base):
     """An hourly rate from a date on, for whatever of its columns is filled; the most specific one wins."""
 
     __tablename__ = "rate"

@@ -21,7 +21,7 @@ from app.billing.commands.issue import approve_invoice
 from app.clients.models import Engagement
 from app.core import clock
 from app.core.db import db, transaction
-from app.core.errors import NotAllowed, NotFound, Refused, Stale
+from app.core.errors import Conflict, NotAllowed, NotFound, Refused, Stale
 from app.core.ids import new_id
 from app.exchange.rates_cli import import_rates
 from app.firm.models import Entity
@@ -110,7 +110,7 @@ def test_the_same_form_sent_again_adds_once_and_with_other_facts_it_is_a_conflic
 ) -> None:
     by, rate_id = cast.actor(cast.pat), new_id()
     assert add_exchange_rate(rate_id, facts(), by=by) is add_exchange_rate(rate_id, facts(), by=by)
-    with pytest.raises(Stale, match="added a rate already, 1 USD in GBP"):
+    with pytest.raises(Conflict, match="sent before, saying something else"):
         add_exchange_rate(rate_id, facts("0.79"), by=by)
     with pytest.raises(Refused, match="from that very day already"):
         add_exchange_rate(new_id(), facts("0.79"), by=by)

@@ -21,6 +21,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity
@@ -33,14 +34,15 @@ from app.timekeeping.commands.figures import settle
 def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor) -> Invoice:
     """Void an issued bill by a credit note over all of it: the WIP stands again, payments become credit.
 
-    Returns the credit note. The same id again gives the note that is there.
+    Returns the credit note. The same id with the same facts gives the note that is there.
     """
     authorize(by, can_approve, invoice)
     if not reason.strip():
         raise Refused("Say why the bill is credited; the credit note prints it.", field="reason")
     with transaction() as session:
-        existing = session.get(Invoice, credit_id)
-        if existing is not None and existing.credits_id == invoice.id:
+        said = digest_of(invoice.id, reason)
+        existing = made_before(Invoice, credit_id, said, seen=lambda row: row.credits_id == invoice.id)
+        if existing is not None:
             return existing
         hold_bill(invoice)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
@@ -50,6 +52,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         paid = session.scalars(sa.select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)).all()
         release_allocations(invoice, by=by, books=Books(entity.id, entity.currency), reason=reason)
         note = _note_for(invoice, credit_id, reason, by=by)
+        note.made_from = said
         session.add(note)
         session.flush()
         lines = _copy_lines(invoice, note)

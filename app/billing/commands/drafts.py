@@ -34,6 +34,7 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.models import Entity
 from app.firm.taxes import Tax, tax_table
@@ -56,16 +57,16 @@ class DraftFacts:
 
 
 def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
-    """Draft a bill from open WIP. The same id again gives the draft that is there. Raises Refused when nothing is open.
+    """Draft a bill from open WIP. Raises Refused when nothing is open.
 
+    The same id with the same facts gives the draft that is there; with others it is a Conflict.
     Entries on a draft are locked; new time never joins it by itself (see `add_new_items`).
     """
     authorize(by, can_draft)
     with transaction() as session:
-        existing = session.get(Invoice, invoice_id)
+        said = digest_of(facts)
+        existing = made_before(Invoice, invoice_id, said, seen=lambda row: can_draft(by, row))
         if existing is not None:
-            if not can_draft(by, existing):
-                raise NotFound()
             return existing
         take_turns(facts.client_id)
         engagements, client, entity = _engagements(facts, by=by)
@@ -87,6 +88,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             run_id=facts.run_id,
             until_on=facts.until,
             grouping=facts.grouping,
+            made_from=said,
             terms_days=client.terms_days if client.terms_days is not None else entity.terms_days,
         )
         taxing = Taxing(tax_table(), entity, clock.today())

@@ -25,6 +25,7 @@ from app.core.actors import Actor
 from app.core.db import transaction
 from app.core.errors import NotFound, Refused, Stale
 from app.core.money import round_amount
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import amount
 from app.firm.taxes import check_tax_code
@@ -127,10 +128,12 @@ def draw(line: InvoiceLine, arrangements: Agreed) -> None:
 def add_line(
     invoice: Invoice, line_id: UUID, description: str, net: Decimal, *, by: Actor, tax_code: str | None = None
 ) -> None:
-    """Add a line that stands for no entry (a fee agreed otherwise). The same id again changes nothing."""
+    """Add a line that stands for no entry (a fee agreed otherwise). The same id with the same facts changes
+    nothing."""
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        if session.get(InvoiceLine, line_id) is not None:
+        said = digest_of(invoice.id, description, net, tax_code)
+        if made_before(InvoiceLine, line_id, said, seen=lambda row: row.invoice_id == invoice.id) is not None:
             return
         open_draft(invoice)
         if not description.strip():
@@ -149,7 +152,7 @@ def add_line(
         amount, position = round_amount(net, invoice.currency), lines[-1].position + 1
         tax = taxing.on(code, supplied_on)
         values = line_row(invoice, engagement, LineKind.TEXT, position, description.strip(), amount, tax, supplied_on)
-        session.add(InvoiceLine(**values | {"id": line_id}))
+        session.add(InvoiceLine(**values | {"id": line_id, "made_from": said}))
         recompute(invoice)
         record("billing.invoice.add_line", invoice, by=by, net=amount, currency=invoice.currency, topics=("invoices",))
 

@@ -23,6 +23,7 @@ from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.money import round_amount
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import amount as said
 from app.ledger.books import Books, books_of_entity
@@ -48,13 +49,15 @@ class PaymentFacts:
 
 
 def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payment:
-    """Record money and allocate it. The same id again gives the payment that is there. Over-payment stays as credit."""
+    """Record money and allocate it. Over-payment stays as credit.
+
+    The same id with the same facts gives the payment that is there; with others it is a Conflict.
+    """
     authorize(by, can_record_payment)
     with transaction() as session:
-        existing = session.get(Payment, payment_id)
+        said = digest_of(facts)
+        existing = made_before(Payment, payment_id, said, seen=lambda row: can_see(by, row.client_id))
         if existing is not None:
-            if not can_see(by, existing.client_id):
-                raise NotFound()
             return existing
         client = session.get(Client, facts.client_id)
         if client is None or not can_see(by, client.id):
@@ -74,6 +77,7 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
             method=facts.method,
             reference=facts.reference,
             recorded_by=by.person_id,
+            made_from=said,
         )
         # Invoices are locked before the books are held open: whoever posts takes them in that order.
         invoices, parts = _oldest_first(payment) if facts.parts is None else _named(facts.parts)

@@ -15,6 +15,7 @@ from app.billing.queries.wip import WipFilter
 from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import amount
 from app.runs.commands import Skip, start_run, works
@@ -35,10 +36,13 @@ def start_bill_run(
 ) -> Run:
     """Draft a bill for every client with open time, but for `excluded` (keys of Billable).
 
-    `found` narrows the run to some clients. The same id again gives the run that is there. With `approve` each bill
-    is issued at once.
+    `found` narrows the run to some clients. The same id with the same facts gives the run that is there. With
+    `approve` each bill is issued at once.
     """
     authorize(by, can_run_bills, approve)
+    said = digest_of(until, frozenset(excluded), grouping, approve, found)
+    if (existing := made_before(Run, run_id, said, seen=lambda row: row.kind == KIND)) is not None:
+        return existing
     chosen = [row for row in list_billable(until, seen_by=by, found=found) if row.key not in excluded]
     if not chosen:
         raise Refused("No client is left to bill up to that day.", field="until")
@@ -54,7 +58,7 @@ def start_bill_run(
         for row in chosen
     ]
     options = {"until": until.isoformat(), "grouping": grouping.value, "approve": approve}
-    return start_run(run_id, KIND, f"Bill run up to {until:%-d %B %Y}", items, by=by, options=options)
+    return start_run(run_id, KIND, f"Bill run up to {until:%-d %B %Y}", items, by=by, options=options, said=said)
 
 
 @works(KIND)

@@ -17,7 +17,7 @@ from app.billing.queries.behind import beside, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
 from app.core import clock
 from app.core.ids import new_id
-from app.core.web import Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
+from app.core.web import SAVE_AGAIN, Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
 from app.firm.models import TaxRate, percent_words
 from app.firm.queries import list_tax_rates
 
@@ -90,7 +90,8 @@ def draft_refused(invoice_id: UUID, form: Form, key: str, *, chosen: Collection[
     """
     errors = {f"{name}-{key}" if name else "": said[0] for name, said in form.errors.items()}
     if is_htmx():
-        return error_page(422, next(iter(errors.values())))
+        # The form stays as it is on the page, with the id that it had.
+        return error_page(422, next(iter(errors.values())).replace(SAVE_AGAIN, "Load the page again to add another."))
     invoice = get_invoice(invoice_id, seen_by=me())
     ticked = (item.line_id for item in items_behind(invoice, seen_by=me()) if item.id in chosen) if chosen else ()
     facts = draft_facts(invoice, opened=next(iter(ticked), None))

@@ -104,7 +104,6 @@ def create(client_id: UUID) -> Answer:
 
     if submit(form, make):
         return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"Draft for {client.name}")
-    form.id.data = str(invoice_id)
     rows, fees = _billable(client)
     return unprocessable("billing/drafts/new.html", **_offer(form, client, rows, fees, picked))
 

@@ -114,7 +114,6 @@ def create() -> Answer:
     if submit(form, save):
         said = f"1 {form.currency.data} is {number(form.rate.data)} {form.base.data}"
         return redirect_to(url_for("exchange_rates.index"), said)
-    form.id.data = str(rate_id)
     return _page(form, status=422)
 
 

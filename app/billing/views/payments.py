@@ -133,7 +133,6 @@ def create() -> Answer:
 
     if submit(form, save):
         return redirect_to(url_for("payments.show", payment_id=payment_id), "Payment recorded")
-    form.id.data = str(payment_id)
     return unprocessable("billing/payments/new.html", form=form, **_owed(form, client))
 
 

@@ -81,5 +81,4 @@ def create() -> Answer:
 
     if submit(form, start):
         return redirect_to(url_for("runs.show", run_id=run_id), "The bill run is under way")
-    form.id.data = str(run_id)
     return unprocessable("billing/runs/new.html", **_offer(form, found, form.until.data or clock.today(), left_out))

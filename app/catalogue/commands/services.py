@@ -18,6 +18,7 @@ from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 
 FIRST_STAGES = (
@@ -43,10 +44,11 @@ def create_service(
     """With stages (name, words for clients) and an empty first draft. The same id again changes nothing."""
     authorize(by, can_edit_service)
     with transaction() as session:
-        existing = session.get(Service, service_id)
+        said = digest_of(values, stages)
+        existing = made_before(Service, service_id, said)
         if existing is not None:
             return existing
-        service = Service(id=service_id, **_checked(values, None))
+        service = Service(id=service_id, made_from=said, **_checked(values, None))
         session.add(service)
         session.flush()
         session.add_all(
@@ -90,12 +92,13 @@ def duplicate_service(service: Service, template: JobTemplate, new_service_id: U
     Both are given loaded: the service with its stages, the template with its parts."""
     authorize(by, can_edit_service, service)
     with transaction() as session:
-        existing = session.get(Service, new_service_id)
+        said = digest_of(service.id, template.id)
+        existing = made_before(Service, new_service_id, said)
         if existing is not None:
             return existing
         name = _free_name(f"{service.name} (copy)")
         copy = Service(
-            id=new_service_id, name=name, code=_free_code(name), practice_area=service.practice_area,
+            id=new_service_id, made_from=said, name=name, code=_free_code(name), practice_area=service.practice_area,
             description=service.description, cadence=service.cadence,
         )
         session.add(copy)

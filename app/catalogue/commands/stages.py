@@ -13,6 +13,7 @@ from app.catalogue.policy import can_edit_service
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 
 
@@ -31,12 +32,15 @@ def add_stage(service: Service, stage_id: UUID, values: StageValues, *, by: Acto
     authorize(by, can_edit_service, service)
     with transaction() as session:
         _lock(service)
-        existing = session.get(Stage, stage_id)
+        said = digest_of(service.id, values)
+        existing = made_before(Stage, stage_id, said)
         if existing is not None:
             return existing
         _check(service, values, None)
         last = session.scalar(sa.select(sa.func.max(Stage.position)).where(Stage.service_id == service.id))
-        stage = Stage(id=stage_id, service_id=service.id, position=-1 if last is None else last, **vars(values))
+        stage = Stage(
+            id=stage_id, made_from=said, service_id=service.id, position=-1 if last is None else last, **vars(values)
+        )
         stage.position += 1
         session.add(stage)
         record("catalogue.stage.add", service, by=by, name=values.name)

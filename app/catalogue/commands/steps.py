@@ -28,6 +28,7 @@ from app.catalogue.soundness import find_path
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 
 LONGEST_ESTIMATE = dt.timedelta(hours=1000)
@@ -58,7 +59,8 @@ def add_step(
     authorize(by, can_edit_template, template)
     with transaction() as session:
         draft = open_draft(template)
-        existing = session.get(TemplateStep, step_id)
+        said = digest_of(template.id, values, key)
+        existing = made_before(TemplateStep, step_id, said)
         if existing is not None:
             return existing
         steps = _steps(draft)
@@ -67,8 +69,8 @@ def add_step(
         key = key or _free_key(values.name, {step.key for step in steps})
         _check(draft, key, values, steps)
         step = TemplateStep(
-            id=step_id, template_id=draft.id, key=key, position=1 + max((s.position for s in steps), default=-1),
-            **_columns(values),
+            id=step_id, made_from=said, template_id=draft.id, key=key,
+            position=1 + max((s.position for s in steps), default=-1), **_columns(values),
         )
         session.add(step)
         session.flush()

@@ -35,7 +35,6 @@ def add(template_id: UUID) -> Answer:
     form.prepare(template)
     form.required.data = True
     step_id = form_id(form)
-    form.id.data = str(step_id)
     follows = request.form.get("follows", "")
     form.after.data = (After("", follows),) if follows in {step.key for step in template.steps} else ()
     if submit(form, lambda: add_step(template, step_id, form.values(), by=me())):
@@ -74,7 +73,6 @@ def save(template_id: UUID) -> Answer:
     form = RequestForm()
     form.prepare(template)
     request_id = form_id(form)
-    form.id.data = str(request_id)
     saved = submit(
         form, lambda: save_request(template, request_id, form.values(), by=me(), version=form.version.number)
     )

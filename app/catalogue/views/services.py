@@ -56,7 +56,6 @@ def new() -> Answer:
 def create() -> Answer:
     form = ServiceForm()
     service_id = form_id(form)
-    form.id.data = str(service_id)
     if submit(form, lambda: create_service(service_id, form.values(), by=me())):
         draft = draft_next_version(get_service(service_id, seen_by=me()), by=me())
         return redirect_to(url_for("templates.show", template_id=draft.id), f"{form.name.data} added. Now its steps.")

@@ -25,7 +25,6 @@ def create(service_id: UUID) -> Answer:
     service = get_service(service_id, seen_by=me())
     form = StageForm()
     stage_id = form_id(form)
-    form.id.data = str(stage_id)
     if submit(form, lambda: add_stage(service, stage_id, form.values(), by=me())):
         return _back(service_id)
     return services.page(get_service(service_id, seen_by=me()), form, status=422)

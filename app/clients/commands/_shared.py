@@ -8,17 +8,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.core.db import Base, HasVersion, check_version, db, take_turn
+from app.core.db import Base, HasVersion, check_version, db
 from app.core.errors import Refused
 from app.people.models import Person
 
 Row = TypeVar("Row", bound=Base)
-
-
-def already_made(table: type[Row], row_id: UUID) -> Row | None:
-    """The row that a form with this id made before. A second press waits here until the first one is through."""
-    take_turn(row_id)
-    return db.session.get(table, row_id)
 
 
 def lock_version(row: HasVersion, version: int | None) -> None:

@@ -11,15 +11,16 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.clients.commands._shared import already_made, apply_changes, lock_version
+from app.clients.commands._shared import apply_changes, lock_version
 from app.clients.models import Arrangement, ArrangementKind, Engagement
 from app.clients.policy import can_edit_engagement
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
-from app.core.errors import NotFound, Refused
+from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.money import round_amount
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import amount
 
@@ -47,19 +48,19 @@ def first_arrangement(engagement: Engagement, facts: ArrangementFacts) -> Arrang
 def add_arrangement(
     arrangement_id: UUID, engagement: Engagement, facts: ArrangementFacts, *, by: Actor
 ) -> Arrangement:
-    """Agree something else from a day on; work before it stays billed as it was. The same id again changes nothing."""
+    """Agree something else from a day on; work before it stays billed as it was. The same id and facts again change
+    nothing."""
     authorize(by, can_edit_engagement, engagement)
     with transaction() as session:
-        existing = already_made(Arrangement, arrangement_id)
+        said = digest_of(engagement.id, facts)
+        existing = made_before(Arrangement, arrangement_id, said, seen=lambda row: row.engagement_id == engagement.id)
         if existing is not None:
-            if existing.engagement_id != engagement.id:
-                raise NotFound()
             return existing
         if facts.from_on is None:
             raise Refused("From which day on does it hold?", field="from_on")
         arrangement = Arrangement(
             id=arrangement_id, engagement_id=engagement.id, currency=engagement.currency, drawn=Decimal(0), terms={},
-            from_on=facts.from_on, **_checked(facts, engagement.currency),
+            from_on=facts.from_on, made_from=said, **_checked(facts, engagement.currency),
         )
         _refuse_same_day(arrangement)
         session.add(arrangement)

@@ -12,7 +12,7 @@ from babel.numbers import is_currency
 
 from app.activity.commands import record
 from app.clients.checks import check_email, check_tax_number, check_website, format_phone
-from app.clients.commands._shared import already_made, apply_changes, check_people, lock_version
+from app.clients.commands._shared import apply_changes, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
 from app.clients.models import ArrangementKind, Client, ClientKind, ClientStatus, Engagement
 from app.clients.names import clean_name, clean_tags, sort_key
@@ -23,6 +23,7 @@ from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.commands import next_number
 from app.firm.models import Entity, Office, SeriesKind
@@ -76,11 +77,12 @@ def create_client(client_id: UUID, facts: ClientFacts, *, by: Actor) -> Client:
     """The same id again returns the client that it made."""
     authorize(by, can_edit_client)
     with transaction() as session:
-        existing = already_made(Client, client_id)
+        said = digest_of(facts)
+        existing = made_before(Client, client_id, said)
         if existing is not None:
             return existing
         facts = checked(facts)
-        client = Client(id=client_id, sort_key=sort_key(facts.name), fields={}, **_columns(facts))
+        client = Client(id=client_id, made_from=said, sort_key=sort_key(facts.name), fields={}, **_columns(facts))
         client.code = facts.code or _free_code()
         session.add(client)
         record("clients.client.create", client, by=by, name=client.name, code=client.code)

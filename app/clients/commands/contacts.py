@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.clients.checks import check_email, format_phone
-from app.clients.commands._shared import already_made, apply_changes, lock_version, positions
+from app.clients.commands._shared import apply_changes, lock_version, positions
 from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
 from app.clients.names import clean_name, sort_key
 from app.clients.policy import can_edit_client
@@ -19,6 +19,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 
 LONGEST_ROLE = 100
@@ -48,12 +49,13 @@ def create_contact(
     """A new contact of a client; the first one of a client becomes its primary contact."""
     authorize(by, can_edit_client, client)
     with transaction() as session:
-        existing = already_made(Contact, contact_id)
+        said = digest_of(facts, client.id, standing)
+        existing = made_before(Contact, contact_id, said)
         if existing is not None:
             return existing
         name = clean_name(facts.name)
         contact = Contact(
-            id=contact_id, name=name, sort_key=sort_key(name), language=facts.language, zone=facts.zone,
+            id=contact_id, made_from=said, name=name, sort_key=sort_key(name), language=facts.language, zone=facts.zone,
             addresses=[
                 ContactAddress(kind=kind, value=value, position=at)
                 for at, (kind, value) in enumerate(_addresses(facts, client))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from babel.numbers import is_currency
 
 from app.activity.commands import record
-from app.clients.commands._shared import already_made, apply_changes, check_people, lock_version
+from app.clients.commands._shared import apply_changes, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.names import clean_name
@@ -21,6 +21,7 @@ from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.rounding import BadRounding, RoundingRule
 from app.firm.commands import next_number
@@ -58,7 +59,8 @@ def create_engagement(
     if not can_see(by, client.id):
         raise NotFound()
     with transaction() as session:
-        existing = already_made(Engagement, engagement_id)
+        said = digest_of(client.id, facts)
+        existing = made_before(Engagement, engagement_id, said)
         if existing is not None:
             return existing
         currency = (facts.currency or client.currency).upper()
@@ -69,8 +71,8 @@ def create_engagement(
         if session.get(Entity, entity_id) is None:
             raise Refused("Choose one of the firm's entities.", field="entity_id")
         engagement = Engagement(
-            id=engagement_id, client_id=client.id, number=next_number(SeriesKind.ENGAGEMENT)[0], currency=currency,
-            entity_id=entity_id, **values,
+            id=engagement_id, made_from=said, client_id=client.id, number=next_number(SeriesKind.ENGAGEMENT)[0],
+            currency=currency, entity_id=entity_id, **values,
         )
         engagement.partner_id = engagement.partner_id or client.partner_id
         engagement.manager_id = engagement.manager_id or client.manager_id

@@ -13,6 +13,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.people.models import Person
 
@@ -29,10 +30,13 @@ def raise_wall(wall_id: UUID, person: Person, around: Client | Engagement, reaso
         raise Refused(f"A reason is at most {LONGEST_REASON} characters long.", field="reason")
     side = {"client_id": around.id} if isinstance(around, Client) else {"engagement_id": around.id}
     with transaction() as session:
+        said = digest_of(person.id, side, reason)
+        if (existing := made_before(Wall, wall_id, said)) is not None:
+            return existing
         session.execute(sa.select(Person.id).where(Person.id == person.id).with_for_update(key_share=True))
         wall = session.scalar(sa.select(Wall).filter_by(person_id=person.id, **side))
         if wall is None:
-            wall = Wall(id=wall_id, person_id=person.id, reason=reason, created_at=now(), **side)
+            wall = Wall(id=wall_id, made_from=said, person_id=person.id, reason=reason, created_at=now(), **side)
             session.add(wall)
             record("clients.wall.create", wall, by=by, client_id=_client_id(around), person=person.name,
                    person_id=person.id, around=around.name, reason=reason)

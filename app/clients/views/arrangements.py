@@ -40,7 +40,6 @@ def create(engagement_id: UUID) -> Answer:
     arrangement_id = form_id(form)
     if submit(form, lambda: add_arrangement(arrangement_id, engagement, form.values(), by=me())):
         return redirect_to(url_for("engagements.show", engagement_id=engagement.id), "Agreed")
-    form.id.data = str(arrangement_id)
     return unprocessable("clients/arrangement.html", form=form, engagement=engagement, arrangement=None)
 
 

@@ -52,7 +52,6 @@ def create() -> Answer:
     client_id = form_id(form)
     if submit(form, lambda: create_client(client_id, form.values(), by=me())):
         return redirect_to(url_for("clients.show", client_id=client_id), f"{form.name.data} created")
-    form.id.data = str(client_id)
     return unprocessable("clients/new.html", form=form)
 
 

@@ -50,7 +50,6 @@ def create(client_id: UUID) -> Answer:
     contact_id = form_id(form)
     if submit(form, lambda: create_contact(contact_id, form.values(), client, form.standing(), by=me())):
         return redirect_to(url_for("clients.show", client_id=client.id, section="contacts"), f"{form.name.data} added")
-    form.id.data = str(contact_id)
     return unprocessable("clients/contact_new.html", form=form, client=client)
 
 

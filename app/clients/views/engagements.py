@@ -52,7 +52,6 @@ def create(client_id: UUID) -> Answer:
 
     if submit(form, save):
         return redirect_to(url_for("engagements.show", engagement_id=engagement_id), f"{form.name.data} opened")
-    form.id.data = str(engagement_id)
     return unprocessable("clients/engagement_new.html", form=form, client=client)
 
 

@@ -19,6 +19,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.core.queue import BULK, NOW, enqueue
 from app.core.storage import ObjectMissing, Part, StorageUnavailable, storage
@@ -79,27 +80,30 @@ def clean_name(name: str) -> str:
 
 def start_upload(
     file: NewFile, *, client_id: UUID, by: Actor, engagement_id: UUID | None = None, folder: str = "",
-    client_sees: bool = False, joined: Joined | None = None,
+    client_sees: bool = False, joined: Joined | None = None, about: UUID | None = None,
 ) -> Document:
     """The row of a file that is about to be sent in parts. Asked again with the same id, the same row.
 
-    `joined` runs in the same transaction, for the room above that ties the document to something of its own.
+    `joined` runs in the same transaction, for the room above that ties the document to something of its own: `about`.
+    Raises Conflict when the id was used for another file or another thing.
     """
     authorize(by, can_add_document, client_id, engagement_id)
     if file.size <= 0:
         raise Refused("This file is empty. Please check it on your computer and choose it again.", field="file")
     if file.size > MOST_BYTES:
         raise Refused("This file is larger than 2 GB. Please send it in parts, or compress it.", field="file")
-    existing = _own_document(file.id, client_id, by)
+    said = digest_of(file.name, file.size, client_id, about)
+    existing = _own_document(file.id, client_id, by, said)
     if existing is not None:
         return existing
     _check_room(client_id, file.size, by)
     key = f"incoming/{new_id()}"
     storage_id = storage().start_multipart(key, OCTETS)
     with transaction() as session:
-        if (existing := _made_meanwhile(file.id, client_id, by)) is not None:
+        if (existing := _made_meanwhile(file.id, client_id, by, said)) is not None:
             return existing  # the parts begun here are reaped
         document = _new_document(file, client_id, by, key, engagement_id, folder, client_sees)
+        document.made_from = said
         session.add(document)
         session.flush()
         if joined:
@@ -113,18 +117,20 @@ def start_upload(
 
 def start_plain_upload(
     file: NewFile, *, client_id: UUID, by: Actor, client_sees: bool = False, joined: Joined | None = None,
-    engagement_id: UUID | None = None, folder: str = "",
+    engagement_id: UUID | None = None, folder: str = "", about: UUID | None = None,
 ) -> Document:
     """The row of a file that a plain form will post to storage in one piece; its size is learnt on arrival."""
     authorize(by, can_add_document, client_id, engagement_id)
-    existing = _own_document(file.id, client_id, by)
+    said = digest_of(client_id, about)
+    existing = _own_document(file.id, client_id, by, said)
     if existing is not None:
         return existing
     _check_room(client_id, 0, by)
     with transaction() as session:
-        if (existing := _made_meanwhile(file.id, client_id, by)) is not None:
+        if (existing := _made_meanwhile(file.id, client_id, by, said)) is not None:
             return existing
         document = _new_document(file, client_id, by, f"incoming/{new_id()}", engagement_id, folder, client_sees)
+        document.made_from = said
         session.add(document)
         session.flush()
         if joined:
@@ -252,18 +258,19 @@ def _joined_size(document: Document, upload: Upload | None) -> int:
     return size
 
 
-def _made_meanwhile(document_id: UUID, client_id: UUID, by: Actor) -> Document | None:
+def _made_meanwhile(document_id: UUID, client_id: UUID, by: Actor, said: UUID) -> Document | None:
     """Of two who ask at once with the same id, the second finds what the first has made."""
     db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(document_id.int % (1 << 62))))
-    return _own_document(document_id, client_id, by)
+    return _own_document(document_id, client_id, by, said)
 
 
-def _own_document(document_id: UUID, client_id: UUID, by: Actor) -> Document | None:
+def _own_document(document_id: UUID, client_id: UUID, by: Actor, said: UUID) -> Document | None:
     document = db.session.scalar(sa.select(Document).where(Document.id == document_id))
     if document is None:
         return None
     if document.client_id != client_id or document.added_by != by.id:
         raise NotFound()
+    refuse_other_facts(document, said)
     return document
 
 

@@ -32,6 +32,7 @@ from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.number_format import FORMATS, usual_format
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.exchange.clients.amounts import Amounts, amounts_of
 from app.exchange.clients.compare import Action, Planned, changes_for, contact_elsewhere, new_people, plan
@@ -67,7 +68,8 @@ def keep_import(found: ClientImport, *, by: Actor) -> ClientImport:
     """Keep a file as read, so that its columns and matches can be decided on. Nothing is imported yet."""
     authorize(by, can_import)
     with transaction() as session:
-        existing = session.get(ClientImport, found.id)
+        found.made_from = digest_of(found.file_name, found.header, found.rows, found.office_id, found.portal_access)
+        existing = made_before(ClientImport, found.id, found.made_from)
         if existing is not None:
             return existing
         session.add(found)

@@ -16,6 +16,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, take_turn, transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.calendars import UnknownCalendar, calendar_for
 from app.firm.checks import check_bic, check_iban, check_tax_number
@@ -64,11 +65,12 @@ class OfficeFacts:
 def create_entity(entity_id: UUID, facts: EntityFacts, *, by: Actor) -> Entity:
     """The same id again returns the entity that it made."""
     authorize(by, can_edit_settings)
-    existing = db.session.get(Entity, entity_id)
+    said = digest_of(facts)
+    existing = made_before(Entity, entity_id, said)
     if existing is not None:
         return existing
     with transaction() as session:
-        entity = Entity(id=entity_id, **_checked(facts))
+        entity = Entity(id=entity_id, made_from=said, **_checked(facts))
         session.add(entity)
         record("firm.entity.create", entity, by=by, name=entity.name)
     return entity
@@ -94,11 +96,12 @@ def changes_bank(entity: Entity, facts: EntityFacts) -> bool:
 
 def create_office(office_id: UUID, facts: OfficeFacts, *, by: Actor) -> Office:
     authorize(by, can_edit_settings)
-    existing = db.session.get(Office, office_id)
+    said = digest_of(facts)
+    existing = made_before(Office, office_id, said)
     if existing is not None:
         return existing
     with transaction() as session:
-        office = Office(id=office_id, **_checked_office(facts))
+        office = Office(id=office_id, made_from=said, **_checked_office(facts))
         session.add(office)
         record("firm.office.create", office, by=by, name=office.name)
     return office
@@ -134,14 +137,17 @@ def add_closure(
 ) -> Closure:
     """A day on which the firm, or one office, does not work."""
     authorize(by, can_edit_settings)
-    existing = db.session.get(Closure, closure_id)
+    said = digest_of(closed_on, name, office_id)
+    existing = made_before(Closure, closure_id, said)
     if existing is not None:
         return existing
     here = Closure.office_id.is_not_distinct_from(office_id)
     if db.session.scalar(sa.select(Closure.id).where(Closure.closed_on == closed_on, here)):
         raise Refused("This day is closed already.", field="closed_on")
     with transaction() as session:
-        closure = Closure(id=closure_id, office_id=office_id, closed_on=closed_on, name=check_name(name))
+        closure = Closure(
+            id=closure_id, made_from=said, office_id=office_id, closed_on=closed_on, name=check_name(name)
+        )
         session.add(closure)
         record("firm.closure.add", closure, by=by, name=closure.name, on=closed_on, office=office_id)
     return closure

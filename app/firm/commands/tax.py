@@ -15,6 +15,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, take_turn, transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.commands.firm import check_name
 from app.firm.countries import UsualRate
@@ -39,7 +40,8 @@ def create_rate(rate_id: UUID, facts: RateFacts, *, by: Actor) -> TaxRate:
     authorize(by, can_edit_settings)
     code = _checked(facts)
     take_turn(f"firm.tax_rate {code}")
-    existing = db.session.get(TaxRate, rate_id)
+    said = digest_of(facts)
+    existing = made_before(TaxRate, rate_id, said)
     if existing is not None:
         return existing
     known = db.session.get(TaxCode, code)
@@ -49,6 +51,7 @@ def create_rate(rate_id: UUID, facts: RateFacts, *, by: Actor) -> TaxRate:
         raise Refused(f"{code} is archived; take it back into use, or give this one another code.", field="code")
     with transaction():
         rate = _add(rate_id, code, facts, is_default=not _has_default())
+        rate.made_from = said
         record("firm.tax_rate.create", rate, by=by, name=rate.name, percent=rate.percent)
     return rate
 

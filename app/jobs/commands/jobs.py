@@ -17,6 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
@@ -61,14 +62,15 @@ def create_job(new: NewJob, *, by: Actor) -> Job:
     """Make a job by hand under an engagement."""
     engagement = new.engagement
     authorize(by, can_add_job, engagement.client_id, engagement.id)
-    known = db.session.get(Job, new.id)
+    said = digest_of(new)
+    known = made_before(Job, new.id, said)
     if known is not None:
         return known
     check_holder(new.owner, engagement.client_id, engagement.id)
     _check_dates(new.starts_on or today(), new.due_on)
     with transaction():
         job = Job(
-            id=new.id, number=next_number(SeriesKind.JOB)[0], client_id=engagement.client_id,
+            id=new.id, made_from=said, number=next_number(SeriesKind.JOB)[0], client_id=engagement.client_id,
             engagement_id=engagement.id, service_id=new.service_id, stage_id=_first_stage(new.service_id),
             title=_title(new.title), starts_on=new.starts_on or today(), due_on=new.due_on,
             owner_id=new.owner.id if new.owner else by.person_id, priority=new.priority, budget=new.budget,

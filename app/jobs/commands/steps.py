@@ -15,6 +15,7 @@ from app.catalogue.models import StepKind
 from app.core.actors import Actor
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.jobs.commands.readiness import lock_jobs, settle
 from app.jobs.commands.tasks import check_holder
@@ -52,7 +53,8 @@ class TaskChange:
 def add_task(job: Job, new: NewTask, *, by: Actor) -> Task:
     """Add a step to a job; twice the same id adds it once."""
     authorize(by, can_edit_job, job)
-    known = db.session.get(Task, new.id)
+    said = digest_of(job.id, new)
+    known = made_before(Task, new.id, said)
     if known is not None:
         return known
     if not new.name.strip():
@@ -65,7 +67,7 @@ def add_task(job: Job, new: NewTask, *, by: Actor) -> Task:
         after = db.session.scalars(sa.select(Task).where(Task.id.in_(new.after), Task.job_id == job.id)).all()
         last = db.session.scalar(sa.select(sa.func.max(Task.position)).where(Task.job_id == job.id))
         task = Task(
-            id=new.id, job_id=job.id, client_id=job.client_id, engagement_id=job.engagement_id,
+            id=new.id, made_from=said, job_id=job.id, client_id=job.client_id, engagement_id=job.engagement_id,
             stage_id=new.stage_id or job.stage_id, position=(last or 0) + 1, name=new.name.strip(), kind=new.kind,
             instructions=new.instructions, assignee_id=new.assignee.id if new.assignee else None,
             estimate=new.estimate, due_on=new.due_on or job.due_on, required=new.required, priority=job.priority,

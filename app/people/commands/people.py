@@ -17,6 +17,7 @@ from app.core.clock import now, today
 from app.core.db import check_version, db, take_turn, transaction
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import ROLES, Permission, Role, authorize
 from app.delivery.commands import one_address, send_mail
 from app.firm.models import Office
@@ -57,7 +58,8 @@ def invite_person(
     """A colleague who can join by a mailed link within seven days. The same id again returns the same person."""
     authorize(by, can_edit_people)
     _check_role(by, details.role)
-    existing = db.session.get(Person, person_id)
+    said = digest_of(details, minutes)
+    existing = made_before(Person, person_id, said)
     if existing is not None:
         return existing
     email = _free_address(details.email, None)
@@ -65,7 +67,7 @@ def invite_person(
     with transaction() as session:
         _check_office(details.office_id)
         person = Person(
-            id=person_id, name=name, sort_key=sort_key(name), initials=initials_of(name), email=email,
+            id=person_id, made_from=said, name=name, sort_key=sort_key(name), initials=initials_of(name), email=email,
             role=details.role, grade=details.grade.strip()[:60], office_id=details.office_id, state=PersonState.INVITED,
         )
         session.add(person)

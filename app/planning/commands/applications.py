@@ -18,6 +18,7 @@ from app.core.bulk import insert_rows
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person
@@ -57,7 +58,8 @@ def prepare_application(
     """
     authorize(by, can_apply)
     with transaction() as session:
-        existing = session.get(Application, application_id)
+        said = digest_of(template.id, values, frozenset(client_ids))
+        existing = made_before(Application, application_id, said)
         if existing is not None:
             return existing
         _check(template, values, client_ids)
@@ -66,7 +68,7 @@ def prepare_application(
             period={"cadence": values.cadence.value, "offset_days": values.offset_days}, period_on=values.period_on,
             starts_on=values.starts_on, roles=dict(values.roles),
             repeat={"ahead_days": values.ahead_days} if values.repeat else {}, send_requests=values.send_requests,
-            started_by=by.person_id,
+            started_by=by.person_id, made_from=said,
         )
         session.add(application)
         session.flush()

@@ -91,7 +91,6 @@ def create(service_id: UUID) -> Answer:
     service, template = _published(service_id)
     form = ApplyForm()
     application_id = form_id(form)
-    form.id.data = str(application_id)
     which = _filter(request.form)
     ticked = frozenset(filter(None, map(parse_id, request.form.getlist("clients"))))
     ids = choosable_ids(which, seen_by=me()) if request.form.get("everyone") else list(ticked)

@@ -91,7 +91,7 @@ def start_item_upload(item: RequestItem, file: NewFile, *, by: Actor) -> Documen
     _check_takes_file(item, file.id)
     return start_upload(
         file, client_id=item.request.client_id, engagement_id=item.request.engagement_id, folder=item.request.name,
-        client_sees=True, by=by, joined=lambda document: _join(item, document, by),
+        client_sees=True, by=by, joined=lambda document: _join(item, document, by), about=item.id,
     )
 
 
@@ -102,7 +102,7 @@ def start_plain_item_upload(item: RequestItem, document_id: UUID, *, by: Actor) 
     return start_plain_upload(
         NewFile(document_id, item.label, 0), client_id=item.request.client_id, by=by, client_sees=True,
         engagement_id=item.request.engagement_id, folder=item.request.name,
-        joined=lambda document: _join(item, document, by),
+        joined=lambda document: _join(item, document, by), about=item.id,
     )
 
 

@@ -17,8 +17,9 @@ from app.activity.commands import record
 from app.catalogue.models import TemplateRequest
 from app.core.actors import Actor
 from app.core.db import check_version, db, transaction
-from app.core.errors import NotFound, Refused
+from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.jobs.models import Job, Task
 from app.requests.commands.sending import NobodyReachable, send_request
@@ -84,16 +85,15 @@ def specs_of(items: Sequence[dict[str, Any]]) -> tuple[ItemSpec, ...]:
 def create_request(values: NewRequest, *, by: Actor) -> ClientRequest:
     """A draft; with `send_on` one that goes out by itself in the morning of that day."""
     authorize(by, can_ask, values.client_id, values.engagement_id)
-    with transaction() as session:
-        # A second press waits here until the first one is through, and finds its row.
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(values.id.int % (1 << 62))))
-        existing = session.get(ClientRequest, values.id)
+    with transaction():
+        said = digest_of(values)
+        existing = made_before(ClientRequest, values.id, said, seen=lambda row: row.client_id == values.client_id)
         if existing is not None:
-            if existing.client_id != values.client_id:
-                raise NotFound()
             return existing
         _check(values)
-        return _add(values, by)
+        request = _add(values, by)
+        request.made_from = said
+        return request
 
 
 def _add(values: NewRequest, by: Actor) -> ClientRequest:

@@ -17,6 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.core.rounding import RoundingRule
 from app.jobs.models import Task
@@ -49,19 +50,20 @@ def record_entry(
     person_id: UUID | None = None,
     timer_id: UUID | None = None,
 ) -> TimeEntry:
-    """Record time for oneself, or for `person_id`. The same id again gives the entry that is there."""
+    """Record time for oneself, or for `person_id`. The same id with the same facts: the entry that is there."""
     authorize(by, can_record_time, person_id)
     check_facts(facts)
     with transaction() as session:
         person = session.get(Person, person_id or by.id)
         if person is None:
             raise NotFound()
+        said = digest_of(facts, person.id)
         facts, setting = setting_for(facts, person, by=by)
-        entry = TimeEntry(id=entry_id, person_id=person.id, timer_id=timer_id)
+        entry = TimeEntry(id=entry_id, person_id=person.id, timer_id=timer_id, made_from=said)
         describe(entry, facts, setting)
         value(entry, setting)
         if not _insert_once(entry):
-            return _already_there(entry_id, timer_id, person.id)
+            return _already_there(entry, said)
         move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, books=setting.books)
         record(
             "timekeeping.entry.record",
@@ -82,7 +84,7 @@ ZERO = Decimal(0)
 _SAID = (
     "id", "person_id", "timer_id", "client_id", "engagement_id", "job_id", "task_id", "worked_on", "narrative",
     "activity", "billable", "work_role", "recorded", "charged", "rounding", "rate", "rate_source", "rate_id",
-    "currency", "value", "open_value",
+    "currency", "value", "open_value", "made_from",
 )  # fmt: skip
 _FRESH = {"state": ItemState.OPEN, "hold_reason": "", "version": 1, "written": ZERO, "billed": ZERO}
 _ENTRY, _TASK = (cast(sa.Table, each.__table__) for each in (TimeEntry, Task))
@@ -118,11 +120,14 @@ def _insert_once(entry: TimeEntry) -> bool:
     return True
 
 
-def _already_there(entry_id: UUID, timer_id: UUID | None, person_id: UUID) -> TimeEntry:
-    same = sa.or_(TimeEntry.id == entry_id, sa.and_(TimeEntry.timer_id == timer_id, TimeEntry.timer_id.is_not(None)))
-    entry = db.session.scalar(sa.select(TimeEntry).where(same, TimeEntry.person_id == person_id).limit(1))
+def _already_there(new: TimeEntry, said: UUID) -> TimeEntry:
+    """What this id, or this timer, made before: a timer makes one entry, whatever its last press says."""
+    same = sa.or_(TimeEntry.id == new.id, sa.and_(TimeEntry.timer_id == new.timer_id, TimeEntry.timer_id.is_not(None)))
+    entry = db.session.scalar(sa.select(TimeEntry).where(same, TimeEntry.person_id == new.person_id).limit(1))
     if entry is None:
         raise NotFound()
+    if entry.timer_id is None:
+        refuse_other_facts(entry, said)
     return entry
 
 

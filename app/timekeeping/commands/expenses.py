@@ -16,6 +16,7 @@ from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.money import round_amount
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_upload
 from app.documents.models import Document
@@ -91,13 +92,15 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
 def record_expense(
     expense_id: UUID, facts: ExpenseFacts, *, by: Actor, person_id: UUID | None = None, document_id: UUID | None = None
 ) -> Expense:
-    """Record an expense; a billable one is WIP at net plus mark-up. The same id again gives the one that is there."""
+    """Record an expense; a billable one is WIP at net plus mark-up. The same id with the same facts gives
+    the one that is there."""
     authorize(by, can_record_time, person_id)
     with transaction() as session:
-        existing = session.get(Expense, expense_id)
+        said = digest_of(facts, person_id or by.id, document_id)
+        existing = made_before(Expense, expense_id, said, seen=lambda row: can_edit_item(by, row))
         if existing is not None:
             return existing
-        expense = Expense(id=expense_id, person_id=person_id or by.id, document_id=document_id)
+        expense = Expense(id=expense_id, person_id=person_id or by.id, document_id=document_id, made_from=said)
         books = _describe(expense, facts, by=by)
         session.add(expense)
         session.flush()
@@ -182,5 +185,6 @@ def add_receipt(expense: Expense, file: NewFile, *, by: Actor) -> Document:
         db.session.flush()
 
     return start_upload(
-        file, client_id=expense.client_id, engagement_id=expense.engagement_id, folder="Receipts", by=by, joined=join
+        file, client_id=expense.client_id, engagement_id=expense.engagement_id, folder="Receipts", by=by, joined=join,
+        about=expense.id,
     )

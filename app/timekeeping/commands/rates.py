@@ -15,6 +15,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.timekeeping.models import Rate
 from app.timekeeping.policy import can_edit_rates
@@ -41,10 +42,11 @@ def add_rate(rate_id: UUID, facts: RateFacts, *, by: Actor) -> Rate:
     if facts.amount < 0:
         raise Refused("A rate is not below zero.", field="amount")
     with transaction() as session:
-        existing = session.get(Rate, rate_id)
+        said = digest_of(facts)
+        existing = made_before(Rate, rate_id, said)
         if existing is not None:
             return existing
-        rate = Rate(id=rate_id, **vars(facts))
+        rate = Rate(id=rate_id, made_from=said, **vars(facts))
         keys = ("person_id", "grade", "work_role", "activity", "client_id", "engagement_id", "currency")
         same = sa.and_(*(getattr(Rate, key).is_not_distinct_from(getattr(facts, key)) for key in keys))
         siblings = db.session.scalars(

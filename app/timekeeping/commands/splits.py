@@ -17,6 +17,7 @@ from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.money import round_amount
+from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.ledger.books import books_of
 from app.ledger.commands import post
@@ -39,11 +40,13 @@ LONGEST = dt.timedelta(hours=24)
 
 
 def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Actor, narrative: str = "") -> TimeEntry:
-    """Take part of an unbilled entry into a second one. The same id again gives the part that is there."""
+    """Take part of an unbilled entry into a second one. The same id with the same facts gives the part
+    that is there."""
     authorize(by, can_edit_item, entry)
     with transaction() as session:
         lock(entry)
-        existing = session.get(TimeEntry, new_id)
+        said = digest_of(entry.id, taken, narrative)
+        existing = made_before(TimeEntry, new_id, said, seen=lambda row: row.split_from_id == entry.id)
         if existing is not None:
             return existing
         refuse_locked(entry)
@@ -53,6 +56,7 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
         part = TimeEntry(
             id=new_id,
             split_from_id=entry.id,
+            made_from=said,
             recorded=taken,
             charged=dt.timedelta(seconds=round(Decimal(int(entry.charged.total_seconds())) * share)),
             narrative=narrative or entry.narrative,

@@ -19,6 +19,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.timekeeping.commands.entries import record_entry
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
@@ -58,18 +59,21 @@ def is_forgotten(timer: Timer | TimerGlance) -> bool:
 def start_timer(timer_id: UUID, target: Target, *, by: Actor, note: str = "") -> Timer:
     """Start a timer; the one that runs is paused. On what today's timer of one's own is for, that one goes on.
 
-    The same id again changes nothing. Raises NotFound.
+    The same id with the same facts changes nothing. Raises NotFound.
     """
     authorize(by, can_record_time)
     with transaction() as session:
-        place = _place(target, by=by)
+        place, said = _place(target, by=by), digest_of(target, note)
         own = _timers_that_matter(timer_id, place, by=by)
         same_id = next((timer for timer in own if timer.id == timer_id), None)
         timer = same_id or next((t for t in own if t.discarded_at is None and _goes_on(t, place)), None)
+        if same_id is not None:
+            refuse_other_facts(same_id, said)
         if timer is not None and (timer is same_id or timer.running_since is not None):
             return timer
         if timer is None:
             timer = _new_timer(timer_id, place, note, by=by)
+            timer.made_from = said
             _start_new(timer, instead_of=next((each for each in own if each.running_since is not None), None))
         else:
             _pause(own)
@@ -103,12 +107,12 @@ _START = sa.text("""
         WHERE id = CAST(:running AS uuid) RETURNING id
     )
     INSERT INTO timer (id, person_id, client_id, engagement_id, job_id, task_id, note, started_at, running_since,
-                       gathered, overran)
+                       gathered, overran, made_from)
     SELECT :id, :person_id, :client_id, :engagement_id, CAST(:job_id AS uuid), CAST(:task_id AS uuid), :note,
-           :now, :now, 0, false
+           :now, :now, 0, false, :made_from
     FROM (SELECT count(*) AS number FROM held) AS first WHERE first.number >= 0
 """)
-_PLACE = ("id", "person_id", "client_id", "engagement_id", "job_id", "task_id", "note")
+_PLACE = ("id", "person_id", "client_id", "engagement_id", "job_id", "task_id", "note", "made_from")
 
 
 def _start_new(timer: Timer, *, instead_of: Timer | None) -> None:

@@ -94,12 +94,12 @@ def create() -> Answer:
     person = _whose(parse_id(form.person.data))
     # No turn is taken: whoever records the same id a second time waits in the database and finds what is there.
     entry_id = parse_id(form.id.data) or new_id()
+    form.id.data = str(entry_id)
 
     def save() -> None:
         record_entry(entry_id, form.facts(), by=me(), person_id=person.id)
 
     if not submit(form, save):
-        form.id.data = str(entry_id)
         return _refused(form, person)
     said = f"{duration(form.recorded.data)} recorded"
     on = form.worked_on.data or today()

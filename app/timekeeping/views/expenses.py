@@ -89,7 +89,6 @@ def create() -> Answer:
     expense_id = form_id(form)
     if submit(form, lambda: record_expense(expense_id, _facts(form, Decimal(0)), by=me())):
         return redirect_to(url_for("expenses.edit", expense_id=expense_id), "Expense recorded; its receipt can go here")
-    form.id.data = str(expense_id)
     return _page(form), 422
 
 

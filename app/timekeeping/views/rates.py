@@ -98,7 +98,6 @@ def create() -> Answer:
     rate_id = form_id(form)
     if submit(form, lambda: add_rate(rate_id, _facts(form), by=me())):
         return redirect_to(url_for("rates.index"), "Rate added; recorded entries keep theirs")
-    form.id.data = str(rate_id)
     return _page(form, 422)
 
 
