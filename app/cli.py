@@ -225,12 +225,38 @@ def import_rates(app: Flask, file: Path, from_on: datetime | None, **words: Any)
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--anchor", "anchors", multiple=True, metavar="ANCHOR",
+              help="Compare with an anchor in hand: POSITION:HASH, a file that holds one, or a backup.")
+@click.option("--objects", type=click.Choice(["some", "all"]), default="some",
+              help="How many stored objects to read again: 500, those read longest ago first, or every one.")
 @with_app
-def verify(app: Flask, as_json: bool) -> None:
+def verify(app: Flask, as_json: bool, anchors: tuple[str, ...], objects: str) -> None:
     """Prove that the event log, the ledger and every kept copy are what they must be."""
     from app.exchange.verify_cli import run
 
-    sys.exit(run(as_json=as_json, say=click.echo))
+    sys.exit(run(as_json=as_json, say=click.echo, anchors=anchors, all_objects=objects == "all"))
+
+
+@main.command()
+@with_app
+def anchor(app: Flask) -> None:
+    """Print where the event log ends, to be kept elsewhere: `verify --anchor` compares with it."""
+    from app.activity.queries import chain_end
+
+    end = chain_end()
+    click.echo(f"{end.position}:{end.hash}" if end.position else "Nothing is sealed yet.")
+
+
+@main.command()
+@click.argument("events", nargs=-1, required=True, type=int)
+@click.option("--reason", required=True, help="Why; it is told by an event of its own.")
+@with_app
+def erase(app: Flask, events: tuple[int, ...], reason: str) -> None:
+    """Erase the words and values of EVENTS (their numbers) for good, where the law asks for it."""
+    from app.activity.commands import erase_payloads
+    from app.core.actors import SYSTEM
+
+    click.echo(f"The words of {erase_payloads(events, reason, by=SYSTEM)} events are erased.")
 
 
 @main.command()

@@ -16,12 +16,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.activity.covers import COVERS, LEDGER, digests_of
+from app.activity.covers import COVERS, ERASED, LEDGER, digests_of
 from app.activity.models import Event, EventPayload, EventSeal, Outbox, ReaderPosition
 from app.core import live
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import at_commit, db, transaction
+from app.core.errors import Refused
+from app.core.permissions import Permission, authorize
 
 request_mark: ContextVar[tuple[str, str]] = ContextVar("request_mark", default=("", ""))
 SEAL_LOCK = 7_140_001
@@ -195,6 +197,48 @@ def record(
     told += [f"client:{client_id}"] if client_id else []
     told += [f"job:{job_id}"] if job_id else []
     live.publish(*told)
+
+
+def can_erase(by: Actor) -> bool:
+    """Who may take the words of an event away: the firm by its command line, or whoever sets the firm up."""
+    return by.is_system or by.may(Permission.SETTINGS_EDIT)
+
+
+def erase_payloads(event_ids: Iterable[int], reason: str, *, by: Actor) -> int:
+    """Erase the words and values of events, for good, and tell who did so and why. Returns how many it erased.
+
+    The digests that they kept of rows say nothing of anybody; the new event keeps them instead. An event that was
+    erased before stays as it is. Raises Refused without a reason or for an event that does not exist.
+    """
+    authorize(by, can_erase)
+    if not reason.strip():
+        raise Refused("Say why the words of these events are erased.", field="reason")
+    wanted = sorted(set(event_ids))
+    with transaction() as session:
+        rows = session.scalars(
+            sa.select(EventPayload).where(EventPayload.event_id.in_(wanted)).order_by(EventPayload.event_id)
+            .with_for_update()
+        ).all()
+        if lacking := set(wanted) - {row.event_id for row in rows}:
+            raise Refused(f"There is no event {min(lacking)}.", field="event")
+        kept: dict[str, Any] = {}
+        for row in rows:
+            if row.data is not None:
+                kept[str(row.event_id)] = {key: row.data[key] for key in (LEDGER, COVERS) if key in row.data}
+                row.data, row.erased_at = None, now()
+        if kept:
+            firm = sa.table("firm", sa.column("id"))
+            record(ERASED, _Firm(session.scalar(sa.select(firm.c.id))), by=by, reason=reason.strip(), kept=kept)
+        return len(kept)
+
+
+class _Firm:
+    """The subject of what concerns the whole log."""
+
+    __tablename__ = "firm"
+
+    def __init__(self, firm_id: UUID | None) -> None:
+        self.id = firm_id or UUID(int=0)
 
 
 def link_hash(previous: bytes, event: Any) -> bytes:

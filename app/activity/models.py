@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.actors import ActorKind
@@ -50,7 +51,7 @@ class EventPayload(Base):
         sa.BigInteger, sa.ForeignKey("event.id"), primary_key=True, autoincrement=False
     )
     salt: Mapped[bytes]
-    data: Mapped[dict[str, Any] | None]
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     erased_at: Mapped[dt.datetime | None]
 
     __table_args__ = (sa.Index("ix_event_payload_covers", "event_id", postgresql_where=sa.text("data ? 'covers'")),)

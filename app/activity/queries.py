@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import SEAL_COLUMNS, canonical, link_hash, payload_hash
+from app.activity.covers import ERASED
 from app.activity.models import Event, EventPayload, EventSeal, Outbox
 from app.core.actors import ActorKind
 from app.core.db import db
@@ -117,11 +119,45 @@ class ChainReport:
     broken: str = ""
 
 
+@dataclass(frozen=True, order=True)
+class Anchor:
+    """The end of the chain at a moment, to be kept where the database's owner cannot reach it: hash in hex."""
+
+    position: int
+    hash: str
+
+
+def chain_end() -> Anchor:
+    """Where the chain ends; position 0 while nothing is sealed."""
+    row = db.session.execute(
+        sa.select(EventSeal.position, EventSeal.hash).order_by(EventSeal.position.desc()).limit(1)
+    ).one_or_none()
+    return Anchor(row.position, bytes(row.hash).hex()) if row else Anchor(0, "")
+
+
+def first_difference(anchors: Iterable[Anchor], *, batch: int = 5_000) -> str:
+    """What is wrong by the first anchor, in order of position, that the log does not hold; empty when all do."""
+    end, waiting = chain_end().position, iter(anchors)
+    while some := list(itertools.islice(waiting, batch)):
+        rows = db.session.execute(
+            sa.select(EventSeal.position, EventSeal.hash).where(EventSeal.position.in_([a.position for a in some]))
+        )
+        found = {row.position: bytes(row.hash).hex() for row in rows}
+        for anchor in some:
+            if anchor.position > end:
+                gone = "all of it is gone" if not end else f"it ends at {end}: its end is gone"
+                return f"the log once reached position {anchor.position}, and {gone}"
+            if found.get(anchor.position) != anchor.hash:
+                return f"the log differs at position {anchor.position} from what was anchored"
+    return ""
+
+
 def verify_chain(*, batch: int = 5_000) -> ChainReport:
     """Compute every hash again, payloads included (erased ones apart), and stop at the first that differs."""
     position, previous, checked = 0, b"", 0
     columns = [*SEAL_COLUMNS, EventSeal.position, EventSeal.hash, EventPayload.salt, EventPayload.data,
                EventPayload.erased_at]
+    erased = set(db.session.scalars(_ERASED, {"kind": ERASED}))
     unsealed = db.session.scalar(sa.select(sa.func.count()).select_from(Outbox)) or 0
     while True:
         rows = db.session.execute(
@@ -132,7 +168,7 @@ def verify_chain(*, batch: int = 5_000) -> ChainReport:
         if not rows:
             break
         for row in rows:
-            fault = _fault(row, position, previous)
+            fault = _fault(row, position, previous, erased)
             if fault:
                 return ChainReport(checked, unsealed, fault)
             position, previous, checked = row.position, bytes(row.hash), checked + 1
@@ -144,7 +180,13 @@ def verify_chain(*, batch: int = 5_000) -> ChainReport:
     return ChainReport(checked, unsealed, f"event {lost} is neither sealed nor waiting to be" if lost else "")
 
 
-def _fault(row: Any, position: int, previous: bytes) -> str:
+_ERASED = sa.text("""
+    SELECT jsonb_object_keys(p.data->'kept')::bigint FROM event e JOIN event_payload p ON p.event_id = e.id
+    WHERE e.kind = :kind
+""")
+
+
+def _fault(row: Any, position: int, previous: bytes, erased: set[int]) -> str:
     where = f"link {row.position} (event {row.id})"
     if row.position != position + 1:
         return f"link {position + 1} is missing"
@@ -156,6 +198,8 @@ def _fault(row: Any, position: int, previous: bytes) -> str:
         return f"{where} has lost its payload"
     if row.erased_at is None and row.data is None:
         return f"{where} has an empty payload that was not erased"
+    if row.data is None and row.id not in erased:
+        return f"{where} had its payload erased by hand: no event tells of it"
     if row.data is not None and payload_hash(bytes(row.salt), canonical(row.data)) != bytes(row.payload_hash):
         return f"{where} has a payload that was changed"
     return ""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 
 from app.activity.covers import differences
-from app.billing.models import Invoice
-from app.core.db import db
 from app.core.proofs import Finding, proof
-from app.core.storage import ObjectMissing, StorageUnavailable, storage
 from app.ledger.proofs import asked
 
 # Recorded ± repriced ± transferred + written on − written off − billed + reversed = open: the movements of an item
@@ -230,29 +226,6 @@ def prove_totals() -> Iterator[Finding]:
         yield Finding(
             f"bill {row.number}", f"{row.net} + {row.tax} = {row.gross}, its lines {row.line_net} + {row.line_tax}"
         )
-
-
-MOST_PDFS = 500
-
-
-@proof("billing.pdfs")
-def prove_pdfs() -> Iterator[Finding]:
-    """The kept PDF of each bill has the hash that was written down; the newest 500 are read."""
-    rows = db.session.execute(
-        sa.select(Invoice.number, Invoice.pdf_key, Invoice.pdf_sha256)
-        .where(Invoice.pdf_key.is_not(None))
-        .order_by(Invoice.issued_on.desc(), Invoice.id)
-        .limit(MOST_PDFS)
-    ).all()
-    for number, key, digest in rows:
-        try:
-            if hashlib.sha256(storage().get(str(key))).digest() != digest:
-                yield Finding(f"PDF of {number}", "is not the one that was kept")
-        except ObjectMissing:
-            yield Finding(f"PDF of {number}", "is missing from storage")
-        except StorageUnavailable:
-            yield Finding("PDFs of bills", "storage cannot be reached, so they were not compared", note=True)
-            return
 
 
 @proof("billing.told")

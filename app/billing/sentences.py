@@ -113,3 +113,8 @@ def _invoice_place(subject_id: UUID) -> str:
 @place("payment")
 def _payment_place(subject_id: UUID) -> str:
     return url_for("payments.show", payment_id=subject_id)
+
+
+@sentence("billing.pdf.kept")
+def pdf_kept(data: Data) -> str:
+    return f"kept the PDF of {data['number']}"

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from app.activity.queries import Anchor
 from app.core.errors import Refused
 
 FORMAT = 2
@@ -47,14 +48,6 @@ class ObjectPart:
     size: int
     sha256: str
     type: str
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """The end of the event chain at a moment: its last position (0: nothing sealed) and that link's hash in hex."""
-
-    position: int
-    hash: str
 
 
 @dataclass(frozen=True)

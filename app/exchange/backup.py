@@ -11,14 +11,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from app.activity.queries import Anchor
 from app.config import Settings
 from app.core.clock import now
 from app.core.migration import wanted_mark
 from app.core.storage import ObjectMissing, Storage
 from app.core.stored import stored_keys
+from app.exchange.anchors import put_anchor
 from app.exchange.archive import (
     MANIFEST,
-    Anchor,
     Manifest,
     ObjectPart,
     TablePart,
@@ -92,6 +93,8 @@ def write_backup(settings: Settings, path: Path) -> Written:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
+        if chain.position:
+            put_anchor(chain, storage)
     finally:
         partial.unlink(missing_ok=True)
         engine.dispose()

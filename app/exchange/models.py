@@ -58,3 +58,15 @@ class ClientImport(MadeOnce, Base):
         sa.Index("ix_client_import_created_at", "created_at"),
         sa.CheckConstraint(sa.column("number_format").in_(FORMATS), name="number_format"),
     )
+
+
+class ObjectCheck(Base):
+    """When a stored object was last read again and compared with its digest; `found` says what was wrong."""
+
+    __tablename__ = "object_check"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    checked_at: Mapped[dt.datetime]
+    found: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (sa.Index("ix_object_check_found", "key", postgresql_where=sa.text("found <> ''")),)

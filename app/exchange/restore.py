@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from app.activity.queries import Anchor
 from app.config import Settings
 from app.core.errors import FirmamentError, Refused
 from app.core.migration import wanted_mark
 from app.core.storage import ObjectMissing, Storage
 from app.exchange.archive import (
-    Anchor,
     Counted,
     Manifest,
     ObjectPart,

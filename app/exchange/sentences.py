@@ -23,3 +23,19 @@ def import_linked(data: Data) -> str:
 @sentence("exchange.import.remove", icon="undo")
 def import_removed(data: Data) -> str:
     return f"removed {data['name']} again with its import"
+
+
+@sentence("activity.anchor.written", icon="history")
+def anchored(data: Data) -> str:
+    return f"anchored the log at position {data['position']} in storage"
+
+
+@sentence("activity.baseline.recorded", icon="history")
+def baseline(data: Data) -> str:
+    return "took down what stood before events kept digests"
+
+
+@sentence("activity.payload.erased", icon="history", quote="reason")
+def erased(data: Data) -> str:
+    count = len(data["kept"])
+    return f"erased the words of {count} event{'' if count == 1 else 's'}"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.core.proofs import run_proofs
+from app.exchange.anchors import differences_from
+from app.exchange.objects import SAMPLE, reading
 
 
-def run(*, as_json: bool, say: Callable[[str], None]) -> int:
-    """Print a line for each proof; the exit code is 1 when anything does not hold."""
+def run(*, as_json: bool, say: Callable[[str], None], anchors: Sequence[str] = (), all_objects: bool = False) -> int:
+    """Print a line for each proof and each anchor in hand; the exit code is 1 when anything does not hold."""
+    reading.set(None if all_objects else SAMPLE)
     results = list(run_proofs())
+    results += [(f"events.anchor {given[:60]}", list(differences_from(given))) for given in anchors]
     broken = sum(not finding.note for _, findings in results for finding in findings)
     if as_json:
         say(json.dumps({

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
+from app.activity.commands import SEAL_COLUMNS, canonical, link_hash, payload_hash
+from app.activity.models import Event, EventSeal
+from app.core.storage import storage
+from app.exchange.anchors import key_of, stored_anchors
 from tests.tampering.firm import House
 
 
@@ -178,4 +184,76 @@ EVENTS = [
         "DELETE FROM event_payload WHERE event_id = (SELECT min(id) FROM event WHERE subject_id = :bill1)",
         "DELETE FROM event WHERE id = (SELECT min(id) FROM event WHERE subject_id = :bill1)"), "events.chain"),
 ]
-ACTS = [*LEDGER, *BILLS, *PAYMENTS, *DOCUMENTS, *EVENTS]
+LAST = "(SELECT max(position) FROM event_seal)"
+
+
+def _end_of_the_log(house: House) -> None:
+    house.sql(
+        f"CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT event_id FROM event_seal WHERE position > {LAST} - 5",
+        "DELETE FROM event_seal WHERE event_id IN (SELECT event_id FROM gone)",
+        "DELETE FROM event_payload WHERE event_id IN (SELECT event_id FROM gone)",
+        "DELETE FROM event WHERE id IN (SELECT event_id FROM gone)",
+    )
+
+
+def _all_of_the_log(house: House) -> None:
+    house.sql("DELETE FROM event_seal", "DELETE FROM event_payload", "DELETE FROM event")
+    house.connection.execute(sa.text("DELETE FROM outbox"))
+
+
+def _written_anew(house: House) -> None:
+    """An event changed, its payload's hash made right, and every link from there on made again."""
+    house.sql(
+        "UPDATE event_payload SET data = jsonb_set(data, '{name}', '\"Other\"') WHERE event_id = "
+        "(SELECT event_id FROM event_seal WHERE position = 3)"
+    )
+    row = house.connection.execute(
+        sa.text("SELECT p.event_id, p.salt, p.data FROM event_payload p JOIN event_seal s ON s.event_id = p.event_id "
+                "WHERE s.position = 3")
+    ).one()
+    house.names["hash"] = payload_hash(bytes(row.salt), canonical(row.data))
+    house.names["changed"] = row.event_id
+    house.sql("UPDATE event SET payload_hash = :hash WHERE id = :changed")
+    previous = b""
+    rows = house.connection.execute(
+        sa.select(*SEAL_COLUMNS, EventSeal.position).join(EventSeal, EventSeal.event_id == Event.id)
+        .order_by(EventSeal.position)
+    ).all()
+    for event in rows:
+        previous = link_hash(previous, event)
+        house.names |= {"link": previous, "position": event.position}
+        house.sql("UPDATE event_seal SET hash = :link WHERE position = :position")
+
+
+def _anchors_deleted(house: House) -> None:
+    for anchor in stored_anchors():
+        house.delete(key_of(anchor))
+
+
+def _document_altered(house: House) -> None:
+    key = house.value("SELECT kept_key FROM document WHERE id = :document")
+    house.put(key, b"Dear Cleo, all is lost.")
+
+
+def _pdf_altered(house: House) -> None:
+    body = storage().get(house.names["pdf1"])
+    house.put(house.names["pdf1"], body[:-3] + bytes(3))
+
+
+def _pdf_deleted(house: House) -> None:
+    house.delete(house.names["pdf3"])
+
+
+OUTSIDE = [
+    Act("the end of the log deleted", _end_of_the_log, "events.anchors", "its end is gone"),
+    Act("all of the log deleted", _all_of_the_log, "events.anchors", "all of it is gone"),
+    Act("the log written anew from a place on", _written_anew, "events.anchors", "differs at position"),
+    Act("a payload erased by hand", (
+        "UPDATE event_payload SET data = NULL, erased_at = now() WHERE event_id = "
+        "(SELECT min(id) FROM event WHERE subject_id = :bill3)",), "events.chain", "no event tells of it"),
+    Act("the anchors deleted", _anchors_deleted, "events.anchors", "is gone"),
+    Act("a document's bytes altered at equal size", _document_altered, "objects.digests", "its bytes have changed"),
+    Act("a PDF's bytes altered", _pdf_altered, "objects.digests", "PDF of bill"),
+    Act("a PDF deleted", _pdf_deleted, "objects.digests", "is missing"),
+]
+ACTS = [*LEDGER, *BILLS, *PAYMENTS, *DOCUMENTS, *EVENTS, *OUTSIDE]

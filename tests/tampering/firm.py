@@ -31,6 +31,7 @@ from app.core.storage import storage
 from app.documents.commands.checking import check_document
 from app.documents.commands.uploads import NewFile, complete_upload, start_upload
 from app.documents.models import Document
+from app.exchange.anchors import write_anchor
 from app.ledger.commands import close_period
 from app.ledger.models import ExchangeRate
 from app.ledger.rates import ExchangeRateFacts, add_exchange_rate
@@ -171,6 +172,9 @@ def tampered_house(app: Flask, services: TestServices) -> Iterator[House]:
     make_bucket(settings)
     with app.app_context():
         cast, names = make_firm()
+        while seal_events():
+            pass
+        assert write_anchor(by=SYSTEM)
         while seal_events():
             pass
         db.session.remove()
