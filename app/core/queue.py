@@ -12,6 +12,7 @@ from flask import Flask, current_app
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from app.core.again import until_it_wins
 from app.core.db import on_commit
 
 log = structlog.get_logger()
@@ -86,9 +87,9 @@ def connection() -> redis.Redis:
 
 
 def perform(name: str, payload: dict[str, Any]) -> None:
-    """What a worker runs: the registered function in a fresh application context."""
+    """What a worker runs: the registered function in a fresh application context, again where it loses a race."""
     with current_app.app_context():
-        _works[name](**payload)
+        until_it_wins(lambda: _works[name](**payload), name=name)
 
 
 def init_app(app: Flask) -> None:

@@ -9,17 +9,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
+from app.core.again import RACES
 from app.core.db import db
 from app.core.web import Answer, broken, error_page
 
 log = structlog.get_logger()
-# What the database refuses because of somebody else's change. A null or a wrong value is nobody else's.
-_RACES = (
-    pg.UniqueViolation, pg.ForeignKeyViolation, pg.ExclusionViolation, pg.RestrictViolation, pg.DeadlockDetected,
-    pg.SerializationFailure, pg.LockNotAvailable,
-)
 # A rule that looks at other rows (an open month) may have been kept when the request began.
-_PERHAPS = (*_RACES, pg.CheckViolation)
+_PERHAPS = (*RACES, pg.CheckViolation)
 _AWAY = (pg.ConnectionException, pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.TooManyConnections)
 
 
@@ -28,7 +24,7 @@ def _again(error: Exception) -> Answer:
     first = not g.get("ran_again")
     if _is_away(error):
         return _unreachable(error)
-    if not _is_one(error, _PERHAPS if first else _RACES):
+    if not _is_one(error, _PERHAPS if first else RACES):
         return broken(error)
     db.session.rollback()
     log.warning("request.collided", endpoint=request.endpoint, again=first, error=type(error).__name__)

@@ -16,9 +16,11 @@ from app.clients.models import Arrangement, Client
 from app.core.db import db
 
 
-def take_turns(client_id: UUID) -> None:
-    """The first lock of every act on a client's bills. Time goes on being recorded: it takes another kind of lock."""
-    db.session.execute(sa.select(Client.id).where(Client.id == client_id).with_for_update(key_share=True))
+def take_turns(*client_ids: UUID) -> None:
+    """The first lock of every act on a client's bills and payments: the client's and the payer's, in order of their
+    ids. Time goes on being recorded: it takes another kind of lock."""
+    clients = sa.select(Client.id).where(Client.id.in_(client_ids)).order_by(Client.id)
+    db.session.execute(clients.with_for_update(key_share=True))
 
 
 def lock_arrangements(engagement_ids: Iterable[UUID] | sa.Select[UUID | None]) -> dict[UUID, list[Arrangement]]:

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.billing.commands.fees import take_turns
 from app.billing.commands.settling import allocation_legs, lock_invoices, lock_payment, payment_legs, settle_invoice
 from app.billing.models import Allocation, Invoice, InvoiceState, Payment, PaymentMethod
 from app.billing.open import owed
@@ -65,6 +66,7 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
         amount = round_amount(facts.amount, facts.currency)
         if amount <= 0:
             raise Refused("A payment is more than nothing.", field="amount")
+        take_turns(client.id)
         if facts.received_on > clock.today():
             raise Refused("Money is recorded when it has arrived, not before.", field="received_on")
         payment = Payment(
@@ -144,6 +146,7 @@ def allocate_payment(payment: Payment, parts: Parts | None, *, by: Actor) -> Non
     """Put credit that is left of a payment onto invoices; without `parts`, oldest due first."""
     authorize(by, can_record_payment, payment)
     with transaction():
+        take_turns(payment.client_id)
         invoices, wanted = _named(parts) if parts is not None else _oldest_first(payment)
         lock_payment(payment)
         if payment.reversed_at:

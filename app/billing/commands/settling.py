@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.amounts import spread_signed
+from app.billing.commands.fees import take_turns
 from app.billing.models import Allocation, Invoice, Payment
 from app.billing.policy import can_record_payment
 from app.core import clock
@@ -120,6 +121,7 @@ def reverse_payment(payment: Payment, reason: str, *, by: Actor) -> None:
     if not reason.strip():
         raise Refused("Say why the payment is reversed.", field="reason")
     with transaction():
+        take_turns(payment.client_id)
         invoices = lock_invoices(
             sa.select(Allocation.invoice_id).where(
                 Allocation.payment_id == payment.id, Allocation.reversed_at.is_(None)

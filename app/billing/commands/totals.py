@@ -38,7 +38,7 @@ def hold_bill(invoice: Invoice) -> dict[UUID, list[Arrangement]]:
 
     Answers what is agreed for its engagements. Raises NotFound when it is gone.
     """
-    take_turns(invoice.client_id)
+    take_turns(invoice.client_id, invoice.payer_id)
     arrangements = lock_arrangements(engagements_on(invoice))
     lock_invoice(invoice)
     return arrangements

@@ -13,7 +13,7 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.jobs.commands.lags import lag_end
-from app.jobs.commands.readiness import lock_jobs, settle
+from app.jobs.commands.readiness import hold_jobs, settle
 from app.jobs.graph import Edge, describe_cycle, find_cycle
 from app.jobs.models import Dependency, Task
 from app.jobs.policy import can_edit_job
@@ -35,7 +35,7 @@ def add_dependency(
     with transaction():
         if task.job_id != after.job_id:
             db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(CROSS_JOB_LOCK)))
-        lock_jobs({task.job_id, after.job_id})
+        hold_jobs({task.job_id, after.job_id})
         db.session.refresh(after, ["state", "done_at"])  # it may have been finished while this waited for the lock
         edges = _reachable(task, after)
         cycle = find_cycle(edges, adding=Edge(after.id, task.id, kind is DependencyKind.HARD, lag_days))
@@ -59,7 +59,7 @@ def remove_dependency(dependency: Dependency, task: Task, *, by: Actor) -> None:
     authorize(by, can_edit_job, task)
     after = db.session.get_one(Task, dependency.on_id)
     with transaction():
-        lock_jobs({task.job_id, after.job_id})
+        hold_jobs({task.job_id, after.job_id})
         if not db.session.scalar(sa.select(sa.exists().where(Dependency.id == dependency.id))):
             return
         db.session.delete(dependency)

@@ -21,7 +21,7 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
-from app.jobs.commands.readiness import lock_jobs, settle
+from app.jobs.commands.readiness import hold_jobs, settle
 from app.jobs.commands.tasks import check_holder
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import can_add_job, can_edit_job
@@ -130,7 +130,7 @@ def cancel_job(job: Job, *, because: str, by: Actor) -> None:
 def _change_status(job: Job, status: JobStatus, kind: str, *, by: Actor, because: str = "") -> None:
     authorize(by, can_edit_job, job)
     with transaction():
-        lock_jobs([job.id])
+        hold_jobs([job.id])
         db.session.refresh(job, ["status"])
         if job.status is status:
             return

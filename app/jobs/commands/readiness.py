@@ -151,6 +151,12 @@ def lock_jobs(job_ids: Collection[UUID], *, changed: Collection[UUID] = ()) -> L
     return Locked(frozenset(row.id for row in rows), any(row.lagged for row in rows))
 
 
+def hold_jobs(job_ids: Collection[UUID]) -> None:
+    """Lock the jobs with every other one that `settle` of them will look at: all at once, in the order of their ids."""
+    jobs = sorted(set(job_ids))
+    lock_jobs(jobs, changed=_leaving(jobs))
+
+
 def finish(task: Task, *, by: UUID | None) -> Finished:
     """Write a task done, ready what came after it and count its job, in one statement; its jobs are locked."""
     values = {"task": task.id, "by": by, "now": now(), "today": today()}

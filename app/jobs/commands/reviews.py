@@ -8,7 +8,7 @@ from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
-from app.jobs.commands.readiness import lock_jobs, settle
+from app.jobs.commands.readiness import hold_jobs, settle
 from app.jobs.commands.stages import fall_back
 from app.jobs.commands.tasks import put_back
 from app.jobs.models import Job, Task, TaskState
@@ -24,7 +24,7 @@ def return_task(review: Task, *, note: str, by: Actor) -> Task:
     if not note.strip():
         raise Refused("Say what is to be changed.", field="note")
     with transaction():
-        lock_jobs([review.job_id], changed=[review.id])
+        hold_jobs([review.job_id])
         db.session.refresh(review, ["state", "returns"])
         if review.state not in (TaskState.READY, TaskState.IN_REVIEW):
             raise Refused(f"“{review.name}” is {review.state.words}; there is nothing to send back.")

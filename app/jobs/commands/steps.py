@@ -17,7 +17,7 @@ from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
-from app.jobs.commands.readiness import lock_jobs, settle
+from app.jobs.commands.readiness import hold_jobs, settle
 from app.jobs.commands.tasks import check_holder
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task
 from app.jobs.policy import can_edit_job
@@ -63,7 +63,7 @@ def add_task(job: Job, new: NewTask, *, by: Actor) -> Task:
         raise Refused(f"The job is {job.status.words}; resume or reopen it first.")
     check_holder(new.assignee, job.client_id, job.engagement_id)
     with transaction():
-        lock_jobs([job.id])
+        hold_jobs([job.id])
         after = db.session.scalars(sa.select(Task).where(Task.id.in_(new.after), Task.job_id == job.id)).all()
         last = db.session.scalar(sa.select(sa.func.max(Task.position)).where(Task.job_id == job.id))
         task = Task(

@@ -19,7 +19,7 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.jobs.commands.lags import end_lags
-from app.jobs.commands.readiness import Finished, finish, lock_jobs, settle, settle_tasks, tell_assignees
+from app.jobs.commands.readiness import Finished, finish, hold_jobs, lock_jobs, settle, settle_tasks, tell_assignees
 from app.jobs.commands.stages import advance_stage, fall_back
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, TaskState
 from app.jobs.policy import can_edit_job, can_review, can_work
@@ -86,7 +86,7 @@ def reopen_task(task: Task, *, by: Actor, later: Later | None = None) -> None:
     """Open a finished or cancelled task again. Later steps that were started are kept or reset, as the person says."""
     authorize(by, can_work, task)
     with transaction():
-        lock_jobs([task.job_id], changed=[task.id])
+        hold_jobs([task.job_id])
         db.session.refresh(task, ["state"])
         if task.state not in (TaskState.DONE, TaskState.CANCELLED):
             return
@@ -123,7 +123,7 @@ def cancel_task(task: Task, *, by: Actor) -> None:
     """Take a step out of its job; what waited for it no longer does."""
     authorize(by, can_edit_job, task)
     with transaction():
-        lock_jobs([task.job_id], changed=[task.id])
+        hold_jobs([task.job_id])
         db.session.refresh(task, ["state"])
         if task.state is TaskState.CANCELLED:
             return
