@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -59,10 +60,6 @@ class RoundingRule:
                 charged = whole * step
         return max(charged, self.minimum * 60)
 
-    def charge_next(self, seconds: int, already_recorded: int) -> int:
-        """What a new entry adds where a day's time on a job is rounded as one; earlier ones keep theirs."""
-        return self.charge(already_recorded + seconds) - self.charge(already_recorded)
-
     def describe(self) -> str:
         if self.mode is RoundMode.NONE:
             words = "as recorded"
@@ -96,6 +93,31 @@ class RoundingRule:
         except ValueError as error:
             raise BadRounding(f"A rounding rule cannot have {error}.") from None
         return cls(increment, mode, minimum, per)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An entry of a day that is rounded as one. Seconds; `stays` when what is charged of it changes no more."""
+
+    recorded: int
+    charged: int
+    stays: bool = False
+
+
+def charge_as_one(rule: RoundingRule, pieces: Sequence[Piece], order: Sequence[int] = ()) -> list[int]:
+    """Seconds charged of each piece, so that together they are the rounded sum of what is recorded.
+
+    What is missing or too much falls on the pieces that do not stay, in `order`, then as they come. Where those that
+    stay are charged more than the whole, the others are charged nothing.
+    """
+    charged = [piece.charged for piece in pieces]
+    left = rule.charge(sum(piece.recorded for piece in pieces)) - sum(charged)
+    for i in dict.fromkeys((*order, *range(len(pieces)))):
+        if left and not pieces[i].stays:
+            change = max(left, -charged[i])
+            charged[i] += change
+            left -= change
+    return charged
 
 
 def _either(numbers: tuple[int, ...]) -> str:

@@ -73,6 +73,12 @@ def _(data: Data) -> str:
     return f"split {_time(data)} off a time entry of {_on(data)}"
 
 
+@sentence("timekeeping.entry.recharge", icon="time")
+def _(data: Data) -> str:
+    before, after = _time(data["before"]), _time(data["after"])
+    return f"charges {after} instead of {before} for {_on(data)}: the day’s time on the job is rounded as one"
+
+
 @sentence("timekeeping.entry.rejoin", icon="undo")
 def _(data: Data) -> str:
     return f"put {_time(data)} back into the time entry of {_on(data)} that it was taken from"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.rounding import INCREMENTS, BadRounding, RoundingRule, RoundMode, RoundPer
+from app.core.rounding import INCREMENTS, BadRounding, Piece, RoundingRule, RoundMode, RoundPer, charge_as_one
 
 RULES = st.builds(
     RoundingRule,
@@ -48,14 +48,23 @@ def test_charged_time_is_the_multiple_that_the_direction_names(rule: RoundingRul
     assert rule.charge(seconds) == (max(expected, rule.minimum * 60) if seconds else 0)
 
 
-@given(RULES, st.lists(SECONDS, max_size=8))
-def test_entries_of_a_day_rounded_as_one_add_up_to_their_rounded_sum(rule: RoundingRule, entries: list[int]) -> None:
-    recorded, charged = 0, []
-    for seconds in entries:
-        charged.append(rule.charge_next(seconds, recorded))
-        recorded += seconds
-    assert sum(charged) == rule.charge(recorded)
+@given(RULES, st.lists(st.tuples(SECONDS, SECONDS), max_size=8), st.integers(0, 7))
+def test_entries_of_a_day_rounded_as_one_add_up_to_their_rounded_sum(
+    rule: RoundingRule, entries: list[tuple[int, int]], first: int
+) -> None:
+    pieces = [Piece(recorded, charged) for recorded, charged in entries]
+    order = [first] if first < len(pieces) else []
+    charged = charge_as_one(rule, pieces, order)
+    assert sum(charged) == rule.charge(sum(recorded for recorded, _ in entries))
     assert all(share >= 0 for share in charged)
+    assert charge_as_one(rule, [Piece(p.recorded, share) for p, share in zip(pieces, charged, strict=True)]) == charged
+
+
+def test_what_stays_stays_and_the_difference_lies_on_the_rest() -> None:
+    rule = RoundingRule(15, RoundMode.UP, per=RoundPer.DAY_AND_JOB)
+    assert charge_as_one(rule, [Piece(600, 900, stays=True), Piece(900, 0)]) == [900, 900]
+    assert charge_as_one(rule, [Piece(60, 1800, stays=True), Piece(60, 900)]) == [1800, 0]
+    assert charge_as_one(rule, [Piece(600, 0), Piece(900, 0)], order=[1]) == [0, 1800]
 
 
 @given(RULES)

@@ -20,6 +20,7 @@ from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.ledger.books import Books, books_of_each
 from app.ledger.models import TransactionKind
+from app.timekeeping.commands.days import day_of, hold_days, settle_days
 from app.timekeeping.commands.entries import add_to_task
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import refuse_locked
@@ -79,7 +80,10 @@ def release_items(ids: Sequence[UUID], *, by: Actor) -> int:
 
 
 def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by: Actor) -> int:
-    """Move WIP to another engagement at the value it has. Currencies must agree. The job link is left behind."""
+    """Move WIP to another engagement at the value it has. Currencies must agree. The job link is left behind.
+
+    Where a day's time is rounded as one, the days that it leaves and joins are rounded anew.
+    """
     authorize(by, can_draft)
     reason = _reason(reason)
     with transaction() as session:
@@ -88,6 +92,10 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
             raise NotFound()
         if target.status is EngagementStatus.CLOSED:
             raise Refused(f"“{target.name}” is closed.", field="engagement_id")
+        times = [item for item in items_by_id(ids, seen_by=by).values() if isinstance(item, TimeEntry)]
+        days = [day_of(each) for each in times]
+        days += [day_of(each, engagement_id=target.id, job_id=None) for each in times]
+        hold_days(days, times)
         items = _fetch(ids, by=by)
         books = books_of_each([target.id, *(item.engagement_id for item in items)])
         for item in items:
@@ -124,6 +132,8 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
                 currency=item.currency,
                 topics=("wip",),
             )
+        session.flush()
+        settle_days(days, by=by)
         return len(items)
 
 

@@ -16,7 +16,7 @@ from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
-from app.core.errors import NotFound, Refused
+from app.core.errors import NotFound, Refused, Stale
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.core.rounding import RoundingRule
@@ -24,8 +24,9 @@ from app.jobs.models import Task
 from app.ledger.books import books_of
 from app.ledger.models import TransactionKind
 from app.people.models import Person
-from app.timekeeping.commands.figures import refuse_other_currency, settle
-from app.timekeeping.commands.locks import lock, refuse_locked
+from app.timekeeping.commands.days import Day, charge_in, day_of, entries_of, hold_days, recharge, settle_days
+from app.timekeeping.commands.figures import refuse_other_currency, settle, topics_of
+from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.valuing import (
     EntryFacts,
     Setting,
@@ -33,9 +34,7 @@ from app.timekeeping.commands.valuing import (
     describe,
     setting_for,
     take_rate,
-    take_rounding,
     take_value,
-    value,
 )
 from app.timekeeping.commands.wip import move_wip, place_of
 from app.timekeeping.models import ItemState, TimeEntry
@@ -61,7 +60,12 @@ def record_entry(
         facts, setting = setting_for(facts, person, by=by)
         entry = TimeEntry(id=entry_id, person_id=person.id, timer_id=timer_id, made_from=said)
         describe(entry, facts, setting)
-        value(entry, setting)
+        entry.rounding = setting.rounding.to_json()
+        day = day_of(entry)
+        hold_days([day])
+        others = _charge(entry, day)
+        take_rate(entry, setting)
+        take_value(entry)
         if not _insert_once(entry):
             return _already_there(entry, said)
         move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, books=setting.books)
@@ -77,7 +81,21 @@ def record_entry(
             name=setting.engagement.name,
             topics=topics_of(entry),
         )
+        recharge(others, by=by)
         return entry
+
+
+def _charge(
+    entry: TimeEntry, day: Day | None, starts_at: dt.timedelta = dt.timedelta(0)
+) -> list[tuple[TimeEntry, dt.timedelta]]:
+    """Round what is charged of the entry; answers the others of its day with what is charged of them now."""
+    if day is None:
+        rule = RoundingRule.from_json(entry.rounding)
+        entry.charged = dt.timedelta(seconds=rule.charge(int(entry.recorded.total_seconds())))
+        return []
+    beside = entries_of(day, but=entry)
+    entry.charged, *others = charge_in(entry, day, beside, starts_at=starts_at)
+    return list(zip(beside, others, strict=True))
 
 
 ZERO = Decimal(0)
@@ -131,11 +149,6 @@ def _already_there(new: TimeEntry, said: UUID) -> TimeEntry:
     return entry
 
 
-def topics_of(entry: TimeEntry) -> tuple[str, ...]:
-    """What open pages listen to when this person's time changes."""
-    return (f"person:{entry.person_id}", f"time:{entry.person_id}", "wip")
-
-
 def add_to_task(task_id: UUID | None, change: dt.timedelta) -> None:
     """Keep the task's spent time equal to the sum of its entries; whoever moves an entry off a task calls this too,
     and before moving its WIP: everybody takes the task first and the balance then."""
@@ -149,13 +162,16 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
     authorize(by, can_edit_item, entry)
     check_facts(facts)
     with transaction() as session:
-        lock(entry)
+        facts, setting = setting_for(facts, session.get_one(Person, entry.person_id), by=by)
+        old_day, day = day_of(entry), _day_to_be(entry, facts, setting)
+        hold_days([old_day, day], [entry])
+        if _day_to_be(entry, facts, setting) != day:
+            raise Stale("Somebody else changed this at that moment; look at it and try again.")
         refuse_locked(entry)
         check_version(entry, version)
-        facts, setting = setting_for(facts, session.get_one(Person, entry.person_id), by=by)
         refuse_other_currency(entry, setting.engagement)
         before, old_task, old = place_of(entry), entry.task_id, _told(entry)
-        _revalue(entry, facts, setting)
+        others = _revalue(entry, facts, setting, old_day, day)
         after = place_of(entry)
         moved = after.engagement_id != before.engagement_id
         add_to_task(old_task, -old["seconds"])
@@ -178,34 +194,62 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
             name=setting.engagement.name,
             topics=topics_of(entry),
         )
+        session.flush()
+        recharge(others, by=by)
+        if old_day != day:
+            settle_days([old_day], by=by)
         return entry
+
+
+def _rule_for(entry: TimeEntry, setting: Setting) -> dict[str, Any]:
+    """The rounding it was saved with; in another engagement, that one's."""
+    return entry.rounding if entry.engagement_id == setting.engagement.id else setting.rounding.to_json()
+
+
+def _day_to_be(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> Day | None:
+    return day_of(
+        entry,
+        worked_on=facts.worked_on,
+        engagement_id=setting.engagement.id,
+        job_id=facts.job_id,
+        billable=setting.charges and facts.billable is not False,
+        rounding=_rule_for(entry, setting),
+    )
 
 
 def _told(entry: TimeEntry) -> dict[str, Any]:
     return {"on": entry.worked_on, "seconds": entry.recorded, "narrative": entry.narrative, "value": entry.value}
 
 
-def _revalue(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> None:
-    """Describe the entry anew. A setting that changed since it was saved does not reach it by a corrected word."""
+def _revalue(
+    entry: TimeEntry, facts: EntryFacts, setting: Setting, old_day: Day | None, day: Day | None
+) -> list[tuple[TimeEntry, dt.timedelta]]:
+    """Describe the entry anew. A setting that changed since it was saved does not reach it by a corrected word.
+
+    Answers what the others of its day are charged now."""
     old_time = entry.engagement_id, entry.recorded
     old_price = entry.engagement_id, entry.worked_on, entry.activity, entry.work_role
-    was_billable, same_engagement = entry.billable, entry.engagement_id == setting.engagement.id
+    was_billable, rule = entry.billable, _rule_for(entry, setting)
+    others: list[tuple[TimeEntry, dt.timedelta]] = []
     describe(entry, facts, setting)
-    retimed = old_time != (entry.engagement_id, entry.recorded)
+    entry.rounding = rule
+    retimed = old_time != (entry.engagement_id, entry.recorded) or old_day != day
     repriced = old_price != (entry.engagement_id, entry.worked_on, entry.activity, entry.work_role)
     if retimed:
-        take_rounding(entry, RoundingRule.from_json(entry.rounding) if same_engagement else setting.rounding)
+        others = _charge(entry, day, entry.charged if old_day == day else dt.timedelta(0))
     if repriced:
         take_rate(entry, setting)
     if retimed or repriced or was_billable != entry.billable:
         take_value(entry)
+    return others
 
 
 def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> None:
     """Take an unbilled entry back. The row stays for the record; nothing shows or counts it."""
     authorize(by, can_edit_item, entry)
-    with transaction():
-        lock(entry)
+    with transaction() as session:
+        day = day_of(entry)
+        hold_days([day], [entry])
         if entry.deleted_at:
             return
         refuse_locked(entry)
@@ -225,13 +269,16 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
             value=before.amount,
             topics=topics_of(entry),
         )
+        session.flush()
+        settle_days([day], by=by)
 
 
 def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
     """Undo a deletion: the entry stands again with the value it had."""
     authorize(by, can_edit_item, entry)
-    with transaction():
-        lock(entry)
+    with transaction() as session:
+        day = day_of(entry)
+        hold_days([day], [entry])
         if entry.deleted_at is None:
             return
         if entry.rejoined_at is not None:
@@ -249,6 +296,8 @@ def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
             on=entry.worked_on,
             topics=topics_of(entry),
         )
+        session.flush()
+        settle_days([day], by=by, last=[entry.id])
 
 
 __all__ = [

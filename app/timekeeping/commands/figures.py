@@ -10,6 +10,11 @@ from app.core.wording import amount
 from app.timekeeping.models import Expense, TimeEntry, WipItem
 
 
+def topics_of(entry: TimeEntry) -> tuple[str, ...]:
+    """What open pages listen to when this person's time changes."""
+    return (f"person:{entry.person_id}", f"time:{entry.person_id}", "wip")
+
+
 def be_worth(item: WipItem, full: Decimal) -> None:
     """Be worth this if billable, else nothing; what is written and billed stays. Raises Refused when that is more."""
     item.value = full if item.billable else Decimal(0)

@@ -9,12 +9,10 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from app.activity.commands import record
 from app.core import clock
 from app.core.actors import Actor
-from app.core.db import db, transaction
+from app.core.db import transaction
 from app.core.errors import Refused
 from app.core.money import round_amount
 from app.core.once import digest_of, made_before
@@ -22,9 +20,9 @@ from app.core.permissions import authorize
 from app.ledger.books import books_of
 from app.ledger.commands import post
 from app.ledger.models import TransactionKind
-from app.timekeeping.commands.entries import topics_of
-from app.timekeeping.commands.figures import settle
-from app.timekeeping.commands.locks import lock, refuse_locked
+from app.timekeeping.commands.days import day_of, hold_days
+from app.timekeeping.commands.figures import settle, topics_of
+from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.wip import place_of, wip_legs
 from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import TimeEntry
@@ -44,7 +42,7 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
     that is there."""
     authorize(by, can_edit_item, entry)
     with transaction() as session:
-        lock(entry)
+        hold_days([day_of(entry)], [entry])
         said = digest_of(entry.id, taken, narrative)
         existing = made_before(TimeEntry, new_id, said, seen=lambda row: row.split_from_id == entry.id)
         if existing is not None:
@@ -131,7 +129,10 @@ def rejoin_entry(part: TimeEntry, *, by: Actor) -> TimeEntry:
     """
     authorize(by, can_edit_item, part)
     with transaction() as session:
-        whole = _both(part)
+        if part.split_from_id is None:
+            raise Refused("It was not taken from another entry.")
+        whole = session.get_one(TimeEntry, part.split_from_id)
+        hold_days([day_of(part)], [part, whole])
         if part.rejoined_at is not None:
             return whole
         refuse_locked(part)
@@ -170,17 +171,3 @@ def rejoin_entry(part: TimeEntry, *, by: Actor) -> TimeEntry:
             topics=topics_of(whole),
         )
         return whole
-
-
-def _both(part: TimeEntry) -> TimeEntry:
-    """Lock a part and what it was taken from, in the order of their ids; returns the latter."""
-    if part.split_from_id is None:
-        raise Refused("It was not taken from another entry.")
-    locked = db.session.scalars(
-        sa.select(TimeEntry)
-        .where(TimeEntry.id.in_([part.id, part.split_from_id]))
-        .order_by(TimeEntry.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
-    return next(entry for entry in locked if entry.id == part.split_from_id)

@@ -21,7 +21,7 @@ from app.core.clock import today
 from app.core.db import db
 from app.core.errors import NotFound, Refused
 from app.core.money import round_amount
-from app.core.rounding import RoundingRule, RoundPer
+from app.core.rounding import RoundingRule
 from app.firm.models import Entity, Firm
 from app.jobs.models import Job, Task
 from app.ledger.books import Books
@@ -175,19 +175,6 @@ def describe(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> None:
     entry.currency, entry.work_role = setting.engagement.currency, setting.work_role
 
 
-def value(entry: TimeEntry, setting: Setting) -> None:
-    """Fix rounding, rate and value onto a new entry."""
-    take_rounding(entry, setting.rounding)
-    take_rate(entry, setting)
-    take_value(entry)
-
-
-def take_rounding(entry: TimeEntry, rule: RoundingRule) -> None:
-    seconds = int(entry.recorded.total_seconds())
-    charged = rule.charge(seconds) if rule.per is RoundPer.ENTRY else rule.charge_next(seconds, _recorded_beside(entry))
-    entry.rounding, entry.charged = rule.to_json(), dt.timedelta(seconds=charged)
-
-
 def take_rate(entry: TimeEntry, setting: Setting) -> None:
     found = choose(setting.cards, setting.engagement.currency, entry.worked_on)
     entry.rate, entry.rate_source, entry.rate_id = found.amount, found.source, found.rate_id
@@ -196,22 +183,3 @@ def take_rate(entry: TimeEntry, setting: Setting) -> None:
 def take_value(entry: TimeEntry) -> None:
     """Value the entry; what has been written on or off it meanwhile stays written. Raises Refused."""
     be_worth(entry, charged_value(entry.charged, entry.rate, entry.currency))
-
-
-def _recorded_beside(entry: TimeEntry) -> int:
-    """Seconds that the same person has recorded that day on the same job."""
-    total = sa.func.coalesce(sa.func.sum(sa.cast(TimeEntry.recorded, sa.Integer)), 0)
-    with db.session.no_autoflush:
-        return int(
-            db.session.scalar(
-                sa.select(total).where(
-                    TimeEntry.person_id == entry.person_id,
-                    TimeEntry.worked_on == entry.worked_on,
-                    TimeEntry.engagement_id == entry.engagement_id,
-                    TimeEntry.job_id.is_not_distinct_from(entry.job_id),
-                    TimeEntry.deleted_at.is_(None),
-                    TimeEntry.id != entry.id,
-                )
-            )
-            or 0
-        )
