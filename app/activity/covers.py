@@ -88,7 +88,10 @@ def spelled(alias: str, table: sa.Table, columns: Iterable[str]) -> str:
 
 
 def all_but(model: type[Base], *left_out: str) -> tuple[str, ...]:
-    """The columns of a table in order of name, without some."""
+    """The columns of a table in order of name, without some: for a version that no release has written yet.
+
+    With the release they are written out, so that a column of a later one makes a version of its own.
+    """
     return tuple(sorted(column.name for column in table_of(model).columns if column.name not in left_out))
 
 

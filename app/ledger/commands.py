@@ -271,17 +271,20 @@ def close_period(month: dt.date, *, by: Actor, entity_id: UUID | None = None) ->
     through = month + relativedelta(months=1, days=-1)
     entities = sa.select(Entity.id).order_by(Entity.id)
     with transaction() as session:
-        closed = 0
+        closed: list[UUID] = []
         for each in session.scalars(entities.where(Entity.id == entity_id) if entity_id else entities).all():
             session.execute(_CLOSING_TURN, {"entity": each})
             if (closed_through(each) or dt.date.min) >= through:
                 continue
             session.add(Closing(entity_id=each, closed_through=through, closed_at=now(), closed_by=by.person_id))
-            closed += 1
+            closed.append(each)
         if not closed:
             raise Refused(f"{month:%B %Y} is closed already.", field="month")
         session.flush()
-        record("ledger.period.close", _Month(month), by=by, month=month, entity=entity_id)
+        record(
+            "ledger.period.close", _Month(month), by=by, month=month, entity=entity_id,
+            covers=[("closing", each) for each in closed],
+        )
 
 
 # Nobody posts into the books while they are being closed, and whoever has begun is waited for.

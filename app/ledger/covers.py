@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from app.activity.covers import LEDGER, Cover, Part, all_but, cover
-from app.ledger.models import ExchangeRate, LedgerTransaction, Posting, RateFile
+from app.firm.models import Entity
+from app.ledger.models import Closing, ExchangeRate, LedgerTransaction, Posting, RateFile
 
 POSTED = cover(
     Cover(
@@ -53,5 +54,18 @@ cover(
                 "p.id",
             ),
         ),
+    )
+)
+# Through which day the books of an entity are closed, and by whom.
+cover(
+    Cover(
+        kind="closing",
+        version=1,
+        called="closing of the books of",
+        model=Entity,
+        columns=("id",),
+        name="x.name",
+        where="EXISTS (SELECT FROM closing c WHERE c.entity_id = x.id)",
+        parts=(Part(Closing, all_but(Closing), "FROM closing p WHERE p.entity_id = x.id", "p.closed_through"),),
     )
 )

@@ -162,3 +162,4 @@ def prove_told() -> Iterator[Finding]:
     yield from posted_differences()
     yield from differences("exchange_rate")
     yield from differences("rate_file")
+    yield from differences("closing")

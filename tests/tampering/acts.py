@@ -85,11 +85,20 @@ LEDGER = [
         "ledger.sums"),
     Act("an exchange rate", ("UPDATE exchange_rate SET rate = 0.9 WHERE id = :rate",), "ledger.told", "exchange rate"),
 ]
+PERIODS = [
+    Act("a period reopened", ("DELETE FROM closing WHERE entity_id = :entity",), "ledger.told", "closing"),
+    Act("a period closed by another", ("UPDATE closing SET closed_by = :sam WHERE entity_id = :entity",),
+        "ledger.told", "closing"),
+    Act("a period closed by hand", (
+        "INSERT INTO closing (entity_id, closed_through, closed_at, closed_by) VALUES (:entity, "
+        "(date_trunc('month', now()) + interval '1 month - 1 day')::date, now(), :pat)",), "ledger.told", "closing"),
+]
 BILLS = [
     Act("the text of a line", ("UPDATE invoice_line SET description = 'Other work' WHERE invoice_id = :bill1",),
         "billing.told"),
     Act("a tax percent", ("UPDATE invoice_line SET tax_percent = 5 WHERE invoice_id = :bill1",), "billing.told"),
-    Act("a line's price", ("UPDATE invoice_line SET unit_price = unit_price + 1 WHERE invoice_id = :bill1",),
+    Act("a line's price", ("UPDATE invoice_line SET unit_price = unit_price * 2, quantity = quantity / 2 "
+                             "WHERE invoice_id = :bill1",),
         "billing.told"),
     Act("a line gone and its net on another", (
         "UPDATE invoice_line SET position = position + 5 WHERE invoice_id = :bill1",), "billing.told"),
@@ -256,4 +265,4 @@ OUTSIDE = [
     Act("a PDF's bytes altered", _pdf_altered, "objects.digests", "PDF of bill"),
     Act("a PDF deleted", _pdf_deleted, "objects.digests", "is missing"),
 ]
-ACTS = [*LEDGER, *BILLS, *PAYMENTS, *DOCUMENTS, *EVENTS, *OUTSIDE]
+ACTS = [*LEDGER, *PERIODS, *BILLS, *PAYMENTS, *DOCUMENTS, *EVENTS, *OUTSIDE]

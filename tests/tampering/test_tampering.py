@@ -18,7 +18,8 @@ pytestmark = pytest.mark.real
 A_FEW = (
     "another account in balance", "a payment removed and the sums rebuilt", "the first bill of the series deleted",
     "the printed facts", "the rate of billed work", "a document's digest",
-    "the end of the log deleted", "the log written anew from a place on", "a payload erased by hand",
+    "the end of the log deleted", "a period reopened",
+    "the log written anew from a place on", "a payload erased by hand",
     "a document's bytes altered at equal size",
 )  # fmt: skip
 
