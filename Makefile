@@ -6,7 +6,7 @@ READY := .venv/.complete
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fmt
+.PHONY: help setup run test check soak bench fmt
 
 help: ## what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -34,7 +34,10 @@ check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick te
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
-	@exec $(PY) -m pytest -q -n 2 -m "not slow and not browser and not real" $(TESTS)
+	@exec $(PY) -m pytest -q -n 2 -m "not slow and not browser and not real and not soak" $(TESTS)
+
+soak: $(READY) ## hours of random histories and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories)
+	@FIRMAMENT_EXAMPLES=$${FIRMAMENT_EXAMPLES:-10000} exec $(PY) -m pytest -q -n 2 -m soak $(TESTS)
 
 bench: $(READY) ## measure; the table goes to the screen and to var/bench.json (SIZES=100,1000)
 	@exec $(PY) -m tests.bench
