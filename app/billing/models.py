@@ -253,7 +253,7 @@ class PaymentMethod(enum.StrEnum):
 
 
 class Payment(MadeOnce, HasVersion, Base):
-    """Money received from a payer. What is not allocated is credit."""
+    """Money received from a payer. What is not allocated is credit. Undone by reversing its transaction."""
 
     __tablename__ = "payment"
 
@@ -267,6 +267,7 @@ class Payment(MadeOnce, HasVersion, Base):
     recorded_by: Mapped[UUID | None]
     reversed_at: Mapped[dt.datetime | None]
     reversed_reason: Mapped[str] = mapped_column(default="")
+    transaction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger_transaction.id"), unique=True)
 
     client: Mapped[Client] = relationship(lazy="raise")
 
@@ -277,7 +278,7 @@ class Payment(MadeOnce, HasVersion, Base):
 
 
 class Allocation(HasId, Base):
-    """How much of a payment went to which invoice, and when."""
+    """How much of a payment went to which invoice, and when. Undone by reversing its transaction."""
 
     __tablename__ = "allocation"
 
@@ -286,6 +287,7 @@ class Allocation(HasId, Base):
     amount: Mapped[Decimal]
     allocated_on: Mapped[dt.date]
     reversed_at: Mapped[dt.datetime | None]
+    transaction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger_transaction.id"), unique=True)
 
     __table_args__ = (
         sa.Index("ix_allocation_invoice_id", "invoice_id"),

@@ -113,6 +113,17 @@ _CREDIT = sa.text("""
     WHERE coalesce(c.amount, 0) + coalesce(a.amount, 0) <> CASE WHEN y.reversed_at IS NULL THEN y.amount ELSE 0 END
     LIMIT 100
 """)
+_BASE = sa.text("""
+    SELECT account, coalesce(invoice_id, payment_id) AS id, sum(base_amount) AS off FROM (
+        SELECT account, CASE account WHEN 'receivable' THEN invoice_id END AS invoice_id,
+               CASE account WHEN 'receivable' THEN NULL ELSE payment_id END AS payment_id, amount, base_amount
+        FROM posting WHERE account IN ('receivable', 'credit', 'bank')) side
+    GROUP BY account, invoice_id, payment_id HAVING sum(amount) = 0 AND sum(base_amount) <> 0 LIMIT 100
+""")
+_UNMADE = sa.text("""
+    SELECT 'payment' AS what, id FROM payment WHERE transaction_id IS NULL
+    UNION ALL SELECT 'allocation', id FROM allocation WHERE transaction_id IS NULL LIMIT 100
+""")
 _GAPS = sa.text("""
     WITH given AS (
         SELECT i.entity_id, s.kind, s.prefix, s.next_value, count(*) AS bills,
@@ -205,6 +216,15 @@ def prove_allocations() -> Iterator[Finding]:
         yield Finding(
             f"payment {row.id}", f"of {row.amount}: {row.allocated} allocated and {row.credit} credit do not make it"
         )
+
+
+@proof("billing.base")
+def prove_base() -> Iterator[Finding]:
+    """What is closed in its currency is closed in base: bills, credit and money of payments; each names its act."""
+    for row in asked(_BASE):
+        yield Finding(f"{row.account} of {row.id}", f"is closed, and {row.off} stands on it in base")
+    for row in asked(_UNMADE):
+        yield Finding(f"{row.what} {row.id}", "names no transaction of its own")
 
 
 @proof("billing.numbers")

@@ -37,7 +37,8 @@ KEPT = frozenset({Account.WIP, Account.RECEIVABLE, Account.CREDIT})
 class Leg:
     """One side of a transaction: debit positive, credit negative, in the transaction's currency.
 
-    `aged_on` is the day that the amount ages from: the work date for WIP, the due date for receivables.
+    `aged_on` is the day that the amount ages from: the work date for WIP, the due date for receivables. Without
+    `base_amount` the transaction's exchange rate gives it; an amount in base may stand without one in the currency.
     """
 
     account: Account
@@ -48,6 +49,7 @@ class Leg:
     payment_id: UUID | None = None
     item_id: UUID | None = None
     aged_on: dt.date | None = None
+    base_amount: Decimal | None = None
 
 
 _POST = sa.text(f"""
@@ -120,7 +122,7 @@ def post(
     looked up. Returns its id, None when nothing was left to post. Raises Refused without a rate.
     """
     authorize(by, can_post)
-    legs = [leg for leg in legs if leg.amount]
+    legs = [leg for leg in legs if leg.amount or leg.base_amount]
     if not legs:
         return None
     if any(sum(leg.amount for leg in legs if leg.account.book is book) for book in Book):
@@ -212,18 +214,20 @@ def gather_account_balances(*, by: Actor) -> bool:
 
 
 def _in_base(legs: Sequence[Leg], rate: Decimal, base: str) -> list[Decimal]:
-    """The amounts in base currency; in each book the last one takes the rounding, so that they balance too."""
-    if rate == 1:
-        return [leg.amount for leg in legs]
-    converted = [round_amount(leg.amount * rate, base) for leg in legs]
+    """The amounts in base currency; in each book the last converted one takes the rounding, so that they balance."""
+    given = [leg.base_amount for leg in legs]
+    converted = [round_amount(leg.amount * rate, base) if rate != 1 else leg.amount for leg in legs]
+    amounts = [own if own is not None else found for own, found in zip(given, converted, strict=True)]
     for book in {leg.account.book for leg in legs}:
         own = [i for i, leg in enumerate(legs) if leg.account.book is book]
-        converted[own[-1]] -= sum(converted[i] for i in own)
-    return converted
+        free = [i for i in own if given[i] is None]
+        if free:
+            amounts[free[-1]] -= sum(amounts[i] for i in own)
+    return amounts
 
 
 def reverse(transaction_id: int, *, by: Actor, source: Any, reason: str, on: dt.date | None = None) -> int | None:
-    """Append the opposite of a transaction in its books and at the rate it had, dated in the open period.
+    """Append the opposite of a transaction in its books, to the last base unit, dated in the open period.
 
     The database refuses a second reversal of the same one.
     """
@@ -242,6 +246,7 @@ def reverse(transaction_id: int, *, by: Actor, source: Any, reason: str, on: dt.
             payment_id=p.payment_id,
             item_id=p.item_id,
             aged_on=p.aged_on,
+            base_amount=-p.base_amount,
         )
         for p in rows
     ]

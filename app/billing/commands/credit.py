@@ -10,7 +10,7 @@ from app.activity.commands import record
 from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id
 from app.billing.commands.numbering import give_number
-from app.billing.commands.settling import release_allocations, settle_invoice
+from app.billing.commands.settling import close_in_base, release_allocations, settle_invoice
 from app.billing.commands.totals import hold_bill, lines_of
 from app.billing.facts import facts_of
 from app.billing.models import Allocation, Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState
@@ -25,9 +25,8 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity
-from app.ledger.books import Books
 from app.ledger.commands import hold_open, reverse
-from app.ledger.models import LedgerTransaction
+from app.ledger.models import Account, LedgerTransaction
 from app.timekeeping.commands.figures import settle
 
 
@@ -50,7 +49,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         hold_open(invoice.entity_id)  # before the series of numbers is held: who posts holds the books first
         entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)
         paid = session.scalars(sa.select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)).all()
-        release_allocations(invoice, by=by, books=Books(entity.id, entity.currency), reason=reason)
+        release_allocations(invoice, by=by, reason=reason)
         note = _note_for(invoice, credit_id, reason, by=by)
         note.made_from = said
         session.add(note)
@@ -77,6 +76,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         invoice.state, invoice.send_wanted_by = InvoiceState.VOID, None
         session.flush()
         keep_drawn(line.arrangement_id for line in lines)
+        close_in_base(invoice, Account.RECEIVABLE, by=by)
         settle_invoice(invoice.id)
         record(
             "billing.invoice.credit",

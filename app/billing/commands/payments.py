@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.commands.fees import take_turns
-from app.billing.commands.settling import allocation_legs, lock_invoices, lock_payment, payment_legs, settle_invoice
+from app.billing.commands.settling import (
+    allocation_legs,
+    lock_invoices,
+    lock_payment,
+    payment_legs,
+    rate_of,
+    settle_invoice,
+)
 from app.billing.models import Allocation, Invoice, InvoiceState, Payment, PaymentMethod
 from app.billing.open import owed
 from app.billing.policy import can_record_payment
@@ -87,7 +94,7 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
         session.add(payment)
         session.flush()
         books = books_of_entity(facts.entity_id)
-        post(
+        payment.transaction_id = post(
             TransactionKind.PAID,
             payment_legs(payment),
             by=by,
@@ -191,6 +198,7 @@ def _allocate(
     on: dt.date,
 ) -> list[str]:
     """Post each part on its locked invoice, not before that was issued. Answers the numbers of the invoices."""
+    assert payment.transaction_id is not None
     locked = {invoice.id: invoice for invoice in invoices}
     rounded = [(invoice_id, round_amount(part, payment.currency)) for invoice_id, part in parts]
     if any(part <= 0 for _, part in rounded):
@@ -215,17 +223,21 @@ def _allocate(
                 field="parts",
             )
         day = max(on, invoice.issued_on or on)
-        post(
+        made = post(
             TransactionKind.ALLOCATED,
-            allocation_legs(payment, invoice, part),
+            allocation_legs(payment, invoice, part, books.currency),
             by=by,
             currency=payment.currency,
             books=books,
             source=payment,
             happened_on=day,
+            rate=rate_of(payment.transaction_id),
         )
         db.session.add(
-            Allocation(id=new_id(), payment_id=payment.id, invoice_id=invoice.id, amount=part, allocated_on=day)
-        )
+            Allocation(
+                id=new_id(), payment_id=payment.id, invoice_id=invoice.id, amount=part, allocated_on=day,
+                transaction_id=made,
+            )
+        )  # fmt: skip
         settle_invoice(invoice.id)
     return [str(locked[invoice_id].number) for invoice_id, _ in rounded]

@@ -18,11 +18,12 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.money import round_amount
 from app.core.permissions import authorize
-from app.ledger.books import Books, books_of_entity
-from app.ledger.commands import Leg, post
-from app.ledger.models import Account, Posting, TransactionKind
-from app.ledger.queries import rate_on
+from app.ledger.books import books_of_entity
+from app.ledger.commands import Leg, hold_open, post, reverse
+from app.ledger.models import Account, LedgerTransaction, Posting, TransactionKind
+from app.ledger.queries import Exchange
 
 ZERO = Decimal(0)
 
@@ -42,40 +43,106 @@ def settle_invoice(invoice_id: UUID) -> None:
         db.session.refresh(loaded, ["open_amount"])
 
 
-def allocation_legs(payment: Payment, invoice: Invoice, part: Decimal) -> list[Leg]:
-    """Credit of the payer becomes payment of an invoice, of each engagement on it by what it has open."""
-    parts = _by_engagement(part, Posting.invoice_id == invoice.id, currency=invoice.currency)
-    return _allocation_legs(payment, invoice, parts)
+def allocation_legs(payment: Payment, invoice: Invoice, part: Decimal, base: str) -> list[Leg]:
+    """Credit of the payer becomes payment of an invoice, of each engagement on it by what it has open.
 
-
-def _allocation_legs(payment: Payment, invoice: Invoice, parts: dict[UUID | None, Decimal]) -> list[Leg]:
+    Each side leaves at what it stands at in base, so that what is closed in its currency is closed in base; what the
+    two rates make of it is the firm's gain or loss, in base alone.
+    """
     key: dict[str, Any] = {"client_id": invoice.payer_id, "invoice_id": invoice.id, "payment_id": payment.id}
-    legs = [Leg(account=Account.CREDIT, amount=sum(parts.values(), ZERO), aged_on=payment.received_on, **key)]
-    for engagement_id, part in parts.items():
-        legs.append(
-            Leg(account=Account.RECEIVABLE, amount=-part, aged_on=invoice.due_on, engagement_id=engagement_id, **key)
+    [(_, credit, credit_base)] = _standing(Account.CREDIT, Posting.payment_id == payment.id, apart=False)
+    legs = [
+        Leg(
+            account=Account.CREDIT,
+            amount=part,
+            aged_on=payment.received_on,
+            base_amount=-_share(-part, credit, credit_base, base),
+            **key,
         )
-    return legs
+    ]
+    owed = _standing(Account.RECEIVABLE, Posting.invoice_id == invoice.id)
+    parts = spread_signed(part, [amount for _, amount, _ in owed], invoice.currency)
+    for (engagement_id, amount, amount_base), each in zip(owed, parts, strict=True):
+        legs.append(
+            Leg(
+                account=Account.RECEIVABLE,
+                amount=-each,
+                aged_on=invoice.due_on,
+                engagement_id=engagement_id,
+                base_amount=-_share(each, amount, amount_base, base),
+                **key,
+            )
+        )
+    off = sum((leg.base_amount or ZERO for leg in legs), ZERO)
+    return [*legs, Leg(account=Account.GAIN_LOSS, amount=ZERO, base_amount=-off, **key)]
 
 
-def _by_engagement(part: Decimal, *posted: sa.ColumnElement[bool], currency: str) -> dict[UUID | None, Decimal]:
-    """Spread a part over engagements by the sums of these receivable postings; all of it leaves nothing on any."""
-    amount = sa.func.sum(Posting.amount)
+def _share(part: Decimal, whole: Decimal, whole_base: Decimal, base: str) -> Decimal:
+    """What a part of an amount stands at in base; the whole of it, at exactly all that is left."""
+    return whole_base if part == whole else round_amount(whole_base * part / whole, base)
+
+
+def _standing(
+    account: Account, *posted: sa.ColumnElement[bool], apart: bool = True
+) -> list[tuple[UUID | None, Decimal, Decimal]]:
+    """What stands on an account, by engagement or together: in its currency and in base."""
+    amount, group = sa.func.sum(Posting.amount), Posting.engagement_id if apart else sa.null()
     rows = db.session.execute(
-        sa.select(Posting.engagement_id, amount)
-        .where(Posting.account == Account.RECEIVABLE, *posted)
-        .group_by(Posting.engagement_id)
+        sa.select(group, amount, sa.func.sum(Posting.base_amount))
+        .where(Posting.account == account, *posted)
+        .group_by(*([group] if apart else []))
         .having(amount != 0)
         .order_by(sa.func.min(Posting.transaction_id), sa.func.min(Posting.line))
     ).all()
-    parts = spread_signed(part, [amount for _, amount in rows], currency)
-    return {engagement_id: each for (engagement_id, _), each in zip(rows, parts, strict=True)}
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def close_in_base(source: Payment | Invoice, account: Account, *, by: Actor) -> None:
+    """Where an account has come to nothing in its currency but not in base, the rest is gain or loss.
+
+    Acts of old may have left it so: they were taken back at another rate than they were made with.
+    """
+    column = Posting.payment_id if isinstance(source, Payment) else Posting.invoice_id
+    amount, off, first = db.session.execute(
+        sa.select(sa.func.sum(Posting.amount), sa.func.sum(Posting.base_amount), sa.func.min(Posting.transaction_id))
+        .where(Posting.account == account, column == source.id)
+    ).one()
+    if amount != 0 or not off:
+        return
+    key: dict[str, Any] = {
+        "client_id": source.client_id if isinstance(source, Payment) else source.payer_id, column.key: source.id,
+    }  # fmt: skip
+    post(
+        TransactionKind.ALLOCATED,
+        [
+            Leg(account=account, amount=ZERO, base_amount=-off, **key),
+            Leg(account=Account.GAIN_LOSS, amount=ZERO, base_amount=off, **key),
+        ],
+        by=by,
+        currency=source.currency,
+        books=books_of_entity(source.entity_id),
+        source=source,
+        happened_on=clock.today(),
+        rate=rate_of(first),
+    )
+
+
+def rate_of(transaction_id: int) -> Exchange:
+    """The exchange rate that a transaction was posted with."""
+    rate, rate_id = db.session.execute(
+        sa.select(Posting.base_rate, LedgerTransaction.exchange_rate_id)
+        .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        .where(Posting.transaction_id == transaction_id)
+        .limit(1)
+    ).one()
+    return Exchange(rate, rate_id)
 
 
 def release_allocations(
-    invoice: Invoice, *, by: Actor, books: Books, reason: str, payment: Payment | None = None
+    invoice: Invoice, *, by: Actor, reason: str, payment: Payment | None = None
 ) -> Decimal:
-    """Take allocations off an invoice (those of one payment, or all); the money is credit again. Returns the amount."""
+    """Reverse the allocations to an invoice (those of one payment, or all); the money is credit again, at the rate it
+    had. Returns the amount."""
     statement = (
         sa.select(Allocation, Payment)
         .join(Payment, Payment.id == Allocation.payment_id)
@@ -86,19 +153,7 @@ def release_allocations(
         statement = statement.where(Allocation.payment_id == payment.id)
     released = ZERO
     for allocation, paid in db.session.execute(statement.with_for_update(of=Allocation)).all():
-        taken = Posting.invoice_id == invoice.id, Posting.payment_id == paid.id
-        parts = _by_engagement(-allocation.amount, *taken, currency=invoice.currency)
-        post(
-            TransactionKind.ALLOCATED,
-            _allocation_legs(paid, invoice, parts),
-            by=by,
-            currency=paid.currency,
-            books=books,
-            source=paid,
-            happened_on=clock.today(),
-            reason=reason,
-            rate=rate_on(paid.currency, books.currency, allocation.allocated_on),
-        )
+        reverse(_made(allocation), by=by, source=paid, reason=reason)
         allocation.reversed_at = now()
         released += allocation.amount
     if released:
@@ -106,12 +161,19 @@ def release_allocations(
     return released
 
 
-def payment_legs(payment: Payment, sign: int = 1) -> list[Leg]:
+def _made(row: Payment | Allocation) -> int:
+    """The transaction that a payment or an allocation made."""
+    if row.transaction_id is None:
+        raise LookupError(f"{row.__tablename__} {row.id} has no transaction of its own to reverse.")
+    return row.transaction_id
+
+
+def payment_legs(payment: Payment) -> list[Leg]:
     """Money in the bank that is the payer's credit until it is allocated."""
     key: dict[str, Any] = {"client_id": payment.client_id, "payment_id": payment.id, "aged_on": payment.received_on}
     return [
-        Leg(account=Account.BANK, amount=payment.amount * sign, **key),
-        Leg(account=Account.CREDIT, amount=-payment.amount * sign, **key),
+        Leg(account=Account.BANK, amount=payment.amount, **key),
+        Leg(account=Account.CREDIT, amount=-payment.amount, **key),
     ]
 
 
@@ -130,20 +192,12 @@ def reverse_payment(payment: Payment, reason: str, *, by: Actor) -> None:
         lock_payment(payment)
         if payment.reversed_at:
             return
-        books = books_of_entity(payment.entity_id)
+        hold_open(payment.entity_id)
         for invoice in invoices:
-            release_allocations(invoice, by=by, books=books, reason=reason, payment=payment)
-        post(
-            TransactionKind.PAID,
-            payment_legs(payment, -1),
-            by=by,
-            currency=payment.currency,
-            books=books,
-            source=payment,
-            happened_on=clock.today(),
-            reason=reason,
-            rate=rate_on(payment.currency, books.currency, payment.received_on),
-        )
+            release_allocations(invoice, by=by, reason=reason, payment=payment)
+        reverse(_made(payment), by=by, source=payment, reason=reason)
+        for account in (Account.BANK, Account.CREDIT):
+            close_in_base(payment, account, by=by)
         payment.reversed_at, payment.reversed_reason = now(), reason.strip()
         record(
             "billing.payment.reverse",

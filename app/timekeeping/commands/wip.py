@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from app.core.actors import Actor
@@ -35,7 +36,7 @@ def place_of(item: Item) -> Place:
 def wip_legs(place: Place, sign: int = 1) -> list[Leg]:
     """WIP against its memo contra for one item's value."""
     amount = place.amount * sign
-    key = {"client_id": place.client_id, "engagement_id": place.engagement_id, "item_id": place.item_id}
+    key: dict[str, Any] = {"client_id": place.client_id, "engagement_id": place.engagement_id, "item_id": place.item_id}
     return [
         Leg(account=Account.WIP, amount=amount, aged_on=place.worked_on, **key),
         Leg(account=Account.WIP_MEMO, amount=-amount, aged_on=place.worked_on, **key),
