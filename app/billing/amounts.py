@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
-from app.billing.models import InvoiceItem, InvoiceLine, LineKind, TaxMode, Treatment
+from app.billing.models import InvoiceItem, InvoiceLine, LineKind, Rest, TaxMode, Treatment
 from app.core.money import round_amount, split, unit
 from app.firm.models import TaxTreatment
 
@@ -103,11 +103,39 @@ def spread_signed(total: Decimal, amounts: Sequence[Decimal], currency: str) -> 
     return [part * step for part in parts]
 
 
+@dataclass(frozen=True)
+class Share:
+    """What a bill does with an entry: billed + carried = its open value + written (on +, off −)."""
+
+    billed: Decimal
+    written: Decimal
+    carried: Decimal
+
+    def give(self, row: InvoiceItem) -> None:
+        row.billed, row.written, row.carried = self.billed, self.written, self.carried
+
+
+def share_of(value: Decimal, billed: Decimal, rest: Rest) -> Share:
+    """Bill so much of an entry; what is left of its value is written off or carried, more than its value written on."""
+    carried = max(value - billed, ZERO) if rest is Rest.CARRY else ZERO
+    return Share(billed, billed + carried - value, carried)
+
+
+def treated(value: Decimal, treatment: Treatment) -> Share:
+    """What a bill does with an entry as a whole."""
+    return {
+        Treatment.BILL: Share(value, ZERO, ZERO),
+        Treatment.WRITE_OFF: Share(ZERO, -value, ZERO),
+        Treatment.LATER: Share(ZERO, ZERO, value),
+    }[treatment]
+
+
 def needs_reason(lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> bool:
-    """Whether any entry is billed at other than its value, but for a fixed fee, which is its own reason."""
-    fixed = {line.id for line in lines if line.kind is LineKind.FIXED}
-    return any(
-        row.treatment is Treatment.WRITE_OFF or (row.billed != row.value and row.line_id not in fixed)
-        for row in rows
-        if row.treatment is not Treatment.LATER
+    """Whether somebody has to say why: an entry is written on or off, a fee is not billed as it was agreed.
+
+    What the time under a fixed fee is worth beside it is the fee's own reason.
+    """
+    fixed = {line.id: line for line in lines if line.kind is LineKind.FIXED}
+    return any(line.net != line.drawn for line in fixed.values()) or any(
+        row.treatment is Treatment.WRITE_OFF or (row.written != 0 and row.line_id not in fixed) for row in rows
     )

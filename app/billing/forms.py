@@ -11,7 +11,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 
 from app.billing.amounts import Spread
 from app.billing.commands.lines import DraftTerms
-from app.billing.models import Grouping, PaymentMethod, TaxMode
+from app.billing.models import Grouping, PaymentMethod, Rest, TaxMode
 from app.clients.queries import find_client
 from app.core.fields import AmountField, DecimalField, EnumField, PickField, VersionField, offers
 from app.core.ids import parse_id
@@ -71,6 +71,14 @@ class TermsForm(Form):
 LONGEST_LINE = 4000
 
 
+class RestField(wtforms.StringField):
+    """Whether what is not billed is written off or carried; `choice` is None where nothing was chosen."""
+
+    @property
+    def choice(self) -> Rest | None:
+        return Rest(self.data) if self.data in set(Rest) else None
+
+
 class LineForm(Form):
     """A line of a draft. Its amount is read by whoever knows the currency of the bill."""
 
@@ -82,6 +90,14 @@ class LineForm(Form):
     net = wtforms.StringField("Net")
     tax_code = wtforms.StringField("Tax", validators=[Length(max=20)])
     supplied_on = wtforms.DateField("Supplied on", validators=[Optional()])
+    rest = RestField("What is not billed")
+
+
+class PartForm(Form):
+    """What a draft does with an entry; of one that is billed, how much."""
+
+    treatment = wtforms.StringField("Does")
+    amount = wtforms.StringField("Billed")
 
 
 class TotalForm(Form):
@@ -90,6 +106,7 @@ class TotalForm(Form):
     version = VersionField()
     total = wtforms.StringField("New net")
     spread = EnumField("The difference falls", Spread, SPREADS, default=Spread.PRO_RATA)
+    rest = RestField("What is not billed")
     reason = wtforms.StringField("Reason")
 
 

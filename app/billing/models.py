@@ -137,6 +137,13 @@ class LineUnit(enum.StrEnum):
     ONE = "C62"
 
 
+class Rest(enum.StrEnum):
+    """What happens with what a line does not bill: written off (of a fee: a rebate), or carried to a later bill."""
+
+    WRITE_OFF = "write_off"
+    CARRY = "carry"
+
+
 class InvoiceLine(MadeOnce, Base):
     """One printed line; its tax facts are copied, so that a later change of a rate changes no invoice.
 
@@ -156,6 +163,7 @@ class InvoiceLine(MadeOnce, Base):
     currency: Mapped[Currency]
     arrangement_id: Mapped[UUID | None]
     drawn: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    rest: Mapped[Rest] = mapped_column(default=Rest.WRITE_OFF, server_default="write_off")
     position: Mapped[int]
     kind: Mapped[LineKind]
     description: Mapped[str]
@@ -193,6 +201,9 @@ class InvoiceLine(MadeOnce, Base):
         sa.ForeignKeyConstraint(
             ["arrangement_id", "engagement_id"], ["arrangement.id", "arrangement.engagement_id"]
         ),
+        sa.UniqueConstraint(
+            "id", "invoice_id", "client_id", "engagement_id", "currency", name="uq_invoice_line_items"
+        ),
         sa.Index("ix_invoice_line_invoice_id", "invoice_id", "position"),
         sa.Index(
             "ix_invoice_line_arrangement_id", "arrangement_id", postgresql_where=sa.text("arrangement_id IS NOT NULL")
@@ -214,7 +225,7 @@ class InvoiceLine(MadeOnce, Base):
 
 
 class Treatment(enum.StrEnum):
-    """What a draft does with an entry: bill it, write it off, or leave it for later."""
+    """What a draft does with an entry: bill it (or a part of it), write it off, or leave it for later."""
 
     BILL = "bill"
     WRITE_OFF = "write_off"
@@ -222,24 +233,53 @@ class Treatment(enum.StrEnum):
 
 
 class InvoiceItem(Base):
-    """A time entry or expense on a draft or invoice: what it was worth and what is billed for it."""
+    """A time entry or expense on a draft or bill: what this bill does with what was open of it when it was taken.
+
+    `value` is what was open, `billed` what is billed of it, `written` what is written on (+) or off (−) with the bill,
+    `carried` what stays open for a later one: billed + carried = value + written. An entry lies on one draft at a time
+    and, over time, on any number of bills; what standing ones (`issued` and `live`) bill of it is the entry's `billed`.
+    It is of its line's client, engagement and currency, and the entry is too, by the database's word.
+    """
 
     __tablename__ = "invoice_item"
 
-    invoice_id: Mapped[UUID] = mapped_column(sa.ForeignKey("invoice.id"), primary_key=True)
+    invoice_id: Mapped[UUID] = mapped_column(primary_key=True)
     item_id: Mapped[UUID] = mapped_column(primary_key=True)
     item_kind: Mapped[str]
-    line_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("invoice_line.id", ondelete="SET NULL"))
+    line_id: Mapped[UUID]
+    client_id: Mapped[UUID]
+    engagement_id: Mapped[UUID]
+    currency: Mapped[Currency]
     treatment: Mapped[Treatment] = mapped_column(default=Treatment.BILL)
     value: Mapped[Decimal]
     billed: Mapped[Decimal]
+    written: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    carried: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    issued: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     live: Mapped[bool] = mapped_column(default=True)
 
     __table_args__ = (
-        sa.Index(
-            "uq_invoice_item_live", "item_id", unique=True, postgresql_where=sa.text("live AND treatment <> 'later'")
+        sa.ForeignKeyConstraint(
+            ["line_id", "invoice_id", "client_id", "engagement_id", "currency"],
+            [f"invoice_line.{name}" for name in ("id", "invoice_id", "client_id", "engagement_id", "currency")],
+            name="fk_invoice_item_line",
         ),
+        sa.Index(
+            "uq_invoice_item_drafted", "item_id", unique=True,
+            postgresql_where=sa.text("live AND NOT issued AND treatment <> 'later'"),
+        ),
+        sa.Index("ix_invoice_item_item_id", "item_id"),
         sa.Index("ix_invoice_item_line_id", "line_id"),
+        sa.CheckConstraint("billed + carried = value + written", name="amounts"),
+        sa.CheckConstraint("billed >= 0 AND carried >= 0 AND carried <= value", name="not_below_nothing"),
+        sa.CheckConstraint(
+            "CASE treatment WHEN 'later' THEN billed = 0 AND written = 0 AND NOT issued "
+            "WHEN 'write_off' THEN billed = 0 AND carried = 0 ELSE true END",
+            name="treatment_amounts",
+        ),
+        # What a bill only leaves open is no part of it, so that such an entry is as free as any other.
+        sa.CheckConstraint("NOT issued OR carried = 0 OR billed > 0", name="carried_of_what_is_billed"),
+        sa.CheckConstraint("item_kind IN ('time_entry', 'expense')", name="item_kind"),
     )
 
 

@@ -148,6 +148,45 @@ _TOTALS = sa.text("""
     WHERE i.number IS NOT NULL
       AND (i.net <> coalesce(l.net, 0) OR i.tax <> coalesce(l.tax, 0) OR i.gross <> i.net + i.tax) LIMIT 100
 """)
+# What a bill says of an entry is what it posted of it, whether the bill still stands or not.
+_POSTED = sa.text("""
+    WITH posted AS (
+        SELECT t.source_id AS invoice_id, p.item_id,
+               coalesce(-sum(p.amount) FILTER (WHERE t.kind = 'billed'), 0) AS billed,
+               coalesce(sum(p.amount) FILTER (WHERE t.kind <> 'billed'), 0) AS written
+        FROM ledger_transaction t JOIN posting p ON p.transaction_id = t.id
+        WHERE t.source_kind = 'invoice' AND t.reverses_id IS NULL AND p.account = 'wip' GROUP BY 1, 2
+    ), said AS (SELECT invoice_id, item_id, billed, written FROM invoice_item WHERE issued)
+    SELECT coalesce(s.item_id, p.item_id) AS id,
+           (SELECT number FROM invoice WHERE id = coalesce(s.invoice_id, p.invoice_id)),
+           coalesce(s.billed, 0) AS billed, coalesce(s.written, 0) AS written,
+           coalesce(p.billed, 0) AS posted, coalesce(p.written, 0) AS posted_written
+    FROM said s FULL JOIN posted p ON (p.invoice_id, p.item_id) = (s.invoice_id, s.item_id)
+    WHERE (coalesce(s.billed, 0), coalesce(s.written, 0)) <> (coalesce(p.billed, 0), coalesce(p.written, 0)) LIMIT 100
+""")
+# An item is of its bill's and its entry's client, engagement and currency; it stands as its bill does.
+_PLACES = sa.text("""
+    WITH item AS (
+        SELECT id, 'time_entry' AS kind, client_id, engagement_id, currency, state FROM time_entry
+        WHERE state = 'drafted' OR id IN (SELECT item_id FROM invoice_item WHERE live)
+        UNION ALL SELECT id, 'expense', client_id, engagement_id, currency, state FROM expense
+        WHERE state = 'drafted' OR id IN (SELECT item_id FROM invoice_item WHERE live)
+    )
+    SELECT x.item_id AS id, i.number, 'is of another client, engagement or currency than its bill' AS said
+    FROM invoice_item x JOIN invoice i ON i.id = x.invoice_id LEFT JOIN item e ON e.id = x.item_id
+    WHERE x.live AND ((x.client_id, x.engagement_id, x.currency, x.item_kind)
+                      IS DISTINCT FROM (e.client_id, e.engagement_id, e.currency, e.kind)
+                      OR (x.client_id, x.currency) <> (i.client_id, i.currency))
+    UNION ALL
+    SELECT x.item_id, i.number, 'stands otherwise than its bill'
+    FROM invoice_item x JOIN invoice i ON i.id = x.invoice_id
+    WHERE x.issued <> (i.number IS NOT NULL) OR x.live <> (i.state <> 'void')
+    UNION ALL
+    SELECT e.id, NULL, 'is ' || e.state || ' and on ' || count(x.item_id) || ' drafts' FROM item e
+    LEFT JOIN invoice_item x ON x.item_id = e.id AND x.live AND NOT x.issued AND x.treatment <> 'later'
+    GROUP BY e.id, e.state HAVING count(x.item_id) <> (e.state = 'drafted')::int
+    LIMIT 100
+""")
 _FEES = sa.text("""
     SELECT a.id, e.name, a.drawn, a.agreed_amount, coalesce(t.taken, 0) AS taken
     FROM arrangement a JOIN engagement e ON e.id = a.engagement_id LEFT JOIN (
@@ -166,6 +205,18 @@ def prove_fees() -> Iterator[Finding]:
             f"arrangement {row.id} of {row.name}",
             f"{row.drawn} drawn of {row.agreed_amount}, its bills take {row.taken}",
         )
+
+
+@proof("billing.items_of_bills")
+def prove_items_of_bills() -> Iterator[Finding]:
+    """What a bill took and wrote of an entry is what it posted; entry, line and bill are of one client and currency."""
+    for row in asked(_POSTED):
+        yield Finding(
+            f"entry {row.id} on {row.number}",
+            f"{row.billed} billed and {row.written} written, {row.posted} and {row.posted_written} posted",
+        )
+    for row in asked(_PLACES):
+        yield Finding(f"entry {row.id} on {row.number or 'a draft'}", row.said)
 
 
 @proof("billing.wip_of_items")

@@ -36,7 +36,19 @@ def _entries(count: int) -> str:
 
 def _treated(data: Data) -> str:
     words = {"bill": "billed", "write_off": "written off", "later": "left for later"}
+    if data["treatment"] == "bill" and "billed" in data and Decimal(data["billed"]) != Decimal(data["value"]):
+        return f"set {_money(data, 'billed')} of an entry worth {_money(data, 'value')} to be billed{_rest(data)}"
     return f"set an entry of the draft to be {words.get(data['treatment'], 'billed')}"
+
+
+def _rest(data: Data) -> str:
+    """What becomes of what is not billed: “, 40.00 GBP left for later, 30.00 GBP written off”."""
+    written = Decimal(data.get("written") or 0)
+    parts = [f"{_money(data, 'carried')} left for later"] if Decimal(data.get("carried") or 0) else []
+    if written:
+        parts.append(f"{_money(data | {'written': abs(written)}, 'written')} written {'off' if written < 0 else 'on'}")
+    parts += [f"{_money(data, 'rebate')} of the fee given up"] if Decimal(data.get("rebate") or 0) else []
+    return "".join(f", {part}" for part in parts)
 
 
 def _line(data: Data) -> str:
@@ -45,7 +57,11 @@ def _line(data: Data) -> str:
         return f"changed the line “{after['description'][:60]}”"
     currency = data.get("currency", "")
     old, new = (amount(Decimal(each["net"]), currency) for each in (before, after))
-    return f"changed “{after['description'][:60]}” from {old} to {new}"
+    said = f"changed “{after['description'][:60]}” from {old} to {new}"
+    if Decimal(after.get("drawn") or 0) > Decimal(after["net"]):
+        given_up = Decimal(after["drawn"]) - Decimal(after["net"])
+        return f"{said}, a rebate of {amount(given_up, currency)} on the fee"
+    return f"{said}, the rest to come on a later bill" if after.get("rest") == "carry" else said
 
 
 WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
@@ -66,7 +82,7 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     "billing.invoice.add_items": ("plus", lambda d: f"added {_entries(int(d['items']))} to the draft"),
     "billing.invoice.adjust": (
         "percent",
-        lambda d: f"changed the net from {_money(d, 'before')} to {_money(d, 'after')}{_because(d)}",
+        lambda d: f"changed the net from {_money(d, 'before')} to {_money(d, 'after')}{_rest(d)}{_because(d)}",
     ),
     "billing.invoice.change_terms": ("edit", lambda d: "changed the terms of the draft"),
     "billing.invoice.submit": ("review", lambda d: f"submitted a bill over {_money(d, 'net')} for approval"),

@@ -179,13 +179,18 @@ def _old_items(connection: sa.Connection) -> None:
                 ), shared | {"made": made, "line": line, "account": account, "amount": sign * amount,
                              "id": entry["id"]})  # fmt: skip
     say(sa.text(
+        "INSERT INTO invoice_line (id, invoice_id, client_id, engagement_id, position, kind, description, quantity, "
+        "unit_price, net, tax_treatment, tax_percent, tax_legend, tax) VALUES (:bill, :bill, :client, :work, 0, 'fee', "
+        "'Work', 1, 80, 80, 'standard', 0, '', 0)"
+    ), shared)  # fmt: skip
+    say(sa.text(
         "INSERT INTO invoice (id, kind, state, number, entity_id, client_id, payer_id, currency, tax_mode, terms_days, "
         "net, tax, gross, open_amount, note, reason) VALUES (:bill, 'invoice', 'approved', 'INV-1', :entity, :client, "
         ":client, 'GBP', 'line', 14, 80, 0, 80, 80, '', '')"
     ), shared)  # fmt: skip
     say(sa.text(
-        "INSERT INTO invoice_item (invoice_id, item_id, item_kind, treatment, value, billed, live) "
-        "VALUES (:bill, :item, 'time_entry', 'bill', 100, 80, true)"
+        "INSERT INTO invoice_item (invoice_id, item_id, item_kind, line_id, treatment, value, billed, live) "
+        "VALUES (:bill, :item, 'time_entry', :bill, 'bill', 100, 80, true)"
     ), shared | {"item": id_of(108)})  # fmt: skip
     say(sa.text(
         "INSERT INTO balance (client_id, engagement_id, account, currency, age_month, amount) SELECT client_id, "

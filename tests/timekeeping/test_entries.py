@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.billing.commands.issue import approve_invoice
+from app.billing.commands.wip import write_off_items
 from app.core.clock import today
 from app.core.errors import NotAllowed, NotFound, Refused, Stale
 from app.core.ids import new_id
@@ -20,6 +22,7 @@ from app.timekeeping.commands.rates import RateFacts, add_rate
 from app.timekeeping.commands.splits import split_entry
 from app.timekeeping.models import ItemState, TimeEntry
 from app.timekeeping.queries import get_entry, list_entries
+from tests.billing.make_billing import make_draft
 from tests.jobs.make_jobs import make_job, make_task
 from tests.make import Cast, count, make_client, make_engagement
 from tests.timekeeping.make_time import exact_wip_of, make_entry, make_rate, wip_of
@@ -106,8 +109,6 @@ def test_editing_splitting_moving_and_deleting_keep_wip_right(cast: Cast) -> Non
 
 
 def test_what_was_written_down_stays_written_down_through_edits(cast: Cast) -> None:
-    from app.billing.commands.wip import write_off_items
-
     make_rate("100")
     entry = make_entry(cast, recorded=2 * HOUR)
     write_off_items([entry.id], "Agreed", percent=Decimal(10), by=cast.actor(cast.pat))
@@ -123,11 +124,13 @@ def test_a_drafted_or_billed_entry_refuses_every_change(cast: Cast, state: ItemS
     make_rate("100")
     entry = make_entry(cast)
     if state is ItemState.WRITTEN_OFF:
-        entry.written, entry.open_value = -entry.value, Decimal(0)
-    elif state is ItemState.BILLED:
-        entry.billed, entry.open_value = entry.value, Decimal(0)
-    entry.state = state
+        write_off_items([entry.id], "Agreed", by=cast.actor(cast.pat))
+    else:
+        draft = make_draft(cast)
+        if state is ItemState.BILLED:
+            approve_invoice(draft, by=cast.actor(cast.pat))
     session.commit()
+    assert entry.state is state
     for change in (
         lambda: edit_entry(entry, facts_of(entry, recorded=HOUR), by=cast.actor(cast.pat)),
         lambda: split_entry(entry, new_id(), MINUTE, by=cast.actor(cast.pat)),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from app.activity.commands import record
-from app.billing.amounts import HUNDRED, Spread, spread_total
-from app.billing.commands.fees import keep_drawn
+from app.billing.amounts import HUNDRED, Share, Spread, share_of, spread_total
+from app.billing.commands.fees import agreed_on, keep_drawn
 from app.billing.commands.items import items_by_id
-from app.billing.commands.lines import draw
-from app.billing.commands.totals import billed_items, charge_once, lines_of, open_draft, recompute
-from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind
+from app.billing.commands.lines import Draw, net_draw, settle_line
+from app.billing.commands.totals import Agreed, billed_items, lines_of, open_draft, recompute
+from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, Rest
 from app.billing.policy import can_draft
 from app.core.actors import SYSTEM, Actor
 from app.core.db import transaction
@@ -23,24 +23,27 @@ from app.core.money import parse_amount, parse_number, round_amount
 from app.core.number_format import NumberFormat
 from app.core.permissions import authorize
 from app.core.wording import amount
-from app.timekeeping.commands.wip import Item
 
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a new total does: the net of each line, what is billed of each entry, and what that says.
+    """What a new total does: what each line bills and draws, and what becomes of each entry.
 
-    `worth` is the value recorded on the entries billed; realisation is fees billed ÷ worth, in percent.
+    `worth` is the value of the time that the bill deals with, without what it carries; realisation is what is billed of
+    it ÷ worth, in percent. `rebate` is what fees give up for good.
     """
 
     net: Decimal
     before: Decimal
-    lines: dict[UUID, Decimal]
-    items: dict[UUID, Decimal]
+    lines: dict[UUID, Draw]
+    items: dict[UUID, Share]
     worth: Decimal
     billed: Decimal
+    written: Decimal
+    carried: Decimal
+    rebate: Decimal
 
     @property
     def change(self) -> Decimal:
@@ -64,17 +67,25 @@ def wanted_net(invoice: Invoice, text: str, written: NumberFormat) -> Decimal:
     return round_amount(invoice.net * factor, invoice.currency)
 
 
-def plan_total(invoice: Invoice, net: Decimal, spread: Spread, chosen: Collection[UUID] = ()) -> Plan:
+def plan_total(
+    invoice: Invoice,
+    net: Decimal,
+    spread: Spread,
+    chosen: Collection[UUID] = (),
+    rest: Rest | None = None,
+    agreed: Agreed | None = None,
+) -> Plan:
     """Where a new net total falls. Disbursements keep their amount; so do fixed fees unless it goes pro rata.
 
-    `chosen` are the entries that take it all when it falls on chosen ones.
+    `chosen` are the entries that take it all when it falls on chosen ones. `rest` says what becomes of what is not
+    billed; without it each line keeps to what it says. Raises Refused.
     """
     lines, rows = lines_of(invoice), billed_items(invoice)
+    agreed = agreed_on(invoice) if agreed is None else agreed
     net = round_amount(net, invoice.currency)
-    found = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
     if spread is Spread.CHOSEN:
         nets, parts = _on_chosen(invoice, lines, rows, chosen, net)
-        return _plan(invoice, net, lines, rows, found, nets, parts)
+        return _plan(invoice, net, lines, rows, nets, parts, rest, agreed)
     moving = [line for line in lines if line.kind is not LineKind.EXPENSE] or lines
     if spread is not Spread.PRO_RATA:
         moving = [line for line in moving if line.kind is LineKind.FEE and any(r.line_id == line.id for r in rows)]
@@ -83,27 +94,33 @@ def plan_total(invoice: Invoice, net: Decimal, spread: Spread, chosen: Collectio
         kept = amount(staying, invoice.currency)
         said = f"What stays as it is on this bill comes to {kept}; a total below that needs its lines changed."
         raise Refused(said if net >= 0 and lines else "The total of a bill cannot be below zero.", field="total")
-    worked = {item_id: item.worked_on for item_id, item in found.items()}
     if spread is Spread.PRO_RATA:
-        nets, parts = _by_line(moving, rows, worked, net - staying, invoice.currency)
+        nets, parts = _by_line(moving, rows, net - staying, invoice.currency)
     else:
-        nets, parts = _by_entry(moving, rows, worked, net - staying, spread, invoice.currency)
-    return _plan(invoice, net, lines, rows, found, nets, parts)
+        nets, parts = _by_entry(moving, rows, net - staying, spread, invoice.currency)
+    return _plan(invoice, net, lines, rows, nets, parts, rest, agreed)
 
 
 def _plan(
     invoice: Invoice, net: Decimal, lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem],
-    found: Mapping[UUID, Item], nets: dict[UUID, Decimal], parts: dict[UUID, Decimal],
+    nets: dict[UUID, Decimal], parts: dict[UUID, Decimal], rest: Rest | None, agreed: Agreed,
 ) -> Plan:
-    items = {row.item_id: row.billed for row in rows} | parts
-    return Plan(
-        net,
-        invoice.net,
-        {line.id: line.net for line in lines} | nets,
-        items,
-        sum((item.value for item in found.values()), ZERO),
-        sum(items.values(), ZERO),
-    )
+    """The plan in full: a line keeps what it draws, an entry its part, where nothing is changed about them."""
+    draws = {
+        line.id: net_draw(line, nets[line.id], rest, agreed) if line.id in nets
+        else Draw(line.net, line.drawn, line.rest)
+        for line in lines
+    }  # fmt: skip
+    shares = {
+        row.item_id: share_of(row.value, parts[row.item_id], draws[row.line_id].rest) if row.item_id in parts
+        else Share(row.billed, row.written, row.carried)
+        for row in rows
+    }  # fmt: skip
+    carried, billed = (sum((getattr(each, name) for each in shares.values()), ZERO) for name in ("carried", "billed"))
+    written = sum((each.written for each in shares.values()), ZERO)
+    fees = {line.id for line in lines if line.arrangement_id}
+    rebate = sum((max(draw.drawn - draw.net, ZERO) for line_id, draw in draws.items() if line_id in fees), ZERO)
+    return Plan(net, invoice.net, draws, shares, billed - written, billed, written, carried, rebate)
 
 
 def _on_chosen(
@@ -122,15 +139,14 @@ def _on_chosen(
         raise Refused(said, field="total")
     shares = spread_total(target, [(dt.date.min, row.value) for row in mine], Spread.CHOSEN, invoice.currency)
     parts = {row.item_id: share for row, share in zip(mine, shares, strict=True)}
-    nets = {line_id: line.net for line_id, line in fees.items()}
+    nets = {row.line_id: fees[row.line_id].net for row in mine}
     for row in mine:
-        if row.line_id is not None:
-            nets[row.line_id] += parts[row.item_id] - row.billed
+        nets[row.line_id] += parts[row.item_id] - row.billed
     return nets, parts
 
 
 def _by_line(
-    lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem], worked: dict[UUID, dt.date], net: Decimal, currency: str
+    lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem], net: Decimal, currency: str
 ) -> tuple[dict[UUID, Decimal], dict[UUID, Decimal]]:
     parts = spread_total(net, [(dt.date.min, line.net) for line in lines], Spread.PRO_RATA, currency)
     nets = {line.id: part for line, part in zip(lines, parts, strict=True)}
@@ -138,22 +154,19 @@ def _by_line(
     for line in lines:
         mine = [row for row in rows if row.line_id == line.id]
         if mine:
-            worth = [(worked[row.item_id], row.value) for row in mine]
+            worth = [(dt.date.min, row.value) for row in mine]
             shares = spread_total(nets[line.id], worth, Spread.PRO_RATA, currency)
             billed |= {row.item_id: share for row, share in zip(mine, shares, strict=True)}
     return nets, billed
 
 
 def _by_entry(
-    lines: Sequence[InvoiceLine],
-    rows: Sequence[InvoiceItem],
-    worked: dict[UUID, dt.date],
-    net: Decimal,
-    spread: Spread,
-    currency: str,
+    lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem], net: Decimal, spread: Spread, currency: str
 ) -> tuple[dict[UUID, Decimal], dict[UUID, Decimal]]:
     ids = {line.id for line in lines}
     mine = [row for row in rows if row.line_id in ids]
+    worked = {item_id: item.worked_on for item_id, item in items_by_id(
+        [row.item_id for row in mine], seen_by=SYSTEM).items()}  # fmt: skip
     worth = [(worked[row.item_id], row.value) for row in mine]
     billed = dict(zip([row.item_id for row in mine], spread_total(net, worth, spread, currency), strict=True))
     nets = {line.id: sum((billed[row.item_id] for row in mine if row.line_id == line.id), ZERO) for line in lines}
@@ -167,21 +180,25 @@ def adjust_total(
     by: Actor,
     spread: Spread = Spread.PRO_RATA,
     chosen: Collection[UUID] = (),
+    rest: Rest | None = None,
     reason: str = "",
     version: int | None = None,
 ) -> None:
-    """Set the net total; the difference falls on the lines, and from them on the entries, to the last minor unit."""
+    """Set the net total; the difference falls on the lines, and from them on the entries, to the last minor unit.
+
+    What is not billed any more is written off (of a fee: a rebate) or carried to a later bill, as `rest` says; a fee
+    that is lowered needs its being said. Raises Refused, Stale.
+    """
     authorize(by, can_draft, invoice)
     with transaction():
-        arrangements = open_draft(invoice, version)
-        plan = plan_total(invoice, net, spread, chosen)
+        agreed = open_draft(invoice, version)
+        plan = plan_total(invoice, net, spread, chosen, rest, agreed)
         lines = lines_of(invoice)
         for line in lines:
-            charge_once(line, plan.lines[line.id])
-            draw(line, arrangements)
+            settle_line(line, plan.lines[line.id])
         keep_drawn(line.arrangement_id for line in lines)
         for row in billed_items(invoice):
-            row.billed = plan.items[row.item_id]
+            plan.items[row.item_id].give(row)
         invoice.reason = reason.strip() or invoice.reason
         recompute(invoice)
         record(
@@ -193,5 +210,8 @@ def adjust_total(
             currency=invoice.currency,
             reason=reason,
             spread=spread,
+            written=plan.written,
+            carried=plan.carried,
+            rebate=plan.rebate,
             topics=("invoices",),
         )

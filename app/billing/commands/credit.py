@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.billing.amounts import treated
 from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id
 from app.billing.commands.numbering import give_number
 from app.billing.commands.settling import close_in_base, release_allocations, settle_invoice
 from app.billing.commands.totals import hold_bill, lines_of
 from app.billing.facts import facts_of
-from app.billing.models import Allocation, Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState
+from app.billing.models import Allocation, Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
 from app.billing.policy import can_approve
 from app.clients.models import Client
 from app.core import clock
@@ -28,6 +30,7 @@ from app.firm.models import Entity
 from app.ledger.commands import hold_open, reverse
 from app.ledger.models import Account, LedgerTransaction
 from app.timekeeping.commands.figures import settle
+from app.timekeeping.models import ItemState
 
 
 def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor) -> Invoice:
@@ -43,7 +46,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         existing = made_before(Invoice, credit_id, said, seen=lambda row: row.credits_id == invoice.id)
         if existing is not None:
             return existing
-        hold_bill(invoice)
+        hold_bill(invoice, entries=None)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
             raise Refused("Only an issued bill can be credited, and only once.")
         hold_open(invoice.entity_id)  # before the series of numbers is held: who posts holds the books first
@@ -72,7 +75,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
             .order_by(LedgerTransaction.id.desc())
         ).all():
             reverse(transaction_id, by=by, source=note, reason=reason)
-        _reopen_items(invoice)
+        _give_back(invoice)
         invoice.state, invoice.send_wanted_by = InvoiceState.VOID, None
         session.flush()
         keep_drawn(line.arrangement_id for line in lines)
@@ -145,6 +148,7 @@ def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
             engagement_id=line.engagement_id,
             currency=line.currency,
             arrangement_id=line.arrangement_id,
+            rest=line.rest,
             drawn=0,  # what the bill took is free again; its note takes nothing
             position=line.position,
             kind=line.kind,
@@ -159,17 +163,41 @@ def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
     return copies
 
 
-def _reopen_items(invoice: Invoice) -> None:
-    """Entries of a credited bill are WIP again, worth what they were worth before it."""
+def _give_back(invoice: Invoice) -> None:
+    """Entries get back just what the bill took and wrote; what other bills did with them since stands.
+
+    An entry whose rest is on a draft meanwhile stays there; what comes back to it is left for later by that draft.
+    """
     rows = list(
         db.session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id, InvoiceItem.live))
     )
-    items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM, lock=True)
+    items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
+    held = [item_id for item_id, item in items.items() if item.state is ItemState.DRAFTED]
+    drafts = db.session.scalars(
+        sa.select(InvoiceItem).where(
+            InvoiceItem.item_id.in_(held), InvoiceItem.live, ~InvoiceItem.issued,
+            InvoiceItem.treatment != Treatment.LATER,
+        )
+    )  # fmt: skip
+    drafted = {row.item_id: row for row in drafts}
     for row in rows:
         row.live = False
-        item = items[row.item_id]
+        item, back = items[row.item_id], row.billed - row.written
         item.billed -= row.billed
-        item.written -= row.billed - row.value  # what issuing wrote on or off to bill just this
+        item.written -= row.written
         settle(item)
+        if (draft := drafted.get(row.item_id)) is not None:
+            _leave_with(draft, back)
+            item.state = ItemState.OPEN if draft.treatment is Treatment.LATER else ItemState.DRAFTED
         item.version += 1
     db.session.flush()
+
+
+def _leave_with(draft: InvoiceItem, back: Decimal) -> None:
+    """What comes back stays open with a draft that bills the rest; one that bills nothing of it leaves it for later."""
+    draft.value += back
+    if draft.billed:
+        draft.carried += back
+    else:
+        draft.treatment = Treatment.LATER
+        treated(draft.value, Treatment.LATER).give(draft)

@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from app.billing.amounts import Spread, TaxedLine, spread_total, tax_lines
+from app.billing.amounts import Spread, TaxedLine, share_of, spread_total, tax_lines
 from app.billing.commands.items import Taken
 from app.billing.hours import once, time_priced
-from app.billing.models import Grouping, Invoice, LineKind, Treatment
+from app.billing.models import Grouping, Invoice, LineKind, Rest, Treatment
 from app.billing.taxing import Taxing, tax_facts
 from app.clients.models import Arrangement, ArrangementKind, Engagement, in_force
 from app.core.ids import new_id
@@ -85,7 +85,7 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
         if fee is not None:
             line |= {"arrangement_id": fee.id, "drawn": net}
         lines.append(line)
-        items += [item_row(invoice, item, line["id"], part) for item, part in zip(members, billed, strict=True)]
+        items += [item_row(line, item, part) for item, part in zip(members, billed, strict=True)]
     _tax(invoice, lines)
     return lines, items
 
@@ -157,6 +157,7 @@ def line_row(
         "currency": invoice.currency,
         "arrangement_id": None,
         "drawn": ZERO,
+        "rest": Rest.WRITE_OFF,
         "position": position,
         "kind": kind,
         "description": description,
@@ -169,14 +170,19 @@ def line_row(
     }
 
 
-def item_row(invoice: Invoice, item: Taken, line_id: UUID, billed: Decimal) -> Row:
+def item_row(line: Mapping[str, Any], item: Taken, billed: Decimal) -> Row:
+    """An entry on a line, of whose client, engagement and currency it is; what is not billed of it is written off."""
+    share = share_of(item.open_value, billed, line["rest"])
     return {
-        "invoice_id": invoice.id,
         "item_id": item.id,
         "item_kind": item.kind,
-        "line_id": line_id,
+        "line_id": line["id"],
+        **{name: line[name] for name in ("invoice_id", "client_id", "engagement_id", "currency")},
         "treatment": Treatment.BILL,
         "value": item.open_value,
-        "billed": billed,
+        "billed": share.billed,
+        "written": share.written,
+        "carried": share.carried,
+        "issued": False,
         "live": True,
     }

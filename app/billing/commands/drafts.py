@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.billing.amounts import Spread
 from app.billing.commands.drafting import Material, build, fee_for, item_row, line_row
-from app.billing.commands.fees import keep_drawn, lock_arrangements, take_turns
+from app.billing.commands.fees import engagements_on, keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, take_items
 from app.billing.commands.totals import charge_once, lines_of, open_draft, recompute, spread_over
 from app.billing.models import (
@@ -199,7 +200,8 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
     """
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        arrangements = open_draft(invoice)
+        take_turns(invoice.client_id)
+        arrangements = lock_arrangements(engagements_on(invoice))
         lines = lines_of(invoice)
         fee_lines = {line.arrangement_id: line for line in lines if line.arrangement_id}
         own_lines = invoice.grouping is Grouping.ENTRY
@@ -213,6 +215,7 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
             )
         ).all()
         items = take_items(ids, until, seen_by=by, leaving=later, fees=[fee for fee in fee_lines if fee])
+        open_draft(invoice)
         engagements = {e.id: e for e in session.scalars(sa.select(Engagement).where(Engagement.id.in_(ids)))}
         taxing = taxing_of(invoice)
         codes = codes_of(engagements.values(), session.get_one(Client, invoice.client_id), taxing)
@@ -228,7 +231,7 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
                 elif not item.is_expense and not own_lines:
                     fee_home[item.engagement_id] = line
             extra = ZERO if line.kind is LineKind.FIXED else item.open_value
-            session.add(InvoiceItem(**item_row(invoice, item, line.id, extra)))
+            session.add(InvoiceItem(**item_row(_ties(line), item, extra)))
             if line.kind is LineKind.FIXED:
                 spread[line.id] = line
             else:
@@ -240,6 +243,12 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
         recompute(invoice)
         record("billing.invoice.add_items", invoice, by=by, items=len(items), topics=("wip", "invoices"))
         return len(items)
+
+
+def _ties(line: InvoiceLine) -> dict[str, Any]:
+    return {
+        name: getattr(line, name) for name in ("id", "invoice_id", "client_id", "engagement_id", "currency", "rest")
+    }
 
 
 def _new_line(
@@ -265,7 +274,7 @@ def discard_draft(invoice: Invoice, *, by: Actor) -> None:
     """Take a draft apart; every entry goes back to WIP as it was."""
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice)
+        open_draft(invoice, entries=None)
         ids = session.scalars(
             sa.select(InvoiceItem.item_id).where(
                 InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment != Treatment.LATER

@@ -29,15 +29,17 @@ def lock_arrangements(engagement_ids: Iterable[UUID] | sa.Select[UUID | None]) -
     Arrangements that were taken away are among them: a draft may still draw on one.
     """
     wanted = engagement_ids if isinstance(engagement_ids, sa.Select) else list(engagement_ids)
-    rows = db.session.scalars(
-        sa.select(Arrangement)
-        .where(Arrangement.engagement_id.in_(wanted))
-        .order_by(Arrangement.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    return _agreed(sa.select(Arrangement).where(Arrangement.engagement_id.in_(wanted)).with_for_update())
+
+
+def agreed_on(invoice: Invoice) -> dict[UUID, list[Arrangement]]:
+    """What is agreed for a bill's engagements, only to look at."""
+    return _agreed(sa.select(Arrangement).where(Arrangement.engagement_id.in_(engagements_on(invoice))))
+
+
+def _agreed(statement: sa.Select[Arrangement]) -> dict[UUID, list[Arrangement]]:
     found: dict[UUID, list[Arrangement]] = {}
-    for row in rows:
+    for row in db.session.scalars(statement.order_by(Arrangement.id).execution_options(populate_existing=True)):
         found.setdefault(row.engagement_id, []).append(row)
     return found
 

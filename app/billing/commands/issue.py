@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.amounts import needs_reason
-from app.billing.commands.items import items_by_id
+from app.billing.commands.items import items_by_id, set_items
 from app.billing.commands.numbering import give_number
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
 from app.billing.commands.settling import settle_invoice
@@ -71,7 +71,7 @@ def _issue(
     invoice: Invoice, day: dt.date, *, by: Actor, version: int | None, send: bool, reason: str
 ) -> Invoice:
     with transaction() as session:
-        hold_bill(invoice)
+        hold_bill(invoice, entries=None)
         if invoice.number is not None:
             return invoice
         check_version(invoice, version)
@@ -86,7 +86,8 @@ def _issue(
         if send:
             refuse_unreachable(bill_recipients(invoice.payer_id))
         rows = _without_later(rows)
-        items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM, lock=True)
+        items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
+        _refuse_moved(rows, items)
         refuse_closed(invoice.entity_id, day, field="issued_on", what="a bill")
         invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
         invoice.approved_by, invoice.approved_at = by.person_id, now()
@@ -117,11 +118,24 @@ def _issue(
 
 
 def _without_later(rows: Sequence[InvoiceItem]) -> list[InvoiceItem]:
-    """Entries left for later are no part of what is issued; they are open WIP already."""
+    """Entries that are left for later, or carried as a whole, are no part of what is issued: they are open WIP."""
+    left = [row for row in rows if row.treatment is Treatment.LATER or (row.carried and not row.billed)]
+    set_items([row.item_id for row in left if row.treatment is not Treatment.LATER], state=ItemState.OPEN)
+    for row in left:
+        db.session.delete(row)
+    return [row for row in rows if row not in left]
+
+
+def _refuse_moved(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> None:
+    """What was taken onto the draft is still what and where it was; nothing that is locked moves, so this is a wall."""
     for row in rows:
-        if row.treatment is Treatment.LATER:
-            db.session.delete(row)
-    return [row for row in rows if row.treatment is not Treatment.LATER]
+        item = items[row.item_id]
+        here = (row.client_id, row.engagement_id, row.currency)
+        if (item.client_id, item.engagement_id, item.currency) != here or item.open_value != row.value:
+            raise Refused(
+                f"An entry of {item.worked_on:%-d %B %Y} is not what this draft took any more; "
+                "take it off the draft and add it again."
+            )
 
 
 def _check(
@@ -148,16 +162,15 @@ def _post_wip(
     invoice: Invoice, rows: Sequence[InvoiceItem], items: Mapping[UUID, Item], books: Books, exchange: Exchange, *,
     by: Actor,
 ) -> None:
-    """Write the difference off or on, then take what is billed out of WIP: three transactions for the whole bill."""
+    """Write off and on, then take what is billed out of WIP: three transactions for the whole bill. The rest stays."""
     moves: dict[TransactionKind, list[Leg]] = {
         kind: [] for kind in (TransactionKind.WRITTEN_OFF, TransactionKind.WRITTEN_ON, TransactionKind.BILLED)
     }
     for row in rows:
         item = items[row.item_id]
-        change = row.billed - item.open_value
-        if change:
-            kind = TransactionKind.WRITTEN_OFF if change < 0 else TransactionKind.WRITTEN_ON
-            moves[kind] += wip_legs(_place(item, change))
+        if row.written:
+            kind = TransactionKind.WRITTEN_OFF if row.written < 0 else TransactionKind.WRITTEN_ON
+            moves[kind] += wip_legs(_place(item, row.written))
         moves[TransactionKind.BILLED] += wip_legs(_place(item, -row.billed))
     assert invoice.issued_on is not None
     for kind, legs in moves.items():
@@ -230,7 +243,13 @@ _SETTLE_IN = {table: sa.text(_SETTLE.format(table=table.__tablename__)) for tabl
 
 
 def _settle_items(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> None:
-    """The items leave WIP. Their rows are locked and their values posted, so one statement per table."""
+    """The items leave WIP, but for what is carried. They are locked and posted, so one statement per table."""
+    db.session.execute(
+        sa.update(InvoiceItem)
+        .where(InvoiceItem.invoice_id.in_({row.invoice_id for row in rows}))
+        .values(issued=True)
+        .execution_options(synchronize_session="fetch")
+    )
     for table, statement in _SETTLE_IN.items():
         mine = [row for row in rows if row.item_kind == table.__tablename__]
         if not mine:
@@ -238,8 +257,8 @@ def _settle_items(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> No
         columns = {
             "ids": [row.item_id for row in mine],
             "billed": [row.billed for row in mine],
-            "written": [row.billed - items[row.item_id].open_value for row in mine],
-            "states": [_state(row, items[row.item_id]).value for row in mine],
+            "written": [row.written for row in mine],
+            "states": [_state_after(row, items[row.item_id]).value for row in mine],
         }
         db.session.flush()
         db.session.connection().execute(statement, {**columns, "at": now()})
@@ -247,7 +266,7 @@ def _settle_items(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> No
             db.session.expire(items[row.item_id])
 
 
-def _state(row: InvoiceItem, item: Item) -> ItemState:
-    written = item.written + row.billed - item.open_value
+def _state_after(row: InvoiceItem, item: Item) -> ItemState:
+    written = item.written + row.written
     on_bill = row.treatment is Treatment.BILL or written == 0
-    return item_state(ZERO, written, item.billed + row.billed, on_bill=on_bill)
+    return item_state(row.carried, written, item.billed + row.billed, on_bill=on_bill)

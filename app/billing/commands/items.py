@@ -11,13 +11,16 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.billing.models import Invoice, InvoiceItem
 from app.billing.open import TABLES, unbilled
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db
+from app.core.errors import Refused
+from app.timekeeping.commands.locks import guards
 from app.timekeeping.commands.wip import Item
-from app.timekeeping.models import Expense, ItemState, TimeEntry
+from app.timekeeping.models import Expense, ItemState, TimeEntry, WipItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,14 @@ def _none_of(column: Any) -> Any:
     return sa.cast(sa.null(), column.type)
 
 
+def lock_items(ids: Iterable[UUID]) -> None:
+    """Lock items in the order of their ids, time before expenses, as everybody does; then their bill."""
+    wanted = sorted(set(ids))
+    for table in TABLES:
+        if wanted:
+            db.session.execute(sa.select(table.id).where(table.id.in_(wanted)).order_by(table.id).with_for_update())
+
+
 def items_by_id(ids: Iterable[UUID], *, seen_by: Actor, lock: bool = False) -> dict[UUID, Item]:
     """The items with these ids that may be seen, locked in the order of their ids when asked."""
     wanted = sorted(set(ids))
@@ -131,6 +142,22 @@ def set_items(ids: Iterable[UUID], **values: object) -> None:
         )
         left -= result.rowcount  # type: ignore[attr-defined]
     _forget(wanted)
+
+
+@guards
+def refuse_on_bill(item: WipItem) -> None:
+    """What a standing bill took of an entry was taken as it is and where it is."""
+    if not item.billed and not item.written:
+        return
+    number = db.session.scalar(
+        sa.select(Invoice.number)
+        .join(InvoiceItem, InvoiceItem.invoice_id == Invoice.id)
+        .where(InvoiceItem.item_id == item.id, InvoiceItem.issued, InvoiceItem.live)
+        .order_by(Invoice.number)
+        .limit(1)
+    )
+    if number is not None:
+        raise Refused(f"Part of it is on {number} and stays as it is there; what is left of it can be billed.")
 
 
 def _forget(ids: Iterable[UUID]) -> None:

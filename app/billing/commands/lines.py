@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -12,15 +11,24 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.billing.amounts import Spread
+from app.billing.amounts import Share, Spread, share_of, treated
 from app.billing.commands.drafting import line_row
 from app.billing.commands.drafts import codes_of, taxing_of
 from app.billing.commands.fees import keep_drawn
 from app.billing.commands.items import items_by_id, set_items
-from app.billing.commands.totals import charge_once, line_of, lines_of, open_draft, recompute, spread_over
-from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, TaxMode, Treatment
+from app.billing.commands.totals import (
+    Agreed,
+    billed_items,
+    charge_once,
+    line_of,
+    lines_of,
+    open_draft,
+    recompute,
+    spread_over,
+)
+from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, Rest, TaxMode, Treatment
 from app.billing.policy import can_draft
-from app.clients.models import Arrangement, Client, Engagement
+from app.clients.models import Client, Engagement
 from app.core.actors import Actor
 from app.core.db import transaction
 from app.core.errors import NotFound, Refused, Stale
@@ -29,10 +37,10 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import amount
 from app.firm.taxes import check_tax_code
+from app.timekeeping.commands.wip import Item
 from app.timekeeping.models import ItemState
 
 ZERO = Decimal(0)
-Agreed = Mapping[UUID, Sequence[Arrangement]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +55,7 @@ class LineChange:
     tax_code: str | None = None
     supplied_on: dt.date | None = None
     spread: Spread = Spread.PRO_RATA
+    rest: Rest | None = None
     seen: LineChange | None = None
 
 
@@ -60,7 +69,7 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
         arrangements = open_draft(invoice)
         line = line_of(invoice, line_id)
         change = _still_to_do(line, change, invoice.currency)
-        before = {"description": line.description, "net": line.net}
+        before = _told(line)
         if change.description is not None:
             if not change.description.strip():
                 raise Refused("Say what the line is for; the client reads it.", field="description")
@@ -72,18 +81,24 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
         if change.tax_code is not None:
             line.tax_code = check_tax_code(change.tax_code) or line.tax_code
         if change.net is not None:
-            set_net(invoice, line, change.net, change.spread, arrangements)
-            keep_drawn([line.arrangement_id])
+            set_net(invoice, line, change.net, change.spread, change.rest, arrangements)
+        elif change.rest is not None:
+            set_rest(invoice, line, change.rest, arrangements)
+        keep_drawn([line.arrangement_id])
         recompute(invoice)
         record(
             "billing.invoice.change_line",
             invoice,
             by=by,
             before=before,
-            after={"description": line.description, "net": line.net},
+            after=_told(line),
             currency=invoice.currency,
             topics=("invoices",),
         )
+
+
+def _told(line: InvoiceLine) -> dict[str, Any]:
+    return {"description": line.description, "net": line.net, "drawn": line.drawn, "rest": line.rest}
 
 
 def _still_to_do(line: InvoiceLine, change: LineChange, currency: str) -> LineChange:
@@ -98,6 +113,8 @@ def _still_to_do(line: InvoiceLine, change: LineChange, currency: str) -> LineCh
                 f"Somebody else changed this meanwhile; it is now “{theirs.get(name, now)}”. "
                 "Yours is still here: look at theirs and save again.", field=name,
             )
+    if "net" in left and change.seen is not None and change.rest is change.seen.rest:
+        left["rest"] = None
     return replace(change, **left)
 
 
@@ -106,23 +123,66 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one.splitlines() == other.splitlines() if isinstance(one, str) and other is not None else one == other)
 
 
+WHICH = (
+    "Less than is left of the fee: say whether the rest is a rebate, which is never billed again, or comes on a later "
+    "bill."
+)
+
+
 def set_net(
-    invoice: Invoice, line: InvoiceLine, net: Decimal, spread: Spread, arrangements: Agreed
+    invoice: Invoice, line: InvoiceLine, net: Decimal, spread: Spread, rest: Rest | None, arrangements: Agreed
 ) -> None:
-    """Give a line another amount and its entries their part of it; a fixed fee is drawn on as far as it goes."""
+    """Give a line another amount and its entries their part of it; `rest` says what becomes of what it does not bill.
+
+    None leaves that as it was. Raises Refused for a fee of which less is billed without its being said.
+    """
     if net < 0:
         raise Refused("An amount on a bill cannot be below zero; make a credit note.", field="net")
-    charge_once(line, round_amount(net, invoice.currency))
-    draw(line, arrangements)
+    settle_line(line, net_draw(line, round_amount(net, invoice.currency), rest, arrangements))
     spread_over(invoice, line, spread)
 
 
-def draw(line: InvoiceLine, arrangements: Agreed) -> None:
-    """Take of the line's fee what it bills, as far as the fee goes. `keep_drawn` follows when all lines are set."""
+def set_rest(invoice: Invoice, line: InvoiceLine, rest: Rest, arrangements: Agreed) -> None:
+    """Say otherwise what becomes of what a line does not bill; its amount and its entries' parts stay."""
+    draw = net_draw(line, line.net, rest, arrangements)
+    if line.arrangement_id and draw.drawn == draw.net and draw.rest is Rest.WRITE_OFF:
+        raise Refused("Say first how much of the fee is billed now; then what becomes of the rest.", field="net")
+    settle_line(line, draw)
+    for row in billed_items(invoice, line.id):
+        share_of(row.value, row.billed, line.rest).give(row)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a line bills, what it takes of its fee for that, and what becomes of the rest."""
+
+    net: Decimal
+    drawn: Decimal
+    rest: Rest
+
+
+def net_draw(line: InvoiceLine, net: Decimal, rest: Rest | None, arrangements: Agreed) -> Draw:
+    """What another amount takes of the line's fee: a rebate takes all that is left, a part bill no more than it bills.
+
+    A fee is taken as far as it goes; what is billed beyond it is no part of it. Raises Refused.
+    """
     if line.arrangement_id is None or line.engagement_id is None:
-        return
+        return Draw(net, ZERO, rest or line.rest)
     fee = next(each for each in arrangements[line.engagement_id] if each.id == line.arrangement_id)
-    line.drawn = min(line.net, fee.left + line.drawn)
+    left = fee.left + line.drawn
+    if net >= left:
+        return Draw(net, left, Rest.WRITE_OFF)
+    if rest is None:
+        if line.net >= left:
+            raise Refused(WHICH, field="rest")
+        rest = line.rest
+    return Draw(net, left if rest is Rest.WRITE_OFF else net, rest)
+
+
+def settle_line(line: InvoiceLine, draw: Draw) -> None:
+    if line.net != draw.net:
+        charge_once(line, draw.net)
+    line.drawn, line.rest = draw.drawn, draw.rest
 
 
 def add_line(
@@ -161,7 +221,7 @@ def remove_line(invoice: Invoice, line_id: UUID, *, by: Actor) -> None:
     """Take a line off; its entries go back to WIP."""
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice)
+        open_draft(invoice, entries=None)
         line = session.get(InvoiceLine, line_id, populate_existing=True)
         if line is None or line.invoice_id != invoice.id:
             return
@@ -178,32 +238,49 @@ def remove_line(invoice: Invoice, line_id: UUID, *, by: Actor) -> None:
         record("billing.invoice.remove_line", invoice, by=by, items=len(rows), topics=("wip", "invoices"))
 
 
-def treat_item(invoice: Invoice, item_id: UUID, treatment: Treatment, *, by: Actor) -> None:
-    """Bill an entry, write it off with the bill, or leave it for later; the line follows.
+def treat_item(
+    invoice: Invoice,
+    item_id: UUID,
+    treatment: Treatment,
+    *,
+    by: Actor,
+    amount: Decimal | None = None,
+    rest: Rest = Rest.WRITE_OFF,
+) -> None:
+    """Bill an entry (all of it, or an `amount`, with the `rest` written off or carried), write it off with the bill, or
+    leave it for later; the line follows.
 
-    A fixed fee stays what it is: what is billed of it falls on the entries that remain.
+    A fee stays what it is: what is billed of it falls on the entries that remain. Raises NotFound, and Refused when the
+    entry is not where the draft remembers it.
     """
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        open_draft(invoice)
+        open_draft(invoice, entries=[item_id])
         row = session.get(InvoiceItem, (invoice.id, item_id), populate_existing=True, with_for_update=True)
-        if row is None:
-            raise NotFound()
-        if row.treatment is treatment:
+        item = items_by_id([item_id], seen_by=by).get(item_id)
+        if row is None or item is None:
+            if item is None:
+                raise NotFound()
+            raise Refused("That entry is not on this draft any more: it was moved or taken off. Look at it in WIP.")
+        line = session.get_one(InvoiceLine, row.line_id)
+        if treatment is Treatment.BILL and amount is not None:
+            _check_part(line, amount, invoice.currency)
+        if row.treatment is Treatment.LATER and treatment is not Treatment.LATER:
+            _take_back(invoice, row, item)
+        value = item.open_value
+        share = treated(value, treatment)
+        if treatment is Treatment.BILL and amount is not None:
+            share = share_of(value, amount, rest)
+        before = (row.treatment, row.value, Share(row.billed, row.written, row.carried))
+        if before == (treatment, value, share):
             return
-        if row.treatment is Treatment.LATER:
-            item = items_by_id([item_id], seen_by=by, lock=True).get(item_id)
-            if item is None or item.state is not ItemState.OPEN or item.deleted_at is not None:
-                raise Refused("That entry is on another bill, held or gone by now.")
-            row.value = item.open_value
-        line = session.get(InvoiceLine, row.line_id) if row.line_id else None
-        bills = treatment is Treatment.BILL
-        change, row.billed = (row.value, row.value) if bills else (-row.billed, ZERO)
-        row.treatment = treatment
+        change = share.billed - row.billed
+        row.treatment, row.value = treatment, value
+        share.give(row)
         session.flush()
-        if line is not None and line.kind is LineKind.FIXED:
+        if line.kind is LineKind.FIXED:
             spread_over(invoice, line, Spread.PRO_RATA)
-        elif line is not None:
+        else:
             charge_once(line, line.net + change)
         session.flush()
         set_items([item_id], state=ItemState.OPEN if treatment is Treatment.LATER else ItemState.DRAFTED)
@@ -215,9 +292,29 @@ def treat_item(invoice: Invoice, item_id: UUID, treatment: Treatment, *, by: Act
             item=str(item_id),
             treatment=treatment,
             value=row.value,
+            billed=row.billed,
+            written=row.written,
+            carried=row.carried,
             currency=invoice.currency,
             topics=("wip", "invoices"),
         )
+
+
+def _check_part(line: InvoiceLine, amount: Decimal, currency: str) -> None:
+    if line.kind is LineKind.FIXED:
+        raise Refused("A fee is billed as a whole; change the amount of its line.", field="amount")
+    if amount < 0:
+        raise Refused("An amount on a bill cannot be below zero.", field="amount")
+    if amount != round_amount(amount, currency):
+        raise Refused(f"{currency} has no amounts that small.", field="amount")
+
+
+def _take_back(invoice: Invoice, row: InvoiceItem, item: Item) -> None:
+    """An entry that was left for later joins the draft again, if it still is what and where it was."""
+    if item.state is not ItemState.OPEN or item.deleted_at is not None or not item.billable:
+        raise Refused("That entry is on another bill, held or gone by now.")
+    if (item.client_id, item.engagement_id, item.currency) != (row.client_id, row.engagement_id, row.currency):
+        raise Refused("That entry has been moved to another engagement since; it is billed there.")
 
 
 @dataclass(frozen=True, kw_only=True)

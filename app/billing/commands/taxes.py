@@ -23,7 +23,7 @@ from app.timekeeping.models import Expense, TimeEntry
 
 ZERO = Decimal(0)
 DATED = (LineKind.FEE, LineKind.EXPENSE)
-COPIED = ("invoice_id", "client_id", "engagement_id", "currency", "kind", "description", "decimals", "tax_code")
+COPIED = ("invoice_id", "client_id", "engagement_id", "currency", "kind", "description", "decimals", "tax_code", "rest")
 
 
 class TaxChanged(Refused):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.billing.amounts import Spread, TaxedLine, spread_total, tax_lines
+from app.billing.amounts import Spread, TaxedLine, share_of, spread_total, tax_lines
 from app.billing.commands.fees import engagements_on, lock_arrangements, take_turns
-from app.billing.commands.items import items_by_id
+from app.billing.commands.items import items_by_id, lock_items
 from app.billing.commands.taxes import settle_taxes
 from app.billing.hours import once
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
@@ -33,23 +34,35 @@ def lock_invoice(invoice: Invoice) -> None:
         raise NotFound()
 
 
-def hold_bill(invoice: Invoice) -> dict[UUID, list[Arrangement]]:
-    """Lock all that a bill touches but its entries, in the order of the house, and read it anew.
+Agreed = Mapping[UUID, Sequence[Arrangement]]
+
+
+def hold_bill(invoice: Invoice, entries: Iterable[UUID] | None = ()) -> Agreed:
+    """Lock what a bill touches in the order of the house, and read it anew; of its `entries` these, or (None) all.
 
     Answers what is agreed for its engagements. Raises NotFound when it is gone.
     """
     take_turns(invoice.client_id, invoice.payer_id)
     arrangements = lock_arrangements(engagements_on(invoice))
+    lock_items(_entries_on(invoice) if entries is None else entries)
     lock_invoice(invoice)
     return arrangements
 
 
-def open_draft(invoice: Invoice, version: int | None = None) -> dict[UUID, list[Arrangement]]:
+def _entries_on(invoice: Invoice) -> Sequence[UUID]:
+    return db.session.scalars(
+        sa.select(InvoiceItem.item_id).where(
+            InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment != Treatment.LATER
+        )
+    ).all()
+
+
+def open_draft(invoice: Invoice, version: int | None = None, *, entries: Iterable[UUID] | None = ()) -> Agreed:
     """Lock a draft for a change; one that was submitted is a draft again. Answers what is agreed for its engagements.
 
     Raises Refused, Stale, NotFound.
     """
-    arrangements = hold_bill(invoice)
+    arrangements = hold_bill(invoice, entries)
     if invoice.number is not None or invoice.kind is InvoiceKind.CREDIT_NOTE:
         raise Refused(f"{invoice.number} is issued and never changes; credit it instead.")
     check_version(invoice, version)
@@ -86,14 +99,14 @@ def billed_items(invoice: Invoice, line_id: UUID | None = None) -> list[InvoiceI
 
 
 def spread_over(invoice: Invoice, line: InvoiceLine, spread: Spread) -> None:
-    """Give the entries of a line their part of its amount."""
+    """Give the entries of a line their part of its amount; what is left of them goes by the line's `rest`."""
     rows = billed_items(invoice, line.id)
     if not rows:
         return
     items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
     worth = [(items[row.item_id].worked_on, row.value) for row in rows]
     for row, part in zip(rows, spread_total(line.net, worth, spread, invoice.currency), strict=True):
-        row.billed = part
+        share_of(row.value, part, line.rest).give(row)
 
 
 def charge_once(line: InvoiceLine, net: Decimal) -> None:

@@ -23,19 +23,20 @@ from app.ledger.models import TransactionKind
 from app.timekeeping.commands.days import day_of, hold_days, settle_days
 from app.timekeeping.commands.entries import add_to_task
 from app.timekeeping.commands.figures import settle
-from app.timekeeping.commands.locks import refuse_locked
+from app.timekeeping.commands.locks import refuse_closed, refuse_locked
 from app.timekeeping.commands.wip import Item, move_wip, place_of
 from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import ItemState, TimeEntry
 from app.timekeeping.written import Movement, standing_writes
 
 
-def _fetch(ids: Sequence[UUID], *, by: Actor) -> list[Item]:
+def _fetch(ids: Sequence[UUID], *, by: Actor, moves: bool = False) -> list[Item]:
+    """Lock the items; what stands on a bill in part may be held or written off, but moves no more."""
     items = items_by_id(ids, seen_by=by, lock=True)
     if len(items) != len(set(ids)) or not items:
         raise NotFound()
     for item in items.values():
-        refuse_locked(item)
+        (refuse_locked if moves else refuse_closed)(item)
     return list(items.values())
 
 
@@ -96,7 +97,7 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
         days = [day_of(each) for each in times]
         days += [day_of(each, engagement_id=target.id, job_id=None) for each in times]
         hold_days(days, times)
-        items = _fetch(ids, by=by)
+        items = _fetch(ids, by=by, moves=True)
         books = books_of_each([target.id, *(item.engagement_id for item in items)])
         for item in items:
             if item.currency != target.currency:
@@ -205,7 +206,7 @@ def take_back(ids: Sequence[UUID], reason: str, *, by: Actor, transaction_id: in
         for item in items.values():
             its = [each for each in writes.get(item.id, []) if transaction_id in (None, each.transaction_id)]
             if item.state is not ItemState.WRITTEN_OFF:
-                refuse_locked(item)
+                refuse_closed(item)
             elif item.deleted_at is not None:
                 raise NotFound()
             if its:

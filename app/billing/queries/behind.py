@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -11,8 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.billing.amounts import needs_reason
-from app.billing.models import Invoice, InvoiceItem, Treatment
+from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, Treatment
 from app.billing.open import TABLES, unbilled
 from app.billing.policy import can_see_invoices
 from app.clients.policy import within_sight
@@ -25,10 +25,15 @@ from app.marks.queries import how_many
 from app.people.models import Person
 from app.timekeeping.models import Expense, TimeEntry
 
+_DEALT = InvoiceItem.treatment != Treatment.LATER
+
 
 @dataclass(frozen=True)
 class BilledItem:
-    """An entry on a draft or a bill: what it was worth, what is billed for it, and how it is treated."""
+    """An entry on a draft or a bill: what was open of it, and what the bill does with that.
+
+    What a draft has left for later is shown at what is open of it now.
+    """
 
     id: UUID
     line_id: UUID | None
@@ -39,7 +44,16 @@ class BilledItem:
     charged: dt.timedelta | None
     value: Decimal
     billed: Decimal
+    written: Decimal
+    carried: Decimal
     treatment: Treatment
+
+    @property
+    def does(self) -> str:
+        """The treatment, and for a part what becomes of the rest."""
+        if self.treatment is not Treatment.BILL or self.billed == self.value:
+            return self.treatment.value
+        return "part_carry" if self.carried else "part_write_off"
 
 
 def items_behind(invoice: Invoice, *, seen_by: Actor, line_id: UUID | None = None) -> list[BilledItem]:
@@ -56,14 +70,17 @@ def items_behind(invoice: Invoice, *, seen_by: Actor, line_id: UUID | None = Non
             Person.name,
             table.narrative,
             charged[table].label("charged"),
-            InvoiceItem.value,
+            sa.case((_DEALT, InvoiceItem.value), else_=table.open_value).label("value"),
             InvoiceItem.billed,
+            InvoiceItem.written,
+            InvoiceItem.carried,
             InvoiceItem.treatment,
         )
         .join(InvoiceItem, sa.and_(InvoiceItem.item_id == table.id, InvoiceItem.item_kind == table.__tablename__))
         .join(Person, Person.id == table.person_id)
         .where(
             InvoiceItem.invoice_id == invoice.id,
+            sa.or_(InvoiceItem.treatment != Treatment.LATER, table.deleted_at.is_(None)),
             *([InvoiceItem.line_id == line_id] if line_id else []),
             *within_sight(seen_by, table.client_id, table.engagement_id),
         )
@@ -123,37 +140,55 @@ def comments_on(invoice: Invoice, *, seen_by: Actor) -> int:
 
 @dataclass(frozen=True)
 class LineSum:
-    """What stands behind a line: how many entries, their value and what is billed of it; those left for later apart."""
+    """What stands behind a line: how many entries, their value, and what becomes of it; those left for later apart.
+
+    `written_off` and `written` count the entries that are written off as a whole, and those written on or off at all.
+    """
 
     count: int
     value: Decimal
     billed: Decimal
+    carried: Decimal
+    written_off: int
+    written: int
+
+    @property
+    def worth(self) -> Decimal:
+        """The value that the bill deals with: what it carries is left to a later one."""
+        return self.value - self.carried
+
+    def asks_reason(self, line: InvoiceLine) -> bool:
+        """The same rule as `needs_reason`, from the sums."""
+        return bool(self.written_off if line.kind is LineKind.FIXED else self.written)
 
 
-_DEALT = InvoiceItem.treatment != Treatment.LATER
 _SUMS = (
     sa.select(
         InvoiceItem.line_id,
         sa.func.count(),
         sa.func.coalesce(sa.func.sum(InvoiceItem.value).filter(_DEALT), 0),
         sa.func.coalesce(sa.func.sum(InvoiceItem.billed).filter(_DEALT), 0),
+        sa.func.coalesce(sa.func.sum(InvoiceItem.carried).filter(_DEALT), 0),
+        sa.func.count().filter(InvoiceItem.treatment == Treatment.WRITE_OFF),
+        sa.func.count().filter(sa.or_(InvoiceItem.treatment == Treatment.WRITE_OFF, InvoiceItem.written != 0)),
     )
     .where(InvoiceItem.invoice_id == sa.bindparam("invoice", type_=sa.Uuid()))
     .group_by(InvoiceItem.line_id)
 )
 
 
-def sums_of_lines(invoice: Invoice, *, seen_by: Actor) -> dict[UUID | None, LineSum]:
+def sums_of_lines(invoice: Invoice, *, seen_by: Actor) -> dict[UUID, LineSum]:
     """Per line of a draft or bill, in one query whatever its number of entries."""
     if not can_see_invoices(seen_by):
         raise NotFound()
     rows = db.session.execute(_SUMS, {"invoice": invoice.id}).all()
-    return {row[0]: LineSum(row[1], row[2], row[3]) for row in rows}
+    return {row[0]: LineSum(*row[1:]) for row in rows}
 
 
-def asks_reason(invoice: Invoice, *, seen_by: Actor) -> bool:
-    """Whether a draft cannot be issued before somebody says why it differs from the value of the time."""
-    if invoice.reason or not can_see_invoices(seen_by):
-        return False
-    rows = db.session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)).all()
-    return needs_reason(invoice.lines, rows)
+def asks_reason(invoice: Invoice, sums: Mapping[UUID, LineSum]) -> bool:
+    """Whether a draft cannot be issued before somebody says why it is not the time's value or the fee as agreed."""
+    return not invoice.reason and any(
+        (line.kind is LineKind.FIXED and line.net != line.drawn)
+        or (line.id in sums and sums[line.id].asks_reason(line))
+        for line in invoice.lines
+    )

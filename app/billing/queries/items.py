@@ -183,6 +183,7 @@ def _rows(source: sa.Subquery, page: int, *, past: bool = False) -> list[ItemRow
             sa.and_(
                 InvoiceItem.item_id == source.c.id,
                 InvoiceItem.live,
+                ~InvoiceItem.issued,
                 InvoiceItem.treatment != "later",
                 sa.literal(not past),
             ),

@@ -10,10 +10,11 @@ from uuid import UUID
 from flask import Response, render_template, url_for
 
 from app.billing.amounts import HUNDRED
+from app.billing.commands.fees import agreed_on
 from app.billing.forms import SPREADS, TAX_MODES, TermsForm
-from app.billing.models import Invoice, Treatment
+from app.billing.models import Invoice, Rest, Treatment
 from app.billing.policy import can_approve, can_draft
-from app.billing.queries.behind import beside, items_behind, sums_of_lines
+from app.billing.queries.behind import asks_reason, beside, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
 from app.core import clock
 from app.core.ids import new_id
@@ -22,14 +23,18 @@ from app.firm.models import TaxRate, percent_words
 from app.firm.queries import list_tax_rates
 
 TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
+PARTS = [("part_write_off", "Part, rest written off"), ("part_carry", "Part, rest later")]
+RESTS = {Rest.WRITE_OFF.value: "The rest is written off", Rest.CARRY.value: "The rest comes on a later bill"}
+FEE_RESTS = {Rest.WRITE_OFF.value: "Rebate: the rest is given up", Rest.CARRY.value: "Part bill: the rest comes later"}
 
 
 def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID | None = None) -> dict[str, Any]:
     """Everything that a draft's region shows; of the entries only those of the line that is open."""
     sums = sums_of_lines(invoice, seen_by=me())
-    worth = sum((line.value for line in sums.values()), Decimal(0))
+    worth = sum((line.worth for line in sums.values()), Decimal(0))
     billed = sum((line.billed for line in sums.values()), Decimal(0))
     rates = list_tax_rates()
+    has_fee = any(line.arrangement_id for line in invoice.lines)
     form = terms or TermsForm(formdata=None, obj=invoice)
     if terms is None:
         form.version.data = str(invoice.version)
@@ -41,6 +46,9 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "entries": items_behind(invoice, seen_by=me(), line_id=opened) if opened else [],
         "worth": worth,
         "billed": billed,
+        "carried": sum((line.carried for line in sums.values()), Decimal(0)),
+        "asks_reason": asks_reason(invoice, sums),
+        "fees": {fee.id: fee for fees in agreed_on(invoice).values() for fee in fees} if has_fee else {},
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
         "new": beside(invoice, seen_by=me()),
         "terms": form,
@@ -49,6 +57,9 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "spreads": [(spread.value, words) for spread, words in SPREADS.items()],
         "tax_modes": TAX_MODES,
         "treatments": TREATMENTS,
+        "parts": PARTS,
+        "rests": list(RESTS.items()),
+        "fee_rests": list(FEE_RESTS.items()),
         "typed": {},
         "errors": {},
         "chosen": frozenset(),
@@ -83,10 +94,13 @@ def draft_partial(invoice_id: UUID, message: str = "", opened: UUID | None = Non
     )
 
 
-def draft_refused(invoice_id: UUID, form: Form, key: str, *, chosen: Collection[UUID] = ()) -> Answer:
+def draft_refused(
+    invoice_id: UUID, form: Form, key: str, *, chosen: Collection[UUID] = (), opened: UUID | None = None
+) -> Answer:
     """After a refused change: for htmx the message alone, for a plain form the page with what was typed.
 
-    `key` says which of the page's forms it was: a line's id, `new` or `total`; its fields' ids end in it.
+    `key` says which of the page's forms it was: a line's id, an entry's, `new` or `total`; its fields' ids end in it.
+    `opened` is the line whose entries are shown.
     """
     errors = {f"{name}-{key}" if name else "": said[0] for name, said in form.errors.items()}
     if is_htmx():
@@ -94,7 +108,7 @@ def draft_refused(invoice_id: UUID, form: Form, key: str, *, chosen: Collection[
         return error_page(422, next(iter(errors.values())).replace(SAVE_AGAIN, "Load the page again to add another."))
     invoice = get_invoice(invoice_id, seen_by=me())
     ticked = (item.line_id for item in items_behind(invoice, seen_by=me()) if item.id in chosen) if chosen else ()
-    facts = draft_facts(invoice, opened=next(iter(ticked), None))
+    facts = draft_facts(invoice, opened=next(iter(ticked), opened))
     return unprocessable(
         "billing/drafts/show.html", **facts | {"typed": {key: form}, "errors": errors, "chosen": chosen}
     )

@@ -12,7 +12,6 @@ from app.billing.commands.credit import credit_invoice
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.send import mark_sent, send_invoice
 from app.billing.policy import can_approve
-from app.billing.queries.behind import asks_reason
 from app.billing.queries.invoices import get_invoice, next_to_approve
 from app.billing.views.draft_page import draft_facts
 from app.core.errors import NotFound, Refused
@@ -60,9 +59,7 @@ def sitting() -> Answer:
         return render_template("billing/drafts/sitting.html", invoice=None, left=0)
     invoice = get_invoice(invoice_id, seen_by=me())
     facts = draft_facts(invoice)
-    return render_template(
-        "billing/drafts/sitting.html", left=left, asks_reason=asks_reason(invoice, seen_by=me()), **facts
-    )
+    return render_template("billing/drafts/sitting.html", left=left, **facts)
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/sending")

@@ -11,12 +11,12 @@ from flask import Blueprint, render_template, request
 from app.billing.amounts import Spread
 from app.billing.commands.adjust import adjust_total, plan_total, wanted_net
 from app.billing.commands.lines import LineChange, add_line, change_line, remove_line, treat_item
-from app.billing.forms import LONGEST_LINE, LineForm, TotalForm
-from app.billing.models import Invoice, Treatment
+from app.billing.forms import LONGEST_LINE, LineForm, PartForm, TotalForm
+from app.billing.models import Invoice, Rest, Treatment
 from app.billing.policy import can_draft
 from app.billing.queries.behind import items_behind
 from app.billing.queries.invoices import PENDING, get_invoice
-from app.billing.views.draft_page import TREATMENTS, draft_partial, draft_refused
+from app.billing.views.draft_page import PARTS, TREATMENTS, draft_partial, draft_refused
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
 from app.core.money import parse_amount
@@ -58,8 +58,8 @@ def create(invoice_id: UUID) -> Answer:
     return draft_refused(invoice_id, form, "new")
 
 
-def _net(text: str | None, invoice: Invoice) -> Decimal:
-    return parse_amount(text or "", invoice.currency, number_format(), field="net")
+def _net(text: str | None, invoice: Invoice, field: str = "net") -> Decimal:
+    return parse_amount(text or "", invoice.currency, number_format(), field=field)
 
 
 @blueprint.get("/lines/<uuid:line_id>/entries")
@@ -72,6 +72,9 @@ def entries(invoice_id: UUID, line_id: UUID) -> Answer:
         line_id=line_id,
         entries=items_behind(invoice, seen_by=me(), line_id=line_id),
         treatments=TREATMENTS,
+        parts=PARTS,
+        line=next((line for line in invoice.lines if line.id == line_id), None),
+        typed={},
         may_draft=can_draft(me(), invoice) and invoice.state in PENDING,
     )
 
@@ -87,6 +90,7 @@ def update(invoice_id: UUID, line_id: UUID) -> Answer:
             net=_net(form.net.data, invoice),
             tax_code=form.tax_code.data or None,
             supplied_on=form.supplied_on.data,
+            rest=form.rest.choice,
             seen=_seen(),
         )
         change_line(invoice, line_id, change, by=me())
@@ -104,6 +108,7 @@ def _seen() -> LineChange:
         net=Decimal(net) if _STORED.fullmatch(net) else None,
         tax_code=_typed("was_tax_code") or None,
         supplied_on=day_or(_typed("was_supplied_on"), None),
+        rest=Rest(_typed("was_rest")) if _typed("was_rest") in set(Rest) else None,
     )
 
 
@@ -115,11 +120,25 @@ def delete(invoice_id: UUID, line_id: UUID) -> Answer:
 
 @blueprint.post("/items/<uuid:item_id>/treatment")
 def treat(invoice_id: UUID, item_id: UUID) -> Answer:
-    wanted = _typed("treatment")
-    if wanted not in set(Treatment):
-        raise Refused("An entry is billed, written off or left for later.", field="treatment")
-    treat_item(get_invoice(invoice_id, seen_by=me()), item_id, Treatment(wanted), by=me())
-    return draft_partial(invoice_id, opened=parse_id(_typed("line")))
+    """Bill an entry, a part of it, write it off or leave it; an amount typed beside “Bill” is a part of it."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    form, line_id = PartForm(), parse_id(_typed("line"))
+
+    def save() -> None:
+        wanted, typed, was = form.treatment.data or "", form.amount.data or "", _typed("was_amount")
+        if wanted not in {*Treatment, *(value for value, _ in PARTS)}:
+            raise Refused("An entry is billed, written off or left for later.", field="treatment")
+        parted = wanted.startswith("part_")
+        if parted and typed == was and _typed("whole"):
+            raise Refused("Write first how much of it is billed; then what becomes of the rest.", field="amount")
+        part = _net(typed, invoice, "amount") if parted or (wanted == Treatment.BILL and typed != was) else None
+        rest = Rest.CARRY if wanted == "part_carry" else Rest.WRITE_OFF
+        treatment = Treatment.BILL if parted else Treatment(wanted)
+        treat_item(invoice, item_id, treatment, by=me(), amount=part, rest=rest)
+
+    if submit(form, save):
+        return draft_partial(invoice_id, opened=line_id)
+    return draft_refused(invoice_id, form, str(item_id), opened=line_id)
 
 
 @blueprint.get("/adjustment")
@@ -131,7 +150,9 @@ def preview(invoice_id: UUID) -> Answer:
         return ""
     try:
         chosen = _ids(request.args.getlist("item"))
-        plan = plan_total(invoice, wanted_net(invoice, arg("total"), number_format()), _spread(arg("spread")), chosen)
+        rest = Rest(arg("rest")) if arg("rest") in set(Rest) else None
+        net = wanted_net(invoice, arg("total"), number_format())
+        plan = plan_total(invoice, net, _spread(arg("spread")), chosen, rest)
     except Refused as refusal:
         return render_template("billing/drafts/_preview.html", invoice=invoice, refusal=refusal.message)
     return render_template("billing/drafts/_preview.html", invoice=invoice, plan=plan)
@@ -145,8 +166,8 @@ def adjust(invoice_id: UUID) -> Answer:
     def save() -> None:
         net = wanted_net(invoice, form.total.data or "", number_format())
         adjust_total(
-            invoice, net, by=me(), spread=form.spread.data, chosen=chosen, reason=form.reason.data or "",
-            version=form.version.number,
+            invoice, net, by=me(), spread=form.spread.data, chosen=chosen, rest=form.rest.choice,
+            reason=form.reason.data or "", version=form.version.number,
         )
 
     if submit(form, save):

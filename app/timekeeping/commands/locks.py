@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from app.core.db import db
@@ -15,12 +17,29 @@ LOCKED = {
 }
 
 
-def refuse_locked(item: WipItem) -> None:
-    """Billed, drafted and written-off items refuse every change."""
+_guards: list[Callable[[WipItem], None]] = []
+
+
+def guards(check: Callable[[WipItem], None]) -> Callable[[WipItem], None]:
+    """Let a room above refuse what would change an item that it counts on: it raises Refused."""
+    if check not in _guards:
+        _guards.append(check)
+    return check
+
+
+def refuse_closed(item: WipItem) -> None:
+    """Billed, drafted and written-off items refuse to be held, written on or off, or taken again."""
     if item.deleted_at:
         raise NotFound()
     if item.state in LOCKED:
         raise Refused(LOCKED[item.state])
+
+
+def refuse_locked(item: WipItem) -> None:
+    """Items that are billed, also in part, drafted or written off refuse every change of what they are."""
+    refuse_closed(item)
+    for check in _guards:
+        check(item)
 
 
 def lock(item: TimeEntry | Expense) -> None:

@@ -42,8 +42,9 @@ SELECT bench.id(24, v.i), bench.id(23, v.i), b.client_id, b.engagement_id, 'GBP'
     n.facts -> 'lines' -> 0 ->> 'description', v.net, v.net, v.last_on, 'S20', 'standard', 'S', 20, v.tax
 FROM bench.invoice v JOIN bench.job b USING (jn) JOIN invoice n ON n.id = bench.id(23, v.i) ORDER BY v.i;
 
-INSERT INTO invoice_item (invoice_id, item_id, item_kind, line_id, value, billed)
-SELECT bench.id(23, v.i), bench.id(22, e.n), 'time_entry', bench.id(24, v.i), e.value, e.value
+INSERT INTO invoice_item (invoice_id, item_id, item_kind, line_id, client_id, engagement_id, currency, value, billed, issued)
+SELECT bench.id(23, v.i), bench.id(22, e.n), 'time_entry', bench.id(24, v.i), e.client_id, e.engagement_id, 'GBP', e.value,
+    e.value, true
 FROM bench.entry e JOIN bench.invoice v USING (jn) WHERE e.billed ORDER BY v.i, e.n;
 
 CREATE UNLOGGED TABLE bench.payment AS
