@@ -14,8 +14,9 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from tests.trial.sums import ZERO, column_of, half_up, last_of_month
+from tests.trial.sums import ZERO, column_of, half_up
 
+Key = tuple[Any, ...]
 OPEN, HELD, DRAFTED, BILLED, WRITTEN_OFF = "open", "held", "drafted", "billed", "written_off"
 
 
@@ -72,7 +73,7 @@ class Item:
     rejoined: bool = False
     by_day: bool = False
     step: int = 6
-    moved: bool = False
+    divided: bool = False
 
     @property
     def open(self) -> Fraction:
@@ -89,6 +90,15 @@ class Item:
             if self.written < 0:
                 return WRITTEN_OFF
         return HELD if self.held else OPEN
+
+    @property
+    def day_key(self) -> Key:
+        return self.work.id, self.job, self.day, self.billable, self.step
+
+    @property
+    def keeps_charge(self) -> bool:
+        """What is on a draft or bill, or was written on or off, is not charged anew because of others."""
+        return self.is_locked or bool(self.written or self.billed)
 
     @property
     def is_locked(self) -> bool:
@@ -177,7 +187,6 @@ class Money:
         return ZERO if self.reversed else self.amount - sum(self.parts.values(), ZERO)
 
 
-Key = tuple[Any, ...]
 Aged = dict[tuple[UUID, str, dt.date], Fraction]
 
 
@@ -252,23 +261,13 @@ class Book:
 
     # Sets of time rounded as one.
 
-    def beside(self, item: Item) -> list[Item]:
-        """The live time of the same day on the same job that is rounded together with this."""
-        return [
-            other
-            for other in self.items.values()
-            if other.kind == "time_entry"
-            and other.by_day
-            and not other.deleted
-            and (other.work.id, other.job, other.day) == (item.work.id, item.job, item.day)
-        ]
-
-    def day_sets(self) -> Iterable[list[Item]]:
+    def day_sets(self) -> dict[Key, list[Item]]:
+        """The live time of a day on a job that is rounded together; time that is not billable by itself."""
         sets: dict[Key, list[Item]] = defaultdict(list)
         for item in self.items.values():
-            if item.kind == "time_entry" and item.by_day and not item.deleted:
-                sets[item.work.id, item.job, item.day].append(item)
-        return sets.values()
+            if item.by_day and not item.deleted:
+                sets[item.day_key].append(item)
+        return sets
 
     # Fixed fees.
 
@@ -402,9 +401,6 @@ class Book:
         payment.reversed = True
 
     # How old it is.
-
-    def close(self, entity: UUID, through: dt.date) -> None:
-        self.closed[entity] = max(self.closed.get(entity, through), last_of_month(through))
 
     def wip_now(self) -> Aged:
         """By client, currency and day of the work: what is open."""

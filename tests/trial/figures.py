@@ -141,6 +141,8 @@ def read(after: int = 0) -> Figures:
     )  # fmt: skip
 
 
-def closed_hash(entity: UUID | None, through: Any) -> str:
-    """One hash over every posting dated up to a day."""
-    return str(asked(_HASH + " WHERE t.posted_on <= :through", through=through)[0][0])
+def closed_hash(entity: UUID, through: Any) -> str:
+    """One hash over every posting of an entity dated up to a day."""
+    return str(
+        asked(_HASH + " WHERE p.entity_id = :entity AND t.posted_on <= :through", entity=entity, through=through)[0][0]
+    )

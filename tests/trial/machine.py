@@ -56,7 +56,7 @@ from app.core.db import db
 from app.core.errors import FirmamentError, NotFound, Refused
 from app.core.ids import new_id
 from app.core.proofs import run_proofs
-from app.ledger.commands import gather_account_balances
+from app.ledger.commands import close_period, gather_account_balances
 from app.ledger.rates import ExchangeRateFacts, add_exchange_rate
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, record_entry, restore_entry
 from app.timekeeping.commands.expenses import ExpenseFacts, delete_expense, record_expense, restore_expense
@@ -100,7 +100,7 @@ class Machine(RuleBasedStateMachine):
         self.travel.__enter__()
         self.undo = self.world.begin()
         self.book = Book(clock.today())
-        self.hashes: list[tuple[dt.date, str]] = []
+        self.hashes: dict[UUID, tuple[dt.date, str]] = {}
         self.steps, self.sound = 0, False
 
     def teardown(self) -> None:
@@ -199,7 +199,6 @@ class Machine(RuleBasedStateMachine):
     def record(self, place: int, ago: int, minutes: int, on_job: bool, billable: bool) -> None:
         self._record(place, ago, minutes, on_job, billable or minutes % 3 > 0)
 
-    @precondition(lambda self: self.world.whole_days)
     @rule(place=SOME, ago=st.integers(0, 9), minutes=st.lists(st.integers(1, 25), min_size=2, max_size=3))
     def record_a_few(self, place: int, ago: int, minutes: list[int]) -> None:
         """Short pieces of one day, where a day's time may be rounded as one."""
@@ -207,40 +206,25 @@ class Machine(RuleBasedStateMachine):
         for each in minutes:
             self._record(by_day[place % len(by_day)], ago, each, True)
 
-    def settle(
-        self, item: Item, kind: str, was: tuple[Work, dt.date, Fraction] | None = None, others: tuple[Item, ...] = ()
-    ) -> None:
-        """Charge and value an entry anew; where a day is rounded as one, all of its open time with it."""
+    def settle(self, item: Item, kind: str, was: tuple[Work, dt.date, Fraction] | None = None) -> None:
+        """Charge and value an entry anew, and with it the days that are rounded as one."""
+        found = figures.read_items()[item.id]
+        item.charged = int(found.charged) if item.by_day else charged_seconds(item.seconds, item.step)
+        item.value = worth(item.charged, item.rate, item.work.currency)
+        self.book.reposition(kind, item, was or (item.work, item.day, ZERO))
+        self.settle_days(item)
+
+    def settle_days(self, *acted: Item) -> None:
+        """Where an entry came or went, the others of its day may be charged anew; each check asks what they come to."""
         found = figures.read_items()
-        affected = {
-            each.id: each
-            for each in (*self.book.beside(item), *others, *(self.book.beside(others[0]) if others else ()))
-        }
-        affected.pop(item.id, None)
-        for each in (item, *affected.values()):
-            if each.deleted and each is not item:
+        for each in self.book.items.values():
+            charged = int(found[each.id].charged)
+            if each in acted or not each.by_day or each.deleted or charged == each.charged:
                 continue
+            must(not each.keeps_charge, "time that stays was charged anew", each.id)
             before = each.work, each.day, each.open
-            if not each.by_day:
-                charged = charged_seconds(each.seconds, each.step)
-                if each is item and each.kind == "time_entry" and not each.moved:
-                    each.charged = charged
-            else:
-                charged = int(found[each.id].charged)
-                must(
-                    not (each.is_locked and each is not item) or charged == each.charged,
-                    "time that is billed, drafted or written off was charged anew",
-                    each.id,
-                )
-                each.charged = charged
-            each.value = worth(each.charged, each.rate, each.work.currency)
-            if each is item:
-                if was is None:
-                    self.book.move(kind, each, each.open, each.day)
-                else:
-                    self.book.reposition(kind, each, was)
-            elif each.open != before[2]:
-                self.book.reposition("repriced", each, before)
+            each.charged, each.value = charged, worth(charged, each.rate, each.work.currency)
+            self.book.reposition("repriced", each, before)
 
     @rule(place=SOME, ago=DAYS, net=st.integers(1, 90_000), mark_up=st.sampled_from((0, 0, 10, 33)))
     def spend(self, place: int, ago: int, net: int, mark_up: int) -> None:
@@ -280,24 +264,27 @@ class Machine(RuleBasedStateMachine):
             refused = None if work.by_day or abs(value + item.written) <= 1 else value + item.written < 0
         if self.tried(lambda: edit_entry(entry, facts, by=self.world.bea), refused=refused) is None:
             return
-        was, left = (item.work, item.day, item.open), tuple(o for o in self.book.beside(item) if o is not item)
+        was, key = (item.work, item.day, item.open), item.day_key
         moved = work is not item.work
         retimed, repriced = (work, seconds) != (item.work, item.seconds), (work, day) != (item.work, item.day)
-        if retimed:
-            item.moved = False
         if moved:
             item.step, item.by_day = work.step, work.by_day
         if repriced:
             item.rate = self.world.rate(work.currency, day)
         item.work, item.day, item.seconds, item.billable, item.job = work, day, seconds, billable, job
-        if retimed or repriced:
-            self.settle(item, "transferred" if moved else "repriced", was, left)
+        if retimed:
+            item.divided = False
+        if retimed or (item.by_day and item.day_key != key):
+            self.settle(item, "transferred" if moved else "repriced", was)
             return
-        if billable:  # a part of a divided entry has its share, which may be a unit away from its time at its rate
+        if repriced:
+            item.value = worth(item.charged, item.rate, work.currency)
+        elif billable:  # a part of a divided entry has its share, which may be a unit away from its time at its rate
             value = fraction(figures.read_items()[item.id].value)
             must(value in (item.value, worth(item.charged, item.rate, work.currency)), "a value changed by itself")
             item.value = value
         self.book.reposition("repriced", item, was)
+        self.settle_days(item)
 
     @precondition(lambda self: self.book.items)
     @rule(n=SOME, share=st.integers(1, 99))
@@ -314,7 +301,7 @@ class Machine(RuleBasedStateMachine):
         ratio, open_before = Fraction(taken, item.seconds), item.open
         part = Item(
             id_, "time_entry", item.work, item.day, fraction(found[id_].value), taken, int(found[id_].charged),
-            item.rate, item.job, item.billable, held=item.held, by_day=item.by_day, step=item.step, moved=True,
+            item.rate, item.job, item.billable, held=item.held, by_day=item.by_day, step=item.step, divided=True,
             taken_from=item.id,
         )  # fmt: skip
         if item.billable:
@@ -328,7 +315,7 @@ class Machine(RuleBasedStateMachine):
             item.charged - part.charged,
             item.seconds - taken,
         )
-        item.moved, whole, given = True, ZERO, ZERO
+        item.divided, whole, given = True, ZERO, ZERO
         for written in list(item.writes):  # each is divided, and all of them together too
             whole += written.amount
             share = half_up(whole * ratio, currency) - given
@@ -400,11 +387,10 @@ class Machine(RuleBasedStateMachine):
             return
         if self.tried(lambda: command(row, by=self.world.bea), refused=item.is_locked) is None:
             return
-        was, left = (item.work, item.day, item.open), tuple(o for o in self.book.beside(item) if o is not item)
+        was = item.work, item.day, item.open
         item.deleted = True
         self.book.reposition("repriced", item, was)
-        if left and item.by_day:
-            self.settle_set(left)
+        self.settle_days(item)
 
     @precondition(lambda self: any(item.deleted for item in self.book.items.values()))
     @rule(n=SOME)
@@ -417,20 +403,8 @@ class Machine(RuleBasedStateMachine):
             return
         was = item.work, item.day, item.open
         item.deleted = False
-        if item.by_day and item.kind == "time_entry":
-            item.charged = int(figures.read_items()[item.id].charged)
-            item.value = worth(item.charged, item.rate, item.work.currency)
-            self.settle_set(tuple(o for o in self.book.beside(item) if o is not item))
         self.book.reposition("repriced", item, was)
-
-    def settle_set(self, members: tuple[Item, ...]) -> None:
-        found = figures.read_items()
-        for each in members:
-            before, charged = (each.work, each.day, each.open), int(found[each.id].charged)
-            must(not each.is_locked or charged == each.charged, "locked time was charged anew", each.id)
-            if charged != each.charged:
-                each.charged, each.value = charged, worth(charged, each.rate, each.work.currency)
-                self.book.reposition("repriced", each, before)
+        self.settle_days()
 
     # WIP.
 
@@ -459,11 +433,10 @@ class Machine(RuleBasedStateMachine):
         for item in items:
             if item.work is work:
                 continue
-            was, left = (item.work, item.day, item.open), tuple(o for o in self.book.beside(item) if o not in items)
-            item.work, item.job, item.moved = work, None, True
+            was = item.work, item.day, item.open
+            item.work, item.job = work, None
             self.book.reposition("transferred", item, was)
-            if item.by_day:
-                self.settle_set(left)
+        self.settle_days()
 
     @precondition(lambda self: self.book.items)
     @rule(n=SOME, second=SOME, percent=PERCENTS, on=st.booleans(), whole=st.booleans())
@@ -774,19 +747,14 @@ class Machine(RuleBasedStateMachine):
         reverse = any(line.treatment == "reverse_charge" for line in bill.lines.values())
         gross = sum((line.net + line.tax for line in bill.lines.values()), ZERO)
         latest, closed = self.book.latest.get((bill.entity, "invoice"), day), self.book.closed.get(bill.entity)
-        refused = True if (needs and not reason) or not gross or not bill.lines or day < latest else None
-        if (
-            refused is None
-            and not reverse
-            and not self.world.may_refuse_to_issue(bill, day)
-            and (closed is None or day > closed)
-        ):
-            refused = False
+        refused = bool(
+            (needs and not reason) or not gross or not bill.lines or day < latest
+            or (closed is not None and day <= closed) or (reverse and bill.payer not in self.world.taxed)
+        )  # fmt: skip
         shown = bill.tax_by_rate()
         for line in bill.lines.values():  # as they are taxed on that day
             line.treatment, line.percent = self.tax_of(bill, line, day)
-        if bill.tax_by_rate() != shown and not refused:
-            refused = True
+        refused = refused or bill.tax_by_rate() != shown
         act = lambda: approve_invoice(invoice, by=self.world.bea, issued_on=day, reason=reason)  # noqa: E731
         if self.tried(act, refused=refused) is None:
             self.adopt(bill)
@@ -866,7 +834,7 @@ class Machine(RuleBasedStateMachine):
         )  # fmt: skip
         closed = self.book.closed.get(entity)
         too_much = any(part > bill.open for bill, part in parts or ())
-        refused = True if too_much else None if closed and day <= closed else False
+        refused = too_much or bool(closed and day <= closed)
         if self.tried(lambda: record_payment(id_, facts, by=self.world.bea), refused=refused) is None:
             return
         payment = Money(id_, payer, entity, currency, day, amount)
@@ -910,13 +878,20 @@ class Machine(RuleBasedStateMachine):
 
     # The books.
 
-    @rule(back=st.integers(1, 3))
-    def close(self, back: int) -> None:
+    @rule(back=st.integers(1, 3), which=st.sampled_from((0, 1, None)))
+    def close(self, back: int, which: int | None) -> None:
         at = month(self.book.today)
         for _ in range(back):
             at = month(at - dt.timedelta(days=1))
-        if self.world.close(at, self.book):
-            self.hashes = [(day, figures.closed_hash(None, day)) for day in set(self.book.closed.values())]
+        entities = self.world.entities if which is None else (self.world.entities[which],)
+        through = last_of_month(at)
+        later = [each for each in entities if self.book.closed.get(each, dt.date.min) < through]
+        act = lambda: close_period(at, by=self.world.pat, entity_id=None if which is None else entities[0])  # noqa: E731
+        if self.tried(act, refused=not later) is None:
+            return
+        for each in later:
+            self.book.closed[each] = through
+            self.hashes[each] = through, figures.closed_hash(each, through)
 
     @rule(currency=st.sampled_from(("JPY", "KWD")), ago=st.integers(-5, 60), units=st.integers(1, 400))
     def exchange(self, currency: str, ago: int, units: int) -> None:
@@ -951,8 +926,8 @@ class Machine(RuleBasedStateMachine):
         agree(self.book, figures.read())
         agree_on_fees(self.book, self.world.works)
         self.check_taxes()
-        for day, was in self.hashes:
-            must(figures.closed_hash(None, day) == was, "a closed month has changed:", day)
+        for entity, (day, was) in self.hashes.items():
+            must(figures.closed_hash(entity, day) == was, "a closed month has changed:", day)
         if self.steps % 10 == 0:
             self.prove()
         self.sound = True
@@ -1043,15 +1018,12 @@ def agree_on_fees(book: Book, works: list[Work]) -> None:
 
 def agree_on_sets(book: Book) -> None:
     """Where a day's time on a job is rounded as one, its parts come to what the whole is charged."""
-    for members in book.day_sets():
-        if any(item.moved for item in members):
-            continue
+    for members in book.day_sets().values():
         whole = charged_seconds(sum(item.seconds for item in members), members[0].step)
-        locked = sum(item.charged for item in members if item.is_locked)
         charged = sum(item.charged for item in members)
-        if all(item.is_locked for item in members):
-            continue
-        must(charged == max(whole, locked), "a day's time is charged", charged, "s, not", whole)
+        stays = sum(item.charged for item in members if item.keeps_charge)
+        if not all(item.keeps_charge for item in members):
+            must(charged == max(whole, stays), "a day's time is charged", charged, "s, not", max(whole, stays))
 
 
 def agree_on_journal(book: Book, found: Figures) -> None:

@@ -40,7 +40,7 @@ def world(real_app: Flask) -> Iterator[World]:
     """A firm in which things are on their way already."""
     with real_app.app_context(), clock.travel_to(START):
         with transaction():
-            made = World(make_cast(), whole_days=True)
+            made = World(make_cast())
         dice = random.Random(7)
         for name in ["record"] * 8 + ["record_on_one_day"] * 3 + ["draft", "approve", "pay", "spend", "draft"]:
             attempt(made, name, dice)

@@ -13,7 +13,6 @@ from app.clients.models import ArrangementKind
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db
-from app.core.errors import FirmamentError
 from app.core.ids import new_id
 from app.core.rounding import RoundingRule, RoundMode, RoundPer
 from app.firm.models import Entity, TaxPoint, TaxRate, TaxTreatment
@@ -23,8 +22,7 @@ from app.ledger.models import ExchangeRate
 from tests.billing.make_billing import make_rate
 from tests.jobs.make_jobs import make_job
 from tests.make import Cast, keep, make_engagement, make_tax
-from tests.trial.book import Bill, Book, Work
-from tests.trial.sums import last_of_month
+from tests.trial.book import Bill, Work
 
 # Far from any date that code could have in it; the clock only goes on from here.
 START = dt.datetime(2031, 5, 14, 10, tzinfo=dt.UTC)
@@ -48,8 +46,7 @@ TAXES = {
 class World:
     """Made once; each history ends by undoing everything since `begin`."""
 
-    def __init__(self, cast: Cast, *, whole_days: bool = False) -> None:
-        self.whole_days = whole_days
+    def __init__(self, cast: Cast) -> None:
         with clock.travel_to(START):
             self._make(cast)
 
@@ -68,6 +65,7 @@ class World:
         self.entities = (cast.entity.id, branch.id)
         self.clients = (cast.acme.id, cast.rival.id)
         cast.acme.tax_number = "GB123456782"
+        self.taxed = {cast.acme.id}
         whole_day = RoundingRule(15, RoundMode.UP, 0, RoundPer.DAY_AND_JOB).to_json()
         self.works: list[Work] = []
         for client, own in ((cast.acme, cast.acme_work), (cast.rival, cast.rival_work)):
@@ -83,7 +81,7 @@ class World:
                     cast.entity,
                     "Yen",
                     currency="JPY",
-                    rounding=whole_day if first and self.whole_days else None,
+                    rounding=whole_day if first else None,
                 )
             )
             self._add(make_engagement(client, cast.entity if first else branch, "Dinar", currency="KWD"))
@@ -119,22 +117,9 @@ class World:
         """The day that decides: of the supply, or where the entity says so of the bill."""
         return day if bill.entity == self.entities[1] else supplied_on
 
-    def may_refuse_to_issue(self, bill: Bill, day: dt.date) -> bool:
-        """What else a bill may be refused for is no matter of money."""
-        return False
-
     def close_month(self, at: dt.date) -> None:
         """Close a month and all before it, for every entity."""
         close_period(at, by=self.pat)
-
-    def close(self, at: dt.date, book: Book) -> bool:
-        try:
-            self.close_month(at)
-        except FirmamentError:
-            return False
-        for entity in self.entities:
-            book.close(entity, last_of_month(at))
-        return True
 
     @contextmanager
     def gathering_from(self, few: int) -> Iterator[None]:
