@@ -163,6 +163,13 @@ CHECKS: Mapping[str, str] = {
             SELECT FROM invoice_item x JOIN invoice i ON i.id = x.invoice_id
             WHERE x.item_id = item.id AND x.treatment <> 'later' AND i.number IS NULL)
     """,
+    "what is closed in its currency is not closed in base": """
+        SELECT account, coalesce(invoice_id, payment_id), currency, sum(base_amount) FROM posting
+        WHERE account = 'receivable' GROUP BY 1, 2, 3 HAVING sum(amount) = 0 AND sum(base_amount) <> 0
+        UNION ALL
+        SELECT account, payment_id, currency, sum(base_amount) FROM posting
+        WHERE account IN ('bank', 'credit') GROUP BY 1, 2, 3 HAVING sum(amount) = 0 AND sum(base_amount) <> 0
+    """,
     "numbers have a gap": """
         SELECT entity_id, kind, count(*), min(n), max(n) FROM (
             SELECT entity_id, kind, substring(number FROM '([0-9]+)$')::bigint AS n FROM invoice
@@ -177,7 +184,7 @@ def broken(connection: sa.Connection | Any, only: set[str] | None = None) -> lis
     found = []
     for words, statement in CHECKS.items():
         if only is None or words in only:
-            rows = connection.execute(sa.text(statement + " LIMIT 3")).all()
+            rows = connection.execute(sa.text(f"SELECT * FROM ({statement}) wrong LIMIT 3")).all()
             if rows:
                 found.append(f"{words}: {[tuple(map(str, row)) for row in rows]}")
     return found
