@@ -23,7 +23,11 @@ FONTS = STATIC.parent / "fonts"
 
 @dataclass(frozen=True)
 class Package:
-    """One npm package at one version; `files` are served, `documents` become TrueType files for documents."""
+    """One npm package at one version; `files` are served, `documents` become TrueType files for documents.
+
+    `families` gives a document's file a family name of its own, where one package has several of one name: typst
+    asks one file of a family alone.
+    """
 
     npm: str
     name: str
@@ -32,6 +36,27 @@ class Package:
     licence_file: str = "LICENSE"
     files: tuple[str, ...] = ()
     documents: dict[str, str] = field(default_factory=dict)
+    families: dict[str, str] = field(default_factory=dict)
+
+
+# Script by script, what a bill may have to print beside Inter: the package's name, and the released subset.
+SCRIPTS = {
+    "adlam": "adlam", "armenian": "armenian", "bengali": "bengali", "canadian-aboriginal": "canadian-aboriginal",
+    "cherokee": "cherokee", "devanagari": "devanagari", "ethiopic": "ethiopic", "georgian": "georgian",
+    "gujarati": "gujarati", "gurmukhi": "gurmukhi", "javanese": "javanese", "kannada": "kannada", "khmer": "khmer",
+    "lao": "lao", "malayalam": "malayalam", "mongolian": "mongolian", "myanmar": "myanmar", "nko": "nko",
+    "oriya": "oriya", "sinhala": "sinhala", "symbols": "symbols", "symbols-2": "symbols", "syriac": "syriac",
+    "tamil": "tamil", "telugu": "telugu", "thaana": "thaana", "thai": "thai", "tifinagh": "tifinagh",
+    "vai": "vai", "math": "latin", "jp": "japanese", "kr": "korean", "tc": "chinese-traditional",
+}  # fmt: skip
+
+
+def _script(name: str, subset: str, *, style: str = "sans") -> Package:
+    family = "".join(part.upper() if len(part) == 2 else part.capitalize() for part in name.split("-"))
+    whole = f"noto-{style}-{name}"
+    file = f"files/{whole}-{subset}-400-normal.woff2"
+    target = f"Noto{style.capitalize()}{family}-Regular.ttf"
+    return Package(f"@fontsource/{whole}", whole, "5.3.0", "OFL-1.1", documents={file: target})
 
 
 PACKAGES = (
@@ -78,6 +103,23 @@ PACKAGES = (
         "OFL-1.1",
         files=("files/noto-sans-sc-chinese-simplified-400-normal.woff2",),
         documents={"files/noto-sans-sc-chinese-simplified-400-normal.woff2": "NotoSansSC-Regular.ttf"},
+    ),
+    *[_script(name, subset) for name, subset in SCRIPTS.items()],
+    _script("tibetan", "tibetan", style="serif"),
+    Package(
+        "@fontsource/noto-emoji", "noto-emoji", "5.3.2", "OFL-1.1",
+        documents={"files/noto-emoji-emoji-400-normal.woff2": "NotoEmoji-Regular.ttf"},
+    ),
+    Package(
+        "@fontsource/noto-sans", "noto-sans", "5.3.0", "OFL-1.1",
+        documents={
+            "files/noto-sans-latin-ext-400-normal.woff2": "NotoSansLatinExt-Regular.ttf",
+            "files/noto-sans-cyrillic-ext-400-normal.woff2": "NotoSansCyrillicExt-Regular.ttf",
+        },
+        families={
+            "NotoSansLatinExt-Regular.ttf": "Noto Sans Latin Ext",
+            "NotoSansCyrillicExt-Regular.ttf": "Noto Sans Cyrillic Ext",
+        },
     ),
     Package(
         "inter-ui",
@@ -239,11 +281,15 @@ def draw_sprite(tree: Path) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg">{note}\n' + "\n".join(symbols) + "\n</svg>\n"
 
 
-def to_truetype(source: Path, target: Path) -> None:
+def to_truetype(source: Path, target: Path, family: str = "") -> None:
     from fontTools.ttLib import TTFont  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-    font = TTFont(source)
+    font = TTFont(source, recalcTimestamp=False)
     font.flavor = None
+    if family:
+        said = {1: family, 2: "Regular", 4: family, 6: f"{family.replace(' ', '')}-Regular", 16: family, 17: "Regular"}
+        for number, words in said.items():
+            font["name"].setName(words, number, 3, 1, 0x409)
     font.save(target)
 
 
@@ -261,7 +307,7 @@ def main() -> int:
             for file in (*package.files, package.licence_file):
                 shutil.copyfile(tree / file, folder / Path(file).name)
             for file, name in package.documents.items():
-                to_truetype(tree / file, FONTS / name)
+                to_truetype(tree / file, FONTS / name, package.families.get(name, ""))
                 shutil.copyfile(tree / package.licence_file, FONTS / f"LICENSE-{package.name}.txt")
             if package is ICONS:
                 (STATIC / "icons.svg").write_text(draw_sprite(tree))

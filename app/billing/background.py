@@ -7,6 +7,7 @@ import hashlib
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 
 from app.activity.commands import record
 from app.billing.commands.send import send_invoice
@@ -23,7 +24,11 @@ from app.core.storage import storage
 from app.firm.queries import get_firm
 from app.people.models import Person
 
+log = structlog.get_logger()
+FAILED = "It is on the list of bills whose paper failed; it is tried again by itself."
 SLACK = dt.timedelta(seconds=30)
+AGAIN = dt.timedelta(hours=1)
+MOST = 50
 
 
 @background("billing.keep_pdf")
@@ -32,7 +37,10 @@ def keep_pdf(invoice_id: str) -> None:
     invoice = db.session.get(Invoice, UUID(invoice_id))
     if invoice is None or invoice.facts is None:
         return
-    ensure_pdf(invoice)
+    try:
+        ensure_pdf(invoice)
+    except Refused:
+        return  # it is on the list of papers that failed; nothing is sent without one
     if invoice.send_wanted_by is None:
         return
     person = db.session.get(Person, invoice.send_wanted_by)
@@ -45,13 +53,21 @@ def keep_pdf(invoice_id: str) -> None:
 
 
 def ensure_pdf(invoice: Invoice) -> bytes:
-    """The kept PDF; made and stored now if no worker has come to it yet. Storage is used outside the transaction."""
+    """The kept PDF; made and stored now if no worker has come to it yet. Storage is used outside the transaction.
+
+    Raises Refused when it cannot be made; then the bill is listed among those whose paper failed.
+    """
     if invoice.pdf_key:
         return storage().get(invoice.pdf_key)
     firm = get_firm()
     assert firm is not None and invoice.facts is not None
     clock.set_zone(firm.zone)
-    body = invoice_pdf(invoice.facts, firm)
+    try:
+        body = invoice_pdf(invoice.facts, firm)
+    except Exception as error:
+        log.error("paper_failed", invoice=str(invoice.id), kind=type(error).__name__)
+        _note_failure(invoice, str(error))
+        raise Refused(f"The paper of {invoice.number} cannot be made. {FAILED}") from error
     digest = hashlib.sha256(body).digest()
     key = f"kept/invoice-{invoice.id}-{digest.hex()[:16]}.pdf"
     storage().put(key, body, "application/pdf")
@@ -59,6 +75,7 @@ def ensure_pdf(invoice: Invoice) -> bytes:
         lock_invoice(invoice)
         if invoice.pdf_key is None:
             invoice.pdf_key, invoice.pdf_sha256 = key, digest
+            invoice.paper_failed_at, invoice.paper_error = None, ""
             record(
                 "billing.pdf.kept",
                 invoice,
@@ -71,9 +88,22 @@ def ensure_pdf(invoice: Invoice) -> bytes:
     return body if invoice.pdf_key == key else storage().get(invoice.pdf_key or key)
 
 
+def _note_failure(invoice: Invoice, error: str) -> None:
+    with transaction():
+        lock_invoice(invoice)
+        first = invoice.paper_failed_at is None
+        invoice.paper_failed_at, invoice.paper_error = clock.now(), error.replace("\x00", "")[:500]
+        if first:
+            record("billing.pdf.fail", invoice, by=SYSTEM, number=invoice.number, topics=("invoices",))
+
+
 @background("billing.pdf_sweep", every=60)
 def sweep() -> None:
-    """Issued bills whose PDF, or whose sending, was lost to a crash between commit and queue."""
+    """Issued bills whose PDF, or whose sending, was lost to a crash between commit and queue.
+
+    One whose paper failed is tried again each hour and comes last: however many they are, they hold up no other.
+    """
+    now = clock.now()
     waiting = db.session.scalars(
         sa.select(Invoice.id)
         .where(
@@ -81,9 +111,11 @@ def sweep() -> None:
                 sa.and_(Invoice.number.is_not(None), Invoice.pdf_key.is_(None)),
                 Invoice.send_wanted_by.is_not(None),
             ),
-            Invoice.updated_at < clock.now() - SLACK,
+            Invoice.updated_at < now - SLACK,
+            sa.or_(Invoice.paper_failed_at.is_(None), Invoice.paper_failed_at < now - AGAIN),
         )
-        .limit(50)
+        .order_by(Invoice.paper_failed_at.asc().nulls_first(), Invoice.updated_at)
+        .limit(MOST)
     ).all()
     for invoice_id in waiting:
         send("billing.keep_pdf", invoice_id=str(invoice_id))

@@ -9,7 +9,9 @@ from app.timekeeping.models import Expense, TimeEntry
 BILL_NAME = "coalesce(x.number, x.id::text)"
 # What happens to a bill after it was issued; everything else about it never changes.
 LIFE = ("due_on", "pdf_key", "pdf_sha256", "sent_at", "state")
-KEPT_COPIES = ("open_amount", "send_wanted_by", "updated_at", "version", "viewed_at")
+KEPT_COPIES = (
+    "open_amount", "paper_error", "paper_failed_at", "send_wanted_by", "updated_at", "version", "viewed_at",
+)  # fmt: skip
 
 cover(
     Cover(

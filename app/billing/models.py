@@ -93,6 +93,8 @@ class Invoice(MadeOnce, HasVersion, Base):
     approved_at: Mapped[dt.datetime | None]
     sent_at: Mapped[dt.datetime | None]
     send_wanted_by: Mapped[UUID | None]
+    paper_failed_at: Mapped[dt.datetime | None]
+    paper_error: Mapped[str] = mapped_column(default="", server_default="")
     viewed_at: Mapped[dt.datetime | None]
     run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("run.id"))
 
@@ -117,6 +119,7 @@ class Invoice(MadeOnce, HasVersion, Base):
         sa.Index("ix_invoice_issued", "entity_id", "kind", "issued_on", postgresql_where=sa.text("number IS NOT NULL")),
         sa.Index("ix_invoice_payer_id", "payer_id", "issued_on"),
         sa.Index("ix_invoice_unkept", "id", postgresql_where=sa.text("number IS NOT NULL AND pdf_key IS NULL")),
+        sa.Index("ix_invoice_failed", "paper_failed_at", postgresql_where=sa.text("paper_failed_at IS NOT NULL")),
         sa.Index("ix_invoice_unsent", "id", postgresql_where=sa.text("send_wanted_by IS NOT NULL")),
         sa.Index("ix_invoice_open", "client_id", "due_on", postgresql_where=sa.text("open_amount > 0")),
         sa.Index("uq_invoice_credits", "credits_id", unique=True, postgresql_where=sa.text("state <> 'draft'")),

@@ -6,11 +6,13 @@ import datetime as dt
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import structlog
 import typst
 from babel import Locale
 from babel.dates import format_date
@@ -18,33 +20,98 @@ from babel.numbers import format_currency, format_decimal
 from flask_babel import force_locale
 from flask_babel import gettext as _
 
+from app.billing.glyphs import FONTS, each_text, families, language_of, plainly, printable
 from app.core.colour import light_accent
+from app.core.errors import Refused
 from app.core.money import exponent
 from app.core.storage import StorageUnavailable, storage
 from app.firm.models import Firm, TaxTreatment
 
 PAPERS = Path(__file__).parent / "papers"
-FONTS = Path(__file__).parents[1] / "fonts"
+log = structlog.get_logger()
+
+
+class PaperFailed(Exception):
+    """A paper that cannot be made, with what the typesetter said."""
 
 
 def render(paper: str, data: Mapping[str, Any], *, logo: bytes | None, on: dt.date) -> bytes:
-    """A typst paper with its data, as PDF/A-3b. The same facts on the same date give the same bytes."""
+    """A typst paper with its data, as PDF/A-3b. The same facts on the same date give the same bytes.
+
+    No letter and no picture stops it: what no typeface has is shown as a mark, a logo that cannot be read is left out.
+    Raises PaperFailed for what is left.
+    """
+    attempts: list[tuple[Callable[[str], str], bytes | None]] = [(printable, logo), (plainly, logo), (plainly, None)]
+    said = ""
+    for change, picture in attempts:
+        try:
+            return _compiled(paper, each_text(data, change), picture, on)
+        except typst.TypstError as error:
+            said = said or str(error)
+            log.warning("paper_attempt_failed", paper=paper)
+    raise PaperFailed(said[:500])
+
+
+def _compiled(paper: str, data: Mapping[str, Any], logo: bytes | None, on: dt.date) -> bytes:
+    moment = dt.datetime(on.year, on.month, on.day, 12, tzinfo=dt.UTC)
+    return bytes(typeset(paper, data, logo, pdf_standards=["a-3b"], timestamp=moment))
+
+
+def typeset(paper: str, data: Mapping[str, Any], logo: bytes | None, **form: Any) -> Any:
+    """What typst makes of a paper, as PDF or in another `format`."""
+    if not logo:
+        data = {**data, "look": {**data["look"], "logo": ""}}
     with tempfile.TemporaryDirectory(prefix="paper-") as folder:
         shutil.copy(PAPERS / f"{paper}.typ", folder)
         if logo:
             Path(folder, "logo.png").write_bytes(logo)
-        moment = dt.datetime(on.year, on.month, on.day, 12, tzinfo=dt.UTC)
-        return bytes(
-            typst.compile(
-                str(Path(folder, f"{paper}.typ")),
-                root=folder,
-                font_paths=[str(FONTS)],
-                ignore_system_fonts=True,
-                sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
-                pdf_standards=["a-3b"],
-                timestamp=moment,
-            )
+        return typst.compile(
+            str(Path(folder, f"{paper}.typ")),
+            root=folder,
+            font_paths=_fonts(),
+            sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
+            **form,
         )
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> typst.Fonts:
+    """Our typefaces alone, opened once: a paper looks the same wherever it is made."""
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
+
+
+def try_paper(facts: Mapping[str, Any], firm: Firm) -> None:
+    """Make the paper of a bill that has no number yet. Raises Refused that names what stands in its way."""
+    trial = {**facts, "number": facts["number"] or "–"}
+    try:
+        invoice_pdf(trial, firm, logo=None)
+    except PaperFailed as error:
+        where = next((name for name, part in _parts(trial) if _works(part, firm)), "")
+        field = where if where in ("note", "reason") else None
+        raise Refused(
+            f"The paper of this bill cannot be made{f', because of its {where}' if where else ''}. "
+            "It has no number yet; change that and approve again.", field=field,
+        ) from error
+
+
+def _parts(facts: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The facts with one of their texts left out, by what it is called."""
+    blank = {"note": "", "legends": []}
+    for name in ("note", "legends"):
+        yield name, {**facts, name: blank[name]}
+    for number, line in enumerate(facts["lines"]):
+        lines = [*facts["lines"][:number], {**line, "description": "–"}, *facts["lines"][number + 1 :]]
+        yield f"line {number + 1}", {**facts, "lines": lines}
+    for side, called in (("buyer", "client’s name or address"), ("seller", "firm’s own name or address")):
+        yield called, {**facts, side: {**facts[side], "name": "–", "address": ""}}
+
+
+def _works(facts: Mapping[str, Any], firm: Firm) -> bool:
+    try:
+        invoice_pdf(facts, firm, logo=None)
+    except PaperFailed:
+        return False
+    return True
 
 
 def logo_of(firm: Firm) -> bytes | None:
@@ -57,8 +124,12 @@ def logo_of(firm: Firm) -> bytes | None:
         return None
 
 
-def look_of(firm: Firm, language: str, logo: bytes | None) -> dict[str, str]:
+def look_of(firm: Firm, language: str, logo: bytes | None, *, data: Any, country: str = "") -> dict[str, Any]:
+    """How a paper looks: the firm's name, colour and logo, and the typefaces that `data` needs in their order."""
+    texts: list[str] = []
+    each_text(data, texts.append)
     return {
+        "fonts": families(language_of(language, texts, country)),
         "firm": firm.name,
         "accent": light_accent(firm.accent).fill,
         "logo": "logo.png" if logo else "",
@@ -70,12 +141,19 @@ def locale_of(language: str) -> Locale:
     return Locale.parse({"en": "en_GB"}.get(language, language), sep="_")
 
 
-def invoice_pdf(facts: Mapping[str, Any], firm: Firm) -> bytes:
-    """The PDF of an issued invoice or credit note, in the customer's language."""
+ASK = object()
+
+
+def invoice_pdf(facts: Mapping[str, Any], firm: Firm, *, logo: Any = ASK) -> bytes:
+    """The PDF of an invoice or credit note, in the customer's language; with the firm's logo unless another is given.
+
+    Raises PaperFailed.
+    """
     language = str(facts["buyer"]["language"] or "en")
-    logo = logo_of(firm)
+    logo = logo_of(firm) if logo is ASK else logo
     with force_locale(language):
-        data = _invoice_data(facts, locale_of(language)) | {"look": look_of(firm, language, logo)}
+        data = _invoice_data(facts, locale_of(language))
+    data["look"] = look_of(firm, language, logo, data=data, country=str(facts["buyer"]["country"] or ""))
     return render("invoice", data, logo=logo, on=dt.date.fromisoformat(facts["issued_on"]))
 
 

@@ -88,6 +88,7 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     "billing.invoice.submit": ("review", lambda d: f"submitted a bill over {_money(d, 'net')} for approval"),
     "billing.invoice.return": ("undo", lambda d: f"sent the draft back{_because(d)}"),
     "billing.invoice.discard": ("trash", lambda d: f"took a draft over {_money(d, 'net')} apart"),
+    "billing.pdf.fail": ("alert", lambda d: f"could not make the PDF of {d['number']}"),
     "billing.invoice.retax": ("tax", lambda d: f"refused: the tax changed, the draft is over {_money(d, 'gross')} now"),
     "billing.invoice.approve": ("check", lambda d: f"issued {d['number']} over {_money(d, 'gross')}"),
     "billing.invoice.send": (

@@ -25,7 +25,8 @@ def statement_pdf(statement: Statement, client: Client, firm: Firm) -> bytes:
     """The PDF of a statement; the same figures on the same day give the same bytes."""
     language, logo = client.language or "en", logo_of(firm)
     with force_locale(language):
-        data = _data(statement, client, locale_of(language)) | {"look": look_of(firm, language, logo)}
+        data = _data(statement, client, locale_of(language))
+    data["look"] = look_of(firm, language, logo, data=data, country=client.country or "")
     return render("statement", data, logo=logo, on=statement.end)
 
 

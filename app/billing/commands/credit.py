@@ -16,6 +16,7 @@ from app.billing.commands.settling import close_in_base, release_allocations, se
 from app.billing.commands.totals import hold_bill, lines_of
 from app.billing.facts import facts_of
 from app.billing.models import Allocation, Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
+from app.billing.pdf import try_paper
 from app.billing.policy import can_approve
 from app.clients.models import Client
 from app.core import clock
@@ -27,6 +28,7 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity
+from app.firm.queries import the_firm
 from app.ledger.commands import hold_open, reverse
 from app.ledger.models import Account, LedgerTransaction
 from app.timekeeping.commands.figures import settle
@@ -58,13 +60,15 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         session.add(note)
         session.flush()
         lines = _copy_lines(invoice, note)
+        facts = facts_of(note, lines, payer, entity) | {
+            "credits": invoice.number, "reason": reason, "exchange": (invoice.facts or {}).get("exchange")
+        }
+        try_paper(facts, the_firm())
         number = give_number(note, clock.today())
         with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
             note.number = number
             note.state = InvoiceState.SENT if invoice.sent_at else InvoiceState.APPROVED
-            note.facts = facts_of(note, lines, payer, entity) | {
-                "credits": invoice.number, "reason": reason, "exchange": (invoice.facts or {}).get("exchange")
-            }
+            note.facts = facts | {"number": number}
         for transaction_id in session.scalars(
             sa.select(LedgerTransaction.id)
             .where(

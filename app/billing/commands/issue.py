@@ -20,6 +20,7 @@ from app.billing.commands.taxes import TaxChanged, refuse_other_tax, sums_of_tax
 from app.billing.commands.totals import hold_bill, lines_of, open_draft, recompute
 from app.billing.facts import exchange_facts, facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, LineKind, Treatment
+from app.billing.pdf import try_paper
 from app.billing.policy import can_approve
 from app.clients.models import Client
 from app.core import clock
@@ -30,6 +31,7 @@ from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.firm.models import Entity, TaxTreatment
+from app.firm.queries import the_firm
 from app.ledger.books import Books
 from app.ledger.commands import Leg, post, refuse_closed
 from app.ledger.models import Account, TransactionKind
@@ -92,6 +94,8 @@ def _issue(
         invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None
+        facts = facts_of(invoice, lines, client, entity)
+        try_paper(facts, the_firm())
         books, exchange = Books(entity.id, entity.currency), rate_on(invoice.currency, entity.currency, day)
         _post_wip(invoice, rows, items, books, exchange, by=by)
         _post_receivable(invoice, lines, books, exchange, by=by)
@@ -101,7 +105,7 @@ def _issue(
         with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
             invoice.number = number
             invoice.state = InvoiceState.APPROVED
-            invoice.facts = facts_of(invoice, lines, client, entity) | exchange_facts(entity, exchange)
+            invoice.facts = facts | {"number": number} | exchange_facts(entity, exchange)
         settle_invoice(invoice.id)
         record(
             "billing.invoice.approve",

@@ -76,7 +76,7 @@ class InvoiceFilter:
     run_id: UUID | None = None
 
 
-STANDINGS = ("pending", "draft", "awaiting", "open", "overdue", "paid", "void", "credit")
+STANDINGS = ("pending", "draft", "awaiting", "open", "overdue", "paid", "void", "credit", "failed")
 
 
 def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[bool]]:
@@ -92,6 +92,7 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
         "paid": [bills, standing, Invoice.open_amount == 0],
         "void": [bills, Invoice.state == InvoiceState.VOID],
         "credit": [Invoice.kind == InvoiceKind.CREDIT_NOTE],
+        "failed": [Invoice.paper_failed_at.is_not(None)],
     }
     conditions = narrow.get(found.standing, [Invoice.number.is_not(None)])
     conditions += within_sight(seen_by, Invoice.client_id)
@@ -222,6 +223,16 @@ def next_to_approve(*, seen_by: Actor, after: UUID | None = None) -> tuple[UUID 
     if after in rows:
         rows = rows[rows.index(after) + 1 :]
     return (rows[0] if rows else None), len(rows)
+
+
+def count_failed(*, seen_by: Actor) -> int:
+    """How many issued bills have no paper because it could not be made."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    found = sa.select(sa.func.count()).select_from(Invoice).where(
+        Invoice.paper_failed_at.is_not(None), *within_sight(seen_by, Invoice.client_id), *unwalled(seen_by)
+    )
+    return db.session.scalar(found) or 0
 
 
 def credit_note_of(invoice: Invoice, *, seen_by: Actor) -> Invoice | None:

@@ -14,6 +14,7 @@ from app.billing.queries.invoices import (
     PER_PAGE,
     STANDINGS,
     InvoiceFilter,
+    count_failed,
     credit_note_of,
     get_invoice,
     list_invoices,
@@ -52,6 +53,7 @@ def index() -> Answer:
         standing_of=standing_of,
         invoices=list_invoices(found, seen_by=me(), sort=sort, page=page_number()),
         per_page=PER_PAGE,
+        failed=count_failed(seen_by=me()),
         may_draft=can_draft(me()),
         may_export=me().may(Permission.EXPORT),
     )

@@ -14,8 +14,10 @@ from app.billing.commands.send import mark_sent, send_invoice
 from app.billing.policy import can_approve
 from app.billing.queries.invoices import get_invoice, next_to_approve
 from app.billing.views.draft_page import draft_facts
+from app.core.db import transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id
+from app.core.queue import enqueue
 from app.core.storage import storage
 from app.core.web import Answer, id_arg, me, redirect_to
 from app.desk.guard import guard
@@ -98,3 +100,16 @@ def pdf(invoice_id: UUID) -> Answer:
     name, inline = f"{invoice.number}.pdf", request.args.get("save") != "1"
     link = storage().link(str(invoice.pdf_key), name=name, content_type="application/pdf", inline=inline)
     return redirect(link, 302)
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/paper")
+def create_paper(invoice_id: UUID) -> Answer:
+    """Try once more to make a PDF that failed; a bill that was to be sent is sent then."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    if not can_approve(me(), invoice) or invoice.number is None:
+        raise NotFound()
+    ensure_pdf(invoice)
+    if invoice.send_wanted_by is not None:
+        with transaction():
+            enqueue("billing.keep_pdf", invoice_id=str(invoice.id))
+    return redirect_to(url_for("invoices.show", invoice_id=invoice_id), "Its PDF is there now")
