@@ -18,7 +18,7 @@ TABLES: tuple[Table, ...] = (TimeEntry, Expense)
 def unbilled(
     table: Table, engagement_ids: Iterable[UUID], until: dt.date, fees: Iterable[UUID] = ()
 ) -> list[Any]:
-    """Billable and open, worked up to and including a day.
+    """Billable, open and valued, worked up to and including a day: what waits for a rate is not billed unseen.
 
     Time under a fixed fee that is taken whole is not: nothing can be billed for it. `fees` are those of the draft that
     asks, which takes them itself.
@@ -28,6 +28,7 @@ def unbilled(
         table.worked_on <= until,
         table.state == ItemState.OPEN,
         table.billable,
+        ~table.waiting,
         table.deleted_at.is_(None),
         *([~fee_all_taken(table.engagement_id, table.worked_on, fees)] if table is TimeEntry else []),
     ]

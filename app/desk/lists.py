@@ -40,6 +40,7 @@ from app.planning.queries import get_series, list_occurrences, list_series
 from app.requests.queries import documents_of_job
 from app.runs.queries import get_run, items_of, list_runs
 from app.timekeeping.queries import list_rates
+from app.timekeeping.waiting import list_waiting
 
 Asked = Mapping[str, str]
 Rows = Iterable[list[Any]]
@@ -104,6 +105,12 @@ def _wip_items(asked: Asked, actor: Actor) -> Rows:
                format_hours(item.charged) if item.charged is not None else "", item.value, item.written,
                item.open_value,
                item.currency, item.state, item.hold_reason]
+
+
+def _waiting(_asked: Asked, actor: Actor) -> Rows:
+    for row in _pages(lambda page: list_waiting(seen_by=actor, page=page)):
+        yield [row.worked_on, row.person, row.narrative, row.client, row.engagement,
+               format_hours(row.recorded) if row.recorded is not None else "", row.currency, row.why or "exchange rate"]
 
 
 def _finished(asked: Asked, actor: Actor) -> Rows:
@@ -277,6 +284,8 @@ FILES = {
         ("Engagement", "Job", "Day", "Person", "Narrative", "Charged, hours", "Value", "Written on or off", "Open",
          "Currency", "State", "Held because"), _wip_items, ("client_id", "engagement", "show")),
     "finished-not-billed": ListFile(("Job", "Client", "Finished", "Unbilled", "Currency"), _finished),
+    "waiting-for-a-rate": ListFile(
+        ("Day", "Person", "What for", "Client", "Engagement", "Hours", "Currency", "Waits because"), _waiting),
     "rates": ListFile(
         ("Engagement", "Client", "Person", "Grade", "Work role", "Activity", "An hour", "Currency", "From", "Until"),
         _rates, ("show",)),

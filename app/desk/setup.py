@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from app.activity.commands import record
 from app.clients.commands import create_firm_client
@@ -29,6 +30,7 @@ from app.people.names import clean_name, initials_of, sort_key
 from app.people.passwords import check_password, hash_password
 from app.people.policy import can_knock
 from app.people.queries import as_actor
+from app.timekeeping.commands.rates import RateFacts, add_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Beginning:
     partner_name: str
     email: str
     password: str
+    hourly_rate: Decimal | None = None
 
 
 def set_up(token: str, beginning: Beginning, *, by: Actor, agent: str) -> str:
@@ -88,6 +91,10 @@ def begin_firm(beginning: Beginning, *, by: Actor, agent: str) -> str:
         session.add(WorkingPattern(person_id=partner.id, from_on=since, minutes=list(USUAL_WEEK)))
         itself = replace(as_actor(partner), address=by.address)
         record("firm.firm.set_up", firm, by=itself, name=firm.name, country=beginning.country, currency=currency)
+        if beginning.hourly_rate is not None:
+            last_year = since.replace(year=since.year - 1)
+            standard = RateFacts(from_on=last_year, amount=beginning.hourly_rate, currency=currency)
+            add_rate(new_id(), standard, by=itself)
         create_firm_client(office_id=office.id, entity_id=entity.id, name=firm.name, currency=currency, by=itself)
         return open_session(partner, by=itself, agent=agent)
 

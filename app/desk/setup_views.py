@@ -9,11 +9,11 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
-from app.core.fields import offers
+from app.core.fields import AmountField, offers
 from app.core.web import Answer, Form, redirect_to, submit, unprocessable
 from app.desk.guard import enter, visitor
 from app.desk.setup import Beginning, set_up
-from app.firm.countries import KNOWN, country_choices, usual_rates
+from app.firm.countries import KNOWN, country_choices, usual, usual_rates
 from app.firm.forms import MONTHS, currencies
 from app.firm.queries import get_firm_facts
 from app.people.commands.links import find_link
@@ -29,6 +29,10 @@ class SetupForm(Form):
     year_end_month = wtforms.SelectField("Year end, month", choices=offers(MONTHS), coerce=int, default=12)
     year_end_day = wtforms.IntegerField(
         "Day", validators=[InputRequired("Give a day."), NumberRange(1, 31, "Between 1 and 31.")], default=31
+    )
+    hourly_rate = AmountField(
+        "Standard rate an hour",
+        currency=lambda form: form.currency.data or usual(form.country.data or "").currency,
     )
     tax = wtforms.RadioField("Tax on invoices", default="usual", choices=offers([
         ("usual", "The rates usual in the country"), ("none", "None: the firm charges no tax"),
@@ -57,7 +61,7 @@ class SetupForm(Form):
         )}
         return Beginning(
             **text, year_end_month=self.year_end_month.data or 12, year_end_day=self.year_end_day.data or 31,
-            charges_tax=self.tax.data != "none",
+            charges_tax=self.tax.data != "none", hourly_rate=self.hourly_rate.data,
         )
 
 

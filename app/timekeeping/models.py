@@ -89,7 +89,7 @@ class WipItem(MadeOnce, HasVersion):
 
     `value` is what it is worth at its recorded rate while it is billable, `written` what was written on less what was
     written off (its postings of those kinds), `billed` what standing bills took. What is open follows from the three;
-    the database holds every row to it.
+    the database holds every row to it. One that waits for a rate is worth nothing yet: `waiting` says so.
     """
 
     client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
@@ -106,6 +106,7 @@ class WipItem(MadeOnce, HasVersion):
     billed: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
     open_value: Mapped[Decimal] = mapped_column(default=Decimal(0))
     state: Mapped[ItemState] = mapped_column(default=ItemState.OPEN)
+    waiting: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     hold_reason: Mapped[str] = mapped_column(default="")
     deleted_at: Mapped[dt.datetime | None]
 
@@ -132,18 +133,22 @@ OPEN_VALUE = (
     "open_value = CASE WHEN billable AND deleted_at IS NULL THEN value + written - billed ELSE 0 END"
     " AND open_value >= 0"
 )
+WAITING = "NOT waiting OR billable AND value = 0 AND written = 0 AND billed = 0 AND state IN ('open', 'held')"
 NOTHING_OPEN_WHEN_DONE = "state NOT IN ('billed', 'written_off') OR open_value = 0"
 
 
 class TimeEntry(WipItem, Base):
-    """Time worked. `recorded` is what the clock said, `charged` what the rounding made of it; both stay."""
+    """Time worked. `recorded` is what the clock said, `charged` what the rounding made of it; both stay.
+
+    No `rate` is not a rate of 0: while no rate card or no exchange rate covers the day, billable time waits for one.
+    """
 
     __tablename__ = "time_entry"
 
     recorded: Mapped[dt.timedelta]
     charged: Mapped[dt.timedelta]
     rounding: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    rate: Mapped[RateColumn]
+    rate: Mapped[RateColumn | None]
     rate_source: Mapped[str]
     rate_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("rate.id"))
     work_role: Mapped[WorkRole | None]
@@ -170,6 +175,9 @@ class TimeEntry(WipItem, Base):
         sa.CheckConstraint("recorded > 0 AND recorded <= 86400", name="recorded"),
         sa.CheckConstraint("charged >= 0 AND rate >= 0", name="charged"),
         sa.CheckConstraint("rejoined_at IS NULL OR deleted_at IS NOT NULL AND value = 0", name="rejoined"),
+        sa.CheckConstraint("waiting = (billable AND rate IS NULL)", name="waits_without_a_rate"),
+        sa.CheckConstraint(WAITING, name="waiting"),
+        sa.Index("ix_time_entry_waiting", "client_id", "worked_on", postgresql_where=sa.text("waiting")),
         sa.CheckConstraint(OPEN_VALUE, name="open_value"),
         sa.CheckConstraint(NOTHING_OPEN_WHEN_DONE, name="nothing_open_when_done"),
     )
@@ -206,6 +214,8 @@ class Expense(WipItem, Base):
             postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL"),
         ),
         sa.CheckConstraint("net > 0 AND tax >= 0", name="net"),
+        sa.CheckConstraint(WAITING, name="waiting"),
+        sa.Index("ix_expense_waiting", "client_id", "worked_on", postgresql_where=sa.text("waiting")),
         sa.CheckConstraint(OPEN_VALUE, name="open_value"),
         sa.CheckConstraint(NOTHING_OPEN_WHEN_DONE, name="nothing_open_when_done"),
     )

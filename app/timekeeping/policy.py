@@ -35,6 +35,11 @@ def can_see_time_of(by: Actor, person_id: UUID | None) -> bool:
     return by.is_system or (by.is_person and (person_id in (None, by.id) or by.may(Permission.TIME_EDIT_OTHERS)))
 
 
+def can_see_all_time(by: Actor) -> bool:
+    """Whether lists over everybody's time show more than one's own."""
+    return by.is_system or (by.is_person and by.may(Permission.TIME_EDIT_OTHERS))
+
+
 def can_change_item(by: Actor, item: WipItem) -> bool:
     """Whether it still changes, and by this person: for showing or hiding what would be refused."""
     return item.state in (ItemState.OPEN, ItemState.HELD) and item.deleted_at is None and can_edit_item(by, item)

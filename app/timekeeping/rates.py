@@ -20,9 +20,10 @@ from app.timekeeping.models import Rate, TimeEntry
 
 @dataclass(frozen=True)
 class FoundRate:
-    """The rate per hour, the words for where it came from, and every rate that was looked at, best first."""
+    """The rate per hour (None where there is none), the words for where it came from or why not, and every rate that
+    was looked at, best first."""
 
-    amount: Decimal
+    amount: Decimal | None
     source: str
     rate_id: UUID | None
     considered: tuple[tuple[str, Rate], ...] = ()
@@ -82,7 +83,7 @@ def find_rate(
     work_role: WorkRole | None = None,
     activity: str = "",
 ) -> FoundRate:
-    """The most specific rate valid on the day, in the engagement's currency; zero with its reason if there is none."""
+    """The most specific rate valid on the day, in the engagement's currency; None with its reason if there is none."""
     rates = db.session.scalars(
         _CARDS,
         {
@@ -104,7 +105,7 @@ def choose(cards: Iterable[Rate], currency: str, on: dt.date) -> FoundRate:
     ordered = sorted(cards, key=lambda rate: (place(rate), -rate.from_on.toordinal()))
     considered = tuple((ORDER[place(rate)][0], rate) for rate in ordered)
     if not ordered:
-        return FoundRate(Decimal(0), f"no rate card in {currency} covers {on:%-d %B %Y}", None)
+        return FoundRate(None, f"no rate card in {currency} covers {on:%-d %B %Y}", None)
     best = ordered[0]
     return FoundRate(best.amount, f"{considered[0][0]}, from {best.from_on:%-d %B %Y}", best.id, considered)
 

@@ -79,6 +79,16 @@ def _(data: Data) -> str:
     return f"charges {after} instead of {before} for {_on(data)}: the day’s time on the job is rounded as one"
 
 
+@sentence("timekeeping.entry.value", icon="money")
+def _(data: Data) -> str:
+    return f"valued a time entry of {_on(data)} that had waited for its rate"
+
+
+@sentence("timekeeping.expense.value", icon="money")
+def _(data: Data) -> str:
+    return f"valued an expense of {_on(data)} that had waited for an exchange rate"
+
+
 @sentence("timekeeping.entry.rejoin", icon="undo")
 def _(data: Data) -> str:
     return f"put {_time(data)} back into the time entry of {_on(data)} that it was taken from"

@@ -47,7 +47,7 @@ def test_what_does_not_fit_is_not_considered(cast: Cast) -> None:
     make_rate("500", from_on=today() + dt.timedelta(days=1))
     make_rate("500", to_on=today())
     found = find_rate(cast.acme_work, cast.sam, today())
-    assert (found.amount, found.considered) == (0, ()) and "no rate card in GBP" in found.source
+    assert (found.amount, found.considered) == (None, ()) and "no rate card in GBP" in found.source
 
 
 def test_a_new_rate_ends_the_old_one_and_both_keep_their_days(cast: Cast) -> None:

@@ -112,6 +112,7 @@ def test_what_is_not_billable_is_written_back_and_worth_nothing(cast: Cast, entr
 
 
 def test_writing_up_or_off_what_has_nothing_open_is_refused(cast: Cast) -> None:
+    make_rate("0")
     nothing = make_entry(cast, recorded=HOUR)
     for change in (write_on_items, write_off_items):
         with pytest.raises(Refused, match="There is nothing to write (off|up): it has nothing open") as refused:

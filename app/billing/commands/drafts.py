@@ -41,6 +41,7 @@ from app.firm.models import Entity
 from app.firm.taxes import Tax, tax_table
 from app.jobs.models import Job
 from app.timekeeping.models import ItemState
+from app.timekeeping.waiting import count_waiting
 
 ZERO = Decimal(0)
 
@@ -77,7 +78,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
         fees = [fee for e in engagements for fee in fees_left(arrangements.get(e.id, ()), facts.until)]
         items = take_items([e.id for e in engagements], facts.until, seen_by=by)
         if not items and not fees:
-            raise Refused(_nothing_to_bill(engagements, arrangements), field="engagement_ids")
+            raise Refused(_nothing_to_bill(engagements, arrangements, facts.until, by=by), field="engagement_ids")
         invoice = Invoice(
             id=invoice_id,
             client_id=client.id,
@@ -152,7 +153,9 @@ def fees_left(arrangements: Sequence[Arrangement], until: dt.date) -> list[Arran
     ]
 
 
-def _nothing_to_bill(engagements: Sequence[Engagement], arrangements: Mapping[UUID, Sequence[Arrangement]]) -> str:
+def _nothing_to_bill(
+    engagements: Sequence[Engagement], arrangements: Mapping[UUID, Sequence[Arrangement]], until: dt.date, *, by: Actor
+) -> str:
     """Why there is nothing: most often a fee that another draft has taken meanwhile."""
     taken = {
         fee.id: engagement
@@ -170,6 +173,10 @@ def _nothing_to_bill(engagements: Sequence[Engagement], arrangements: Mapping[UU
     if taken:
         named = next(iter(taken.values())).name
         return f"The fee for “{named}” is billed in full; agree another one, or write off the time beyond it."
+    waiting = count_waiting(seen_by=by, engagement_ids=[engagement.id for engagement in engagements], until=until)
+    if waiting.count:
+        verb = "waits" if waiting.count == 1 else "wait"
+        return f"There is nothing to bill here up to that day: {waiting.words} {verb} for a rate."
     return "There is nothing to bill here up to that day."
 
 

@@ -313,6 +313,8 @@ def _take_back(invoice: Invoice, row: InvoiceItem, item: Item) -> None:
     """An entry that was left for later joins the draft again, if it still is what and where it was."""
     if item.state is not ItemState.OPEN or item.deleted_at is not None or not item.billable:
         raise Refused("That entry is on another bill, held or gone by now.")
+    if item.waiting:
+        raise Refused("That entry waits for a rate; it can be billed once it has one.")
     if (item.client_id, item.engagement_id, item.currency) != (row.client_id, row.engagement_id, row.currency):
         raise Refused("That entry has been moved to another engagement since; it is billed there.")
 

@@ -178,6 +178,8 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
                 topics=("wip",),
             )
             total += abs(change)
+        if all(item.waiting for item in items):
+            raise Refused("It waits for a rate and is worth nothing yet; set the rate first.", field="percent")
         if not total:
             raise Refused(
                 f"There is nothing to write {'off' if percent < 0 else 'up'}: "

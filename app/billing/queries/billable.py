@@ -52,6 +52,7 @@ def list_billable(until: dt.date, *, seen_by: Actor, found: WipFilter | None = N
         sa.select(table.engagement_id, table.worked_on, table.open_value).where(
             table.state == ItemState.OPEN,
             table.billable,
+            ~table.waiting,
             table.deleted_at.is_(None),
             table.worked_on <= until,
             *([~fee_all_taken(table.engagement_id, table.worked_on)] if table is TimeEntry else []),

@@ -47,6 +47,7 @@ class ItemRow:
     open_value: Decimal
     currency: str
     state: ItemState
+    waiting: bool
     hold_reason: str
     invoice_id: UUID | None
 
@@ -83,6 +84,7 @@ def _columns(table: Any) -> list[Any]:
         table.open_value,
         table.currency,
         table.state,
+        table.waiting,
         table.hold_reason,
     ]
 
@@ -156,6 +158,7 @@ def _posted(
     then = {
         "engagement_id": posted.c.engagement_id, "worked_on": posted.c.aged_on, "open_value": posted.c.open,
         "currency": posted.c.currency, "state": sa.literal(ItemState.OPEN.value), "hold_reason": sa.literal(""),
+        "waiting": sa.false(),
     }  # fmt: skip
     parts = [
         sa.select(*[then[c.name].label(c.name) if c.name in then else c for c in _columns(table)])
@@ -209,6 +212,7 @@ def _rows(source: sa.Subquery, page: int, *, past: bool = False) -> list[ItemRow
             r.open_value,
             r.currency,
             ItemState(r.state),
+            r.waiting,
             r.hold_reason,
             r.invoice_id,
         )

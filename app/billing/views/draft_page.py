@@ -21,6 +21,8 @@ from app.core.ids import new_id
 from app.core.web import SAVE_AGAIN, Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
 from app.firm.models import TaxRate, percent_words
 from app.firm.queries import list_tax_rates
+from app.timekeeping.policy import can_edit_rates
+from app.timekeeping.waiting import count_waiting
 
 TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
 PARTS = [("part_write_off", "Part, rest written off"), ("part_carry", "Part, rest later")]
@@ -51,6 +53,10 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "fees": {fee.id: fee for fees in agreed_on(invoice).values() for fee in fees} if has_fee else {},
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
         "new": beside(invoice, seen_by=me()),
+        "waiting": count_waiting(
+            seen_by=me(), engagement_ids={line.engagement_id for line in invoice.lines if line.engagement_id}
+        ),
+        "may_set_rates": can_edit_rates(me()),
         "terms": form,
         "tax_options": tax_options(rates, invoice),
         "default_tax": invoice.lines[0].tax_code if invoice.lines else None,

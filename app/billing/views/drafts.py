@@ -30,6 +30,8 @@ from app.core.ids import parse_id
 from app.core.permissions import authorize
 from app.core.web import Answer, arg, form_id, me, page_number, redirect_to, submit, unprocessable
 from app.desk.guard import guard
+from app.timekeeping.policy import can_edit_rates
+from app.timekeeping.waiting import count_waiting
 
 blueprint = guard(Blueprint("drafts", __name__))
 
@@ -79,6 +81,8 @@ def _offer(
         "fixed": [fee for fee in fees if fee.engagement_id not in known],
         "names": {each.id: each.name for each in engagements_of(client.id, seen_by=me(), open_only=True)},
         "chosen": chosen,
+        "waiting": count_waiting(seen_by=me(), client_id=client.id),
+        "may_set_rates": can_edit_rates(me()),
         "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
     }
 

@@ -21,6 +21,8 @@ from app.core.permissions import authorize
 from app.core.web import Answer, form_id, me, redirect_to, submit, unprocessable
 from app.desk.guard import guard
 from app.runs.queries import list_runs
+from app.timekeeping.policy import can_edit_rates
+from app.timekeeping.waiting import count_waiting
 
 blueprint = guard(Blueprint("bill_runs", __name__))
 
@@ -53,6 +55,8 @@ def _offer(form: DraftForm, found: WipFilter, until: dt.date, left_out: Collecti
         "total": len(rows),
         "totals": totals,
         "left_out": left_out,
+        "waiting": count_waiting(seen_by=me(), until=until),
+        "may_set_rates": can_edit_rates(me()),
         "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
         "may_approve": can_run_bills(me(), True),
         "runs": list_runs(seen_by=me(), kind=KIND, limit=5),

@@ -37,6 +37,8 @@ from app.jobs.queries.jobs import get_job
 from app.ledger.ageing import ages_of
 from app.ledger.models import Account
 from app.people.filters import PersonAsked, people_asked
+from app.timekeeping.policy import can_edit_rates
+from app.timekeeping.waiting import count_waiting
 
 blueprint = guard(Blueprint("wip", __name__))
 MOST_SELECTED = 1000
@@ -101,6 +103,8 @@ def index() -> Answer:
         found=found,
         wip=wip_by_client(found, seen_by=me(), page=page_number()),
         per_page=PER_PAGE,
+        waiting=count_waiting(seen_by=me()),
+        may_set_rates=can_edit_rates(me()),
         may_draft=can_draft(me()),
         may_export=me().may(Permission.EXPORT),
         as_of=clock.now(),
@@ -134,6 +138,8 @@ def _items_of_client(client_id: UUID) -> dict[str, Any]:
             written_off=_written_off(),
             page=page_number(),
         ),
+        "waiting": count_waiting(seen_by=me(), client_id=client_id),
+        "may_set_rates": can_edit_rates(me()),
         "written_off": not on and _written_off(),
         "per_page": ITEMS_PER_PAGE,
         "may_draft": not on and can_draft(me()),

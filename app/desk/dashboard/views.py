@@ -12,6 +12,8 @@ from app.desk.guard import guard
 from app.firm.exports import hand_out
 from app.jobs.policy import can_see_dashboard
 from app.reports.dashboard import hours_of_week, standing, this_week, unbilled
+from app.timekeeping.policy import can_edit_rates
+from app.timekeeping.waiting import count_waiting
 
 blueprint = guard(Blueprint("dashboard", __name__))
 
@@ -24,6 +26,8 @@ def index() -> Answer:
         "desk/dashboard/_figures.html" if is_htmx() else "desk/dashboard/index.html",
         standing=standing(seen_by=actor), weeks=hours_of_week(seen_by=actor), week=this_week(),
         wip=unbilled(seen_by=actor) if actor.may(Permission.WIP_SEE) else None,
+        waiting=count_waiting(seen_by=actor) if actor.may(Permission.WIP_SEE) else None,
+        may_set_rates=can_edit_rates(actor),
         zero=dt.timedelta(), has_wall=bool(actor.walled_clients or actor.walled_engagements),
         may_export=actor.may(Permission.EXPORT),
     )

@@ -21,7 +21,7 @@ from app.ledger.books import books_of
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.figures import be_worth, topics_of
 from app.timekeeping.commands.locks import LOCKED
-from app.timekeeping.commands.valuing import charged_value
+from app.timekeeping.commands.valuing import worth_of
 from app.timekeeping.commands.wip import move_wip, place_of
 from app.timekeeping.models import TimeEntry
 
@@ -128,7 +128,7 @@ def recharge(charges: Iterable[tuple[TimeEntry, dt.timedelta]], *, by: Actor) ->
             continue
         before, old = place_of(entry), {"seconds": entry.charged, "value": entry.value}
         entry.charged = charged
-        be_worth(entry, charged_value(charged, entry.rate, entry.currency))
+        be_worth(entry, worth_of(entry))
         entry.version += 1
         move_wip(TransactionKind.REPRICED, entry, before, place_of(entry), by=by, books=books_of(entry.engagement_id))
         record(

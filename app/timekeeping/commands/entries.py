@@ -102,7 +102,7 @@ ZERO = Decimal(0)
 _SAID = (
     "id", "person_id", "timer_id", "client_id", "engagement_id", "job_id", "task_id", "worked_on", "narrative",
     "activity", "billable", "work_role", "recorded", "charged", "rounding", "rate", "rate_source", "rate_id",
-    "currency", "value", "open_value", "made_from",
+    "currency", "value", "open_value", "waiting", "made_from",
 )  # fmt: skip
 _FRESH = {"state": ItemState.OPEN, "hold_reason": "", "version": 1, "written": ZERO, "billed": ZERO}
 _ENTRY, _TASK = (cast(sa.Table, each.__table__) for each in (TimeEntry, Task))
@@ -229,7 +229,7 @@ def _revalue(
     Answers what the others of its day are charged now."""
     old_time = entry.engagement_id, entry.recorded
     old_price = entry.engagement_id, entry.worked_on, entry.activity, entry.work_role
-    was_billable, rule = entry.billable, _rule_for(entry, setting)
+    was_billable, was_waiting, rule = entry.billable, entry.waiting, _rule_for(entry, setting)
     others: list[tuple[TimeEntry, dt.timedelta]] = []
     describe(entry, facts, setting)
     entry.rounding = rule
@@ -237,9 +237,9 @@ def _revalue(
     repriced = old_price != (entry.engagement_id, entry.worked_on, entry.activity, entry.work_role)
     if retimed:
         others = _charge(entry, day, entry.charged if old_day == day else dt.timedelta(0))
-    if repriced:
+    if repriced or entry.rate is None:
         take_rate(entry, setting)
-    if retimed or repriced or was_billable != entry.billable:
+    if retimed or repriced or entry.rate is None or was_waiting or was_billable != entry.billable:
         take_value(entry)
     return others
 

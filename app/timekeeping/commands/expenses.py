@@ -22,6 +22,7 @@ from app.documents.commands.uploads import NewFile, start_upload
 from app.documents.models import Document
 from app.ledger.books import Books, books_of
 from app.ledger.models import TransactionKind
+from app.ledger.queries import find_rate_on
 from app.timekeeping.commands.figures import be_worth, refuse_other_currency, settle
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, where_it_belongs
@@ -84,9 +85,18 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
     expense.tax = round_amount(facts.tax, engagement.currency)
     expense.mark_up_percent, expense.category = facts.mark_up_percent, facts.category
     expense.narrative, expense.billable = facts.narrative.strip(), facts.billable and charges
-    marked_up = round_amount(expense.net * (1 + facts.mark_up_percent / 100), engagement.currency)
-    be_worth(expense, marked_up)
-    return Books(engagement.entity_id, currency)
+    books = Books(engagement.entity_id, currency)
+    value_expense(expense, books)
+    return books
+
+
+def value_expense(expense: Expense, books: Books | None = None) -> None:
+    """Net and mark-up, if billable; what no exchange rate covers on its day waits for one and is worth nothing yet."""
+    base = (books or books_of(expense.engagement_id)).currency
+    known = find_rate_on(expense.currency, base, expense.worked_on) is not None
+    expense.waiting = expense.billable and not known
+    marked_up = round_amount(expense.net * (1 + expense.mark_up_percent / 100), expense.currency)
+    be_worth(expense, Decimal(0) if expense.waiting else marked_up)
 
 
 def record_expense(

@@ -10,7 +10,7 @@ from app.core.wording import amount
 from app.timekeeping.models import Expense, TimeEntry, WipItem
 
 
-def topics_of(entry: TimeEntry) -> tuple[str, ...]:
+def topics_of(entry: TimeEntry | Expense) -> tuple[str, ...]:
     """What open pages listen to when this person's time changes."""
     return (f"person:{entry.person_id}", f"time:{entry.person_id}", "wip")
 

@@ -17,6 +17,7 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.timekeeping.commands.waiting import value_waiting
 from app.timekeeping.models import Rate
 from app.timekeeping.policy import can_edit_rates
 
@@ -37,7 +38,8 @@ class RateFacts:
 
 
 def add_rate(rate_id: UUID, facts: RateFacts, *, by: Actor) -> Rate:
-    """Begin a rate; one for exactly the same people and work ends the day before. Recorded entries keep theirs."""
+    """Begin a rate; one for exactly the same people and work ends the day before. Recorded entries keep theirs; those
+    that waited for it are valued, the first 200 at once and the rest soon after."""
     authorize(by, can_edit_rates)
     if facts.amount < 0:
         raise Refused("A rate is not below zero.", field="amount")
@@ -62,6 +64,7 @@ def add_rate(rate_id: UUID, facts: RateFacts, *, by: Actor) -> Rate:
         session.add(rate)
         session.flush()
         record("timekeeping.rate.add", rate, by=by, amount=rate.amount, currency=rate.currency, from_on=rate.from_on)
+        value_waiting(by=by)
         return rate
 
 

@@ -31,7 +31,7 @@ from app.timekeeping.written import standing_writes
 
 PLACE = ("client_id", "engagement_id", "job_id", "task_id", "person_id", "worked_on")
 SHARED = (
-    *PLACE, "billable", "currency", "rounding", "rate", "rate_source", "rate_id", "work_role", "activity",
+    *PLACE, "billable", "waiting", "currency", "rounding", "rate", "rate_source", "rate_id", "work_role", "activity",
     "hold_reason",
 )  # fmt: skip
 LONGEST = dt.timedelta(hours=24)

@@ -25,10 +25,11 @@ from app.core.rounding import RoundingRule
 from app.firm.models import Entity, Firm
 from app.jobs.models import Job, Task
 from app.ledger.books import Books
+from app.ledger.queries import find_rate_on
 from app.people.models import Person
 from app.timekeeping.commands.figures import be_worth
 from app.timekeeping.models import Rate, TimeEntry
-from app.timekeeping.rates import applies, choose, given
+from app.timekeeping.rates import FoundRate, applies, choose, given
 
 HOUR = Decimal(3600)
 LONGEST_NARRATIVE = 5_000
@@ -176,10 +177,27 @@ def describe(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> None:
 
 
 def take_rate(entry: TimeEntry, setting: Setting) -> None:
-    found = choose(setting.cards, setting.engagement.currency, entry.worked_on)
+    """Fix the rate that applies onto the entry; none where no card or no exchange rate covers its day."""
+    keep_rate(entry, choose(setting.cards, setting.engagement.currency, entry.worked_on), setting.books)
+
+
+def keep_rate(entry: TimeEntry, found: FoundRate, books: Books) -> None:
+    if found.amount is not None and find_rate_on(entry.currency, books.currency, entry.worked_on) is None:
+        found = FoundRate(None, no_exchange(entry.currency, books.currency, entry.worked_on), None)
     entry.rate, entry.rate_source, entry.rate_id = found.amount, found.source, found.rate_id
+
+
+def no_exchange(currency: str, base: str, on: dt.date) -> str:
+    """Why nothing in this currency can be posted on a day."""
+    return f"no exchange rate from {currency} to {base} covers {on:%-d %B %Y}"
 
 
 def take_value(entry: TimeEntry) -> None:
     """Value the entry; what has been written on or off it meanwhile stays written. Raises Refused."""
-    be_worth(entry, charged_value(entry.charged, entry.rate, entry.currency))
+    entry.waiting = entry.billable and entry.rate is None
+    be_worth(entry, worth_of(entry))
+
+
+def worth_of(entry: TimeEntry) -> Decimal:
+    """What is charged at the rate it keeps; nothing without one."""
+    return charged_value(entry.charged, entry.rate, entry.currency) if entry.rate is not None else Decimal(0)

@@ -13,9 +13,10 @@ from app.core.errors import NotAllowed
 from app.core.ids import new_id, parse_id
 from app.core.permissions import Permission, authorize
 from app.core.rounding import RoundingRule
-from app.core.web import Answer, arg, form_id, id_arg, is_htmx, me, redirect_to, submit, unprocessable
+from app.core.web import Answer, arg, form_id, id_arg, is_htmx, me, page_number, redirect_to, submit, unprocessable
 from app.core.wording import duration
 from app.desk.guard import guard
+from app.ledger.policy import can_edit_exchange_rates
 from app.people.models import Person
 from app.people.queries import get_person
 from app.timekeeping.commands.entries import delete_entry, edit_entry, record_entry, restore_entry
@@ -23,10 +24,18 @@ from app.timekeeping.commands.splits import rejoin_entry, split_entry
 from app.timekeeping.forms import EntryForm, SplitForm, day_or
 from app.timekeeping.lookup import find_work
 from app.timekeeping.models import TimeEntry
-from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of, can_take_back
+from app.timekeeping.policy import (
+    can_change_item,
+    can_edit_rates,
+    can_record_time,
+    can_see_rates,
+    can_see_time_of,
+    can_take_back,
+)
 from app.timekeeping.queries import get_entry, list_entries
 from app.timekeeping.rates import rate_of_entry
 from app.timekeeping.views.answers import changed, fragment, told
+from app.timekeeping.waiting import count_waiting, list_waiting
 from app.timekeeping.weeks import ZERO, week_of
 from app.timekeeping.written import movements_of
 
@@ -63,6 +72,8 @@ def _sheet(person: Person, on: dt.date, *, one_day: bool) -> dict[str, Any]:
         "may_export": me().may(Permission.EXPORT),
         "may_change": can_change_item,
         "new_id": new_id,
+        "waiting": count_waiting(seen_by=me(), person_id=person.id),
+        "may_set_rates": can_edit_rates(me()),
     }
 
 
@@ -120,6 +131,17 @@ def _address(person_id: UUID, on: dt.date, **more: Any) -> str:
     return url_for("time.index", on=on, person=person_id if person_id != me().id else None, **more)
 
 
+@blueprint.get("/time/waiting")
+def waiting() -> Answer:
+    """What waits for a rate: everybody's for whoever may see it, else one's own."""
+    authorize(me(), can_record_time)
+    rows, more = list_waiting(seen_by=me(), page=page_number())
+    return render_template(
+        "timekeeping/waiting.html", rows=rows, more=more, page=page_number(), may_set=can_edit_rates(me()),
+        may_exchange=can_edit_exchange_rates(me()), may_export=me().may(Permission.EXPORT),
+    )
+
+
 @blueprint.get("/time/<uuid:entry_id>")
 def show(entry_id: UUID) -> Answer:
     entry = get_entry(entry_id, seen_by=me())
@@ -142,6 +164,7 @@ def _entry(entry: TimeEntry, form: EntryForm, split: SplitForm | None = None, st
         may_change=can_change_item(me(), entry),
         sees_rates=sees,
         found=rate_of_entry(entry) if sees else None,
+        may_set_rates=can_edit_rates(me()),
         movements=movements_of(entry, seen_by=me()),
         may_take_back=can_take_back(me(), entry),
         rounding=RoundingRule.from_json(entry.rounding).describe() if entry.rounding else "",

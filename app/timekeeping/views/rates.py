@@ -19,11 +19,13 @@ from app.firm.queries import list_entities
 from app.firm.settings_menu import Setting, add_setting
 from app.people.queries import get_person, list_grades, list_people
 from app.timekeeping.commands.rates import RateFacts, add_rate, archive_rate
+from app.timekeeping.commands.waiting import AT_ONCE
 from app.timekeeping.forms import RateForm, TryRateForm
 from app.timekeeping.lookup import resolve_work
 from app.timekeeping.policy import can_edit_rates, can_see_rates
 from app.timekeeping.queries import get_rate, list_rates
 from app.timekeeping.rates import find_rate
+from app.timekeeping.waiting import count_waiting
 
 blueprint = guard(Blueprint("rates", __name__))
 add_setting(
@@ -62,6 +64,7 @@ def _page(form: RateForm | None = None, status: int = 200) -> Answer:
         found=_tried(trying),
         today=today,
         adding=form is not None,
+        waiting=count_waiting(seen_by=me()),
         grades=list_grades(seen_by=me()),
     )
     return page, status
@@ -96,9 +99,19 @@ def create() -> Answer:
     form = RateForm()
     form.person.find, form.client.find, form.engagement.find = _person_named, _client_named, _engagement_named
     rate_id = form_id(form)
+    before = count_waiting(seen_by=me()).entries
     if submit(form, lambda: add_rate(rate_id, _facts(form), by=me())):
-        return redirect_to(url_for("rates.index"), "Rate added; recorded entries keep theirs")
+        left = count_waiting(seen_by=me()).entries
+        return redirect_to(url_for("rates.index"), _said(before - left, left))
     return _page(form, 422)
+
+
+def _said(valued: int, left: int) -> str:
+    """What became of the entries that had waited."""
+    if valued <= 0:
+        return "Rate added; recorded entries keep theirs"
+    said = f"Rate added; {valued} waiting {'entry is' if valued == 1 else 'entries are'} valued by it"
+    return said if valued < AT_ONCE or not left else f"{said}, the rest follow"
 
 
 def _facts(form: RateForm) -> RateFacts:
