@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
 from app.billing.amounts import TaxedLine, tax_summary
+from app.billing.commands.taxes import behind_lines
 from app.billing.models import Invoice, InvoiceLine
-from app.clients.models import Client
+from app.clients.models import Client, Engagement
 from app.core.db import db
 from app.firm.models import Entity
 from app.ledger.models import ExchangeRate
 from app.ledger.queries import Exchange
+
+ADJUSTED = ("allowance", "allowance_reason", "charge", "charge_reason")
+TOLD = ("supplied_from", "entry")
 
 
 def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, entity: Entity) -> dict[str, Any]:
     """Everything that the invoice prints."""
     taxed = [TaxedLine(line.net, line.tax_treatment, line.tax_percent) for line in lines]
     sums = tax_summary(taxed, [line.tax for line in lines])
+    behind = _behind(invoice, lines)
     return {
         "kind": invoice.kind.value,
         "number": invoice.number,
@@ -27,6 +35,9 @@ def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, enti
         "issued_on": str(invoice.issued_on),
         "due_on": str(invoice.due_on),
         "note": invoice.note,
+        "grouping": invoice.grouping.value,
+        "engagements": _engagements(lines),
+        **{name: str(getattr(invoice, name)) for name in (*ADJUSTED, "prepaid")},
         "seller": {
             "name": entity.name,
             "address": entity.address,
@@ -51,10 +62,18 @@ def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, enti
         },
         "lines": [
             {
+                "kind": line.kind.value,
+                "engagement": str(line.engagement_id or ""),
                 "description": line.description,
+                "supplied_on": str(line.supplied_on),
+                **behind.get(line.id, {}),
                 "quantity": format(line.quantity.normalize(), "f"),
+                "unit": line.unit.value,
                 "unit_price": str(line.unit_price),
                 "net": str(line.net),
+                **{name: str(getattr(line, name)) for name in ADJUSTED},
+                "tax_code": line.tax_code,
+                "tax_category": line.tax_category,
                 "tax_percent": format(line.tax_percent.normalize(), "f"),
                 "tax_treatment": line.tax_treatment.value,
                 "tax_legend": line.tax_legend,
@@ -76,6 +95,42 @@ def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, enti
         "tax": str(invoice.tax),
         "gross": str(invoice.gross),
     }
+
+
+def _engagements(lines: Sequence[InvoiceLine]) -> list[dict[str, str]]:
+    """What is billed, in the order of the lines."""
+    wanted = list(dict.fromkeys(line.engagement_id for line in lines if line.engagement_id))
+    rows = {row.id: row for row in db.session.scalars(sa.select(Engagement).where(Engagement.id.in_(wanted)))}
+    return [{"id": str(row.id), "number": row.number, "name": row.name} for row in map(rows.__getitem__, wanted)]
+
+
+def _behind(invoice: Invoice, lines: Sequence[InvoiceLine]) -> dict[UUID, dict[str, Any]]:
+    """From when on each line's work was done; and of a line of one entry who worked when, and how long.
+
+    A credit note says of its lines what their bill said.
+    """
+    if invoice.credits_id is not None:
+        bill = db.session.get_one(Invoice, invoice.credits_id)
+        told = (bill.facts or {}).get("lines", [])
+        credited = db.session.scalars(
+            sa.select(InvoiceLine.id)
+            .where(InvoiceLine.invoice_id == bill.id)
+            .order_by(InvoiceLine.position, InvoiceLine.id)
+        ).all()
+        said = dict(zip(credited, told, strict=False))
+        return {
+            line.id: {name: said[line.credited_line_id][name] for name in TOLD if name in said[line.credited_line_id]}
+            for line in lines
+            if line.credited_line_id in said
+        }
+    found: dict[UUID, dict[str, Any]] = {}
+    for line_id, items in behind_lines(invoice).items():
+        found[line_id] = {"supplied_from": str(items[0].worked_on)}
+        if len(items) == 1:
+            only = items[0]
+            hours = only.charged and str(round(Decimal(int(only.charged.total_seconds())) / 3600, 6))
+            found[line_id]["entry"] = {"on": str(only.worked_on), "person": only.person, "hours": hours or ""}
+    return found
 
 
 def exchange_facts(entity: Entity, exchange: Exchange) -> dict[str, Any]:

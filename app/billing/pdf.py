@@ -7,7 +7,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,14 @@ from typing import Any
 import structlog
 import typst
 from babel import Locale
-from babel.dates import format_date
-from babel.numbers import format_currency, format_decimal
 from flask_babel import force_locale
-from flask_babel import gettext as _
 
 from app.billing.glyphs import FONTS, each_text, families, language_of, plainly, printable
+from app.billing.invoice_paper import invoice_data
 from app.core.colour import light_accent
 from app.core.errors import Refused
-from app.core.money import exponent
 from app.core.storage import StorageUnavailable, storage
-from app.firm.models import Firm, TaxTreatment
+from app.firm.models import Firm
 
 PAPERS = Path(__file__).parent / "papers"
 log = structlog.get_logger()
@@ -137,8 +133,12 @@ def look_of(firm: Firm, language: str, logo: bytes | None, *, data: Any, country
     }
 
 
-def locale_of(language: str) -> Locale:
-    return Locale.parse({"en": "en_GB"}.get(language, language), sep="_")
+ENGLISH = ("GB", "IE", "US", "CA", "AU", "NZ", "ZA")
+
+
+def locale_of(language: str, country: str = "GB") -> Locale:
+    """How a paper writes dates and numbers: English as in the country that it comes from."""
+    return Locale.parse(f"en_{country if country in ENGLISH else 'GB'}" if language == "en" else language, sep="_")
 
 
 ASK = object()
@@ -152,99 +152,6 @@ def invoice_pdf(facts: Mapping[str, Any], firm: Firm, *, logo: Any = ASK) -> byt
     language = str(facts["buyer"]["language"] or "en")
     logo = logo_of(firm) if logo is ASK else logo
     with force_locale(language):
-        data = _invoice_data(facts, locale_of(language))
+        data = invoice_data(facts, locale_of(language, facts["seller"]["country"]))
     data["look"] = look_of(firm, language, logo, data=data, country=str(facts["buyer"]["country"] or ""))
     return render("invoice", data, logo=logo, on=dt.date.fromisoformat(facts["issued_on"]))
-
-
-def _invoice_data(facts: Mapping[str, Any], locale: Locale) -> dict[str, Any]:
-    currency, is_credit = facts["currency"], facts["kind"] == "credit_note"
-    sign = -1 if is_credit else 1
-
-    def number(text: str) -> str:
-        decimals = exponent(currency)
-        pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-        return format_decimal(sign * Decimal(text), format=pattern, locale=locale)
-
-    def day(text: str) -> str:
-        return format_date(dt.date.fromisoformat(text), "long", locale=locale)
-
-    seller, buyer, bank = facts["seller"], facts["buyer"], facts["seller"]["bank"]
-    head = [[_("Date"), day(facts["issued_on"]), False], [_("Client"), buyer["code"], False]]
-    if not is_credit:
-        head.append([_("Due"), day(facts["due_on"]), True])
-    footer = [seller["name"]]
-    footer += [f"{_('Registered')} {seller['registration_number']}"] if seller["registration_number"] else []
-    footer += [f"{_('Tax no.')} {seller['tax_number']}"] if seller["tax_number"] else []
-    pay = [
-        (_("Account name"), seller["name"]),
-        (_("Bank"), bank["name"]),
-        ("IBAN", _grouped(bank["iban"])),
-        ("BIC", bank["bic"]),
-        (_("Account number"), bank["account_number"]),
-        (_("Sort code"), bank["sort_code"]),
-        (_("Reference"), facts["number"]),
-    ]
-    return {
-        "number": facts["number"],
-        "seller": seller,
-        "buyer": buyer,
-        "note": facts["note"],
-        "head": head,
-        "footer": footer,
-        "legends": facts["legends"],
-        "intro": _("Credits invoice %(number)s: %(reason)s", number=facts.get("credits"), reason=facts.get("reason"))
-        if is_credit
-        else "",
-        "lines": [
-            {"description": line["description"], "net": number(line["net"]), "tax": _rate_words(line)}
-            for line in facts["lines"]
-        ],
-        "totals": [
-            [_("Net"), number(facts["net"])],
-            *(
-                [
-                    _(
-                        "%(rate)s on %(net)s",
-                        rate=_rate_words({"tax_treatment": tax["treatment"], "tax_percent": tax["percent"]}),
-                        net=number(tax["net"]),
-                    ),
-                    number(tax["tax"]),
-                ]
-                for tax in facts["taxes"]
-            ),
-        ],
-        "total": format_currency(sign * Decimal(facts["gross"]), currency, locale=locale),
-        "pay": []
-        if is_credit
-        else [list(row) for row in pay if row[1]]
-        if (bank["iban"] or bank["account_number"])
-        else [],
-        "words": {
-            "title": _("Credit note") if is_credit else _("Invoice"),
-            "to": _("To"),
-            "page": _("Page"),
-            "tax_number": _("Tax no."),
-            "description": _("Description"),
-            "tax_column": _("Tax"),
-            "amount": _("Amount, %(currency)s", currency=currency),
-            "pay": _("How to pay"),
-            "total": _("Total credit") if is_credit else _("Total due"),
-        },
-    }
-
-
-def _rate_words(line: Mapping[str, Any]) -> str:
-    words = {
-        TaxTreatment.STANDARD: f"{line['tax_percent']} %",
-        TaxTreatment.ZERO: "0 %",
-        TaxTreatment.EXEMPT: _("Exempt"),
-        TaxTreatment.REVERSE_CHARGE: _("Reverse charge"),
-        TaxTreatment.OUTSIDE: _("Outside scope"),
-    }
-    return str(words[TaxTreatment(line["tax_treatment"])])
-
-
-def _grouped(iban: str) -> str:
-    plain = iban.replace(" ", "")
-    return " ".join(plain[i : i + 4] for i in range(0, len(plain), 4))

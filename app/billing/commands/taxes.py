@@ -19,6 +19,7 @@ from app.core.db import db
 from app.core.errors import Refused
 from app.core.ids import new_id
 from app.firm.models import Entity
+from app.people.models import Person
 from app.timekeeping.models import Expense, TimeEntry
 
 ZERO = Decimal(0)
@@ -40,6 +41,7 @@ class Behind:
     charged: dt.timedelta | None
     rate: Decimal | None
     billed: Decimal
+    person: str
 
 
 def behind_lines(invoice: Invoice) -> dict[UUID, list[Behind]]:
@@ -51,8 +53,9 @@ def behind_lines(invoice: Invoice) -> dict[UUID, list[Behind]]:
     both = sa.union_all(*[
         sa.select(
             InvoiceItem.item_id, InvoiceItem.line_id, table.worked_on, columns[0].label("charged"),
-            columns[1].label("rate"), InvoiceItem.billed,
+            columns[1].label("rate"), InvoiceItem.billed, Person.name.label("person"),
         )
+        .join(Person, Person.id == table.person_id)
         .join(InvoiceItem, sa.and_(InvoiceItem.item_id == table.id, InvoiceItem.item_kind == table.__tablename__))
         .where(InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment == Treatment.BILL,
                InvoiceItem.line_id.is_not(None))
