@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import WorkRole
@@ -221,13 +222,27 @@ class Expense(WipItem, Base):
     )
 
 
+# What makes two cards be for exactly the same people and work.
+_NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
+RATE_KEY = (
+    *(f"coalesce({column}, {_NOBODY})" for column in ("person_id", "client_id", "engagement_id")),
+    *(f"coalesce({column}, '')" for column in ("grade", "work_role", "activity")),
+    "currency::text",
+)
+
+
 class Rate(MadeOnce, HasVersion, Base):
-    """An hourly rate from a date on, for whatever of its columns is filled; the most specific one wins."""
+    """An hourly rate from a date on, for whatever of its columns is filled; the most specific one wins.
+
+    Of those in use for exactly the same people and work no two hold on one day. `ended_by` is the card that ended this
+    one by beginning: when that is taken out of use, this one goes on.
+    """
 
     __tablename__ = "rate"
 
     from_on: Mapped[dt.date]
     to_on: Mapped[dt.date | None]
+    ended_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("rate.id", deferrable=True, initially="DEFERRED"))
     amount: Mapped[RateColumn]
     currency: Mapped[Currency]
     person_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
@@ -241,4 +256,12 @@ class Rate(MadeOnce, HasVersion, Base):
     __table_args__ = (
         sa.CheckConstraint("amount >= 0", name="amount"),
         sa.CheckConstraint("to_on > from_on", name="ends_after_start"),
+        sa.CheckConstraint("ended_by IS NULL OR to_on IS NOT NULL", name="ended_by"),
+        ExcludeConstraint(
+            *[(sa.text(f"({key})"), "=") for key in RATE_KEY],
+            (sa.text("daterange(from_on, to_on)"), "&&"),
+            name="ex_rate_one_a_day",
+            where=sa.text("archived_at IS NULL"),
+            using="gist",
+        ),
     )

@@ -20,7 +20,7 @@ from app.core.db import db, get_or_404
 from app.core.errors import NotFound
 from app.jobs.models import Job, Task
 from app.people.models import Person
-from app.timekeeping.models import Expense, Rate, TimeEntry, Timer
+from app.timekeeping.models import RATE_KEY, Expense, Rate, TimeEntry, Timer
 from app.timekeeping.policy import can_see_rates
 
 PAGE = 50
@@ -301,6 +301,40 @@ def list_rates(*, seen_by: Actor, everything: bool = False) -> list[RateRow]:
     if not everything:
         statement = statement.where(Rate.archived_at.is_(None), sa.or_(Rate.to_on.is_(None), Rate.to_on > today()))
     return [RateRow(*row) for row in db.session.execute(statement.limit(2000))]
+
+
+@dataclass(frozen=True)
+class RateHole:
+    """Days without a card of one's own after one has ended: from when until when (None: on and on), and whose."""
+
+    from_on: dt.date
+    to_on: dt.date | None
+    currency: str
+    row: RateRow
+
+
+def rate_holes(*, seen_by: Actor) -> list[RateHole]:
+    """Where a card in use ends and none for the same people and work goes on: a more general rate applies, or none."""
+    if not can_see_rates(seen_by):
+        return []
+    following = sa.func.lead(Rate.from_on).over(
+        partition_by=[sa.text(f"({key})") for key in RATE_KEY], order_by=Rate.from_on
+    )
+    cards = sa.select(Rate.id, following.label("next_on")).where(Rate.archived_at.is_(None)).subquery()
+    rows = db.session.execute(
+        sa.select(Rate, Person.name, Client.name, Engagement.name, cards.c.next_on)
+        .join(cards, cards.c.id == Rate.id)
+        .outerjoin(Person, Person.id == Rate.person_id)
+        .outerjoin(Engagement, Engagement.id == Rate.engagement_id)
+        .outerjoin(Client, Client.id == sa.func.coalesce(Rate.client_id, Engagement.client_id))
+        .where(
+            Rate.to_on.is_not(None), cards.c.next_on.is_distinct_from(Rate.to_on),
+            *within_sight(seen_by, Client.id, Rate.engagement_id),
+        )
+        .order_by(Person.sort_key, Rate.to_on)
+        .limit(100)
+    ).all()  # fmt: skip
+    return [RateHole(rate.to_on, next_on, rate.currency, RateRow(rate, *names)) for rate, *names, next_on in rows]
 
 
 def get_rate(rate_id: UUID, *, seen_by: Actor) -> Rate:

@@ -134,6 +134,11 @@ def _(data: Data) -> str:
     return "took a rate out of use"
 
 
+@sentence("timekeeping.rate.restore", icon="undo")
+def _(data: Data) -> str:
+    return "took a rate into use again"
+
+
 @place("time_entry")
 def _(entry_id: UUID) -> str:
     return url_for("time.show", entry_id=entry_id)

@@ -13,17 +13,17 @@ from app.core.clock import today
 from app.core.errors import NotAllowed, NotFound
 from app.core.ids import new_id
 from app.core.permissions import Permission, authorize
-from app.core.web import Answer, arg, form_id, me, redirect_to, submit
+from app.core.web import Answer, arg, form_id, id_arg, me, redirect_to, submit
 from app.desk.guard import guard
 from app.firm.queries import list_entities
 from app.firm.settings_menu import Setting, add_setting
 from app.people.queries import get_person, list_grades, list_people
-from app.timekeeping.commands.rates import RateFacts, add_rate, archive_rate
+from app.timekeeping.commands.rates import RateFacts, add_rate, archive_rate, restore_rate
 from app.timekeeping.commands.waiting import AT_ONCE
 from app.timekeeping.forms import RateForm, TryRateForm
 from app.timekeeping.lookup import resolve_work
 from app.timekeeping.policy import can_edit_rates, can_see_rates
-from app.timekeeping.queries import get_rate, list_rates
+from app.timekeeping.queries import get_rate, list_rates, rate_holes
 from app.timekeeping.rates import find_rate
 from app.timekeeping.waiting import count_waiting
 
@@ -64,6 +64,8 @@ def _page(form: RateForm | None = None, status: int = 200) -> Answer:
         found=_tried(trying),
         today=today,
         adding=form is not None,
+        holes=rate_holes(seen_by=me()),
+        undo=get_rate(archived, seen_by=me()) if (archived := id_arg("archived")) else None,
         waiting=count_waiting(seen_by=me()),
         grades=list_grades(seen_by=me()),
     )
@@ -140,7 +142,13 @@ def _facts(form: RateForm) -> RateFacts:
 @blueprint.post("/settings/rates/<uuid:rate_id>/archive")
 def archive(rate_id: UUID) -> Answer:
     archive_rate(get_rate(rate_id, seen_by=me()), by=me())
-    return redirect_to(url_for("rates.index"), "Rate taken out of use; recorded entries keep theirs")
+    return redirect_to(url_for("rates.index", archived=rate_id))
+
+
+@blueprint.post("/settings/rates/<uuid:rate_id>/restoration")
+def restore(rate_id: UUID) -> Answer:
+    restore_rate(get_rate(rate_id, seen_by=me()), by=me())
+    return redirect_to(url_for("rates.index"), "The rate is in use again")
 
 
 def _trying() -> TryRateForm:
