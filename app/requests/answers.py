@@ -25,17 +25,17 @@ _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./ -](\d{1,2})[./ -](\
 
 def read_answer(item: RequestItem, typed: Sequence[str]) -> dict[str, Any] | None:
     """What is kept of what was typed, or None for nothing: its value and, for an amount, the currency it is in."""
-    value = parse_answer(item, typed)
-    if value is None:
-        return None
-    return {"value": value, "currency": currency_of(item)} if item.kind is ItemKind.AMOUNT else {"value": value}
-
-
-def parse_answer(item: RequestItem, typed: Sequence[str]) -> Any:
-    """The value of what was typed, or None for nothing; raises Refused with a sentence for the person."""
     texts = [text.strip() for text in typed if text.strip()]
     if not texts:
         return None
+    if item.kind is ItemKind.AMOUNT:
+        currency = currency_of(item)
+        return {"value": format(parse_amount(texts[0], currency, number_format()), "f"), "currency": currency}
+    return {"value": _parse(item, texts)}
+
+
+def _parse(item: RequestItem, texts: Sequence[str]) -> Any:
+    """The value of what was typed; raises Refused with a sentence for the person."""
     if item.kind is ItemKind.UPLOAD:
         raise Refused(_("This is answered with a file."))
     if item.kind is ItemKind.CHOICES:
@@ -84,10 +84,6 @@ def _number(item: RequestItem, text: str) -> str:
     return format(parse_number(text, MOST_DECIMALS, number_format(), signed=True), "f")
 
 
-def _amount(item: RequestItem, text: str) -> str:
-    return format(parse_amount(text, currency_of(item), number_format()), "f")
-
-
 def currency_of(item: RequestItem) -> str:
     """What an amount is answered in: the client's own currency."""
     return db.session.scalars(sa.select(Client.currency).where(Client.id == item.request.client_id)).one()
@@ -95,7 +91,7 @@ def currency_of(item: RequestItem) -> str:
 
 _PARSERS: dict[ItemKind, Any] = {
     ItemKind.TEXT: _text, ItemKind.LONG_TEXT: _text, ItemKind.CHOICE: _known_option, ItemKind.YES_NO: _yes_no,
-    ItemKind.DATE: _date, ItemKind.NUMBER: _number, ItemKind.AMOUNT: _amount, ItemKind.CONFIRMATION: _confirmation,
+    ItemKind.DATE: _date, ItemKind.NUMBER: _number, ItemKind.CONFIRMATION: _confirmation,
 }
 
 
