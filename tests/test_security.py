@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from app.core.db import db
 from app.core.permissions import Role
 from app.requests.commands.answering import save_answer
-from app.timekeeping.models import TimeEntry
+from app.timekeeping.models import ItemState, TimeEntry
 from tests.journeys.world import World, make_world
 from tests.make import Cast, sign_in, with_csrf
 from tests.portal.make_portal import at_portal
@@ -168,7 +168,8 @@ def test_who_may_not_see_rates_finds_no_rate_on_any_page(
 ) -> None:
     world = make_world(cast)
     worth = {"value": Decimal("8264.51"), "open_value": Decimal("8264.51")}
-    session.execute(sa.update(TimeEntry).where(TimeEntry.billed == 0).values(rate=Decimal("7193.37"), **worth))
+    session.execute(sa.update(TimeEntry).where(TimeEntry.billed == 0, TimeEntry.state == ItemState.OPEN)
+                    .values(rate=Decimal("7193.37"), **worth))
     session.execute(sa.text("UPDATE rate SET amount = 7193.37"))
     session.expire_all()
     told = re.compile(r"7,?193\.37|8,?264\.51")

@@ -20,7 +20,7 @@ from app.clients.models import Arrangement, Client, Engagement
 from app.clients.queries import ClientFilter, find_client, get_client, list_clients
 from app.core.actors import SYSTEM
 from app.core.db import db
-from app.core.errors import NotAllowed, NotFound, Refused, Stale
+from app.core.errors import Conflict, NotAllowed, NotFound, Refused, Stale
 from app.core.ids import new_id
 from tests.make import Cast, count, make_client
 
@@ -42,8 +42,10 @@ def test_a_client_gets_the_next_code_and_its_offices_currency(cast: Cast) -> Non
 def test_pressing_twice_makes_one_client(cast: Cast) -> None:
     client_id, before = new_id(), count(Client)
     one = create_client(client_id, facts(cast), by=cast.actor(cast.sam))
-    two = create_client(client_id, facts(cast, "Another name"), by=cast.actor(cast.sam))
+    two = create_client(client_id, facts(cast), by=cast.actor(cast.sam))
     assert one is two
+    with pytest.raises(Conflict):
+        create_client(client_id, facts(cast, "Another name"), by=cast.actor(cast.sam))
     assert count(Client) == before + 1
 
 

@@ -100,7 +100,7 @@ def test_two_files_and_answers_on_a_phone(place: Place, opened: Callable[..., Br
     page.locator("article", has_text="Did you buy a car?").get_by_text("No", exact=True).click()
     expect(page.get_by_role("button", name="Send everything")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("textbox", name="Turnover of the quarter")).to_have_value("1234.50")
+    expect(page.get_by_role("textbox", name="Turnover of the quarter")).to_have_value("1,234.50")
     assert violations(page) == ""
     page.get_by_role("button", name="Send everything").click()
     expect(page.get_by_text("that was everything")).to_be_visible()
@@ -128,7 +128,7 @@ def test_what_is_chosen_and_answered_before_the_scripts_are_there_is_kept(
     expect(statements.get_by_text("Arrived", exact=True)).to_be_visible(timeout=20_000)
     expect(page.get_by_text("Saved ")).to_have_count(2)
     page.reload()
-    expect(page.get_by_role("textbox", name="Turnover of the quarter")).to_have_value("1234.50")
+    expect(page.get_by_role("textbox", name="Turnover of the quarter")).to_have_value("1,234.50")
     expect(page.get_by_role("radio", name="No")).to_be_checked()
 
 

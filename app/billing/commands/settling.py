@@ -23,6 +23,7 @@ from app.core.permissions import authorize
 from app.ledger.books import books_of_entity
 from app.ledger.commands import Leg, hold_open, post, reverse
 from app.ledger.models import Account, LedgerTransaction, Posting, TransactionKind
+from app.ledger.policy import can_post
 from app.ledger.queries import Exchange
 
 ZERO = Decimal(0)
@@ -102,6 +103,7 @@ def close_in_base(source: Payment | Invoice, account: Account, *, by: Actor) -> 
 
     Acts of old may have left it so: they were taken back at another rate than they were made with.
     """
+    authorize(by, can_post)
     column = Posting.payment_id if isinstance(source, Payment) else Posting.invoice_id
     amount, off, first = db.session.execute(
         sa.select(sa.func.sum(Posting.amount), sa.func.sum(Posting.base_amount), sa.func.min(Posting.transaction_id))
