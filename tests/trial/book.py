@@ -67,7 +67,7 @@ class Item:
     deleted: bool = False
     held: bool = False
     drafted: bool = False
-    on_bill: bool = False
+    bills: dict[UUID, bool] = field(default_factory=dict)  # standing ones; whether the bill names it as billed
     writes: list[Write] = field(default_factory=list)
     taken_from: UUID | None = None
     rejoined: bool = False
@@ -85,7 +85,7 @@ class Item:
         if self.drafted:
             return DRAFTED
         if self.billable and not self.deleted and not self.open:
-            if self.billed or self.on_bill:
+            if self.billed or any(self.bills.values()):
                 return BILLED
             if self.written < 0:
                 return WRITTEN_OFF
@@ -104,16 +104,23 @@ class Item:
     def is_locked(self) -> bool:
         return self.deleted or self.state in (DRAFTED, BILLED, WRITTEN_OFF)
 
+    @property
+    def is_fixed(self) -> bool:
+        """What a standing bill took a part of stays what and where it is, too."""
+        return self.is_locked or bool(self.bills and (self.billed or self.written))
+
 
 @dataclass
 class Row:
     """An item on a draft or bill."""
 
     item: Item
-    line: UUID | None
+    line: UUID
     treatment: str
     value: Fraction
     billed: Fraction
+    written: Fraction
+    carried: Fraction
 
 
 @dataclass
@@ -128,6 +135,7 @@ class Line:
     treatment: str
     tax: Fraction = ZERO
     drawn: Fraction = ZERO
+    rest: str = "write_off"
 
 
 @dataclass
@@ -307,17 +315,21 @@ class Book:
         bill.number, bill.issued_on, bill.due_on = number, day, day + dt.timedelta(days=bill.terms)
         self.numbers[bill.entity, "invoice"].append(number)
         self.latest[bill.entity, "invoice"] = day
-        bill.rows = {key: row for key, row in bill.rows.items() if row.treatment != "later"}
         for row in bill.rows.values():
-            change = row.billed - row.item.open
-            row.item.written += change
+            row.item.drafted = row.item.drafted and row.treatment == "later"
+        bill.rows = {
+            key: row for key, row in bill.rows.items()
+            if row.treatment != "later" and not (row.carried and not row.billed)
+        }  # fmt: skip
+        for row in bill.rows.values():
+            row.item.written += row.written
             row.item.billed += row.billed
-            kind = "written_off" if change < 0 else "written_on"
-            for its, amount in ((kind, change), ("billed", -row.billed)):
+            row.item.bills[bill.id] = row.treatment == "bill" or not row.written
+            kind = "written_off" if row.written < 0 else "written_on"
+            for its, amount in ((kind, row.written), ("billed", -row.billed)):
                 if amount:
                     self.move(its, row.item, amount, day)
                     bill.wip_moves.append((row.item, its, amount))
-            row.item.drafted, row.item.on_bill = False, row.treatment == "bill" or not change
         net = sum((line.net for line in bill.lines.values()), ZERO)
         tax = sum((line.tax for line in bill.lines.values()), ZERO)
         bill.gross = net + tax
@@ -344,11 +356,31 @@ class Book:
             self.money(account, line.net, day, bill.entity, bill.currency, bill.client, bill.id)
             self.money("tax", line.tax, day, bill.entity, bill.currency, bill.client, bill.id)
         for row in bill.rows.values():
-            row.item.on_bill = False
+            del row.item.bills[bill.id]
+            self.give_back(row)
         bill.void = True
         self.credit_notes.append((note, number))
         self.numbers[bill.entity, "credit_note"].append(number)
         self.latest[bill.entity, "credit_note"] = day
+
+    def give_back(self, row: Row) -> None:
+        """An entry whose rest is on a draft meanwhile stays there; what comes back is left for later by that draft."""
+        back = row.billed - row.written
+        for draft in self.bills.values():
+            its = draft.rows.get(row.item.id)
+            if its is None or draft.number or its.treatment == "later":
+                continue
+            its.value += back
+            if its.billed:
+                its.carried += back
+            else:
+                its.treatment, its.written, its.carried, row.item.drafted = "later", ZERO, its.value, False
+
+    def forget(self, item: Item) -> None:
+        """What was left for later is not remembered by its draft once it stands elsewhere."""
+        for bill in self.bills.values():
+            if item.id in bill.rows and bill.rows[item.id].treatment == "later":
+                del bill.rows[item.id]
 
     # Money.
 

@@ -47,7 +47,7 @@ from app.billing.commands.wip import (
     write_off_items,
     write_on_items,
 )
-from app.billing.models import Grouping, Invoice, InvoiceState, Payment, TaxMode, Treatment
+from app.billing.models import Grouping, Invoice, InvoiceState, Payment, Rest, TaxMode, Treatment
 from app.billing.queries.payments import receivables_by_client
 from app.billing.queries.statements import statement_of
 from app.billing.queries.wip import WipFilter, wip_by_client
@@ -63,7 +63,7 @@ from app.timekeeping.commands.expenses import ExpenseFacts, delete_expense, reco
 from app.timekeeping.commands.splits import rejoin_entry, split_entry
 from app.timekeeping.models import Expense, TimeEntry
 from tests.trial import figures
-from tests.trial.book import BILLED, DRAFTED, OPEN, Bill, Book, Item, Line, Money, Row, Work, Write, by_age
+from tests.trial.book import BILLED, DRAFTED, OPEN, WRITTEN_OFF, Bill, Book, Item, Line, Money, Row, Work, Write, by_age
 from tests.trial.checks import broken
 from tests.trial.figures import OTHERS, WIP, Figures, fraction
 from tests.trial.sums import ZERO, charged_seconds, half_up, is_spread, last_of_month, month, smallest, worth
@@ -125,9 +125,6 @@ class Machine(RuleBasedStateMachine):
         must(refused is not True, "was not refused")
         self.done[sys._getframe(1).f_code.co_name.lstrip("_")] += 1
         return True if done is None else done
-
-    def may_treat(self, row: Row, line: Line | None) -> bool:
-        return True
 
     def day(self, ago: int) -> dt.date:
         return self.book.today - dt.timedelta(days=ago)
@@ -256,7 +253,7 @@ class Machine(RuleBasedStateMachine):
             narrative="Work again", billable=billable,
         )  # fmt: skip
         entry = self.row_of(item)
-        refused = item.is_locked or bool(work.currency != item.work.currency and (item.written or item.billed))
+        refused = item.is_fixed or bool(work.currency != item.work.currency and (item.written or item.billed))
         if not refused and billable and item.written:
             same_time = seconds == item.seconds and work is item.work
             kept = item.charged if same_time else charged_seconds(seconds, work.step)
@@ -269,6 +266,7 @@ class Machine(RuleBasedStateMachine):
         retimed, repriced = (work, seconds) != (item.work, item.seconds), (work, day) != (item.work, item.day)
         if moved:
             item.step, item.by_day = work.step, work.by_day
+            self.book.forget(item)
         if repriced:
             item.rate = self.world.rate(work.currency, day)
         item.work, item.day, item.seconds, item.billable, item.job = work, day, seconds, billable, job
@@ -293,7 +291,7 @@ class Machine(RuleBasedStateMachine):
         if item is None:
             return
         taken, id_, entry = item.seconds * share // 100, new_id(), self.row_of(item)
-        refused = item.is_locked or not 0 < taken < item.seconds
+        refused = item.is_fixed or not 0 < taken < item.seconds
         act = lambda: split_entry(entry, id_, dt.timedelta(seconds=taken), by=self.world.bea)  # noqa: E731
         if self.tried(act, refused=refused) is None:
             return
@@ -333,7 +331,7 @@ class Machine(RuleBasedStateMachine):
         parts = [item for item in self.book.items.values() if item.taken_from]
         part = parts[n % len(parts)]
         whole, row = self.book.items[part.taken_from], self.row_of(part)
-        refused = None if part.rejoined else True if part.is_locked or whole.is_locked else None
+        refused = None if part.rejoined else True if part.is_fixed or whole.is_fixed else None
         if self.tried(lambda: rejoin_entry(row, by=self.world.bea), refused=refused) is None or part.rejoined:
             return
         for written in list(part.writes):
@@ -356,7 +354,7 @@ class Machine(RuleBasedStateMachine):
         writes = [item.writes[m % len(item.writes)]] if one else list(item.writes)
         back = -sum((each.amount for each in writes), ZERO)
         refused = (
-            item.deleted or item.state in (DRAFTED, BILLED)
+            item.deleted or item.state in (DRAFTED, BILLED) or (item.state != WRITTEN_OFF and item.is_fixed)
             or any(each.work.currency != item.work.currency for each in writes)
             or (item.billable and item.value + item.written - item.billed + back < 0)
         )  # fmt: skip
@@ -385,7 +383,7 @@ class Machine(RuleBasedStateMachine):
         if item.deleted:
             self.tried(lambda: command(row, by=self.world.bea))
             return
-        if self.tried(lambda: command(row, by=self.world.bea), refused=item.is_locked) is None:
+        if self.tried(lambda: command(row, by=self.world.bea), refused=item.is_fixed) is None:
             return
         was = item.work, item.day, item.open
         item.deleted = True
@@ -426,7 +424,7 @@ class Machine(RuleBasedStateMachine):
     def transfer(self, n: int, second: int, place: int) -> None:
         items = list({item.id: item for item in (self.item(n), self.item(second)) if item}.values())
         work = self.world.works[place % len(self.world.works)]
-        refused = any(i.is_locked or i.work.currency != work.currency for i in items)
+        refused = any(i.is_fixed or i.work.currency != work.currency for i in items)
         act = lambda: transfer_items([i.id for i in items], work.id, "Wrong matter", by=self.world.bea)  # noqa: E731
         if self.tried(act, refused=refused) is None:
             return
@@ -435,6 +433,7 @@ class Machine(RuleBasedStateMachine):
                 continue
             was = item.work, item.day, item.open
             item.work, item.job = work, None
+            self.book.forget(item)
             self.book.reposition("transferred", item, was)
         self.settle_days()
 
@@ -504,13 +503,20 @@ class Machine(RuleBasedStateMachine):
                 line.tax_treatment,
                 fraction(line.tax),
                 fraction(line.drawn),
+                line.rest,
             )
             for line in found.lines[bill.id]
         }
         bill.taxed_on = self.book.today
         bill.rows = {
             item_id: Row(
-                self.book.items[item_id], row.line_id, row.treatment, fraction(row.value), fraction(row.billed)
+                self.book.items[item_id],
+                row.line_id,
+                row.treatment,
+                fraction(row.value),
+                fraction(row.billed),
+                fraction(row.written),
+                fraction(row.carried),
             )
             for item_id, row in found.rows[bill.id].items()
         }
@@ -565,54 +571,77 @@ class Machine(RuleBasedStateMachine):
                 must(line.net == before.get(line.id, ZERO) + added, "a line has not grown by what was added")
 
     @precondition(lambda self: any(bill.rows for bill in self.drafts()))
-    @rule(n=SOME, m=SOME, treatment=st.sampled_from(list(Treatment)))
-    def treat(self, n: int, m: int, treatment: Treatment) -> None:
+    @rule(
+        n=SOME,
+        m=SOME,
+        treatment=st.sampled_from(list(Treatment)),
+        share=st.sampled_from((None, None, 0, 30, 130)),
+        rest=st.sampled_from(list(Rest)),
+    )
+    def treat(self, n: int, m: int, treatment: Treatment, share: int | None, rest: Rest) -> None:
+        """Bill all of an entry or a part, write it off, or leave it for later."""
         drafts = [bill for bill in self.drafts() if bill.rows]
         bill = drafts[n % len(drafts)]
         row = list(bill.rows.values())[m % len(bill.rows)]
-        item, line = row.item, bill.lines.get(row.line) if row.line else None
-        wanted, invoice = treatment.value, self.invoice(bill)
-        if not self.may_treat(row, line):
-            return
-        same = row.treatment == wanted
-        taken = row.treatment == "later" and (
-            item.state != OPEN or item.deleted or not item.billable or line is None
-            or item.work.id != line.work or item.work.client != bill.client
+        item, line, invoice = row.item, bill.lines[row.line], self.invoice(bill)
+        value, wanted = item.open, treatment.value
+        part = half_up(value * share / 100, bill.currency) if share is not None and wanted == "bill" else None
+        billed = {"bill": value if part is None else part, "write_off": ZERO, "later": ZERO}[wanted]
+        carried = value if wanted == "later" else ZERO
+        if part is not None and rest is Rest.CARRY:
+            carried = max(value - billed, ZERO)
+        refused = (part is not None and line.kind == "fixed") or (
+            row.treatment == "later" and wanted != "later"
+            and (item.state != OPEN or item.deleted or not item.billable)
         )  # fmt: skip
-        refused = False if same else True if taken else None
-        if self.tried(lambda: treat_item(invoice, item.id, treatment, by=self.world.bea), refused=refused) is None:
+        amount = None if part is None else decimal(part)
+        act = lambda: treat_item(invoice, item.id, treatment, by=self.world.bea, amount=amount, rest=rest)  # noqa: E731
+        if self.tried(act, refused=refused) is None:
             return
-        if same:
-            return
-        net = line.net if line else ZERO
-        value = item.open if row.treatment == "later" else row.value
-        billed = value if wanted == "bill" else ZERO
-        change = billed - row.billed
-        was_line = line.id if line else None
+        kept = row.treatment == "later" == wanted
+        net, change = line.net, billed - row.billed
         self.adopt(bill)
         row = bill.rows[item.id]
-        must(row.value == value, "an item's value on the draft is not what is open of it")
-        if line and line.kind != "fixed":
-            must(bill.lines[line.id].net == net + change and row.billed == billed, "the line did not follow its entry")
-        elif line:
-            must(bill.lines[line.id].net == net and row.line == was_line, "a fixed fee changed with its entries")
+        must(kept or row.value == value, "an item's value on the draft is not what is open of it")
+        if line.kind == "fixed":
+            must(bill.lines[line.id].net == net, "a fixed fee changed with its entries")
             self.check_lines(bill)
+        elif not kept:
+            said = row.billed, row.written, row.carried
+            must(said == (billed, billed + carried - value, carried), "an entry is not treated as was said")
+            must(bill.lines[row.line].net == net + change or row.line != line.id, "the line did not follow its entry")
         item.drafted = wanted != "later"
 
     @precondition(lambda self: any(bill.lines for bill in self.drafts()))
-    @rule(n=SOME, m=SOME, net=st.integers(0, 60_000), spread=st.sampled_from((Spread.PRO_RATA, Spread.OLDEST_FIRST)))
-    def change_net(self, n: int, m: int, net: int, spread: Spread) -> None:
+    @rule(
+        n=SOME,
+        m=SOME,
+        net=st.integers(0, 60_000),
+        spread=st.sampled_from((Spread.PRO_RATA, Spread.OLDEST_FIRST)),
+        rest=st.sampled_from((None, *Rest)),
+    )
+    def change_net(self, n: int, m: int, net: int, spread: Spread, rest: Rest | None) -> None:
         bill, line = self.line_at(n, m)
         amount = net * smallest(bill.currency)
-        change, invoice = LineChange(net=decimal(amount), spread=spread), self.invoice(bill)
+        change, invoice = LineChange(net=decimal(amount), spread=spread, rest=rest), self.invoice(bill)
         others = {key: other.net for key, other in bill.lines.items() if key != line.id}
         most = self.drawable(line)
-        if self.tried(lambda: change_line(invoice, line.id, change, by=self.world.bea)) is None:
+        unsaid = line.kind == "fixed" and rest is None and amount < most <= line.net
+        refused = None if amount == line.net else unsaid
+        if self.tried(lambda: change_line(invoice, line.id, change, by=self.world.bea), refused=refused) is None:
             return
+        same = amount == line.net
         self.adopt(bill)
-        must(bill.lines[line.id].net == amount, "a line is not what was typed")
-        must(bill.lines[line.id].drawn == min(amount, most), "a fee is not drawn as far as it goes")
+        now = bill.lines[line.id]
+        must(now.net == amount, "a line is not what was typed")
         must(all(bill.lines[key].net == other for key, other in others.items()), "another line moved too")
+        must(same or now.drawn == self.draws(line, amount, most, rest), "a fee is not drawn as it was said")
+
+    def draws(self, line: Line, net: Fraction, most: Fraction, rest: Rest | None) -> Fraction:
+        """What an amount takes of a fee: a rebate all that is left, a part bill what it bills."""
+        if line.kind != "fixed":
+            return ZERO
+        return most if net >= most or (rest.value if rest else line.rest) == "write_off" else net
 
     def drawable(self, line: Line) -> Fraction:
         """What a line may take of its fee."""
@@ -666,18 +695,20 @@ class Machine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: any(bill.lines for bill in self.drafts()))
-    @rule(n=SOME, percent=st.integers(30, 130), spread=st.sampled_from(list(Spread)))
-    def adjust(self, n: int, percent: int, spread: Spread) -> None:
+    @rule(
+        n=SOME, percent=st.integers(30, 130), spread=st.sampled_from(list(Spread)), rest=st.sampled_from((None, *Rest))
+    )
+    def adjust(self, n: int, percent: int, spread: Spread, rest: Rest | None) -> None:
         drafts = [bill for bill in self.drafts() if bill.lines]
         bill = drafts[n % len(drafts)]
         net = half_up(sum((line.net for line in bill.lines.values()), ZERO) * percent / 100, bill.currency)
-        invoice = self.invoice(bill)
-        kept = {key: line.net for key, line in bill.lines.items() if line.kind == "expense"}
-        only = len(kept) == len(bill.lines)
-        most = {key: self.drawable(line) for key, line in bill.lines.items()}
+        invoice, lines = self.invoice(bill), dict(bill.lines)
+        kept = {key: line.net for key, line in lines.items() if line.kind == "expense"}
+        only = len(kept) == len(lines)
+        most = {key: self.drawable(line) for key, line in lines.items()}
         chosen = [row.item.id for row in bill.rows.values() if row.treatment == "bill"][:2]
         act = lambda: adjust_total(  # noqa: E731
-            invoice, decimal(net), by=self.world.bea, spread=spread, chosen=chosen, reason="Agreed"
+            invoice, decimal(net), by=self.world.bea, spread=spread, chosen=chosen, reason="Agreed", rest=rest
         )
         if self.tried(act) is None:
             return
@@ -685,7 +716,10 @@ class Machine(RuleBasedStateMachine):
         bill.reason = "Agreed"
         must(sum((line.net for line in bill.lines.values()), ZERO) == net, "the total is not what was typed")
         must(only or all(bill.lines[key].net == was for key, was in kept.items()), "a disbursement was changed")
-        must(all(line.drawn == min(line.net, most[key]) for key, line in bill.lines.items()), "a fee is not drawn")
+        for key, was in lines.items():
+            now = bill.lines[key]
+            drawn = was.drawn if now.net == was.net else self.draws(was, now.net, most[key], rest)
+            must(now.drawn in (drawn, self.draws(was, now.net, most[key], rest)), "a fee is not drawn as it was said")
         if spread is Spread.OLDEST_FIRST:
             self.check_oldest_first(bill)
 
@@ -738,12 +772,11 @@ class Machine(RuleBasedStateMachine):
     def approve(self, n: int, ago: int, why: bool) -> None:
         bill, day = self.draft_at(n), self.day(ago)
         invoice, reason = self.invoice(bill), "Agreed" if why or bill.reason else ""
-        fixed = {line.id for line in bill.lines.values() if line.kind == "fixed"}
-        needs = any(
-            row.treatment == "write_off"
-            or (row.treatment == "bill" and row.billed != row.value and row.line not in fixed)
+        fixed = {line.id: line for line in bill.lines.values() if line.kind == "fixed"}
+        needs = any(line.net != line.drawn for line in fixed.values()) or any(
+            row.treatment == "write_off" or (row.written and row.treatment == "bill" and row.line not in fixed)
             for row in bill.rows.values()
-        )  # fmt: skip
+        )
         reverse = any(line.treatment == "reverse_charge" for line in bill.lines.values())
         gross = sum((line.net + line.tax for line in bill.lines.values()), ZERO)
         latest, closed = self.book.latest.get((bill.entity, "invoice"), day), self.book.closed.get(bill.entity)
@@ -1087,9 +1120,12 @@ def agree_on_rows(bill: Bill, found: Figures) -> None:
     must(set(rows) == set(bill.rows), "what lies on a bill changed by itself")
     for row in bill.rows.values():
         its = rows[row.item.id]
-        must(
-            fraction(its.billed) == row.billed and its.treatment == row.treatment, "an item on a bill changed by itself"
-        )
+        said = its.treatment, *map(fraction, (its.value, its.billed, its.written, its.carried))
+        mine = row.treatment, row.value, row.billed, row.written, row.carried
+        must(said == mine, "an item on a bill changed by itself:", said, "not", mine)
+        must(row.billed + row.carried == row.value + row.written, "an item's amounts do not add up")
+        if not bill.number and row.treatment != "later":
+            must(row.value == row.item.open, "an item on a draft is not what is open of it")
         must(
             fraction(its.billed) == half_up(fraction(its.billed), bill.currency),
             "billed a fraction of the smallest unit",
