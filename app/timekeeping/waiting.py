@@ -112,6 +112,11 @@ class WaitingRow:
     def is_expense(self) -> bool:
         return self.kind == Expense.__tablename__
 
+    @property
+    def is_other(self) -> bool:
+        """Whether it is in a currency that needs an exchange rate too."""
+        return self.currency != self.base
+
 
 def list_waiting(*, seen_by: Actor, page: int = 1) -> tuple[list[WaitingRow], bool]:
     """What waits, the oldest first, and whether there is more: everybody's for whoever may see it, else one's own."""

@@ -206,6 +206,9 @@ def test_it_is_said_wherever_it_would_be_missed(client: FlaskClient, cast: Cast)
         page = client.get(address)
         assert page.status_code == 200 and "for a rate" in page.text, address
     assert "no rate card in GBP" in client.get("/lists/waiting-for-a-rate.csv").text
+    assert "/settings/exchange-rates" not in client.get("/time/waiting").text
+    make_entry(cast, engagement=make_engagement(cast.acme, cast.entity, "Tokyo", currency="JPY"), recorded=HOUR)
+    assert "/settings/exchange-rates" in client.get("/time/waiting").text
 
 
 def test_without_any_rate_my_time_says_so_and_whoever_sets_them_is_led_there(client: FlaskClient, cast: Cast) -> None:
