@@ -86,15 +86,16 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
 def _divide(entry: TimeEntry, part: TimeEntry, share: Decimal, *, by: Actor) -> Decimal:
     """Post the part's share of the value, and each write-off that stands as two; returns what of them goes along."""
     books = books_of(entry.engagement_id)
-    if entry.billable:
-        _transfer(entry, part, part.value, by=by)
     writes = standing_writes([entry.id]).get(entry.id, [])
     shares = _shares([each.amount for each in writes], share, entry.currency)
     for written, its in zip(writes, shares, strict=True):
         undo_write(entry, written, "divided", by=by, books=books)
         write(entry, written.amount - its, written.reason, by=by, books=books)
         write(part, its, written.reason, by=by, books=books)
-    return sum(shares, Decimal(0))
+    given = sum(shares, Decimal(0))
+    # What is not billable has nothing open, whatever is written on or off it: then that is moved back.
+    _transfer(entry, part, part.value if entry.billable else -given, by=by)
+    return given
 
 
 def _shares(amounts: Sequence[Decimal], share: Decimal, currency: str) -> list[Decimal]:
@@ -145,8 +146,7 @@ def rejoin_entry(part: TimeEntry, *, by: Actor) -> TimeEntry:
         if part.recorded + whole.recorded > LONGEST:
             raise Refused("Together they are longer than a day.")
         books, recorded = books_of(part.engagement_id), part.recorded
-        if part.billable:
-            _transfer(part, whole, part.value, by=by)
+        _transfer(part, whole, part.value if part.billable else -part.written, by=by)
         for written in standing_writes([part.id]).get(part.id, []):
             undo_write(part, written, "put back", by=by, books=books)
             write(whole, written.amount, written.reason, by=by, books=books)
