@@ -19,9 +19,11 @@ from tests.make import Cast
 def test_dividing_what_is_not_billable_but_partly_written_off_leaves_nothing_open(cast: Cast) -> None:
     make_rate(Decimal(100))
     bea = cast.actor(cast.bea)
-    f: dict[str, Any] = dict(engagement_id=cast.acme_work.id, worked_on=clock.today(), recorded=dt.timedelta(minutes=60))
-    e = record_entry(new_id(), EntryFacts(**f), by=bea)
+    facts: dict[str, Any] = {
+        "engagement_id": cast.acme_work.id, "worked_on": clock.today(), "recorded": dt.timedelta(minutes=60),
+    }
+    e = record_entry(new_id(), EntryFacts(**facts), by=bea)
     write_off_items([e.id], "x", by=bea, percent=Decimal(30))
-    edit_entry(e, EntryFacts(**f, billable=False), by=bea)
+    edit_entry(e, EntryFacts(**facts, billable=False), by=bea)
     split_entry(e, new_id(), dt.timedelta(minutes=22), by=bea)
     assert not [x for n, fs in run_proofs() if n.startswith("billing.") for x in fs]
