@@ -26,7 +26,7 @@ from app.core.backing.valkey import DATABASES
 ROOT = Path(__file__).parents[1]
 PREFIX = "firmament_test"
 LOGINS = ("owner", "app", "portal")
-KEPT_TEMPLATES = 3
+KEPT_TEMPLATES = 12
 SCHEMA_SOURCES = (
     "app/**/models.py", "app/**/models/*.py", "app/**/models_*.py", "app/core/*.py", "app/**/*.sql",
     "migrations/**/*.py", "migrations/**/*.sql",
