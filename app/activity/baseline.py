@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import append, canonical, payload_hash
-from app.activity.covers import COVERS, LEDGER, differences, kinds, newest
+from app.activity.covers import COVERS, LEDGER, Cover, differences, kinds, newest, versions
 from app.core.actors import ActorKind
 from app.core.clock import now
 from app.core.db import db
@@ -42,7 +42,9 @@ def record_if_wanted(connection: sa.Connection) -> bool:
 def record_baseline(connection: sa.Connection) -> None:
     """One event with the posted transactions in thousands, and each other covered row by its id, 2,000 an event."""
     until, chunks = _posted(connection)
-    first: dict[str, Any] = {"ledger_until": until, "ledger_chunks": chunks}
+    first: dict[str, Any] = {
+        "ledger_until": until, "ledger_chunks": chunks, "ledger_version": newest(LEDGER).version
+    }  # fmt: skip
     for some in _in_pieces(_standing(connection)):
         covers: dict[str, dict[str, str]] = {}
         for kind, row_id, digest in some:
@@ -55,13 +57,12 @@ def record_baseline(connection: sa.Connection) -> None:
 
 def _posted(connection: sa.Connection) -> tuple[int, dict[str, str]]:
     until = connection.scalar(sa.text("SELECT coalesce(max(id), 0) FROM ledger_transaction")) or 0
-    rows = connection.execute(sa.text(_chunks()), {"until": until})
+    rows = connection.execute(sa.text(_chunks(newest(LEDGER))), {"until": until})
     return until, {str(row.chunk): row.digest for row in rows}
 
 
-def _chunks() -> str:
+def _chunks(one: Cover) -> str:
     """SQL: the digest of each thousand of transactions up to :until."""
-    one = newest(LEDGER)
     return f"""
         SELECT chunk, count(*) || ':'
                       || encode(sha256(convert_to(string_agg(digest, E'\\n' ORDER BY id), 'UTF8')), 'hex') AS digest
@@ -113,7 +114,8 @@ def posted_differences() -> Iterator[Finding]:
     if first is None:
         return
     told: dict[str, str] = first.data["ledger_chunks"]
-    found = {str(row.chunk): row.digest for row in db.session.execute(sa.text(_chunks()), {"until": until})}
+    one = versions(LEDGER)[int(first.data.get("ledger_version", 1))]
+    found = {str(row.chunk): row.digest for row in db.session.execute(sa.text(_chunks(one)), {"until": until})}
     for chunk in sorted(told.keys() | found.keys(), key=int):
         if told.get(chunk) != found.get(chunk):
             start = int(chunk) * CHUNK

@@ -5,14 +5,15 @@ row as it lies there, both when it is written and when it is proven: SHA-256 ove
 a line for the row and one for each row that belongs to it. A payload keeps `version:hex` under `covers` (or, for what
 is posted, under `ledger`); the empty text stands for "not there".
 
-A version that was released is never changed: what it covers was written by events that stay. A new column makes a new
-version beside it.
+A version that was written is never changed: events that stay hold digests of it. Its columns are therefore written
+out and never taken from the model, so that a column which comes later changes no digest of what stood before. Such a
+column goes into a new version beside the old one, or into `left_out` with the reason why nothing vouches for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -33,6 +34,7 @@ class Part:
     columns: tuple[str, ...]
     source: str
     order: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Cover:
     """One kind of covered thing in one version.
 
     `fixed` things are told of once and never change; of others the last telling counts. `whole` means that each row
-    for which `where` holds must have been told of; `where` and `name` are SQL over the row's alias `x`.
+    for which `where` holds must have been told of; `where` and `name` are SQL over the row's alias `x`. `left_out` says
+    of each column that is not covered why it need not be.
     """
 
     kind: str
@@ -53,6 +56,7 @@ class Cover:
     fixed: bool = False
     whole: bool = True
     parts: tuple[Part, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def table(self) -> sa.Table:
@@ -87,14 +91,6 @@ def spelled(alias: str, table: sa.Table, columns: Iterable[str]) -> str:
     return f"json_build_array({', '.join(values)})::text"
 
 
-def all_but(model: type[Base], *left_out: str) -> tuple[str, ...]:
-    """The columns of a table in order of name, without some: for a version that no release has written yet.
-
-    With the release they are written out, so that a column of a later one makes a version of its own.
-    """
-    return tuple(sorted(column.name for column in table_of(model).columns if column.name not in left_out))
-
-
 _covers: dict[str, dict[int, Cover]] = {}
 
 
@@ -105,12 +101,15 @@ def cover(one: Cover) -> Cover:
 
 
 def newest(kind: str) -> Cover:
-    versions = _covers[kind]
-    return versions[max(versions)]
+    return _covers[kind][max(_covers[kind])]
 
 
 def kinds() -> list[str]:
     return sorted(_covers)
+
+
+def versions(kind: str) -> Mapping[int, Cover]:
+    return _covers[kind]
 
 
 Told = dict[str, dict[str, str]]
@@ -155,9 +154,14 @@ def _tellings(kind: str) -> str:
 
 def _question(kind: str, more: str) -> sa.TextClause:
     one = newest(kind)
-    versions = " ".join(f"WHEN '{v.version}' THEN {v.digest()}" for v in _covers[kind].values())
-    stands = f"CASE split_part(t.digest, ':', 1) {versions} END"
-    found = f"coalesce(CASE WHEN x.id IS NULL OR NOT ({one.where}) THEN '' ELSE {stands} END, '')"
+    each = " ".join(
+        f"WHEN '{v.version}' THEN CASE WHEN {v.where} THEN {v.digest()} END" for v in versions(kind).values()
+    )
+    found = f"""
+        CASE WHEN x.id IS NULL THEN ''
+             WHEN t.digest = '' THEN CASE WHEN {one.where} THEN 'stands' ELSE '' END
+             ELSE coalesce(CASE split_part(t.digest, ':', 1) {each} END, '') END
+    """
     return sa.text(f"""
         WITH told AS (
             SELECT DISTINCT ON (id) id, digest, event_id FROM ({_tellings(kind)}) AS every

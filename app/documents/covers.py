@@ -18,5 +18,18 @@ cover(
         name="x.id::text",
         where="x.state = 'available'",
         fixed=True,
+        left_out={
+            "archived_at": "put away and taken out again at will; events tell of it",
+            "checking_at": "how checking went, before there was anything to keep",
+            "client_sees": "shown and hidden at will; events tell of it",
+            "engagement_id": "filed elsewhere at will; events tell of it",
+            "folder": "filed elsewhere at will; events tell of it",
+            "incoming_key": "where it came in, emptied once it is kept",
+            "made_from": "compares a form that comes twice",
+            "rejected_because": "of those that were never kept",
+            "remark": "what a person noted beside it",
+            "same_as_id": "follows from the digest",
+            "state": "only what is available is told of",
+        },
     )
 )  # fmt: skip

@@ -1,10 +1,27 @@
-"""What the events of a unit of work vouch for of what it posted: every column of it."""
+"""What the events of a unit of work vouch for of what it posted, and for rates and closings."""
 
 from __future__ import annotations
 
-from app.activity.covers import LEDGER, Cover, Part, all_but, cover
+from app.activity.covers import LEDGER, Cover, Part, cover
 from app.firm.models import Entity
 from app.ledger.models import Closing, ExchangeRate, LedgerTransaction, Posting, RateFile
+
+TRANSACTION_1 = (
+    "by_id", "exchange_rate_id", "happened_on", "id", "kind", "made_at", "posted_on", "reason", "reverses_id",
+    "source_id", "source_kind", "xid",
+)  # fmt: skip
+POSTING_1 = (
+    "account", "aged_on", "amount", "base_amount", "base_rate", "book", "client_id", "currency", "engagement_id",
+    "entity_id", "invoice_id", "item_id", "line", "payment_id", "transaction_id",
+)  # fmt: skip
+RATE_1 = (
+    "base", "currency", "entered_by", "file_id", "from_on", "id", "made_from", "rate", "source", "via",
+    "withdrawn_at", "withdrawn_by",
+)  # fmt: skip
+RATE_OF_FILE_1 = (
+    "base", "currency", "entered_by", "file_id", "from_on", "id", "made_from", "rate", "source", "via",
+)  # fmt: skip
+RATE_FILE_1 = ("added", "content", "file_name", "id", "sent_at", "sent_by", "taken_at", "wanted")
 
 POSTED = cover(
     Cover(
@@ -12,17 +29,10 @@ POSTED = cover(
         version=1,
         called="transaction",
         model=LedgerTransaction,
-        columns=all_but(LedgerTransaction),
+        columns=TRANSACTION_1,
         name="x.id::text",
         fixed=True,
-        parts=(
-            Part(
-                Posting,
-                all_but(Posting),
-                "FROM posting p WHERE p.transaction_id = x.id",
-                "p.line",
-            ),
-        ),
+        parts=(Part(Posting, POSTING_1, "FROM posting p WHERE p.transaction_id = x.id", "p.line"),),
     )
 )
 cover(
@@ -31,7 +41,7 @@ cover(
         version=1,
         called="exchange rate",
         model=ExchangeRate,
-        columns=all_but(ExchangeRate),
+        columns=RATE_1,
         name="x.currency || ' in ' || x.base || ' from ' || x.from_on",
         whole=False,
     )
@@ -43,15 +53,16 @@ cover(
         version=1,
         called="file of exchange rates",
         model=RateFile,
-        columns=all_but(RateFile),
+        columns=RATE_FILE_1,
         name="x.file_name",
         where="x.taken_at IS NOT NULL",
         parts=(
             Part(
                 ExchangeRate,
-                all_but(ExchangeRate, "withdrawn_at", "withdrawn_by"),
+                RATE_OF_FILE_1,
                 "FROM exchange_rate p WHERE p.file_id = x.id",
                 "p.id",
+                left_out=dict.fromkeys(("withdrawn_at", "withdrawn_by"), "told of by the rate itself"),
             ),
         ),
     )
@@ -66,6 +77,13 @@ cover(
         columns=("id",),
         name="x.name",
         where="EXISTS (SELECT FROM closing c WHERE c.entity_id = x.id)",
-        parts=(Part(Closing, all_but(Closing), "FROM closing p WHERE p.entity_id = x.id", "p.closed_through"),),
+        parts=(
+            Part(
+                Closing,
+                ("closed_at", "closed_by", "closed_through", "entity_id"),
+                "FROM closing p WHERE p.entity_id = x.id",
+                "p.closed_through",
+            ),
+        ),
     )
 )
