@@ -35,6 +35,7 @@ JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.COMPLETED: frozenset({JobStatus.ACTIVE}),
     JobStatus.CANCELLED: frozenset({JobStatus.ACTIVE}),
 }
+OPEN_JOBS = (JobStatus.ACTIVE, JobStatus.ON_HOLD)
 
 
 _ACTIVE = sa.text("status = 'active'")

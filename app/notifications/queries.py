@@ -55,6 +55,12 @@ def list_notices(*, seen_by: Actor, unread: bool = False, page: int = 1) -> tupl
     return lines, len(rows) > PER_PAGE
 
 
+def count_notices(*, seen_by: Actor, unread: bool = False) -> int:
+    """How many that list holds over all its pages."""
+    counting = sa.select(sa.func.count()).select_from(Notice).where(*_own(seen_by))
+    return db.session.scalar(counting.where(Notice.read_at.is_(None)) if unread else counting) or 0
+
+
 def count_unread(*, seen_by: Actor) -> int:
     """How many are new; counting stops at a hundred."""
     return db.session.scalar(sa.select(_unread(*_own(seen_by)))) or 0

@@ -12,7 +12,7 @@ from app.core.clock import now
 from app.core.web import Answer, arg, is_htmx, me, page_number, redirect_to
 from app.desk.guard import guard
 from app.notifications.commands import mark_all_read, mark_read
-from app.notifications.queries import count_unread, get_notice, list_notices
+from app.notifications.queries import PER_PAGE, count_notices, count_unread, get_notice, list_notices
 from app.notifications.words import place_of
 
 blueprint = guard(Blueprint("inbox", __name__))
@@ -24,7 +24,7 @@ def index() -> Answer:
     lines, more = list_notices(seen_by=me(), unread=unread, page=page)
     return render_template(
         "notifications/_list.html" if is_htmx() else "notifications/index.html", lines=lines, more=more, page=page,
-        unread=unread, until=now().isoformat(),
+        total=count_notices(seen_by=me(), unread=unread), per_page=PER_PAGE, unread=unread, until=now().isoformat(),
     )
 
 

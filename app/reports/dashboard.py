@@ -21,7 +21,7 @@ from app.jobs.queries.board import Mark, mark_condition
 from app.ledger.models import Account
 from app.ledger.queries import Aged, aged_total
 from app.people.models import Person, PersonState, WorkingPattern
-from app.requests.models import WITH_CLIENT, ClientRequest, RequestState
+from app.requests.queries import count_requests
 from app.timekeeping.models import TimeEntry
 
 WEEK = dt.timedelta(days=7)
@@ -60,25 +60,17 @@ class PersonWeek:
 
 
 def standing(*, seen_by: Actor) -> Standing:
-    """Two grouped queries: jobs by mark, requests by state."""
+    """Two grouped queries, each by the definition of the list that its figures open."""
     jobs = db.session.execute(
         sa.select(*(sa.func.count().filter(mark_condition(mark)) for mark in Mark)).select_from(Job).where(
             Job.status == JobStatus.ACTIVE, *within_sight(seen_by, Job.client_id, Job.engagement_id)
         )
     ).one()
     marks = dict(zip(Mark, jobs, strict=True))
-    with_client = ClientRequest.state.in_(WITH_CLIENT)
-    out, late, submitted = db.session.execute(
-        sa.select(
-            sa.func.count().filter(with_client), sa.func.count().filter(with_client, ClientRequest.due_on < today()),
-            sa.func.count().filter(ClientRequest.state == RequestState.SUBMITTED),
-        ).select_from(ClientRequest).where(
-            ClientRequest.closed_at.is_(None),
-            *within_sight(seen_by, ClientRequest.client_id, ClientRequest.engagement_id),
-        )
-    ).one()
+    requests = count_requests(seen_by=seen_by)
     return Standing(
-        marks[Mark.ON_TRACK], marks[Mark.AT_RISK], marks[Mark.OVERDUE], marks[Mark.WAITING], out, late, submitted
+        marks[Mark.ON_TRACK], marks[Mark.AT_RISK], marks[Mark.OVERDUE], marks[Mark.WAITING],
+        requests["waiting"], requests["overdue"], requests["submitted"],
     )
 
 

@@ -206,14 +206,27 @@ def _rows(ids: Sequence[UUID], seen_by: Actor) -> Sequence[RequestRow]:
     return [by_id[request_id] for request_id in ids if request_id in by_id]
 
 
-def count_requests(*, seen_by: Actor) -> dict[str, int]:
-    """How many there are in each view of the list."""
+def count_requests(*, seen_by: Actor, client_id: UUID | None = None) -> dict[str, int]:
+    """How many there are in each view of the list, of one client or of all: for every figure that opens such a list."""
     views = ("waiting", "submitted", "overdue", "drafts")
     counts = [
         sa.func.count().filter(*_conditions(RequestFilters(view=view))).label(view) for view in views
     ]
-    seen = requests_seen_by(seen_by).where(ClientRequest.closed_at.is_(None))
+    seen = requests_seen_by(seen_by).where(
+        ClientRequest.closed_at.is_(None), *_conditions(RequestFilters(view="open", client_id=client_id))
+    )
     return dict(db.session.execute(seen.with_only_columns(*counts)).one()._mapping)
+
+
+def count_in(filters: RequestFilters, *, seen_by: Actor) -> int:
+    """How many requests a list holds over all its pages."""
+    counting = requests_seen_by(seen_by).where(*_conditions(filters)).with_only_columns(sa.func.count())
+    return db.session.scalar(counting) or 0
+
+
+def waiting_conditions() -> list[sa.ColumnElement[bool]]:
+    """What is with the client: for statements of other rooms that count it among other things."""
+    return _conditions(RequestFilters(view="waiting"))
 
 
 def recipients_of(request: ClientRequest, *, seen_by: Actor) -> Sequence[Contact]:

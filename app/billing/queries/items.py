@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -58,9 +58,12 @@ class ItemRow:
 
 @dataclass(frozen=True)
 class ItemPage:
+    """`total` and `sums` (what is open, by currency) are over all pages."""
+
     rows: Sequence[ItemRow]
     total: int
     page: int
+    sums: Mapping[str, Decimal]
 
     @property
     def has_next(self) -> bool:
@@ -129,8 +132,13 @@ def list_wip_items(
             lambda table: [getattr(table, name) == value for name, value in named.items()], seen_by, states
         )
         on = None
-    total = db.session.scalar(sa.select(sa.func.count()).select_from(source)) or 0
-    return ItemPage(_rows(source, page, past=on is not None), total, page)
+    open_value = sa.case((source.c.waiting, 0), else_=source.c.open_value)
+    summed = db.session.execute(
+        sa.select(source.c.currency, sa.func.count(), sa.func.sum(open_value))
+        .group_by(source.c.currency).order_by(source.c.currency)
+    ).all()
+    total, sums = sum(row[1] for row in summed), {row[0]: Decimal(row[2]) for row in summed}
+    return ItemPage(_rows(source, page, past=on is not None), total, page, sums)
 
 
 def _named(wanted: dict[str, UUID | None]) -> dict[str, UUID]:

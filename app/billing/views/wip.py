@@ -133,6 +133,7 @@ def _items_of_client(client_id: UUID) -> dict[str, Any]:
             client_id,
             seen_by=me(),
             engagement_id=id_arg("engagement"),
+            job_id=id_arg("job"),
             person_id=id_arg("person"),
             on=on,
             written_off=_written_off(),

@@ -25,6 +25,7 @@ from app.jobs.queries.board import (
     CARDS,
     PER_PAGE,
     BoardFilter,
+    Column,
     Mark,
     View,
     columns_of,
@@ -67,32 +68,49 @@ def index() -> Answer:
     view = _view()
     services = db.session.execute(_SERVICES).all()
     people = _people()
+    shown = _asked()
     found = _filter(people, services[0].id if view is View.STAGE and services and not id_arg("service") else None)
     context: dict[str, Any] = {
         "view": view, "found": found, "services": services, "marks": MARKS,
-        "people": people, "offices": list_offices(), "may_export": can_export(me()), "shown": _shown(found),
+        "people": people, "offices": list_offices(), "may_export": can_export(me()),
     }
     if view is View.TABLE:
-        sort, page = arg("sort", "due"), page_number()
-        rows, total = list_table(found, seen_by=me(), sort=sort, page=page)
+        sort, page, only = arg("sort", "due"), page_number(), _column_asked(found)
+        rows, total = list_table(found, seen_by=me(), only=only, sort=sort, page=page)
         return render_template(
-            "desk/board/table.html", rows=rows, total=total, sort=sort, page=page, per_page=PER_PAGE,
-            statuses=list(JobStatus), **context,
+            "desk/board/table.html", rows=rows, total=total, sort=sort, page=page, per_page=PER_PAGE, only=only,
+            statuses=list(JobStatus), shown=shown, elsewhere=_without(shown, "by", "column"), **context,
         )
+    # Stages belong to one service, so that view always has one; the other views have one only when it is asked for.
+    context["elsewhere"] = _without(shown, "service") if view is View.STAGE else shown
+    context["shown"] = shown | ({"service": str(found.service_id)} if found.service_id else {})
     columns = fill(columns_of(view, found, seen_by=me()), view, found, seen_by=me())
     return render_template("desk/board/index.html", columns=columns, **context)
 
 
-def _shown(found: BoardFilter) -> dict[str, str]:
-    """The address as it stands, for the links that keep it; with the service that was chosen for want of one."""
-    shown = {key: value for key, value in request.args.items() if key not in ("page", "offset", "column") and value}
-    return shown | ({"service": str(found.service_id)} if found.service_id else {})
+def _asked() -> dict[str, str]:
+    """The address as it stands, for the links that keep it."""
+    return {key: value for key, value in request.args.items() if key not in ("page", "offset") and value}
+
+
+def _without(shown: dict[str, str], *names: str) -> dict[str, str]:
+    return {key: value for key, value in shown.items() if key not in names}
+
+
+def _column_asked(found: BoardFilter) -> Column | None:
+    """The column of another view that the table is narrowed to: all of what its head counts."""
+    by, key = arg("by"), arg("column")
+    if by not in (View.STAGE, View.WEEK, View.OWNER) or not key:
+        return None
+    gone = Column(key, "A column that is empty now", condition=sa.false())
+    return next((each for each in columns_of(View(by), found, seen_by=me()) if each.key == key), gone)
 
 
 @blueprint.get("/board/column")
 def column() -> Answer:
     """One column again, or its next cards with `offset`."""
     view, found, key = _view(), _filter(_people()), arg("column")
+    shown = _without(_asked(), "column")
     chosen = next((each for each in columns_of(view, found, seen_by=me()) if each.key == key), None)
     if chosen is None:
         raise NotFound()
@@ -100,11 +118,11 @@ def column() -> Answer:
     if offset:
         cards, more = list_cards(chosen, found, seen_by=me(), offset=min(offset, 100_000))
         return render_template(
-            "desk/board/_more.html", column=chosen, cards=cards, more=more, offset=offset + CARDS, shown=_shown(found),
+            "desk/board/_more.html", column=chosen, cards=cards, more=more, offset=offset + CARDS, shown=shown,
             view=view,
         )
     filled = fill([chosen], view, found, seen_by=me())[0]
-    return render_template("desk/board/_column.html", column=filled, view=view, shown=_shown(found))
+    return render_template("desk/board/_column.html", column=filled, view=view, shown=shown)
 
 
 @blueprint.get("/jobs/<uuid:job_id>/card")
@@ -153,10 +171,11 @@ def update_priority(job_id: UUID) -> Answer:
 def export() -> Answer:
     """The jobs of the table as a file."""
     found, actor, sort = _filter(_people()), me(), arg("sort", "due")
+    only = _column_asked(found)
     header = ["Number", "Job", "Client", "Service", "Stage", "Status", "Due", "In charge", "Steps done", "Steps",
               "Waiting for", "At risk because"]
     return hand_out("jobs", "jobs.csv", header, lambda: (
         [c.number, c.title, c.client, c.service or "", c.stage or "", c.status.words, c.due_on, c.owner or "",
          c.tasks_done, c.tasks_total, c.waiting_items, c.at_risk_because]
-        for c in every_job(found, seen_by=actor, sort=sort)
+        for c in every_job(found, seen_by=actor, only=only, sort=sort)
     ), by=actor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -17,9 +17,11 @@ from app.clients.policy import sees_everything, within_sight
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, rows_in_one
-from app.jobs.models import Job, JobStatus
+from app.jobs.models import OPEN_JOBS, Job, JobStatus
+from app.jobs.queries.board import Mark, mark_condition
 from app.ledger.models import Account, Balance, ClientBalance
-from app.requests.models import ANSWERABLE, ClientRequest
+from app.requests.models import ClientRequest
+from app.requests.queries import waiting_conditions
 
 
 @dataclass(frozen=True)
@@ -44,28 +46,34 @@ class FirstContact:
 
 @dataclass(frozen=True)
 class Overview:
-    """What stands open for a client. Amounts are in the client's own currency."""
+    """What stands open for a client. Amounts are by currency, the client's own first and always there."""
 
     open_jobs: int
     late_jobs: int
     next_due: dt.date | None
     waiting_requests: int
-    wip: Decimal
-    receivable: Decimal
+    wip: Mapping[str, Decimal]
+    receivable: Mapping[str, Decimal]
     jobs: Sequence[OpenJob]
     contacts: Sequence[FirstContact]
 
 
-_CLIENT, _CURRENCY = sa.bindparam("client", type_=sa.Uuid()), sa.bindparam("currency", type_=sa.CHAR(3))
-_TODAY = sa.bindparam("today", type_=sa.Date())
+_CLIENT = sa.bindparam("client", type_=sa.Uuid())
 MOST_JOBS, MOST_CONTACTS = 8, 5
 
 
 def overview_of(client_id: UUID, currency: str, *, seen_by: Actor) -> Overview:
     """Counts, sums and the first rows of what `seen_by` may see of a client."""
-    row = db.session.execute(_asked(seen_by), {"client": client_id, "currency": currency, "today": today()}).one()
+    row = db.session.execute(_asked(seen_by, today()), {"client": client_id}).one()
     jobs, contacts = [_job(found) for found in row[6]], [_contact(found) for found in row[7]]
-    return Overview(row[0], row[1], row[2], row[3], row[4], row[5], jobs, contacts)
+    wip, receivable = (_by_currency(found, currency) for found in row[4:6])
+    return Overview(row[0], row[1], row[2], row[3], wip, receivable, jobs, contacts)
+
+
+def _by_currency(found: list[dict[str, Any]], own: str) -> dict[str, Decimal]:
+    amounts = {each["currency"]: Decimal(each["amount"]) for each in found}
+    others = {code: amount for code, amount in sorted(amounts.items()) if code != own and amount}
+    return {own: amounts.get(own, Decimal(0)), **others}
 
 
 def _job(found: dict[str, Any]) -> OpenJob:
@@ -78,33 +86,36 @@ def _contact(found: dict[str, Any]) -> FirstContact:
 
 
 @lru_cache(maxsize=256)
-def _asked(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
-    """One statement for each pair of eyes: making it costs more than asking it."""
+def _asked(seen_by: Actor, _on: dt.date) -> sa.Select[*tuple[Any, ...]]:
+    """One statement a day for each pair of eyes: making it costs more than asking it.
+
+    Each count goes by the definition of the list that it opens: a client's open jobs, the board's mark, the requests.
+    """
     jobs = [
-        Job.client_id == _CLIENT, Job.status == JobStatus.ACTIVE,
-        *within_sight(seen_by, Job.client_id, Job.engagement_id),
+        Job.client_id == _CLIENT, Job.status.in_(OPEN_JOBS), *within_sight(seen_by, Job.client_id, Job.engagement_id)
     ]
+    late = sa.and_(Job.status == JobStatus.ACTIVE, mark_condition(Mark.OVERDUE))
     counted = sa.select(
-        sa.func.count().label("open"), sa.func.count().filter(Job.due_on < _TODAY).label("late"),
-        sa.func.min(Job.due_on).label("next"),
+        sa.func.count().label("open"), sa.func.count().filter(late).label("late"), sa.func.min(Job.due_on).label("next")
     ).where(*jobs).subquery()
     waiting = sa.select(sa.func.count()).select_from(ClientRequest).where(
-        ClientRequest.client_id == _CLIENT, ClientRequest.state.in_(ANSWERABLE),
+        ClientRequest.client_id == _CLIENT, *waiting_conditions(),
         *within_sight(seen_by, ClientRequest.client_id, ClientRequest.engagement_id),
     ).scalar_subquery()
     return sa.select(
-        counted.c.open, counted.c.late, counted.c.next, waiting, _sum(Account.WIP, seen_by),
-        _sum(Account.RECEIVABLE, seen_by), rows_in_one(_open_jobs(jobs)), rows_in_one(_first_contacts(seen_by)),
+        counted.c.open, counted.c.late, counted.c.next, waiting, _sums(Account.WIP, seen_by),
+        _sums(Account.RECEIVABLE, seen_by), rows_in_one(_open_jobs(jobs)), rows_in_one(_first_contacts(seen_by)),
     )
 
 
-def _sum(account: Account, seen_by: Actor) -> sa.ScalarSelect[Decimal]:
-    """The kept sum of the client; of the single balances for whoever stands behind a wall."""
+def _sums(account: Account, seen_by: Actor) -> sa.ScalarSelect[list[dict[str, Any]]]:
+    """The kept sums of the client, as text; of the single balances for whoever stands behind a wall."""
     kept: Any = ClientBalance if sees_everything(seen_by) else Balance
     sight = [] if kept is ClientBalance else within_sight(seen_by, Balance.client_id, Balance.engagement_id)
-    return sa.select(sa.func.coalesce(sa.func.sum(kept.amount), 0)).where(
-        kept.client_id == _CLIENT, kept.account == account, kept.currency == _CURRENCY, *sight
-    ).scalar_subquery()
+    return rows_in_one(
+        sa.select(kept.currency.label("currency"), sa.cast(sa.func.sum(kept.amount), sa.Text).label("amount"))
+        .where(kept.client_id == _CLIENT, kept.account == account, *sight).group_by(kept.currency)
+    )
 
 
 def _open_jobs(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[*tuple[Any, ...]]:

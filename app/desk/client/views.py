@@ -105,7 +105,7 @@ def _fragment(section: Section, client: Client) -> str:
 def _overview(client: Client) -> Markup:
     actor = me()
     return Markup(render_template(
-        "desk/client/_overview.html", client=client, sections=sections_for(actor),
+        "desk/client/_overview.html", client=client,
         sees_money=actor.may(Permission.WIP_SEE),
         overview=overview_of(client.id, client.currency, seen_by=actor),
         **drawn("client", client.id, seen_by=actor),

@@ -12,7 +12,7 @@ from app.core.web import Answer, arg, is_htmx, me, page_number
 from app.desk.guard import guard
 from app.firm.exports import hand_out
 from app.jobs.policy import can_export
-from app.jobs.queries.work import MOST_COUNTED, ORDER, PRIORITIES, Tab, count_work, every_task, list_work
+from app.jobs.queries.work import MOST_COUNTED, ORDER, PRIORITIES, Tab, count_groups, count_work, every_task, list_work
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
 
@@ -30,12 +30,17 @@ def index() -> Answer:
     assert actor.person_id is not None
     tab = Tab(arg("tab")) if arg("tab") in set(Tab) else Tab.TODAY
     rows, more = list_work(tab, of=actor.person_id, seen_by=actor, page=page)
+    groups = [(key, list(own)) for key, own in groupby(rows, key=lambda row: row.group)]
+    if page == 1 and not more:
+        in_group = {key: len(own) for key, own in groups}
+    else:
+        in_group = count_groups(tab, of=actor.person_id, seen_by=actor)
     begins = not rows and can_import(actor) and not has_clients()
     return render_template(
         "desk/work/_list.html" if is_htmx() else "desk/work/index.html", tab=tab, page=page, more=more, order=ORDER,
         most_counted=MOST_COUNTED,
         counts=count_work(of=actor.person_id, seen_by=actor),
-        groups=[(*GROUPS[key], list(own)) for key, own in groupby(rows, key=lambda row: row.group)],
+        groups=[(*GROUPS[key], own, in_group[key]) for key, own in groups], total=sum(in_group.values()),
         may_export=can_export(actor), begins=begins,
         needs_rate=begins and can_edit_rates(actor) and not count_waiting(seen_by=actor).any_rate,
     )

@@ -12,11 +12,9 @@ from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.permissions import Permission, authorize
-from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task
+from app.jobs.models import OPEN_JOBS, OPEN_STATES, Job, JobRole, Task
 from app.people.commands.people import on_deactivate
 from app.people.models import Person
-
-OPEN_JOBS = (JobStatus.ACTIVE, JobStatus.ON_HOLD)
 
 
 def can_hand_over(by: Actor) -> bool:

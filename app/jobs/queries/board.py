@@ -164,10 +164,14 @@ def columns_of(view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column
     owners = db.session.execute(
         sa.select(Person.id, Person.name).where(
             Person.id.in_(sa.select(Job.owner_id).where(*conditions(found, seen_by)).distinct())
-        ).order_by(Person.sort_key).limit(MOST_COLUMNS)
+        ).order_by(Person.sort_key).limit(MOST_COLUMNS + 1)
     ).all()
-    columns = [Column(str(o.id), o.name, f"person:{o.id}", Job.owner_id == o.id) for o in owners]
-    return [*columns, Column("nobody", "Nobody yet", "", Job.owner_id.is_(None))]
+    named = [Column(str(o.id), o.name, f"person:{o.id}", Job.owner_id == o.id) for o in owners[:MOST_COLUMNS]]
+    nobody = Column("nobody", "Nobody yet", "", Job.owner_id.is_(None))
+    if len(owners) <= MOST_COLUMNS:
+        return [*named, nobody]
+    others = Job.owner_id.not_in([o.id for o in owners[:MOST_COLUMNS]])
+    return [*named, Column("others", "Everybody else", "", others), nobody]
 
 
 def fill(columns: Sequence[Column], view: View, found: BoardFilter, *, seen_by: Actor) -> list[Column]:
@@ -219,10 +223,10 @@ SORTS: dict[str, Any] = {
 
 
 def list_table(
-    found: BoardFilter, *, seen_by: Actor, sort: str = "due", page: int = 1
+    found: BoardFilter, *, seen_by: Actor, only: Column | None = None, sort: str = "due", page: int = 1
 ) -> tuple[list[Card], int]:
-    """One page of the table and how many there are in all."""
-    wanted = conditions(found, seen_by)
+    """One page of the table and how many there are in all; with `only`, what a column of another view holds."""
+    wanted = [*conditions(found, seen_by), *([only.condition] if only else [])]
     rows = db.session.execute(
         _cards().where(*wanted).order_by(*_sorting(sort)).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
     )
@@ -230,9 +234,12 @@ def list_table(
     return [Card(*row) for row in rows], total
 
 
-def every_job(found: BoardFilter, *, seen_by: Actor, sort: str = "due") -> Iterator[Card]:
+def every_job(
+    found: BoardFilter, *, seen_by: Actor, only: Column | None = None, sort: str = "due"
+) -> Iterator[Card]:
     """All of them, streamed, for the file; asked when the first is drawn."""
-    statement = _cards().where(*conditions(found, seen_by)).order_by(*_sorting(sort))
+    wanted = [*conditions(found, seen_by), *([only.condition] if only else [])]
+    statement = _cards().where(*wanted).order_by(*_sorting(sort))
     for row in db.session.execute(statement.execution_options(yield_per=1000)):
         yield Card(*row)
 
@@ -266,7 +273,7 @@ def _sorted(cards: list[Card]) -> list[Card]:
 
 
 def _totals(columns: Sequence[Column], view: View, wanted: list[Any]) -> sa.Select[Any]:
-    if view is View.WEEK or not columns or columns[0].key == "none":
+    if view is View.WEEK or not columns or columns[0].key == "none" or any(c.key == "others" for c in columns):
         key: Any = sa.case(*((column.condition, column.key) for column in columns), else_="")
     else:
         key = sa.cast(Job.stage_id if view is View.STAGE else Job.owner_id, sa.Text)

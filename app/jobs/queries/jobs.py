@@ -17,9 +17,22 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404, rows_in_one
 from app.jobs.graph import Edge
-from app.jobs.models import OPEN_STATES, ChecklistItem, Deadline, Dependency, Job, JobRole, JobStatus, Task, TaskState
+from app.jobs.models import (
+    OPEN_JOBS,
+    OPEN_STATES,
+    ChecklistItem,
+    Deadline,
+    Dependency,
+    Job,
+    JobRole,
+    JobStatus,
+    Task,
+    TaskState,
+)
 from app.jobs.policy import jobs_seen_by
 from app.people.models import Person
+
+JOBS_A_PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -169,14 +182,26 @@ def list_tasks(job: Job) -> list[TaskRow]:
     return [TaskRow(*tuple(row)) for row in db.session.execute(_TASKS, {"job": job.id})]
 
 
-def list_jobs_of(client_id: UUID, *, seen_by: Actor, closed: bool = False, limit: int = 100) -> Sequence[Job]:
+def list_jobs_of(
+    client_id: UUID, *, seen_by: Actor, closed: bool = False, limit: int = JOBS_A_PAGE, page: int = 1
+) -> Sequence[Job]:
     """A client's jobs: the open ones by due date, or the finished ones, latest first."""
-    states = (JobStatus.COMPLETED, JobStatus.CANCELLED) if closed else (JobStatus.ACTIVE, JobStatus.ON_HOLD)
     order = (Job.completed_at.desc().nulls_last(), Job.id.desc()) if closed else (Job.due_on, Job.id)
     return db.session.scalars(
-        jobs_seen_by(seen_by).where(Job.client_id == client_id, Job.status.in_(states))
-        .options(joinedload(Job.stage), joinedload(Job.owner), joinedload(Job.service)).order_by(*order).limit(limit)
+        _jobs_of(client_id, seen_by, closed)
+        .options(joinedload(Job.stage), joinedload(Job.owner), joinedload(Job.service)).order_by(*order)
+        .limit(limit).offset((page - 1) * limit)
     ).all()
+
+
+def count_jobs_of(client_id: UUID, *, seen_by: Actor, closed: bool = False) -> int:
+    """How many jobs that list holds over all its pages."""
+    return db.session.scalar(_jobs_of(client_id, seen_by, closed).with_only_columns(sa.func.count())) or 0
+
+
+def _jobs_of(client_id: UUID, seen_by: Actor, closed: bool) -> sa.Select[Job]:
+    states = (JobStatus.COMPLETED, JobStatus.CANCELLED) if closed else OPEN_JOBS
+    return jobs_seen_by(seen_by).where(Job.client_id == client_id, Job.status.in_(states))
 
 
 def find_jobs(text: str, *, seen_by: Actor, limit: int = 20) -> Sequence[Job]:

@@ -140,6 +140,20 @@ def count_work(*, of: UUID, seen_by: Actor) -> dict[Tab, int]:
     return dict(zip(OWN_TABS, row, strict=True))
 
 
+def count_groups(tab: Tab, *, of: UUID, seen_by: Actor) -> dict[str, int]:
+    """How many rows of a tab stand in each group over all its pages; by the rule of `WorkRow.group`."""
+    group = sa.case(
+        (_T.c.state == TaskState.WAITING, "client"), (_T.c.state == TaskState.BLOCKED, "colleagues"),
+        (_T.c.snoozed_until > _TODAY, "put_off"), (_T.c.due_on < _TODAY, "late"), (_PRESSURE <= _TODAY, "today"),
+        else_="next",
+    )
+    counting = (
+        sa.select(group, sa.func.count()).select_from(_T.join(_J, _J.c.id == _T.c.job_id))
+        .where(*_mine(seen_by, tab), *_in_tab(tab)).group_by(sa.text("1"))
+    )
+    return {row[0]: row[1] for row in db.session.execute(counting, {**_days(), "person": of})}
+
+
 def every_task(*, seen_by: Actor) -> Iterator[Any]:
     """Every open step of an active job with who has it, streamed, for the file; asked when the first is drawn."""
     person = cast(sa.Table, Person.__table__)

@@ -12,7 +12,7 @@ from app.clients.queries import get_client
 from app.core.errors import NotFound
 from app.core.fields import offers
 from app.core.ids import new_id
-from app.core.web import Answer, arg, id_arg, is_htmx, me, redirect_to, submit, unprocessable
+from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to, submit, unprocessable
 from app.desk.guard import guard
 from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
 from app.jobs.commands.jobs import (
@@ -29,7 +29,7 @@ from app.jobs.drawing import draw
 from app.jobs.forms import JobEditForm, JobForm, ReasonForm, RoleForm, TaskForm, person_of
 from app.jobs.models import Job
 from app.jobs.policy import can_edit_job
-from app.jobs.queries.jobs import JobSheet, find_jobs, get_job, get_sheet, list_jobs_of
+from app.jobs.queries.jobs import JOBS_A_PAGE, JobSheet, count_jobs_of, find_jobs, get_job, get_sheet, list_jobs_of
 from app.jobs.queries.tasks import get_deadline
 from app.jobs.views.sections import job_sections
 
@@ -72,9 +72,11 @@ def _context(sheet: JobSheet) -> dict[str, Any]:
 
 @blueprint.get("/clients/<uuid:client_id>/jobs")
 def client_section(client_id: UUID) -> Answer:
-    client, closed = get_client(client_id, seen_by=me()), arg("closed") == "1"
+    client, closed, page = get_client(client_id, seen_by=me()), arg("closed") == "1", page_number()
     return render_template(
-        "jobs/_of_client.html", client=client, closed=closed, jobs=list_jobs_of(client.id, seen_by=me(), closed=closed)
+        "jobs/_of_client.html", client=client, closed=closed, page=page, per_page=JOBS_A_PAGE,
+        jobs=list_jobs_of(client.id, seen_by=me(), closed=closed, page=page),
+        total=count_jobs_of(client.id, seen_by=me(), closed=closed),
     )
 
 

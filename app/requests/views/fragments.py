@@ -11,7 +11,7 @@ from app.core.web import Answer, me
 from app.desk.guard import guard
 from app.documents.queries import names_of_adders
 from app.jobs.queries.jobs import get_job
-from app.requests.queries import RequestFilters, documents_of_job, list_requests
+from app.requests.queries import RequestFilters, count_in, documents_of_job, list_requests
 
 blueprint = guard(Blueprint("request_fragments", __name__))
 
@@ -19,8 +19,10 @@ blueprint = guard(Blueprint("request_fragments", __name__))
 @blueprint.get("/clients/<uuid:client_id>/requests", endpoint="of_client")
 def of_client(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
-    rows, more = list_requests(RequestFilters(view="all", client_id=client_id), seen_by=me())
-    return render_template("requests/_of_client.html", client=client, rows=rows, more=more)
+    found = RequestFilters(view="all", client_id=client_id)
+    rows, more = list_requests(found, seen_by=me())
+    return render_template("requests/_of_client.html", client=client, rows=rows, more=more,
+                           total=count_in(found, seen_by=me()))
 
 
 @blueprint.get("/jobs/<uuid:job_id>/requests", endpoint="of_job")

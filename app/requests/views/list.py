@@ -22,8 +22,10 @@ from app.requests.commands.sending import cancel_request, delete_draft, reopen_r
 from app.requests.models import ClientRequest, RequestItem
 from app.requests.policy import can_edit_request
 from app.requests.queries import (
+    PAGE,
     RequestFilters,
     RequestRow,
+    count_in,
     count_requests,
     get_request,
     get_whole_request,
@@ -41,9 +43,13 @@ VIEWS = ("waiting", "submitted", "overdue", "drafts", "closed", "all")
 def index() -> Answer:
     asked_for = arg("view") or arg("state")
     view = asked_for if asked_for in VIEWS else "waiting"
-    rows, has_next = list_requests(RequestFilters(view=view), seen_by=me(), page=page_number())
+    client = get_client(client_id, seen_by=me()) if (client_id := id_arg("client")) else None
+    found = RequestFilters(view=view, client_id=client_id)
+    rows, has_next = list_requests(found, seen_by=me(), page=page_number())
+    counts = count_requests(seen_by=me(), client_id=client_id)
+    total = counts[view] if view in counts else count_in(found, seen_by=me())
     return render_template("requests/index.html", rows=rows, has_next=has_next, page=page_number(), view=view,
-                           counts=count_requests(seen_by=me()))
+                           counts=counts, total=total, per_page=PAGE, client=client)
 
 
 @blueprint.get("/export.csv")

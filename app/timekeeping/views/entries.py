@@ -66,6 +66,7 @@ def _sheet(person: Person, on: dt.date, *, one_day: bool) -> dict[str, Any]:
         "zero": ZERO,
         "sees_rates": can_see_rates(me()),
         "one": dt.timedelta(days=1),
+        "listed": int(sum((day.sums.recorded for day in days), ZERO).total_seconds()),
         "groups": [(day, rows) for day, rows in groups if rows or one_day],
         "theirs": person.id != me().id,
         "may_pick": me().may(Permission.TIME_EDIT_OTHERS),
