@@ -20,7 +20,7 @@ from app.ledger.models import ExchangeRate
 from app.ledger.queries import Exchange
 
 ADJUSTED = ("allowance", "allowance_reason", "charge", "charge_reason")
-TOLD = ("supplied_from", "entry")
+TOLD = ("supplied_from", "entry", "disbursement")
 
 
 def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, entity: Entity) -> dict[str, Any]:
@@ -126,6 +126,8 @@ def _behind(invoice: Invoice, lines: Sequence[InvoiceLine]) -> dict[UUID, dict[s
     found: dict[UUID, dict[str, Any]] = {}
     for line_id, items in behind_lines(invoice).items():
         found[line_id] = {"supplied_from": str(items[0].worked_on)}
+        if any(item.is_disbursement for item in items):
+            found[line_id]["disbursement"] = True
         if len(items) == 1:
             only = items[0]
             hours = only.charged and str(round(Decimal(int(only.charged.total_seconds())) / 3600, 6))

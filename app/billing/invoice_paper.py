@@ -136,9 +136,18 @@ class _Page:
         return found
 
     def sections(self) -> list[dict[str, Any]]:
-        """Fees by engagement, then what was paid on the client's behalf."""
+        """Fees by engagement, then what the firm charges on, then what it paid on the client's behalf."""
         lines = self.facts["lines"]
-        spent = [line for line in lines if line.get("kind") == "expense"]
+        laid_out = [line for line in lines if line.get("kind") == "expense"]
+        # Facts kept before an expense said so do not tell a disbursement from any other expense.
+        outlays = [
+            (title, part)
+            for title, part in (
+                (_("Expenses"), [line for line in laid_out if not line.get("disbursement")]),
+                (self.outlay_words(), [line for line in laid_out if line.get("disbursement")]),
+            )
+            if part
+        ]
         engagements = {each["id"]: each["name"] for each in self.facts.get("engagements", [])}
         fees: dict[str, list[Facts]] = {}
         for line in lines:
@@ -146,16 +155,21 @@ class _Page:
                 fees.setdefault(line.get("engagement", ""), []).append(line)
         named = len(engagements) > 1
         found = [
-            self._section(engagements.get(key, "") if named else _("Fees") if spent else "", part, self.by_entry)
+            self._section(engagements.get(key, "") if named else _("Fees") if outlays else "", part, self.by_entry)
             for key, part in fees.items()
         ]
-        if spent:
-            found.append(self._section(_("Disbursements"), spent, dated=True, names=engagements if named else {}))
-        parts = [*fees.values(), *([spent] if spent else [])]
+        found += [
+            self._section(title, part, dated=True, names=engagements if named else {}) for title, part in outlays
+        ]
+        parts = [*fees.values(), *(part for _title, part in outlays)]
         for section, part in zip(found, parts, strict=True):
             if len(found) > 1 or self.by_entry:
                 section["sums"] = self._sums(part, [kind for _words, kind in section["columns"]])
         return found
+
+    def outlay_words(self) -> str:
+        """What a country calls that which was paid for the client's own debt."""
+        return str(_("Costs advanced") if self.facts["seller"]["country"] == "US" else _("Disbursements"))
 
     def _sums(self, lines: Sequence[Facts], kinds: Sequence[str]) -> list[str]:
         """Under the columns of a section: its hours and its amount."""

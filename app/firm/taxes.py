@@ -80,3 +80,19 @@ def check_tax_code(code: str | None, *, field: str = "tax_code") -> str | None:
     if code and db.session.get(TaxCode, code) is None:
         raise Refused("There is no such tax.", field=field)
     return code or None
+
+
+def outside_code(*, field: str = "tax_code") -> str:
+    """The firm's code for what lies outside the scope of tax. Raises Refused where it has none in use."""
+    code = db.session.scalar(
+        sa.select(TaxCode.code)
+        .where(TaxCode.treatment == TaxTreatment.OUTSIDE, TaxCode.archived_at.is_(None))
+        .order_by(TaxCode.code)
+        .limit(1)
+    )
+    if code is None:
+        raise Refused(
+            "No tax of the firm lies outside the scope; add one under Settings, Tax rates, or take it back into use.",
+            field=field,
+        )
+    return code

@@ -12,11 +12,13 @@ from wtforms.validators import InputRequired, Length, Optional
 from app.catalogue.models import WorkRole
 from app.core.actors import Actor
 from app.core.clock import today
-from app.core.fields import AmountField, DurationField, PercentField, PickField, VersionField, offers
+from app.core.fields import AmountField, CodeField, DurationField, PercentField, PickField, VersionField, offers
 from app.core.web import Form
+from app.firm.queries import list_entities, list_tax_rates
+from app.timekeeping.commands.expenses import LONGEST_EVIDENCE, ExpenseTax
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
 from app.timekeeping.lookup import currency_of, resolve_work
-from app.timekeeping.models import Expense, TimeEntry
+from app.timekeeping.models import BillTax, Expense, TimeEntry
 from app.timekeeping.targets import Target
 
 TOO_LONG = f"A narrative has at most {LONGEST_NARRATIVE:,} characters; shorten it."
@@ -124,11 +126,54 @@ def _currency_of_work(form: Any) -> str | None:
     return currency_of(work, seen_by=seen_by) if work and seen_by else None
 
 
-class ExpenseForm(Form):
+BY_CODE = "code:"
+
+
+class ExpenseTaxForm(Form):
+    """How the bill that passes an expense on taxes it."""
+
+    version = VersionField()
+    bill_tax = CodeField("Tax on the bill")
+    receipt_name = wtforms.StringField("Name on the receipt", validators=[Length(max=LONGEST_EVIDENCE)])
+    evidence = wtforms.StringField("Why the client owed it", validators=[Length(max=LONGEST_EVIDENCE)])
+
+    def offer_taxes(self, expense: Expense | None = None) -> None:
+        """What can be chosen today, and what was chosen before even if it cannot."""
+        codes = {rate.code: rate.name for rate in list_tax_rates()}
+        if expense is not None and expense.bill_tax is BillTax.CODE and expense.tax_code:
+            codes.setdefault(expense.tax_code, f"{expense.tax_code}, not in use today")
+        by_code = [(BY_CODE + code, name) for code, name in codes.items()]
+        self.bill_tax.offer(
+            [(BillTax.DISBURSEMENT.value, disbursement_words()), *by_code], empty="As its engagement"
+        )
+
+    def show_tax(self, expense: Expense) -> None:
+        chosen = {BillTax.ENGAGEMENT: None, BillTax.CODE: f"{BY_CODE}{expense.tax_code}"}
+        self.bill_tax.data = chosen.get(expense.bill_tax, expense.bill_tax.value)
+        self.receipt_name.data, self.evidence.data = expense.receipt_name, expense.evidence
+        self.version.data = str(expense.version)
+
+    def said_of_tax(self) -> ExpenseTax:
+        chosen = self.bill_tax.data or BillTax.ENGAGEMENT.value
+        code = chosen.removeprefix(BY_CODE) if chosen.startswith(BY_CODE) else None
+        return ExpenseTax(
+            how=BillTax.CODE if code else BillTax(chosen), code=code,
+            receipt_name=self.receipt_name.data or "", evidence=self.evidence.data or "",
+        )
+
+
+def disbursement_words() -> str:
+    """A disbursement in the words of the country that the firm bills from."""
+    entities = list_entities()
+    if entities and all(entity.country == "US" for entity in entities):
+        return "Not taxed: a cost advanced for the client"
+    return "Outside the scope: a disbursement"
+
+
+class ExpenseForm(ExpenseTaxForm):
     """Money laid out. The currency is that of the engagement."""
 
     id = wtforms.HiddenField()
-    version = VersionField()
     spent_on = DateField("Day", validators=[InputRequired(NO_DATE)])
     work = WorkField("For")
     category = wtforms.StringField("Kind", validators=[Length(max=80)])
@@ -146,8 +191,9 @@ class ExpenseForm(Form):
     mark_up_percent = PercentField("Mark-up", most=1000, validators=[Optional()])
     billable = wtforms.BooleanField("Billable to the client", default=True)
 
-    def prepare(self, by: Actor) -> ExpenseForm:
+    def prepare(self, by: Actor, expense: Expense | None = None) -> ExpenseForm:
         self.work.seen_by = by
+        self.offer_taxes(expense)
         if self.spent_on.data is None and not self.spent_on.raw_data:
             self.spent_on.data = today()
         return self
@@ -205,4 +251,4 @@ def day_or(text: str, otherwise: Fallback) -> dt.date | Fallback:
         return otherwise
 
 
-__all__ = ["EntryForm", "ExpenseForm", "RateForm", "SplitForm", "TryRateForm", "day_or"]
+__all__ = ["EntryForm", "ExpenseForm", "ExpenseTaxForm", "RateForm", "SplitForm", "TryRateForm", "day_or"]

@@ -184,10 +184,24 @@ class TimeEntry(WipItem, Base):
     )
 
 
+class BillTax(enum.StrEnum):
+    """How the bill that passes an expense on taxes it."""
+
+    ENGAGEMENT = "engagement"
+    CODE = "code"
+    DISBURSEMENT = "disbursement"
+
+
 class Expense(WipItem, Base):
     """Money laid out for a client: net with its tax, marked up or not, billed or not.
 
-    `tax_code` is how it is taxed on the bill; without one as the fees are.
+    `bill_tax` says how its bill taxes it: as its engagement, by a tax code of its own, or outside the scope of tax as
+    a disbursement. `tax_code` is the code that follows from that; none where it is taxed as its engagement.
+
+    A disbursement is money paid for the client's own debt to somebody else. HMRC (VAT Notice 700, section 25.1) leaves
+    it outside the scope of VAT only where the client is the one who owed it, exactly what was paid is passed on, it
+    stands apart on the invoice, and there is evidence of it. So it has no mark-up, is worth its net and its tax
+    together (the firm cannot reclaim that tax), and names whom the receipt is made out to, with a note or a document.
     """
 
     __tablename__ = "expense"
@@ -196,7 +210,10 @@ class Expense(WipItem, Base):
     net: Mapped[Decimal]
     tax: Mapped[Decimal] = mapped_column(default=Decimal(0))
     mark_up_percent: Mapped[Decimal] = mapped_column(sa.Numeric(7, 4), default=Decimal(0))
+    bill_tax: Mapped[BillTax] = mapped_column(default=BillTax.ENGAGEMENT, server_default="engagement")
     tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
+    receipt_name: Mapped[str] = mapped_column(default="", server_default="")
+    evidence: Mapped[str] = mapped_column(default="", server_default="")
     document_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
 
     document: Mapped[Document | None] = relationship(lazy="raise")
@@ -215,6 +232,12 @@ class Expense(WipItem, Base):
             postgresql_where=sa.text("state IN ('open', 'held', 'drafted') AND billable AND deleted_at IS NULL"),
         ),
         sa.CheckConstraint("net > 0 AND tax >= 0", name="net"),
+        sa.CheckConstraint("(bill_tax = 'engagement') = (tax_code IS NULL)", name="tax_code_when_told"),
+        sa.CheckConstraint(
+            "bill_tax <> 'disbursement' OR mark_up_percent = 0 AND receipt_name <> '' "
+            "AND (evidence <> '' OR document_id IS NOT NULL)",
+            name="evidence_of_a_disbursement",
+        ),
         sa.CheckConstraint(WAITING, name="waiting"),
         sa.Index("ix_expense_waiting", "client_id", "worked_on", postgresql_where=sa.text("waiting")),
         sa.CheckConstraint(OPEN_VALUE, name="open_value"),

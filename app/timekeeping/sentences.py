@@ -114,6 +114,15 @@ def _(data: Data) -> str:
     return "changed an expense"
 
 
+@sentence("timekeeping.expense.retax", icon="edit")
+def _(data: Data) -> str:
+    how = {
+        "engagement": "as its engagement", "code": f"by the tax {data['after']['tax_code']}",
+        "disbursement": "as a disbursement, outside the scope",
+    }
+    return f"let the draft bill tax an expense {how[data['after']['bill_tax']]}"
+
+
 @sentence("timekeeping.expense.delete", icon="trash")
 def _(data: Data) -> str:
     return "deleted an expense"

@@ -20,7 +20,7 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.firm.models import Entity
 from app.people.models import Person
-from app.timekeeping.models import Expense, TimeEntry
+from app.timekeeping.models import BillTax, Expense, TimeEntry
 
 ZERO = Decimal(0)
 DATED = (LineKind.FEE, LineKind.EXPENSE)
@@ -42,24 +42,29 @@ class Behind:
     rate: Decimal | None
     billed: Decimal
     person: str
+    is_disbursement: bool
 
 
 def behind_lines(invoice: Invoice) -> dict[UUID, list[Behind]]:
     """What each line of a draft bills, by date; one query."""
-    time: dict[Any, tuple[Any, Any]] = {
-        TimeEntry: (TimeEntry.charged, TimeEntry.rate),
-        Expense: (sa.cast(sa.null(), TimeEntry.charged.type), sa.cast(sa.null(), TimeEntry.rate.type)),
+    own: dict[Any, tuple[Any, Any, Any]] = {
+        TimeEntry: (TimeEntry.charged, TimeEntry.rate, sa.false()),
+        Expense: (
+            sa.cast(sa.null(), TimeEntry.charged.type), sa.cast(sa.null(), TimeEntry.rate.type),
+            Expense.bill_tax == BillTax.DISBURSEMENT,
+        ),
     }
     both = sa.union_all(*[
         sa.select(
             InvoiceItem.item_id, InvoiceItem.line_id, table.worked_on, columns[0].label("charged"),
             columns[1].label("rate"), InvoiceItem.billed, Person.name.label("person"),
+            columns[2].label("is_disbursement"),
         )
         .join(Person, Person.id == table.person_id)
         .join(InvoiceItem, sa.and_(InvoiceItem.item_id == table.id, InvoiceItem.item_kind == table.__tablename__))
         .where(InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment == Treatment.BILL,
                InvoiceItem.line_id.is_not(None))
-        for table, columns in time.items()
+        for table, columns in own.items()
     ]).subquery()
     found: dict[UUID, list[Behind]] = {}
     for row in db.session.execute(sa.select(both).order_by(both.c.worked_on, both.c.item_id)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from textwrap import shorten
 from uuid import UUID
 
 from app.activity.commands import record
@@ -26,7 +27,7 @@ from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import refuse_closed, refuse_locked
 from app.timekeeping.commands.wip import Item, move_wip, place_of
 from app.timekeeping.commands.writing import undo_write, write
-from app.timekeeping.models import ItemState, TimeEntry
+from app.timekeeping.models import BillTax, Expense, ItemState, TimeEntry
 from app.timekeeping.written import Movement, standing_writes
 
 
@@ -108,6 +109,8 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
             before = place_of(item)
             if before.engagement_id == target.id:
                 continue
+            if isinstance(item, Expense) and item.client_id != target.client_id:
+                _leave_its_receipt(item)
             item.client_id, item.engagement_id = target.client_id, target.id
             if isinstance(item, TimeEntry):
                 add_to_task(item.task_id, -item.recorded)
@@ -136,6 +139,17 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
         session.flush()
         settle_days(days, by=by)
         return len(items)
+
+
+def _leave_its_receipt(expense: Expense) -> None:
+    """A receipt is a document of the client it is about, and evidence for that client alone."""
+    if expense.bill_tax is BillTax.DISBURSEMENT:
+        raise Refused(
+            f"“{shorten(expense.narrative, 60, placeholder='…')}” is a disbursement, its receipt in the name of "
+            f"{expense.receipt_name}; say on the expense itself how another client’s bill taxes it.",
+            field="engagement_id",
+        )
+    expense.document_id = None
 
 
 def write_off_items(ids: Sequence[UUID], reason: str, *, by: Actor, percent: Decimal = Decimal(100)) -> Decimal:

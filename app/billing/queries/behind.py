@@ -91,6 +91,21 @@ def items_behind(invoice: Invoice, *, seen_by: Actor, line_id: UUID | None = Non
     return [BilledItem(*row) for row in rows]
 
 
+def expenses_on(invoice: Invoice, *, seen_by: Actor) -> dict[UUID, Expense]:
+    """The expense behind each line that passes one on."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    rows = db.session.execute(
+        sa.select(InvoiceItem.line_id, Expense)
+        .join(Expense, Expense.id == InvoiceItem.item_id)
+        .where(
+            InvoiceItem.invoice_id == invoice.id, InvoiceItem.item_kind == Expense.__tablename__,
+            *within_sight(seen_by, Expense.client_id, Expense.engagement_id),
+        )
+    ).all()
+    return {line_id: expense for line_id, expense in rows}
+
+
 @dataclass(frozen=True)
 class Beside:
     """Time recorded since on the engagements of a draft: asked about, never added by itself. And its comments."""

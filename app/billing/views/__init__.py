@@ -3,6 +3,7 @@
 from app.billing.views import (
     drafts,
     exchange_rates,
+    expense_tax,
     files,
     invoices,
     issuing,
@@ -25,6 +26,7 @@ blueprints = (
     runs.blueprint,
     periods.blueprint,
     exchange_rates.blueprint,
+    expense_tax.blueprint,
     files.blueprint,
 )
 init_app = wip.init_app

@@ -12,9 +12,9 @@ from flask import Response, render_template, url_for
 from app.billing.amounts import HUNDRED
 from app.billing.commands.fees import agreed_on
 from app.billing.forms import SPREADS, TAX_MODES, TermsForm
-from app.billing.models import Invoice, Rest, Treatment
+from app.billing.models import Invoice, LineKind, Rest, Treatment
 from app.billing.policy import can_approve, can_draft
-from app.billing.queries.behind import asks_reason, beside, items_behind, sums_of_lines
+from app.billing.queries.behind import asks_reason, beside, expenses_on, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
 from app.core import clock
 from app.core.ids import new_id
@@ -37,6 +37,7 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
     billed = sum((line.billed for line in sums.values()), Decimal(0))
     rates = list_tax_rates()
     has_fee = any(line.arrangement_id for line in invoice.lines)
+    has_expense = any(line.kind is LineKind.EXPENSE for line in invoice.lines)
     form = terms or TermsForm(formdata=None, obj=invoice)
     if terms is None:
         form.version.data = str(invoice.version)
@@ -49,6 +50,7 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "worth": worth,
         "billed": billed,
         "carried": sum((line.carried for line in sums.values()), Decimal(0)),
+        "expenses": expenses_on(invoice, seen_by=me()) if has_expense else {},
         "asks_reason": asks_reason(invoice, sums),
         "fees": {fee.id: fee for fees in agreed_on(invoice).values() for fee in fees} if has_fee else {},
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,

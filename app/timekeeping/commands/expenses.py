@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from app.activity.commands import record
@@ -20,6 +21,7 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_upload
 from app.documents.models import Document
+from app.firm.taxes import check_tax_code, outside_code
 from app.ledger.books import Books, books_of
 from app.ledger.models import TransactionKind
 from app.ledger.queries import find_rate_on
@@ -27,10 +29,23 @@ from app.timekeeping.commands.figures import be_worth, refuse_other_currency, se
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, where_it_belongs
 from app.timekeeping.commands.wip import move_wip, place_of
-from app.timekeeping.models import Expense
+from app.timekeeping.models import BillTax, Expense
 from app.timekeeping.policy import can_edit_item, can_record_time
 
 MOST = Decimal(10) ** 12
+LONGEST_EVIDENCE = 500
+TAX_FACTS = ("bill_tax", "tax_code", "receipt_name", "evidence")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpenseTax:
+    """How its bill taxes an expense: `code` when it goes by a code of its own; for a disbursement whom the receipt is
+    made out to, and why the client owes it unless a document proves it."""
+
+    how: BillTax = BillTax.ENGAGEMENT
+    code: str | None = None
+    receipt_name: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +62,7 @@ class ExpenseFacts:
     category: str = ""
     narrative: str = ""
     billable: bool = True
+    bill_tax: ExpenseTax = ExpenseTax()
 
 
 def _check(facts: ExpenseFacts) -> None:
@@ -78,6 +94,8 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
     if expense.currency is not None:
         refuse_other_currency(expense, engagement)
     charges = billed is not ArrangementKind.NON_BILLABLE and not is_internal
+    if expense.client_id != engagement.client_id and expense.client_id is not None:
+        expense.document_id = None
     expense.client_id, expense.engagement_id = engagement.client_id, engagement.id
     expense.job_id, expense.task_id = job_id, task_id
     expense.worked_on, expense.currency = facts.spent_on, engagement.currency
@@ -85,18 +103,53 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
     expense.tax = round_amount(facts.tax, engagement.currency)
     expense.mark_up_percent, expense.category = facts.mark_up_percent, facts.category
     expense.narrative, expense.billable = facts.narrative.strip(), facts.billable and charges
+    with db.session.no_autoflush:  # until it is told, a disbursement may be without its evidence
+        set_bill_tax(expense, facts.bill_tax)
     books = Books(engagement.entity_id, currency)
     value_expense(expense, books)
     return books
 
 
+def set_bill_tax(expense: Expense, said: ExpenseTax) -> None:
+    """Keep how its bill taxes an expense. Raises Refused where a disbursement is marked up or lacks its evidence."""
+    name, evidence = said.receipt_name.strip(), said.evidence.strip()
+    if max(len(name), len(evidence)) > LONGEST_EVIDENCE:
+        raise Refused(f"At most {LONGEST_EVIDENCE} characters; shorten it.",
+                      field="receipt_name" if len(name) > LONGEST_EVIDENCE else "evidence")
+    code = None
+    if said.how is BillTax.CODE:
+        code = check_tax_code(said.code, field="bill_tax")
+        if code is None:
+            raise Refused("Choose the tax of the bill.", field="bill_tax")
+    elif said.how is BillTax.DISBURSEMENT:
+        code = outside_code(field="bill_tax")
+        if expense.mark_up_percent:
+            raise Refused("A disbursement is passed on at exactly what was paid, without a mark-up.",
+                          field="mark_up_percent")
+        if not name:
+            raise Refused("Say whose name is on the receipt: it is evidence that the client owed it.",
+                          field="receipt_name")
+        if not evidence and expense.document_id is None:
+            raise Refused("Say why the client owed it, or attach the receipt first.", field="evidence")
+    expense.bill_tax, expense.tax_code = said.how, code
+    expense.receipt_name, expense.evidence = name, evidence
+
+
 def value_expense(expense: Expense, books: Books | None = None) -> None:
-    """Net and mark-up, if billable; what no exchange rate covers on its day waits for one and is worth nothing yet."""
+    """What its bill charges for it, if billable: net and mark-up, of a disbursement exactly what was paid.
+
+    What no exchange rate covers on its day waits for one and is worth nothing yet.
+    """
     base = (books or books_of(expense.engagement_id)).currency
     known = find_rate_on(expense.currency, base, expense.worked_on) is not None
     expense.waiting = expense.billable and not known
-    marked_up = round_amount(expense.net * (1 + expense.mark_up_percent / 100), expense.currency)
-    be_worth(expense, Decimal(0) if expense.waiting else marked_up)
+    be_worth(expense, Decimal(0) if expense.waiting else worth_of_expense(expense))
+
+
+def worth_of_expense(expense: Expense) -> Decimal:
+    """Net and mark-up; a disbursement is worth what was paid, its tax with it."""
+    paid = expense.net + expense.tax if expense.bill_tax is BillTax.DISBURSEMENT else expense.net
+    return round_amount(paid * (1 + expense.mark_up_percent / 100), expense.currency)
 
 
 def record_expense(
@@ -136,10 +189,8 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
         lock(expense)
         refuse_locked(expense)
         check_version(expense, version)
-        before, old = place_of(expense), {"net": expense.net, "narrative": expense.narrative}
+        before, old = place_of(expense), _told(expense)
         books = _describe(expense, facts, by=by)
-        if before.client_id != expense.client_id:
-            expense.document_id = None
         moved = before.engagement_id != expense.engagement_id
         kind = TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED
         books_before = books_of(before.engagement_id) if moved else None
@@ -149,10 +200,14 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
             expense,
             by=by,
             before=old,
-            after={"net": expense.net, "narrative": expense.narrative},
+            after=_told(expense),
             topics=("wip",),
         )
         return expense
+
+
+def _told(expense: Expense) -> dict[str, Any]:
+    return {name: getattr(expense, name) for name in ("net", "narrative", *TAX_FACTS)}
 
 
 def delete_expense(expense: Expense, *, by: Actor) -> None:

@@ -22,8 +22,15 @@ from app.timekeeping.commands.expenses import (
     restore_expense,
 )
 from app.timekeeping.forms import ExpenseForm
-from app.timekeeping.models import Expense
-from app.timekeeping.policy import can_change_item, can_record_time, can_see_rates, can_see_time_of, can_take_back
+from app.timekeeping.models import BillTax, Expense
+from app.timekeeping.policy import (
+    can_change_item,
+    can_edit_item,
+    can_record_time,
+    can_see_rates,
+    can_see_time_of,
+    can_take_back,
+)
 from app.timekeeping.queries import PAGE, get_expense, list_expenses
 from app.timekeeping.written import movements_of
 
@@ -62,14 +69,18 @@ def _page(form: ExpenseForm, expense: Expense | None = None) -> str:
         sees_rates=can_see_rates(me()),
         may_change=expense is None or can_change_item(me(), expense),
         movements=movements_of(expense, seen_by=me()) if expense else [],
+        may_retax=expense is not None and can_edit_item(me(), expense),
         may_take_back=expense is not None and can_take_back(me(), expense),
     )
 
 
 def _facts(form: ExpenseForm, mark_up: Decimal) -> ExpenseFacts:
     """Whoever sees no rates neither sees nor sets a mark-up."""
+    tax = form.said_of_tax()
     if can_see_rates(me()):
         mark_up = form.mark_up_percent.data or Decimal(0)
+    elif tax.how is BillTax.DISBURSEMENT:
+        mark_up = Decimal(0)
     assert form.spent_on.data is not None
     return ExpenseFacts(
         spent_on=form.spent_on.data,
@@ -79,6 +90,7 @@ def _facts(form: ExpenseForm, mark_up: Decimal) -> ExpenseFacts:
         category=form.category.data or "",
         narrative=form.narrative.data or "",
         billable=form.billable.data,
+        bill_tax=tax,
         **vars(form.work.data),
     )
 
@@ -99,9 +111,9 @@ def edit(expense_id: UUID) -> Answer:
 
 
 def _filled(expense: Expense) -> ExpenseForm:
-    form = ExpenseForm(formdata=None).prepare(me())
+    form = ExpenseForm(formdata=None).prepare(me(), expense)
+    form.show_tax(expense)
     values: dict[str, Any] = {
-        "version": str(expense.version),
         "spent_on": expense.worked_on,
         "category": expense.category,
         "narrative": expense.narrative,
@@ -120,7 +132,7 @@ def _filled(expense: Expense) -> ExpenseForm:
 @blueprint.post("/expenses/<uuid:expense_id>")
 def update(expense_id: UUID) -> Answer:
     expense = get_expense(expense_id, seen_by=me())
-    form = ExpenseForm().prepare(me())
+    form = ExpenseForm().prepare(me(), expense)
     mark_up = expense.mark_up_percent
 
     def save() -> None:

@@ -14,6 +14,7 @@ from app.core.web import Answer, arg, id_arg, me
 from app.desk.guard import guard
 from app.firm.exports import hand_out
 from app.timekeeping.forms import day_or
+from app.timekeeping.models import BillTax
 from app.timekeeping.policy import can_see_rates, can_see_time_of
 from app.timekeeping.queries import every_expense
 from app.timekeeping.totals import EntryFilter, every_entry
@@ -49,6 +50,9 @@ EXPENSES = [
     "Currency",
     "Billable",
     "State",
+    "Tax on the bill",
+    "Name on the receipt",
+    "Why the client owed it",
 ]
 
 
@@ -119,6 +123,9 @@ def expenses() -> Answer:
                 item.currency,
                 "yes" if item.billable else "no",
                 item.state,
+                f"code {item.tax_code}" if item.bill_tax is BillTax.CODE else item.bill_tax.value,
+                item.receipt_name,
+                item.evidence,
             ]
             yield row + ([item.value] if sees else [])
 
