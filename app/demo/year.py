@@ -39,8 +39,8 @@ from app.people.models import Person
 from app.planning.commands.forecasting import top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences
 from app.timekeeping.commands.entries import EntryFacts, record_entry
-from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
-from app.timekeeping.models import ItemState, TimeEntry
+from app.timekeeping.commands.expenses import ExpenseFacts, ExpenseTax, record_expense
+from app.timekeeping.models import BillTax, ItemState, TimeEntry
 
 HOUR = dt.timedelta(hours=1)
 DAY_MINUTES = 435
@@ -229,6 +229,10 @@ class Year:
                     net=Decimal(34),
                     narrative="Companies House filing fee",
                     category="Filing fees",
+                    bill_tax=ExpenseTax(
+                        how=BillTax.DISBURSEMENT, receipt_name=client.name,
+                        evidence="Fee of the company’s own confirmation statement",
+                    ),
                 ),
                 by=by,
             )
