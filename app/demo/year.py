@@ -34,7 +34,7 @@ from app.jobs.commands.deadlines import satisfy_deadline
 from app.jobs.commands.jobs import complete_job
 from app.jobs.commands.reviews import return_task
 from app.jobs.commands.tasks import complete_task
-from app.jobs.models import DOABLE_STATES, Deadline, DeadlineState, Job, JobStatus, Task
+from app.jobs.models import DOABLE_STATES, UNMET, Deadline, Job, JobStatus, Task
 from app.people.models import Person
 from app.planning.commands.forecasting import top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences
@@ -190,7 +190,7 @@ class Year:
         for job in done:
             by = self.actors.get(job.owner_id) if job.owner_id else None
             for deadline in db.session.scalars(
-                sa.select(Deadline).where(Deadline.job_id == job.id, Deadline.state == DeadlineState.OPEN)
+                sa.select(Deadline).where(Deadline.job_id == job.id, Deadline.state.in_(UNMET))
             ):
                 satisfy_deadline(deadline, by=by or SYSTEM)
             complete_job(job, by=by or SYSTEM)

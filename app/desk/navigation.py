@@ -8,6 +8,7 @@ from app.core.permissions import Permission
 ITEMS = (
     ("work", "My work", "/work", "work", None),
     ("board", "Board", "/board", "board", None),
+    ("deadlines", "Deadlines", "/deadlines", "scale", None),
     ("clients", "Clients", "/clients", "clients", None),
     ("time", "Time", "/time", "time", None),
     ("requests", "Requests", "/requests", "request", None),

@@ -10,6 +10,7 @@ import app.jobs.sentences  # noqa: F401
 from app.activity.commands import reads
 from app.activity.models import Event
 from app.core.queue import background
+from app.jobs.commands.deadlines import mark_missed
 from app.jobs.commands.lags import open_after_lags, recount_lags
 from app.jobs.commands.plan import CHUNK, plan_stale_jobs, wake_up
 
@@ -24,6 +25,13 @@ def plan_jobs() -> None:
 @background("jobs.open_lagged", every=60)
 def open_lagged() -> None:
     while open_after_lags():
+        pass
+
+
+@background("jobs.missed", every=300)
+def miss_deadlines() -> None:
+    """A deadline whose last day is over, where it is kept, was missed."""
+    while mark_missed():
         pass
 
 

@@ -17,7 +17,9 @@ from app.core.clock import today
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.fields import DurationField, EnumField, IdSelectField, NumberField, PickField, VersionField, offers
+from app.core.ids import parse_id
 from app.core.web import Form, form_id
+from app.jobs.commands.deadlines import Filed
 from app.jobs.commands.jobs import JobChange, NewJob
 from app.jobs.commands.steps import NewTask, TaskChange
 from app.jobs.models import Job, Task
@@ -106,6 +108,7 @@ class JobEditForm(Form):
     priority = wtforms.SelectField("Priority", choices=offers(PRIORITIES))
     budget = DurationField("Budget, hours", most=MOST)
     notes = wtforms.TextAreaField("Notes")
+    because = wtforms.StringField("Why it moves past a deadline")
 
     @classmethod
     def of(cls, job: Job) -> JobEditForm:
@@ -122,7 +125,7 @@ class JobEditForm(Form):
         return JobChange(
             title=self.title.data or "", starts_on=self.starts_on.data or today(), due_on=self.due_on.data,
             owner=person_of(self.owner), priority=int(self.priority.data), budget=self.budget.data,
-            notes=self.notes.data or "",
+            notes=self.notes.data or "", because=self.because.data or "",
         )
 
 
@@ -185,6 +188,23 @@ class NoteForm(Form):
 
 class ReasonForm(Form):
     because = wtforms.StringField("Why")
+
+
+class MetForm(Form):
+    """A deadline was met: on which day, and what the authority calls it."""
+
+    on = wtforms.DateField("Filed or paid on", validators=[DataRequired("Say on which day.")], default=today)
+    reference = wtforms.StringField("Reference", description="A filing number or receipt, if there is one.")
+
+
+class FiledForm(MetForm):
+    """Which deadlines the step that is being finished has met."""
+
+    filed = wtforms.SelectMultipleField("Met", validate_choice=False)
+
+    def values(self) -> Filed:
+        ids = [found for text in self.filed.data or [] if (found := parse_id(text))]
+        return Filed(ids, self.on.data, self.reference.data or "")
 
 
 class AfterForm(Form):

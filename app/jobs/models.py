@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import DependencyKind, JobTemplate, Service, Stage, StepKind, WorkRole
@@ -38,11 +39,14 @@ JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 OPEN_JOBS = (JobStatus.ACTIVE, JobStatus.ON_HOLD)
 
 
-_ACTIVE = sa.text("status = 'active'")
+_ACTIVE, _MUST_BY = sa.text("status = 'active'"), sa.text("least(due_on, deadline_on)")
 
 
 class Job(MadeOnce, HasVersion, Base):
-    """One piece of work for a client under an engagement. `origin` makes creating it twice create it once."""
+    """One piece of work for a client under an engagement. `origin` makes creating it twice create it once.
+
+    `deadline_on` and `deadline_name` are of its earliest deadline that is not met; the database keeps them.
+    """
 
     __tablename__ = "job"
 
@@ -60,6 +64,8 @@ class Job(MadeOnce, HasVersion, Base):
     period_name: Mapped[str] = mapped_column(default="")
     starts_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
+    deadline_on: Mapped[dt.date | None]
+    deadline_name: Mapped[str] = mapped_column(default="", server_default="")
     owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     budget: Mapped[dt.timedelta | None]
     fee: Mapped[Decimal | None]
@@ -82,6 +88,16 @@ class Job(MadeOnce, HasVersion, Base):
     stage: Mapped[Stage | None] = relationship(lazy="raise")
     owner: Mapped[Person | None] = relationship(lazy="raise")
 
+    @hybrid_property
+    def must_by(self) -> dt.date | None:
+        """The earlier of its own due date and of the earliest deadline that is not met: past it the job is late."""
+        return min((each for each in (self.due_on, self.deadline_on) if each), default=None)
+
+    @must_by.inplace.expression
+    @classmethod
+    def _must_by(cls) -> sa.ColumnElement[dt.date | None]:
+        return sa.func.least(cls.due_on, cls.deadline_on, type_=sa.Date)
+
     def move_to(self, status: JobStatus) -> None:
         """The only way that a job's status changes."""
         if status not in JOB_MOVES[self.status]:
@@ -91,9 +107,9 @@ class Job(MadeOnce, HasVersion, Base):
     __table_args__ = (
         sa.Index("ix_job_client_id", "client_id", "due_on"),
         sa.Index("ix_job_engagement_id", "engagement_id"),
-        sa.Index("ix_job_open_board", "service_id", "stage_id", "due_on", "id", postgresql_where=_ACTIVE),
-        sa.Index("ix_job_open_owner", "owner_id", "due_on", postgresql_where=_ACTIVE),
-        sa.Index("ix_job_open_due", "due_on", "id", postgresql_where=_ACTIVE),
+        sa.Index("ix_job_open_board", "service_id", "stage_id", _MUST_BY, "id", postgresql_where=_ACTIVE),
+        sa.Index("ix_job_open_owner", "owner_id", _MUST_BY, postgresql_where=_ACTIVE),
+        sa.Index("ix_job_open_due", _MUST_BY, "id", postgresql_where=_ACTIVE),
         sa.Index("ix_job_plan_stale", "id", postgresql_where=sa.text("plan_stale AND status = 'active'")),
         sa.Index("ix_job_title_trgm", sa.text("lower(title) gin_trgm_ops"), postgresql_using="gin"),
     )
@@ -261,18 +277,22 @@ class DeadlineState(enum.StrEnum):
     WAIVED = "waived"
 
 
-_STANDS = frozenset({DeadlineState.SATISFIED, DeadlineState.EXTENDED, DeadlineState.MISSED, DeadlineState.WAIVED})
+UNMET = (DeadlineState.OPEN, DeadlineState.EXTENDED, DeadlineState.MISSED)
 DEADLINE_MOVES: dict[DeadlineState, frozenset[DeadlineState]] = {
-    DeadlineState.OPEN: _STANDS,
-    DeadlineState.EXTENDED: _STANDS,
-    DeadlineState.MISSED: frozenset({DeadlineState.SATISFIED, DeadlineState.WAIVED, DeadlineState.OPEN}),
-    DeadlineState.SATISFIED: frozenset({DeadlineState.OPEN}),
-    DeadlineState.WAIVED: frozenset({DeadlineState.OPEN}),
+    DeadlineState.OPEN: frozenset(DeadlineState) - {DeadlineState.OPEN},
+    DeadlineState.EXTENDED: frozenset(DeadlineState) - {DeadlineState.OPEN},
+    DeadlineState.MISSED: frozenset(DeadlineState) - {DeadlineState.MISSED},
+    DeadlineState.SATISFIED: frozenset({DeadlineState.OPEN, DeadlineState.EXTENDED}),
+    DeadlineState.WAIVED: frozenset({DeadlineState.OPEN, DeadlineState.EXTENDED}),
 }
 
 
-class Deadline(HasId, Base):
-    """A statutory date of a job. The original date is never lost; filing and payment are two deadlines."""
+class Deadline(MadeOnce, HasVersion, Base):
+    """A statutory date of a job. The original date is never lost; filing and payment are two deadlines.
+
+    `rule` names it in the statutory table, `trigger_on` is the date that the rule counts from. `met_by_task_id` is the
+    step that meets it, else the job's last required one. `met_on` is the day on which it was met, late or not.
+    """
 
     __tablename__ = "deadline"
 
@@ -284,13 +304,26 @@ class Deadline(HasId, Base):
     jurisdiction: Mapped[str] = mapped_column(default="")
     statutory_on: Mapped[dt.date]
     effective_on: Mapped[dt.date]
+    rule: Mapped[str] = mapped_column(default="", server_default="")
+    trigger_on: Mapped[dt.date | None]
     basis: Mapped[str] = mapped_column(default="")
     source: Mapped[str] = mapped_column(default="rule")
     state: Mapped[DeadlineState] = mapped_column(default=DeadlineState.OPEN)
+    met_by_task_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("task.id"))
+    met_on: Mapped[dt.date | None]
+    reference: Mapped[str] = mapped_column(default="", server_default="")
     decided_at: Mapped[dt.datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     evidence_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    @property
+    def is_unmet(self) -> bool:
+        return self.state in UNMET
+
+    @property
+    def was_met_late(self) -> bool:
+        return self.met_on is not None and self.met_on > self.effective_on
 
     def move_to(self, state: DeadlineState) -> None:
         if state not in DEADLINE_MOVES[self.state]:
@@ -300,4 +333,7 @@ class Deadline(HasId, Base):
     __table_args__ = (
         sa.UniqueConstraint("job_id", "code"),
         sa.Index("ix_deadline_open", "effective_on", postgresql_where=sa.text("state IN ('open', 'extended')")),
+        sa.Index("ix_deadline_met_by_task_id", "met_by_task_id"),
+        sa.CheckConstraint("(state = 'satisfied') = (met_on IS NOT NULL)", name="met_on"),
+        sa.CheckConstraint("effective_on >= statutory_on OR state <> 'extended'", name="extended"),
     )

@@ -83,3 +83,20 @@ def prove_counts() -> Iterator[Finding]:
         yield Finding(
             f"job {row.number}", f"keeps {row.tasks_done} of {row.tasks_total} done, has {row.done} of {row.total}"
         )
+
+
+@proof("jobs.deadlines")
+def prove_deadlines() -> Iterator[Finding]:
+    """What a job keeps of its earliest deadline that is not met is what its deadlines say."""
+    rows = db.session.execute(sa.text("""
+        SELECT j.id, j.number, j.deadline_on, f.effective_on
+        FROM job j LEFT JOIN LATERAL (
+            SELECT effective_on, name FROM deadline d
+            WHERE d.job_id = j.id AND d.state IN ('open', 'extended', 'missed') ORDER BY effective_on, code LIMIT 1
+        ) f ON true
+        WHERE (j.deadline_on, j.deadline_name) IS DISTINCT FROM (f.effective_on, coalesce(f.name, ''))
+    """))
+    for row in rows:
+        yield Finding(
+            f"job {row.number}", f"keeps {row.deadline_on} as its earliest deadline, it has {row.effective_on}"
+        )

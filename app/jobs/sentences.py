@@ -46,7 +46,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.dependency.added": lambda d: f"put “{_name(d)}” after “{d.get('after_name', '')}”",
     "jobs.dependency.removed": lambda d: f"no longer puts “{_name(d)}” after “{d.get('after_name', '')}”",
     "jobs.job.created": lambda d: f"made the job “{d.get('title', '')}”",
-    "jobs.job.changed": lambda d: f"changed {', '.join(_said(d))} of the job",
+    "jobs.job.changed": lambda d: f"changed {', '.join(_said(d))} of the job" + _because(d),
     "jobs.job.moved": lambda d: f"moved the job to {d.get('stage', 'another stage')}",
     "jobs.job.held": lambda d: "put the job on hold" + _because(d),
     "jobs.job.resumed": lambda d: "took the job up again",
@@ -60,7 +60,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
         f"made {d['person']} the job's {d.get('role', 'team member')}" if d.get("person")
         else f"left the job without a {d.get('role', 'team member')} of its own"
     ),
-    "jobs.deadline.satisfied": lambda d: f"met the deadline “{_name(d)}”",
+    "jobs.deadline.satisfied": lambda d: f"met the deadline “{_name(d)}”" + _met(d),
+    "jobs.deadline.missed": lambda d: f"says: the deadline “{_name(d)}” on {_date(d.get('due'))} was missed",
     "jobs.deadline.waived": lambda d: f"waived the deadline “{_name(d)}”: {d.get('note', '')}",
     "jobs.deadline.reopened": lambda d: f"opened the deadline “{_name(d)}” again",
 }
@@ -69,6 +70,11 @@ COLUMNS = {"due_on": "due date", "starts_on": "start", "owner_id": "owner"}
 
 def _said(data: Data) -> list[str]:
     return [COLUMNS.get(name, name.replace("_", " ")) for name in data.get("changed", {})] or ["something"]
+
+
+def _met(data: Data) -> str:
+    when = f" on {_date(data.get('on'))}{', late' if data.get('late') else ''}" if data.get("on") else ""
+    return when + (f" ({data['note']})" if data.get("note") else "")
 
 
 def _because(data: Data) -> str:

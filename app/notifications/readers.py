@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.activity.commands import reads
 from app.activity.models import Event
-from app.clients.models import Client, Wall
+from app.clients.models import Client, Engagement, Wall
 from app.core import live
 from app.core.clock import now
 from app.core.db import db
@@ -25,6 +25,10 @@ from app.runs.models import Run
 
 Data = dict[str, Any]
 Whom = Callable[[Event, Data], Iterable[UUID | None]]
+
+
+# What was read late, after an outage or in an imported history, is no news any more.
+OLD_NEWS = dt.timedelta(days=4)
 
 
 def _named(key: str) -> Whom:
@@ -64,6 +68,19 @@ def _in_charge_of_client(event: Event, _data: Data) -> Iterable[UUID | None]:
     return row or []
 
 
+def _of_missed(event: Event, data: Data) -> Iterable[UUID | None]:
+    """Who answers for the job, and the client's partner; what was missed long ago, as in an older history, is no news.
+    """
+    due = dt.date.fromisoformat(data["due"]) if data.get("due") else None
+    if due is None or due < (event.at - OLD_NEWS).date():
+        return []
+    return db.session.execute(
+        sa.select(Job.owner_id, sa.func.coalesce(Engagement.partner_id, Client.partner_id))
+        .join(Client, Client.id == Job.client_id).join(Engagement, Engagement.id == Job.engagement_id)
+        .where(Job.id == event.job_id)
+    ).one_or_none() or []
+
+
 CONCERNED: dict[str, Whom] = {
     "jobs.task.assigned": _named("to"),
     "jobs.task.added": _named("to"),
@@ -75,16 +92,13 @@ CONCERNED: dict[str, Whom] = {
     "jobs.task.cancelled": _owners_of_readied,
     "jobs.task.opened": _owners_of_readied,
     "jobs.task.answered": _owners_of_readied,
+    "jobs.deadline.missed": _of_missed,
     "requests.request.submitted": _of_request,
     "marks.comment.add": _listed("mentions"),
     "runs.run.finish": _starter,
     "billing.invoice.submit": _in_charge_of_client,
     "billing.invoice.approve": _in_charge_of_client,
 }
-
-
-# What was read late, after an outage or in an imported history, is no news any more.
-OLD_NEWS = dt.timedelta(days=4)
 
 
 @reads("notifications.inbox", *CONCERNED)

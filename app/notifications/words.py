@@ -32,6 +32,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.task.cancelled": lambda d: f"took {_named(d)} out: your step is ready",
     "jobs.task.opened": lambda d: f"says: {_named(d)} can begin, its waiting time is over",
     "jobs.task.answered": lambda d: f"says: {_named(d)} can begin, the client has answered",
+    "jobs.deadline.missed": lambda d: f"says: the deadline {_named(d)} was missed",
     "requests.request.submitted": lambda d: f"answered {_named(d)}",
     "marks.comment.add": lambda d: "mentioned you in a comment",
     "runs.run.finish": lambda d: "says: your run has finished",
@@ -40,7 +41,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
 }
 ICONS = {
     "requests.request.submitted": "request", "jobs.task.returned": "undo", "marks.comment.add": "message",
-    "runs.run.finish": "check-circle", "billing.invoice.submit": "billing", "billing.invoice.approve": "billing",
+    "jobs.deadline.missed": "late", "runs.run.finish": "check-circle",
+    "billing.invoice.submit": "billing", "billing.invoice.approve": "billing",
 }
 
 

@@ -172,10 +172,11 @@ def export() -> Answer:
     """The jobs of the table as a file."""
     found, actor, sort = _filter(_people()), me(), arg("sort", "due")
     only = _column_asked(found)
-    header = ["Number", "Job", "Client", "Service", "Stage", "Status", "Due", "In charge", "Steps done", "Steps",
-              "Waiting for", "At risk because"]
+    header = ["Number", "Job", "Client", "Service", "Stage", "Status", "Due", "Deadline", "Deadline on", "In charge",
+              "Steps done", "Steps", "Waiting for", "At risk because"]
     return hand_out("jobs", "jobs.csv", header, lambda: (
-        [c.number, c.title, c.client, c.service or "", c.stage or "", c.status.words, c.due_on, c.owner or "",
+        [c.number, c.title, c.client, c.service or "", c.stage or "", c.status.words, c.due_on,
+         c.deadline_name, c.deadline_on, c.owner or "",
          c.tasks_done, c.tasks_total, c.waiting_items, c.at_risk_because]
         for c in every_job(found, seen_by=actor, only=only, sort=sort)
     ), by=actor)

@@ -19,6 +19,7 @@ from app.core.clock import today
 from app.core.db import db, rows_in_one
 from app.jobs.models import OPEN_JOBS, Job, JobStatus
 from app.jobs.queries.board import Mark, mark_condition
+from app.jobs.queries.lateness import late_words
 from app.ledger.models import Account, Balance, ClientBalance
 from app.requests.models import ClientRequest
 from app.requests.queries import waiting_conditions
@@ -32,9 +33,20 @@ class OpenJob:
     title: str
     number: str
     due_on: dt.date | None
+    deadline_on: dt.date | None
+    deadline_name: str
     tasks_done: int
     tasks_total: int
     at_risk_because: str
+
+    @property
+    def must_by(self) -> dt.date | None:
+        """As `Job.must_by`."""
+        return min((each for each in (self.due_on, self.deadline_on) if each), default=None)
+
+    @property
+    def why_late(self) -> str:
+        return late_words(self.due_on, self.deadline_on, self.deadline_name)
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,8 @@ def _by_currency(found: list[dict[str, Any]], own: str) -> dict[str, Decimal]:
 
 
 def _job(found: dict[str, Any]) -> OpenJob:
-    due_on = dt.date.fromisoformat(found["due_on"]) if found["due_on"] else None
-    return OpenJob(**{**found, "id": UUID(found["id"]), "due_on": due_on})
+    days = {name: dt.date.fromisoformat(found[name]) if found[name] else None for name in ("due_on", "deadline_on")}
+    return OpenJob(**{**found, "id": UUID(found["id"]), **days})
 
 
 def _contact(found: dict[str, Any]) -> FirstContact:
@@ -96,7 +108,8 @@ def _asked(seen_by: Actor, _on: dt.date) -> sa.Select[*tuple[Any, ...]]:
     ]
     late = sa.and_(Job.status == JobStatus.ACTIVE, mark_condition(Mark.OVERDUE))
     counted = sa.select(
-        sa.func.count().label("open"), sa.func.count().filter(late).label("late"), sa.func.min(Job.due_on).label("next")
+        sa.func.count().label("open"), sa.func.count().filter(late).label("late"),
+        sa.func.min(Job.must_by).label("next"),
     ).where(*jobs).subquery()
     waiting = sa.select(sa.func.count()).select_from(ClientRequest).where(
         ClientRequest.client_id == _CLIENT, *waiting_conditions(),
@@ -121,8 +134,9 @@ def _sums(account: Account, seen_by: Actor) -> sa.ScalarSelect[list[dict[str, An
 def _open_jobs(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[*tuple[Any, ...]]:
     """The open jobs that are due first."""
     return sa.select(
-        Job.id, Job.title, Job.number, Job.due_on, Job.tasks_done, Job.tasks_total, Job.at_risk_because
-    ).where(*conditions).order_by(Job.due_on, Job.id).limit(MOST_JOBS)
+        Job.id, Job.title, Job.number, Job.due_on, Job.deadline_on, Job.deadline_name, Job.tasks_done, Job.tasks_total,
+        Job.at_risk_because,
+    ).where(*conditions).order_by(Job.must_by, Job.id).limit(MOST_JOBS)
 
 
 def _first_contacts(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +19,14 @@ from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.core.wording import day
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
 from app.jobs.commands.readiness import hold_jobs, settle
 from app.jobs.commands.tasks import check_holder
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import can_add_job, can_edit_job
+from app.jobs.queries.deadlines import unmet_of
 from app.jobs.roles import resolve_role
 from app.people.models import Person
 
@@ -47,7 +49,7 @@ class NewJob:
 
 @dataclass(frozen=True, kw_only=True)
 class JobChange:
-    """What a person may change of a job by its form."""
+    """What a person may change of a job by its form. `because`: why it is due after a deadline that is not met."""
 
     title: str
     due_on: dt.date | None
@@ -55,7 +57,8 @@ class JobChange:
     owner: Person | None = None
     priority: int = 0
     budget: dt.timedelta | None = None
-    notes: str = field(default="")
+    notes: str = ""
+    because: str = ""
 
 
 def create_job(new: NewJob, *, by: Actor) -> Job:
@@ -94,11 +97,28 @@ def edit_job(job: Job, change: JobChange, *, version: int | None, by: Actor) -> 
             "notes": change.notes,
         }
         changed = {name: value for name, value in wanted.items() if getattr(job, name) != value}
+        because = _past_deadline(job, change) if "due_on" in changed else ""
         for name, value in changed.items():
             setattr(job, name, value)
         if changed:
             job.plan_stale = True
-            record("jobs.job.changed", job, by=by, topics=_stage_topics(job), title=job.title, changed=changed)
+            record("jobs.job.changed", job, by=by, topics=_stage_topics(job), title=job.title, changed=changed,
+                   because=because)
+
+
+def _past_deadline(job: Job, change: JobChange) -> str:
+    """Refuse a due date after a deadline that is not met, unless a reason is given; the reason."""
+    due_on = change.due_on
+    if due_on is None or (job.due_on is not None and due_on <= job.due_on):
+        return ""
+    passed = [each for each in unmet_of(job.id) if due_on > each.effective_on]
+    if not passed:
+        return ""
+    if not change.because.strip():
+        names = ", ".join(f"“{each.name}” on {day(each.effective_on)}" for each in passed[:3])
+        move = f"{day(job.due_on) or 'no date'} → {day(due_on)}"
+        raise Refused(f"{move} is past {names}. Say why the job may be due later than that.", field="because")
+    return change.because.strip()
 
 
 def hold_job(job: Job, *, because: str, by: Actor) -> None:
@@ -112,13 +132,20 @@ def resume_job(job: Job, *, by: Actor) -> None:
 
 
 def complete_job(job: Job, *, by: Actor) -> None:
-    """Finish a job: its required steps are done, and optional ones that are open fall away."""
+    """Finish a job: its required steps are done, and optional ones that are open fall away.
+
+    A deadline that is not met stands in the way: it is said to be met, or waived, first.
+    """
     open_required = db.session.scalars(
         sa.select(Task.name).where(Task.job_id == job.id, Task.required, Task.state.in_(OPEN_STATES)).limit(4)
     ).all()
     if open_required:
         names = ", ".join(f"“{name}”" for name in open_required[:3])
         raise Refused(f"Still to do: {names}{' and more' if len(open_required) > 3 else ''}.")
+    unmet = unmet_of(job.id) if job.status is JobStatus.ACTIVE else ()
+    if unmet:
+        names = ", ".join(f"“{each.name}” ({day(each.effective_on)})" for each in unmet)
+        raise Refused(f"Not met yet: {names}. Say when it was met, or why it does not apply, then complete the job.")
     _change_status(job, JobStatus.COMPLETED, "jobs.job.completed", by=by)
 
 

@@ -98,7 +98,7 @@ def plan(job_ids: Sequence[UUID]) -> None:
     if not job_ids:
         return
     jobs = db.session.execute(
-        sa.select(Job.id, Job.client_id, Job.template_id, Job.due_on, Job.at_risk_because).where(Job.id.in_(job_ids))
+        sa.select(Job.id, Job.client_id, Job.template_id, Job.must_by, Job.at_risk_because).where(Job.id.in_(job_ids))
     ).all()
     calendars = calendars_of([job.client_id for job in jobs])
     redate(jobs, calendars)
@@ -110,7 +110,7 @@ def plan(job_ids: Sequence[UUID]) -> None:
     risks: dict[UUID, str] = {}
     for job in jobs:
         own = tasks.get(job.id, [])
-        found = plan_job(own, edges.get(job.id, []), job.due_on, calendars[job.client_id], hours)
+        found = plan_job(own, edges.get(job.id, []), job.must_by, calendars[job.client_id], hours)
         starts |= found.starts
         chain |= found.critical
         risks[job.id] = found.risk

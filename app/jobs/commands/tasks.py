@@ -18,6 +18,7 @@ from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
+from app.jobs.commands.deadlines import Filed, satisfy_by_task
 from app.jobs.commands.lags import end_lags
 from app.jobs.commands.readiness import Finished, finish, hold_jobs, lock_jobs, settle, settle_tasks, tell_assignees
 from app.jobs.commands.stages import advance_stage, fall_back
@@ -49,8 +50,11 @@ def start_task(task: Task, *, by: Actor) -> None:
         record("jobs.task.started", task, by=by, topics=_people(task), name=task.name)
 
 
-def complete_task(task: Task, *, by: Actor) -> Finished:
-    """Finish a task and open what waited for it, in one transaction. Finishing it twice finishes it once."""
+def complete_task(task: Task, *, by: Actor, filed: Filed | None = None) -> Finished:
+    """Finish a task and open what waited for it, in one transaction. Finishing it twice finishes it once.
+
+    `filed` names the deadlines that were met with it; what it does not name stays open.
+    """
     authorize(by, can_work, task)
     if task.kind is StepKind.REVIEW:
         authorize(by, can_review, task, last_preparer(task))
@@ -70,6 +74,8 @@ def complete_task(task: Task, *, by: Actor) -> Finished:
             topics=(*_people(task), *tell_assignees(finished.moved)), name=task.name,
             readied=[m.id for m in finished.moved if m.is_ready],
         )
+        if filed is not None and filed.deadline_ids:
+            satisfy_by_task(task, filed, by=by)
         if finished.stage_is_clear:
             advance_stage(_job(task))
     return finished

@@ -19,6 +19,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
 from app.jobs.models import Job, JobStatus
+from app.jobs.queries.lateness import late_words
 from app.people.models import Person
 
 CARDS, CARDS_A_PAGE, PER_PAGE, MOST_COLUMNS = 20, 40, 50, 12
@@ -80,9 +81,21 @@ class Card:
     service: str | None
     status: JobStatus
 
+    deadline_on: dt.date | None
+    deadline_name: str
+
+    @property
+    def must_by(self) -> dt.date | None:
+        """As `Job.must_by`."""
+        return min((each for each in (self.due_on, self.deadline_on) if each), default=None)
+
     @property
     def is_late(self) -> bool:
-        return self.status is JobStatus.ACTIVE and self.due_on is not None and self.due_on < today()
+        return self.status is JobStatus.ACTIVE and self.must_by is not None and self.must_by < today()
+
+    @property
+    def why_late(self) -> str:
+        return late_words(self.due_on, self.deadline_on, self.deadline_name)
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,7 @@ class Column:
 _COLUMNS = (
     Job.id, Job.title, Client.name, Job.client_id, Job.due_on, Person.name, Job.tasks_done, Job.tasks_total,
     Job.waiting_items, Job.waiting_total, Job.at_risk_because, Job.priority, Job.stage_id, Job.number,
-    Stage.name, Service.name, Job.status,
+    Stage.name, Service.name, Job.status, Job.deadline_on, Job.deadline_name,
 )
 
 
@@ -136,7 +149,7 @@ def conditions(found: BoardFilter, seen_by: Actor) -> list[Any]:
 
 def mark_condition(mark: Mark) -> Any:
     """The one definition of each mark, for the figures and for the rows that they open."""
-    late = sa.and_(Job.due_on.is_not(None), Job.due_on < today())
+    late = sa.func.coalesce(Job.must_by < today(), False)
     if mark is Mark.OVERDUE:
         return late
     if mark is Mark.AT_RISK:
@@ -195,7 +208,7 @@ def _prepared(
     limit = max(min(CARDS, CARDS_A_PAGE // max(len(columns), 1)), 4)
     parts = [
         sa.select(Job.id, sa.literal(column.key).label("column")).where(*wanted, column.condition)
-        .order_by(Job.due_on, Job.id).limit(limit).subquery().select()
+        .order_by(Job.must_by, Job.id).limit(limit).subquery().select()
         for column in columns
     ]
     if not parts:
@@ -210,14 +223,14 @@ def list_cards(
 ) -> tuple[list[Card], bool]:
     """More cards of one column."""
     rows = db.session.execute(
-        _cards().where(*conditions(found, seen_by), column.condition).order_by(Job.due_on, Job.id)
+        _cards().where(*conditions(found, seen_by), column.condition).order_by(Job.must_by, Job.id)
         .offset(offset).limit(CARDS + 1)
     ).all()
     return [Card(*row) for row in rows[:CARDS]], len(rows) > CARDS
 
 
 SORTS: dict[str, Any] = {
-    "due": Job.due_on, "client": Client.sort_key, "job": Job.title, "stage": Stage.position, "owner": Person.sort_key,
+    "due": Job.must_by, "client": Client.sort_key, "job": Job.title, "stage": Stage.position, "owner": Person.sort_key,
     "progress": Job.tasks_done, "number": Job.number,
 }
 
@@ -252,7 +265,7 @@ def get_card(job_id: UUID, *, seen_by: Actor) -> Card | None:
 
 
 def _sorting(sort: str) -> list[Any]:
-    key = SORTS.get(sort.removeprefix("-"), Job.due_on)
+    key = SORTS.get(sort.removeprefix("-"), Job.must_by)
     return [key.desc().nulls_last() if sort.startswith("-") else key.asc().nulls_last(), Job.id]
 
 
@@ -269,7 +282,7 @@ def _labelled() -> list[Any]:
 
 
 def _sorted(cards: list[Card]) -> list[Card]:
-    return sorted(cards, key=lambda card: (card.due_on or dt.date.max, card.id))
+    return sorted(cards, key=lambda card: (card.must_by or dt.date.max, card.id))
 
 
 def _totals(columns: Sequence[Column], view: View, wanted: list[Any]) -> sa.Select[Any]:
@@ -282,15 +295,15 @@ def _totals(columns: Sequence[Column], view: View, wanted: list[Any]) -> sa.Sele
 
 def _weeks(count: int = 5) -> list[Column]:
     monday = today() - dt.timedelta(days=today().weekday())
-    columns = [Column("overdue", "Overdue", "", Job.due_on < today())]
+    columns = [Column("overdue", "Overdue", "", Job.must_by < today())]
     for number in range(count):
         start = max(monday + dt.timedelta(weeks=number), today())
         end = monday + dt.timedelta(weeks=number + 1)
         title = ("This week", "Next week")[number] if number < 2 else f"From {start.day} {start:%b}"
-        columns.append(Column(f"w{number}", title, "", sa.and_(Job.due_on >= start, Job.due_on < end)))
+        columns.append(Column(f"w{number}", title, "", sa.and_(Job.must_by >= start, Job.must_by < end)))
     last = monday + dt.timedelta(weeks=count)
-    columns.append(Column("later", "Later", "", Job.due_on >= last))
-    return [*columns, Column("none_due", "No date", "", Job.due_on.is_(None))]
+    columns.append(Column("later", "Later", "", Job.must_by >= last))
+    return [*columns, Column("none_due", "No date", "", Job.must_by.is_(None))]
 
 
 def _escaped(text: str) -> str:

@@ -30,6 +30,7 @@ from app.jobs.models import (
     TaskState,
 )
 from app.jobs.policy import jobs_seen_by
+from app.jobs.queries.lateness import late_words, next_words
 from app.people.models import Person
 
 JOBS_A_PAGE = 100
@@ -97,6 +98,15 @@ class JobSheet:
     deadlines: Sequence[Deadline]
     team: Mapping[WorkRole, str]
     critical: frozenset[UUID]
+
+    @property
+    def why_late(self) -> str:
+        return late_words(self.job.due_on, self.job.deadline_on, self.job.deadline_name)
+
+    @property
+    def comes_first(self) -> str:
+        """Which deadline comes before the job's own due date."""
+        return next_words(self.job.due_on, self.job.deadline_on, self.job.deadline_name)
 
     def in_stage(self, stage_id: UUID | None) -> list[TaskRow]:
         known = {stage.id for stage in self.stages}
@@ -186,7 +196,7 @@ def list_jobs_of(
     client_id: UUID, *, seen_by: Actor, closed: bool = False, limit: int = JOBS_A_PAGE, page: int = 1
 ) -> Sequence[Job]:
     """A client's jobs: the open ones by due date, or the finished ones, latest first."""
-    order = (Job.completed_at.desc().nulls_last(), Job.id.desc()) if closed else (Job.due_on, Job.id)
+    order = (Job.completed_at.desc().nulls_last(), Job.id.desc()) if closed else (Job.must_by, Job.id)
     return db.session.scalars(
         _jobs_of(client_id, seen_by, closed)
         .options(joinedload(Job.stage), joinedload(Job.owner), joinedload(Job.service)).order_by(*order)

@@ -15,7 +15,7 @@ from app.clients.policy import can_see, within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
-from app.jobs.models import ChecklistItem, Deadline, Dependency, Job, Task, TaskState
+from app.jobs.models import ChecklistItem, Dependency, Job, Task, TaskState
 from app.jobs.policy import tasks_seen_by
 
 SETTLED = (TaskState.DONE, TaskState.CANCELLED)
@@ -34,7 +34,8 @@ def get_task(task_id: UUID, *, seen_by: Actor) -> Task:
 
 _TO_DO = sa.select(Task).where(Task.id == sa.bindparam("task")).options(
     joinedload(Task.job, innerjoin=True).load_only(
-        Job.title, Job.status, Job.client_id, Job.engagement_id, Job.service_id, Job.stage_id
+        Job.title, Job.status, Job.client_id, Job.engagement_id, Job.service_id, Job.stage_id, Job.deadline_on,
+        Job.deadline_name,
     ),
     joinedload(Task.client, innerjoin=True).load_only(Client.name),
 )
@@ -56,13 +57,6 @@ def list_checklist(task: Task) -> Sequence[ChecklistItem]:
 
 def get_item(item_id: UUID, task: Task) -> ChecklistItem:
     return get_or_404(sa.select(ChecklistItem).where(ChecklistItem.id == item_id, ChecklistItem.task_id == task.id))
-
-
-def get_deadline(deadline_id: UUID, *, seen_by: Actor) -> Deadline:
-    return get_or_404(
-        sa.select(Deadline)
-        .where(Deadline.id == deadline_id, *within_sight(seen_by, Deadline.client_id, Deadline.engagement_id))
-    )
 
 
 def list_before(task: Task, *, seen_by: Actor) -> Sequence[tuple[Dependency, Task]]:

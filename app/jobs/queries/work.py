@@ -60,16 +60,24 @@ class WorkRow:
     job_title: str
     client_id: UUID
     client_name: str
+    deadline_on: dt.date | None = None
+    deadline_name: str = ""
     on: dt.date = field(default_factory=today)
     waits_for: str = ""
 
     @property
     def pressure(self) -> dt.date | None:
-        return min((each for each in (self.due_on, self.latest_start_on) if each), default=None)
+        return min((each for each in (self.due_on, self.latest_start_on, self._passed) if each), default=None)
+
+    @property
+    def _passed(self) -> dt.date | None:
+        """A deadline of the job presses by itself once it has passed; until then by the latest starts."""
+        return self.deadline_on if self.deadline_on and self.deadline_on < self.on else None
 
     @property
     def is_late(self) -> bool:
-        return self.due_on is not None and self.due_on < self.on
+        """Past its own date, or a step of a job that is past what the law wants."""
+        return any(each is not None and each < self.on for each in (self.due_on, self.deadline_on))
 
     @property
     def group(self) -> str:
@@ -91,7 +99,8 @@ class WorkRow:
     @property
     def why(self) -> str:
         """The same order in words."""
-        parts = [pressure_words(self.due_on, self.latest_start_on, self.on)]
+        late = self._passed and f"“{self.deadline_name}” was due {distance(self._passed, self.on)}"
+        parts = [late or pressure_words(self.due_on, self.latest_start_on, self.on)]
         if self.priority:
             parts.append(PRIORITIES[min(self.priority, 2)])
         if self.waited_on_by:
@@ -115,11 +124,13 @@ _TODAY, _SUNDAY = sa.bindparam("today", type_=sa.Date), sa.bindparam("sunday", t
 # In the words of the partial indexes, so that every plan can use them.
 _OPEN = sa.text("task.state NOT IN ('done', 'cancelled')")
 _DOABLE = sa.text("task.state IN ('ready', 'in_progress', 'in_review')")
-_PRESSURE = sa.func.least(_T.c.due_on, _T.c.latest_start_on)
+_PASSED = sa.case((_J.c.deadline_on < _TODAY, _J.c.deadline_on))
+_LATE = sa.or_(_T.c.due_on < _TODAY, _J.c.deadline_on < _TODAY)
+_PRESSURE = sa.func.least(_T.c.due_on, _T.c.latest_start_on, _PASSED)
 _COLUMNS = (
     _T.c.id, _T.c.name, _T.c.state, _T.c.kind, _T.c.version, _T.c.due_on, _T.c.latest_start_on, _T.c.open_after,
     _T.c.snoozed_until, _T.c.priority, _T.c.waited_on_by, _T.c.estimate, _T.c.spent, _T.c.return_note, _T.c.job_id,
-    _J.c.title.label("job_title"), _T.c.client_id, _C.c.name.label("client_name"),
+    _J.c.title.label("job_title"), _T.c.client_id, _C.c.name.label("client_name"), _J.c.deadline_on, _J.c.deadline_name,
 )
 _JOINED = _T.join(_J, _J.c.id == _T.c.job_id).join(_C, _C.c.id == _T.c.client_id)
 
@@ -144,7 +155,7 @@ def count_groups(tab: Tab, *, of: UUID, seen_by: Actor) -> dict[str, int]:
     """How many rows of a tab stand in each group over all its pages; by the rule of `WorkRow.group`."""
     group = sa.case(
         (_T.c.state == TaskState.WAITING, "client"), (_T.c.state == TaskState.BLOCKED, "colleagues"),
-        (_T.c.snoozed_until > _TODAY, "put_off"), (_T.c.due_on < _TODAY, "late"), (_PRESSURE <= _TODAY, "today"),
+        (_T.c.snoozed_until > _TODAY, "put_off"), (_LATE, "late"), (_PRESSURE <= _TODAY, "today"),
         else_="next",
     )
     counting = (
@@ -163,7 +174,7 @@ def every_task(*, seen_by: Actor) -> Iterator[Any]:
         .where(_OPEN, sa.text("job.status = 'active'"), *within_sight(seen_by, _T.c.client_id, _T.c.engagement_id))
         .order_by(_PRESSURE.asc().nulls_last(), _T.c.id).execution_options(yield_per=1000)
     )
-    yield from db.session.execute(statement)
+    yield from db.session.execute(statement, _days())
 
 
 def row_of(task: Task) -> WorkRow:
@@ -171,7 +182,7 @@ def row_of(task: Task) -> WorkRow:
     return WorkRow(
         task.id, task.name, task.state, task.kind, task.version, task.due_on, task.latest_start_on, task.open_after,
         task.snoozed_until, task.priority, task.waited_on_by, task.estimate, task.spent, task.return_note, task.job_id,
-        task.job.title, task.client_id, task.client.name,
+        task.job.title, task.client_id, task.client.name, task.job.deadline_on, task.job.deadline_name,
     )
 
 
@@ -222,7 +233,7 @@ def _order(tab: Tab) -> list[Any]:
     if tab is Tab.WAITING:
         place = sa.case((_T.c.state == TaskState.WAITING, 0), (_T.c.state == TaskState.BLOCKED, 1), else_=2)
         return [place, *by_order]
-    return [sa.case((_T.c.due_on < _TODAY, 0), (_PRESSURE <= _TODAY, 1), else_=2), *by_order]
+    return [sa.case((_LATE, 0), (_PRESSURE <= _TODAY, 1), else_=2), *by_order]
 
 
 def _with_causes(rows: Sequence[WorkRow]) -> list[WorkRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -42,6 +43,14 @@ def _swapped(body: str, target: str, swap: str, message: str) -> Response:
     """The button may stand in a form that many rows share: the answer says itself where it belongs."""
     headers = {"HX-Retarget": target, "HX-Reswap": swap, "HX-Push-Url": "false"}
     return toasted(Response(body, headers=headers), message)
+
+
+def dialog(template: str, **context: Any) -> Answer:
+    """A question in the dialog, again with what was typed after a refusal; a page of its own without script."""
+    status = 422 if request.method == "POST" else 200
+    if not is_htmx():
+        return render_template("jobs/question.html", question=template, **context), status
+    return Response(render_template(template, **context), status=status)
 
 
 def steps_of(job_id: UUID) -> str:

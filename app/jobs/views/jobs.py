@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 
 from app.catalogue.models import WorkRole
 from app.clients.queries import get_client
@@ -14,7 +14,6 @@ from app.core.fields import offers
 from app.core.ids import new_id
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to, submit, unprocessable
 from app.desk.guard import guard
-from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
 from app.jobs.commands.jobs import (
     cancel_job,
     complete_job,
@@ -30,7 +29,8 @@ from app.jobs.forms import JobEditForm, JobForm, ReasonForm, RoleForm, TaskForm,
 from app.jobs.models import Job
 from app.jobs.policy import can_edit_job
 from app.jobs.queries.jobs import JOBS_A_PAGE, JobSheet, count_jobs_of, find_jobs, get_job, get_sheet, list_jobs_of
-from app.jobs.queries.tasks import get_deadline
+from app.jobs.queries.lateness import late_words
+from app.jobs.views.answers import dialog
 from app.jobs.views.sections import job_sections
 
 blueprint = guard(Blueprint("jobs", __name__))
@@ -75,6 +75,7 @@ def client_section(client_id: UUID) -> Answer:
     client, closed, page = get_client(client_id, seen_by=me()), arg("closed") == "1", page_number()
     return render_template(
         "jobs/_of_client.html", client=client, closed=closed, page=page, per_page=JOBS_A_PAGE,
+        late_words=late_words,
         jobs=list_jobs_of(client.id, seen_by=me(), closed=closed, page=page),
         total=count_jobs_of(client.id, seen_by=me(), closed=closed),
     )
@@ -155,7 +156,7 @@ def new_role(job_id: UUID) -> Answer:
     job = _job(job_id)
     chosen = arg("role")
     form = RoleForm(data={"role": WorkRole(chosen) if chosen in set(WorkRole) else WorkRole.PREPARER})
-    return _dialog("jobs/_role.html", job=job, form=form)
+    return dialog("jobs/_role.html", job=job, form=form)
 
 
 @blueprint.post("/jobs/<uuid:job_id>/completion")
@@ -177,7 +178,7 @@ def hold(job_id: UUID) -> Answer:
     job, form = _job(job_id), ReasonForm()
     if request.method == "POST" and submit(form, lambda: hold_job(job, because=_said(form), by=me())):
         return redirect_to(url_for("jobs.show", job_id=job.id), "The job is on hold")
-    return _dialog("jobs/_reason.html", job=job, form=form, verb="Put on hold", at=url_for("jobs.hold", job_id=job.id))
+    return dialog("jobs/_reason.html", job=job, form=form, verb="Put on hold", at=url_for("jobs.hold", job_id=job.id))
 
 
 @blueprint.route("/jobs/<uuid:job_id>/cancellation", methods=["GET", "POST"])
@@ -186,38 +187,9 @@ def cancellation(job_id: UUID) -> Answer:
     if request.method == "POST" and submit(form, lambda: cancel_job(job, because=_said(form), by=me())):
         return redirect_to(url_for("jobs.show", job_id=job.id), "The job is cancelled")
     at = url_for("jobs.cancellation", job_id=job.id)
-    return _dialog("jobs/_reason.html", job=job, form=form, verb="Cancel the job", at=at)
-
-
-@blueprint.post("/deadlines/<uuid:deadline_id>/satisfaction")
-def create_satisfaction(deadline_id: UUID) -> Answer:
-    deadline = get_deadline(deadline_id, seen_by=me())
-    satisfy_deadline(deadline, by=me())
-    return redirect_to(url_for("jobs.show", job_id=deadline.job_id), f"{deadline.name}: met")
-
-
-@blueprint.post("/deadlines/<uuid:deadline_id>/reopening")
-def create_deadline_reopening(deadline_id: UUID) -> Answer:
-    deadline = get_deadline(deadline_id, seen_by=me())
-    reopen_deadline(deadline, by=me())
-    return redirect_to(url_for("jobs.show", job_id=deadline.job_id), f"{deadline.name}: open again")
-
-
-@blueprint.route("/deadlines/<uuid:deadline_id>/waiver", methods=["GET", "POST"])
-def waiver(deadline_id: UUID) -> Answer:
-    deadline, form = get_deadline(deadline_id, seen_by=me()), ReasonForm()
-    if request.method == "POST" and submit(form, lambda: waive_deadline(deadline, because=_said(form), by=me())):
-        return redirect_to(url_for("jobs.show", job_id=deadline.job_id), f"{deadline.name}: waived")
-    at = url_for("jobs.waiver", deadline_id=deadline.id)
-    return _dialog("jobs/_reason.html", job=_job(deadline.job_id), form=form, verb="Waive the deadline", at=at)
+    return dialog("jobs/_reason.html", job=job, form=form, verb="Cancel the job", at=at)
 
 
 def _said(form: ReasonForm) -> str:
     return form.because.data or ""
 
-
-def _dialog(template: str, **context: Any) -> Answer:
-    status = 422 if request.method == "POST" else 200
-    if not is_htmx():
-        return render_template("jobs/question.html", question=template, **context), status
-    return Response(render_template(template, **context), status=status)

@@ -20,8 +20,9 @@ from app.jobs.commands.tasks import (
     start_task,
     tick_item,
 )
-from app.jobs.forms import AssignForm, NoteForm, SnoozeForm, person_of, show_person
-from app.jobs.models import Task
+from app.jobs.forms import AssignForm, FiledForm, NoteForm, SnoozeForm, person_of, show_person
+from app.jobs.models import DOABLE_STATES, Task
+from app.jobs.queries.deadlines import met_by
 from app.jobs.queries.tasks import get_item, get_task, get_task_to_do, started_after
 from app.jobs.views.answers import answer, came_from, panel_of
 
@@ -49,8 +50,14 @@ def create_start(task_id: UUID) -> Answer:
 
 @blueprint.post("/completion")
 def create_completion(task_id: UUID) -> Answer:
+    """Done; where that meets a deadline, ask first whether it was filed."""
     task = get_task_to_do(task_id, seen_by=me())
-    finished = complete_task(task, by=me())
+    deadlines = met_by(task) if task.state in DOABLE_STATES else ()
+    form = FiledForm() if deadlines else None
+    if form is not None and (request.form.get("answered") != "1" or not form.validate()):
+        return _asked("jobs/_filed.html", 422 if "answered" in request.form else 200, task=task, deadlines=deadlines,
+                      form=form, view=request.values.get("view", ""))
+    finished = complete_task(task, by=me(), filed=form.values() if form else None)
     opened = [f"“{moved.name}”" for moved in finished.moved if moved.is_ready]
     done = "Approved" if task.kind is StepKind.REVIEW else "Done"
     said = f"{done}. Now ready: {', '.join(opened)}" if opened else f"{done}: “{task.name}”"

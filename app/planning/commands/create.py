@@ -99,7 +99,8 @@ def _insert_parts(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str,
     insert_rows(Deadline, [
         {
             "code": code, "name": found.title, "jurisdiction": found.rule[:2], "statutory_on": found.due,
-            "effective_on": found.due, "basis": found.basis, "source": found.source,
+            "effective_on": found.due, "basis": found.basis, "source": found.source, "rule": found.rule,
+            "trigger_on": found.trigger,
             "extra": {"rule": found.rule, "trigger": found.trigger},
         }
         for code, found in plan.dates.deadlines

@@ -1,0 +1,132 @@
+"""Deadlines over all jobs, and what is done with one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from flask import Blueprint, render_template, request, url_for
+
+from app.clients.models import Client
+from app.clients.policy import clients_seen_by
+from app.clients.queries import find_client
+from app.core.db import db
+from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to, submit
+from app.desk.guard import guard
+from app.firm.exports import hand_out
+from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
+from app.jobs.forms import MetForm, ReasonForm
+from app.jobs.policy import can_edit_job, can_export
+from app.jobs.queries.deadlines import (
+    PER_PAGE,
+    DeadlineFilter,
+    Standing,
+    count_standings,
+    every_deadline,
+    get_deadline,
+    list_codes,
+    list_deadlines,
+)
+from app.jobs.queries.jobs import get_job
+from app.jobs.views.answers import came_from, dialog
+from app.people.filters import PersonAsked, people_asked
+
+blueprint = guard(Blueprint("deadlines", __name__, url_prefix="/deadlines"))
+TABS = {
+    Standing.TO_MEET: "To meet", Standing.OVERDUE: "Overdue", Standing.EXTENDED: "Extended", Standing.MET: "Met",
+    Standing.MET_LATE: "Met late", Standing.WAIVED: "Waived", Standing.ALL: "All",
+}
+
+
+@blueprint.get("")
+def index() -> Answer:
+    people = people_asked("person")
+    found, client = _asked(people)
+    rows, total = list_deadlines(found, seen_by=me(), page=page_number())
+    shown = {key: value for key, value in request.args.items() if key != "page" and value}
+    return render_template(
+        "jobs/deadlines.html", rows=rows, total=total, page=page_number(), per_page=PER_PAGE, found=found, tabs=TABS,
+        counts=count_standings(found, seen_by=me()), codes=list_codes(seen_by=me()), people=people, client=client,
+        shown=shown, may_export=can_export(me()), may_edit=can_edit_job(me()),
+    )
+
+
+@blueprint.get("/export.csv")
+def export() -> Answer:
+    """The list as a file."""
+    (found, _client), actor = _asked(people_asked("person")), me()
+    header = ["Deadline", "Rule", "Client", "Job", "Number", "Due", "Originally due", "State", "Met on", "Reference",
+              "In charge"]
+    return hand_out("deadlines", "deadlines.csv", header, lambda: (
+        [row.name, row.code, row.client, row.job_title, row.job_number, row.effective_on, row.statutory_on, row.words,
+         row.met_on, row.reference, row.owner or ""]
+        for row in every_deadline(found, seen_by=actor)
+    ), by=actor)
+
+
+@blueprint.route("/<uuid:deadline_id>/satisfaction", methods=["GET", "POST"])
+def satisfaction(deadline_id: UUID) -> Answer:
+    """Met on which day, under which reference."""
+    deadline, form = get_deadline(deadline_id, seen_by=me()), MetForm()
+    if request.method == "POST" and submit(form, lambda: satisfy_deadline(
+        deadline, on=form.on.data, reference=form.reference.data or "", by=me()
+    )):
+        said = "met late" if deadline.was_met_late else "met"
+        return redirect_to(_back(deadline.job_id), f"{deadline.name}: {said}")
+    return dialog("jobs/_met.html", job=get_job(deadline.job_id, seen_by=me()), form=form, deadline=deadline)
+
+
+@blueprint.post("/<uuid:deadline_id>/reopening")
+def create_reopening(deadline_id: UUID) -> Answer:
+    deadline = get_deadline(deadline_id, seen_by=me())
+    reopen_deadline(deadline, by=me())
+    return redirect_to(_back(deadline.job_id), f"{deadline.name}: open again")
+
+
+@blueprint.route("/<uuid:deadline_id>/waiver", methods=["GET", "POST"])
+def waiver(deadline_id: UUID) -> Answer:
+    deadline, form = get_deadline(deadline_id, seen_by=me()), ReasonForm()
+    if request.method == "POST" and submit(
+        form, lambda: waive_deadline(deadline, because=form.because.data or "", by=me())
+    ):
+        return redirect_to(_back(deadline.job_id), f"{deadline.name}: waived")
+    at = url_for("deadlines.waiver", deadline_id=deadline.id)
+    return dialog("jobs/_reason.html", job=get_job(deadline.job_id, seen_by=me()), form=form,
+                  verb="Waive the deadline", at=at)
+
+
+def _back(job_id: UUID) -> str:
+    """The list, where it was opened from there."""
+    fallback = url_for("jobs.show", job_id=job_id)
+    came = came_from(fallback)
+    return came if came.startswith("/deadlines?") or came == "/deadlines" else fallback
+
+
+def _asked(people: dict[str, PersonAsked]) -> tuple[DeadlineFilter, PersonAsked]:
+    """The filter, and the client that it names with what stands in its field."""
+    client = _client_asked()
+    state = arg("state")
+    return DeadlineFilter(
+        standing=Standing(state) if state in set(Standing) else Standing.TO_MEET, person_id=people["person"].id,
+        client_id=client.id, code=arg("rule"), from_on=_date("from"), until_on=_date("until"),
+    ), client
+
+
+def _client_asked() -> PersonAsked:
+    """As `people_asked` does it: the id counts unless the text beside it says otherwise."""
+    picked, typed = id_arg("client"), arg("client_text").strip()
+    if picked and (typed or "client_text" not in request.args):
+        named = db.session.scalar(clients_seen_by(me()).with_only_columns(Client.name).where(Client.id == picked))
+        if named and typed.lower() in ("", named.lower()):
+            return PersonAsked(picked, named)
+    if not typed:
+        return PersonAsked()
+    client = find_client(typed, seen_by=me())
+    return PersonAsked(client.id, client.name) if client else PersonAsked(None, typed, "No one client is called that")
+
+
+def _date(name: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(arg(name))
+    except ValueError:
+        return None
