@@ -124,7 +124,10 @@ def _behind(invoice: Invoice, lines: Sequence[InvoiceLine]) -> dict[UUID, dict[s
             if line.credited_line_id in said
         }
     found: dict[UUID, dict[str, Any]] = {}
-    for line_id, items in behind_lines(invoice).items():
+    for line_id, taken in behind_lines(invoice).items():
+        items = [item for item in taken if item.billed or not item.carried]  # what is only carried is no part of it
+        if not items:
+            continue
         found[line_id] = {"supplied_from": str(items[0].worked_on)}
         if any(item.is_disbursement for item in items):
             found[line_id]["disbursement"] = True

@@ -14,15 +14,14 @@ from app.activity.commands import record
 from app.billing.amounts import needs_reason
 from app.billing.commands.items import items_by_id, set_items
 from app.billing.commands.numbering import give_number
+from app.billing.commands.paper import check_paper, tried_facts
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
 from app.billing.commands.settling import settle_invoice
 from app.billing.commands.taxes import TaxChanged, refuse_other_tax, sums_of_taxes
 from app.billing.commands.totals import hold_bill, lines_of, open_draft, recompute
-from app.billing.facts import exchange_facts, facts_of
+from app.billing.facts import exchange_facts
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, LineKind, Treatment
-from app.billing.pdf import try_paper
 from app.billing.policy import can_approve
-from app.clients.models import Client
 from app.core import clock
 from app.core.actors import SYSTEM, Actor
 from app.core.clock import now
@@ -30,8 +29,7 @@ from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.queue import enqueue
-from app.firm.models import Entity, TaxTreatment
-from app.firm.queries import the_firm
+from app.firm.models import Entity
 from app.ledger.books import Books
 from app.ledger.commands import Leg, post, refuse_closed
 from app.ledger.models import Account, TransactionKind
@@ -82,20 +80,19 @@ def _issue(
         recompute(invoice, day)
         lines = lines_of(invoice)
         refuse_other_tax(invoice, shown, sums_of_taxes(lines))
-        client, entity = session.get_one(Client, invoice.payer_id), session.get_one(Entity, invoice.entity_id)
+        entity = session.get_one(Entity, invoice.entity_id)
         rows = list(session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)))
-        _check(invoice, lines, rows, client, day)
+        check_paper(invoice, lines, day)
+        _check_reason(invoice, lines, rows)
         if send:
             refuse_unreachable(bill_recipients(invoice.payer_id))
         rows = _without_later(rows)
         items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
         _refuse_moved(rows, items)
         refuse_closed(invoice.entity_id, day, field="issued_on", what="a bill")
-        invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None
-        facts = facts_of(invoice, lines, client, entity)
-        try_paper(facts, the_firm())
+        facts = tried_facts(invoice, lines, day)
         books, exchange = Books(entity.id, entity.currency), rate_on(invoice.currency, entity.currency, day)
         _post_wip(invoice, rows, items, books, exchange, by=by)
         _post_receivable(invoice, lines, books, exchange, by=by)
@@ -142,23 +139,10 @@ def _refuse_moved(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> No
             )
 
 
-def _check(
-    invoice: Invoice, lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem], client: Client, day: dt.date
-) -> None:
-    if not lines:
-        raise Refused("A bill needs at least one line.")
-    if invoice.gross <= 0:
-        raise Refused("A bill over nothing is not issued; write the time off instead.")
-    if day > clock.today():
-        raise Refused("A bill is not dated in the future.", field="issued_on")
+def _check_reason(invoice: Invoice, lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> None:
     if needs_reason(lines, rows) and not invoice.reason:
         raise Refused(
             "This bill is not what the time is worth. Say why the difference is written off or on.", field="reason"
-        )
-    if any(line.tax_treatment is TaxTreatment.REVERSE_CHARGE for line in lines) and not client.tax_number:
-        raise Refused(
-            "Reverse charge names the customer's own VAT number (Directive 2006/112/EC, art. 226(4)). "
-            f"{client.name} has none."
         )
 
 

@@ -41,6 +41,7 @@ class Behind:
     charged: dt.timedelta | None
     rate: Decimal | None
     billed: Decimal
+    carried: Decimal
     person: str
     is_disbursement: bool
 
@@ -57,7 +58,7 @@ def behind_lines(invoice: Invoice) -> dict[UUID, list[Behind]]:
     both = sa.union_all(*[
         sa.select(
             InvoiceItem.item_id, InvoiceItem.line_id, table.worked_on, columns[0].label("charged"),
-            columns[1].label("rate"), InvoiceItem.billed, Person.name.label("person"),
+            columns[1].label("rate"), InvoiceItem.billed, InvoiceItem.carried, Person.name.label("person"),
             columns[2].label("is_disbursement"),
         )
         .join(Person, Person.id == table.person_id)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 
 from app.billing.background import ensure_pdf
 from app.billing.commands.credit import credit_invoice
 from app.billing.commands.issue import approve_invoice
+from app.billing.commands.paper import preview_pdf
 from app.billing.commands.send import mark_sent, send_invoice
 from app.billing.policy import can_approve
 from app.billing.queries.invoices import get_invoice, next_to_approve
@@ -100,6 +101,19 @@ def pdf(invoice_id: UUID) -> Answer:
     name, inline = f"{invoice.number}.pdf", request.args.get("save") != "1"
     link = storage().link(str(invoice.pdf_key), name=name, content_type="application/pdf", inline=inline)
     return redirect(link, 302)
+
+
+@blueprint.get("/billing/invoices/<uuid:invoice_id>/preview")
+def preview(invoice_id: UUID) -> Answer:
+    """The PDF of a draft as its issue would make it, kept nowhere."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    if invoice.number is not None:
+        return redirect(url_for("issuing.pdf", invoice_id=invoice_id), 302)
+    name = f"draft-{invoice.client.code}.pdf"
+    answer = Response(preview_pdf(invoice, by=me()), mimetype="application/pdf")
+    answer.headers.set("Content-Disposition", "inline", filename=name)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/paper")

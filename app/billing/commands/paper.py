@@ -1,0 +1,74 @@
+"""The paper of a bill before it has a number: the same for its issue and for a look at the draft."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from app.billing.commands.totals import lines_of, recompute
+from app.billing.facts import facts_of
+from app.billing.models import Invoice, InvoiceLine
+from app.billing.pdf import invoice_pdf, try_paper
+from app.billing.policy import can_see_invoices
+from app.clients.models import Client
+from app.clients.policy import can_see
+from app.core import clock
+from app.core.actors import Actor
+from app.core.db import db, transaction
+from app.core.errors import NotFound, Refused
+from app.core.permissions import authorize
+from app.firm.models import Entity, TaxTreatment
+from app.firm.queries import the_firm
+
+
+def check_paper(invoice: Invoice, lines: Sequence[InvoiceLine], day: dt.date) -> None:
+    """Raises Refused with what a bill of this day would lack on its paper."""
+    if not lines:
+        raise Refused("A bill needs at least one line.")
+    if invoice.gross <= 0:
+        raise Refused("A bill over nothing is not issued; write the time off instead.")
+    if day > clock.today():
+        raise Refused("A bill is not dated in the future.", field="issued_on")
+    payer = db.session.get_one(Client, invoice.payer_id)
+    if any(line.tax_treatment is TaxTreatment.REVERSE_CHARGE for line in lines) and not payer.tax_number:
+        raise Refused(
+            "Reverse charge names the customer's own VAT number (Directive 2006/112/EC, art. 226(4)). "
+            f"{payer.name} has none."
+        )
+
+
+def tried_facts(invoice: Invoice, lines: Sequence[InvoiceLine], day: dt.date) -> dict[str, Any]:
+    """Date the bill, and answer what its paper says once that has been made for a trial. Raises Refused with what
+    stands in its way."""
+    invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
+    payer, entity = db.session.get_one(Client, invoice.payer_id), db.session.get_one(Entity, invoice.entity_id)
+    facts = facts_of(invoice, lines, payer, entity)
+    try_paper(facts, the_firm())
+    return facts
+
+
+class _Seen(Exception):
+    """Ends the transaction of a look, so that nothing of it stays."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self.facts = facts
+
+
+def preview_pdf(invoice: Invoice, *, by: Actor, issued_on: dt.date | None = None) -> bytes:
+    """The PDF that issuing a draft on a day (today) would make, marked as a draft and without a number.
+
+    Nothing is kept: what issuing would write is rolled back. Raises Refused with the reason that issuing would give.
+    """
+    authorize(by, can_see_invoices)
+    if invoice.number is not None or not can_see(by, invoice.client_id):
+        raise NotFound()
+    day = issued_on or clock.today()
+    try:
+        with transaction():
+            recompute(invoice, day)
+            lines = lines_of(invoice)
+            check_paper(invoice, lines, day)
+            raise _Seen(tried_facts(invoice, lines, day))
+    except _Seen as seen:
+        return invoice_pdf({**seen.facts, "number": "", "draft": True}, the_firm())
