@@ -52,6 +52,7 @@ class RequestPlan:
 
     row: TemplateRequest
     rule: DueRule | None
+    send_rule: DueRule | None = None
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,17 @@ class Blueprint:
 
 @dataclass(frozen=True)
 class Dates:
-    """What the rules give for one job: its due date, each step's, each request's, each deadline; what has none yet."""
+    """What the rules give for one job: its due date, each step's, each request's, each deadline; what has none yet.
+
+    `asked` has the day on which each request is asked; for one without a rule, the first day on which it may be.
+    """
 
     due_on: dt.date | None
     steps: dict[str, dt.date]
     requests: dict[UUID, dt.date]
     deadlines: tuple[tuple[str, DeadlineResult], ...]
     missing: dict[str, str] = field(default_factory=dict)
+    asked: dict[UUID, dt.date] = field(default_factory=dict)
 
 
 def blueprint_of(template: JobTemplate) -> Blueprint:
@@ -119,7 +124,7 @@ def blueprint_of(template: JobTemplate) -> Blueprint:
             for s in template.steps
         ),
         dependencies=tuple(After(d.step_key, d.on_key, d.kind, d.lag_days) for d in template.dependencies),
-        requests=tuple(RequestPlan(_apart(r), rule_of(r.due_rule)) for r in template.requests),
+        requests=tuple(RequestPlan(_apart(r), rule_of(r.due_rule), rule_of(r.send_rule)) for r in template.requests),
         deadlines=tuple(
             DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END) for d in template.deadlines
         ),
@@ -150,13 +155,28 @@ def dates_of(
     steps = resolve_all(blueprint.step_rules, known, calendar)
     missing |= {f"step:{key}": anchor for key, anchor in steps.waiting.items()}
     known |= {f"step:{key}": day for key, day in steps.dates.items()}
-    requests = {}
+    requests, asked = {}, {}
     for request in blueprint.requests:
         if request.rule is not None:
             day = _or_missing(request.rule, known, calendar, missing, f"request:{request.row.name}")
             if day is not None:
                 requests[request.row.id] = day
-    return Dates(due_on, steps.dates, requests, deadlines, missing)
+        day = _asked_on(request, known, calendar, missing)
+        if day is not None:
+            asked[request.row.id] = day
+    return Dates(due_on, steps.dates, requests, deadlines, missing, asked)
+
+
+def _asked_on(
+    request: RequestPlan, known: Mapping[str, dt.date], calendar: WorkingCalendar, missing: dict[str, str]
+) -> dt.date | None:
+    """The day of its rule; without one the first working day after the period has ended and the job has started."""
+    if request.send_rule is not None:
+        return _or_missing(request.send_rule, known, calendar, missing, f"asking:{request.row.name}")
+    period_end, starts_on = known.get("period_end"), known.get("job_start")
+    after_period = period_end + dt.timedelta(days=1) if period_end else None
+    earliest = max((day for day in (after_period, starts_on) if day), default=None)
+    return calendar.roll_forward(earliest) if earliest else None
 
 
 def due_of(

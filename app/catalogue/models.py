@@ -161,8 +161,15 @@ class TemplateDependency(HasId, Base):
     )
 
 
+ASKING_TIME = dt.time(9)
+
+
 class TemplateRequest(HasId, Base):
-    """What is asked of the client when the job starts; `step_key` waits until its required items are accepted."""
+    """What is asked of the client; `step_key` waits until its required items are accepted.
+
+    `send_rule` gives the day on which it is asked, `send_time` the time of that day in the office's zone. Without a
+    rule it is asked when its step opens, and never before the job's period has ended or the job has started.
+    """
 
     __tablename__ = "template_request"
 
@@ -172,6 +179,8 @@ class TemplateRequest(HasId, Base):
     name: Mapped[str]
     message: Mapped[str] = mapped_column(default="")
     due_rule: Mapped[dict[str, Any] | None]
+    send_rule: Mapped[dict[str, Any] | None]
+    send_time: Mapped[dt.time] = mapped_column(default=ASKING_TIME, server_default="09:00")
     remind_after_days: Mapped[int] = mapped_column(default=3)
     remind_every_days: Mapped[int] = mapped_column(default=4)
     remind_at_most: Mapped[int] = mapped_column(default=5)

@@ -34,7 +34,7 @@ def _plain(fact: Any) -> Any:
         return fact.strip()
     if isinstance(fact, Decimal):
         return f"{fact.normalize() or Decimal(0):f}"
-    if isinstance(fact, dt.date):
+    if isinstance(fact, dt.date | dt.time):
         return fact.isoformat()
     if isinstance(fact, dt.timedelta):
         return fact.total_seconds()

@@ -81,6 +81,12 @@ def _of_missed(event: Event, data: Data) -> Iterable[UUID | None]:
     ).one_or_none() or []
 
 
+def _of_request_or_client(event: Event, data: Data) -> Iterable[UUID | None]:
+    """Those whom a request concerns; where nobody has its step or job, the client's partner and manager."""
+    found = [each for each in _of_request(event, data) if each]
+    return found or _in_charge_of_client(event, data)
+
+
 CONCERNED: dict[str, Whom] = {
     "jobs.task.assigned": _named("to"),
     "jobs.task.added": _named("to"),
@@ -94,6 +100,7 @@ CONCERNED: dict[str, Whom] = {
     "jobs.task.answered": _owners_of_readied,
     "jobs.deadline.missed": _of_missed,
     "requests.request.submitted": _of_request,
+    "requests.request.unreachable": _of_request_or_client,
     "marks.comment.add": _listed("mentions"),
     "runs.run.finish": _starter,
     "billing.invoice.submit": _in_charge_of_client,

@@ -34,12 +34,16 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.task.answered": lambda d: f"says: {_named(d)} can begin, the client has answered",
     "jobs.deadline.missed": lambda d: f"says: the deadline {_named(d)} was missed",
     "requests.request.submitted": lambda d: f"answered {_named(d)}",
+    "requests.request.unreachable": lambda d: (
+        f"says: {_named(d)} is not asked, {d.get('client') or 'the client'} has no e-mail address"
+    ),
     "marks.comment.add": lambda d: "mentioned you in a comment",
     "runs.run.finish": lambda d: "says: your run has finished",
     "billing.invoice.submit": lambda d: "asks you to look at a draft bill",
     "billing.invoice.approve": lambda d: f"approved the invoice {d.get('number', '')}".rstrip(),
 }
 ICONS = {
+    "requests.request.unreachable": "request",
     "requests.request.submitted": "request", "jobs.task.returned": "undo", "marks.comment.add": "message",
     "jobs.deadline.missed": "late", "runs.run.finish": "check-circle",
     "billing.invoice.submit": "billing", "billing.invoice.approve": "billing",

@@ -12,7 +12,7 @@ from app.activity.models import Event
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db
 from app.core.queue import BULK, background
-from app.planning import proofs, sentences
+from app.planning import outcome, proofs, sentences
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
 from app.planning.commands.forecasting import BATCH, refresh_forecasts, top_up_forecasts
@@ -21,7 +21,7 @@ from app.planning.models import Application, Series, SeriesState, VersionPolicy
 from app.runs.commands import works
 from app.runs.models import ItemState, Run, RunItem
 
-__all__ = ["proofs", "sentences"]
+__all__ = ["outcome", "proofs", "sentences"]
 
 
 @background("planning.recurrence", every=3600, queue=BULK)

@@ -17,6 +17,7 @@ from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db
 from app.firm.calendars import WorkingCalendar
+from app.firm.models import Office
 from app.jobs.calendars import calendars_of
 from app.jobs.roles import resolve_role
 from app.people.models import Person, PersonState
@@ -44,6 +45,8 @@ class ClientFacts:
     engagement_id: UUID | None = None
     engagement: Team = field(default_factory=Team)
     region: str = ""
+    zone: str = "UTC"
+    office_zone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,12 @@ def client_facts(
     rows = db.session.execute(
         sa.select(
             Client.id, Client.name, Client.year_end_month, Client.year_end_day, Client.vat_stagger, Client.partner_id,
-            Client.manager_id, Client.country, Client.region, held.c.id.label("engagement_id"),
+            Client.manager_id, Client.country, Client.region, Client.zone,
+            Office.zone.label("office_zone"), held.c.id.label("engagement_id"),
             held.c.partner_id.label("e_partner"),
             held.c.manager_id.label("e_manager"),
         )
-        .outerjoin(held, held.c.client_id == Client.id)
+        .join(Office, Office.id == Client.office_id).outerjoin(held, held.c.client_id == Client.id)
         .where(Client.id.in_(client_ids), *within_sight(seen_by, Client.id))
     ).all()
     calendars = calendars_of([row.id for row in rows]) if rows else {}
@@ -106,7 +110,8 @@ def client_facts(
         row.id: ClientFacts(
             row.id, row.name, row.year_end_month, row.year_end_day, row.vat_stagger,
             Team(row.partner_id, row.manager_id), calendars[row.id], row.engagement_id,
-            Team(row.e_partner, row.e_manager), region_code(row.country, row.region),
+            Team(row.e_partner, row.e_manager), region_code(row.country, row.region), row.zone or row.office_zone,
+            row.office_zone,
         )
         for row in rows
     }

@@ -56,7 +56,7 @@ class ApplyForm(TeamForm):
     repeat = wtforms.BooleanField("Repeat it for every period from then on")
     ahead_days = NumberField("Create each job, days ahead", most=400, default=14)
     offset_days = NumberField("Start, days after the period's end", least=-400, most=400, default=0)
-    send_requests = wtforms.BooleanField("Send the client requests at once", default=True)
+    send_requests = wtforms.BooleanField("Ask the clients when each request says so; otherwise hold it", default=True)
 
     def suggest(self, cadence: Cadence) -> None:
         """The period that ended last in an ordinary year; work done once starts today."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.blueprints import Blueprint, Dates, RequestPlan, StepPlan, dates_of, due_of
-from app.catalogue.models import WorkRole
+from app.catalogue.blueprints import Blueprint, Dates, StepPlan, dates_of, due_of
+from app.catalogue.models import TemplateRequest, WorkRole
 from app.core.ids import parse_id
 from app.planning.facts import ClientFacts, Staffing
 from app.planning.periods import Period, PeriodKind, PeriodPattern
@@ -26,6 +26,16 @@ class TaskPlan:
     step: StepPlan
     due_on: dt.date | None
     assignee_id: UUID | None
+
+
+@dataclass(frozen=True)
+class RequestToAsk:
+    """What the client will be asked: `asked_on` is the day, or the earliest one for what waits until a step opens."""
+
+    row: TemplateRequest
+    due_on: dt.date | None
+    asked_on: dt.date | None
+    when_step_opens: bool
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,14 @@ class JobPlan:
     dates: Dates
 
     @property
-    def requests(self) -> list[tuple[RequestPlan, dt.date | None]]:
-        return [(request, self.dates.requests.get(request.row.id)) for request in self.blueprint.requests]
+    def requests(self) -> list[RequestToAsk]:
+        return [
+            RequestToAsk(
+                request.row, self.dates.requests.get(request.row.id), self.dates.asked.get(request.row.id),
+                request.send_rule is None and request.row.step_key in self.blueprint.waited_for,
+            )
+            for request in self.blueprint.requests
+        ]
 
     @property
     def people(self) -> set[UUID]:

@@ -20,8 +20,10 @@ from app.core.errors import NotFound
 from app.planning.chosen import plan_for
 from app.planning.facts import client_facts, staffing
 from app.planning.models import Application, ApplicationClient, Occurrence, OccurrenceState, Series, SeriesState
+from app.planning.outlook import Outlook, outlook_of
 from app.planning.plans import JobPlan, Known
 from app.planning.policy import can_apply, can_see_plans
+from app.requests.queries import contacts_to_ask
 
 PER_PAGE = 100
 
@@ -129,6 +131,20 @@ def _planned(application: Application, rows: Sequence[ApplicationClient], seen_b
         Planned(row, plan_for(application, row, facts[row.client_id], application.service.name, staff, known=known))
         for row in rows if row.client_id in facts
     ]
+
+
+def outlook(application: Application, *, seen_by: Actor) -> Outlook:
+    """What the run will bring about, over all clients that are not passed over."""
+    rows = db.session.scalars(
+        sa.select(ApplicationClient).join(Client, Client.id == ApplicationClient.client_id)
+        .where(
+            ApplicationClient.application_id == application.id, ~ApplicationClient.skip,
+            *within_sight(seen_by, Client.id),
+        )
+    ).all()
+    plans = [planned.plan for planned in _planned(application, rows, seen_by)]
+    asks = [plan.client.id for plan in plans if plan.requests]
+    return outlook_of(application, plans, contacts_to_ask(asks, seen_by=seen_by) if asks else {})
 
 
 def count_planned(application: Application, *, seen_by: Actor) -> tuple[int, int]:

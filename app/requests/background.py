@@ -14,11 +14,15 @@ from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import db
 from app.core.queue import BULK, background
+from app.requests.commands.asking import ask_due_requests
 from app.requests.commands.links import send_link_again
-from app.requests.commands.reminding import contacts_due, remind_contact, send_scheduled
+from app.requests.commands.reminding import contacts_due, remind_contact
 from app.requests.commands.reviewing import forget_removed_file, recount, return_refused_file, tell_returned
 from app.requests.models import ClientRequest, RequestItem
 from app.requests.queries import get_request
+from app.requests.waits import of_requests
+
+__all__ = ["of_requests"]
 
 
 @background("clients.sign_in_mail")
@@ -45,9 +49,10 @@ def remind() -> None:
         remind_contact(contact.contact_id, contact.today, by=SYSTEM)
 
 
-@background("requests.send_scheduled", every=900, queue=BULK)
-def send_what_is_planned() -> None:
-    send_scheduled(by=SYSTEM)
+@background("requests.ask", every=60, queue=BULK)
+def ask_what_is_due() -> None:
+    """Each request at its moment; asking again finds nothing left to ask."""
+    ask_due_requests(by=SYSTEM)
 
 
 @background("requests.tell_returned", every=60)

@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.catalogue.models import ASKING_TIME
 from app.clients.models import Client
 from app.core.actors import ActorKind
 from app.core.db import Base, HasId, HasVersion, MadeOnce
@@ -45,12 +46,19 @@ MOVES = {
     RequestState.ACCEPTED: {RequestState.IN_PROGRESS},
     RequestState.CANCELLED: {RequestState.IN_PROGRESS, RequestState.DRAFT},
 }
+UNSENT = (RequestState.DRAFT, RequestState.SCHEDULED)
 WITH_CLIENT = (RequestState.SENT, RequestState.VIEWED, RequestState.IN_PROGRESS, RequestState.RETURNED)
 ANSWERABLE = (*WITH_CLIENT, RequestState.SUBMITTED)
+HOLDS_ITS_STEP = (RequestState.SCHEDULED, *ANSWERABLE)
 
 
 class ClientRequest(MadeOnce, HasVersion, Base):
-    """A checklist of things for a client to send or answer. `task_id` is the task that waits for it."""
+    """A checklist of things for a client to send or answer. `task_id` is the task that waits for it.
+
+    Scheduled, it is asked by itself at `send_time` of `send_on` in the office's zone. With `send_when_open` it is asked
+    once its task is no longer blocked, and on `send_on` at the earliest. One that is `held` waits for somebody to let
+    it go; `unreachable_at` is since when nobody at the client has an address.
+    """
 
     __tablename__ = "client_request"
 
@@ -64,6 +72,10 @@ class ClientRequest(MadeOnce, HasVersion, Base):
     state: Mapped[RequestState] = mapped_column(default=RequestState.DRAFT)
     due_on: Mapped[dt.date | None]
     send_on: Mapped[dt.date | None]
+    send_time: Mapped[dt.time] = mapped_column(default=ASKING_TIME, server_default="09:00")
+    send_when_open: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    held: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    unreachable_at: Mapped[dt.datetime | None]
     sent_at: Mapped[dt.datetime | None]
     viewed_at: Mapped[dt.datetime | None]
     submitted_at: Mapped[dt.datetime | None]
@@ -90,6 +102,10 @@ class ClientRequest(MadeOnce, HasVersion, Base):
         sa.Index("ix_client_request_task_id", "task_id"),
         sa.Index("ix_client_request_reminder", "next_reminder_on", postgresql_where=sa.text("closed_at IS NULL")),
         sa.Index("ix_client_request_open", "due_on", "id", postgresql_where=sa.text("closed_at IS NULL")),
+        sa.Index("ix_client_request_to_send", "send_on", "id",
+                 postgresql_where=sa.text("state = 'scheduled' AND NOT held")),
+        sa.CheckConstraint("state <> 'scheduled' OR send_on IS NOT NULL OR send_when_open", name="has_a_moment"),
+        sa.CheckConstraint("NOT held OR state = 'scheduled'", name="held_is_unsent"),
         sa.Index("ix_client_request_returned", "tell_returned_at",
                  postgresql_where=sa.text("tell_returned_at IS NOT NULL")),
     )
@@ -103,6 +119,10 @@ class ClientRequest(MadeOnce, HasVersion, Base):
     def is_open(self) -> bool:
         """With the client or with us, neither finished nor only planned."""
         return self.state in ANSWERABLE
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.state is RequestState.SCHEDULED
 
     @property
     def is_with_client(self) -> bool:

@@ -9,9 +9,7 @@ import sqlalchemy as sa
 from app.clients.policy import can_see, within_sight
 from app.core.actors import Actor
 from app.core.permissions import Permission
-from app.requests.models import ANSWERABLE, ClientRequest, RequestItem, RequestState
-
-UNSENT = (RequestState.DRAFT, RequestState.SCHEDULED)
+from app.requests.models import ANSWERABLE, UNSENT, ClientRequest, RequestItem
 
 
 def requests_seen_by(actor: Actor) -> sa.Select[ClientRequest]:

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from app.core.db import db
 from app.core.proofs import Finding, proof
-from app.jobs.models import Job
-from app.requests.models import ANSWERABLE, STILL_TO_COME, ClientRequest, RequestItem
+from app.jobs.models import OPEN_STATES, Job, Task
+from app.requests.models import ANSWERABLE, HOLDS_ITS_STEP, STILL_TO_COME, ClientRequest, RequestItem
 
 
 @proof("requests.waiting")
@@ -33,3 +33,18 @@ def jobs_count_what_they_wait_for() -> Iterator[Finding]:
     )
     for number, said, of, true, true_of in rows:
         yield Finding(f"job {number}", f"says that it waits for {said} of {of}; it is {true} of {true_of}.")
+
+
+@proof("requests.steps")
+def steps_wait_for_their_requests() -> Iterator[Finding]:
+    """An open step waits for the client exactly while a request that it needs is unsent or unanswered."""
+    needed = sa.exists().where(
+        ClientRequest.task_id == Task.id, ClientRequest.closed_at.is_(None), ClientRequest.state.in_(HOLDS_ITS_STEP)
+    )
+    rows = db.session.execute(
+        sa.select(Task.id, Task.name, Task.waits_for_client)
+        .where(Task.state.in_(OPEN_STATES), Task.waits_for_client != needed).limit(100)
+    )
+    for task_id, name, waits in rows:
+        said = "waits for the client and nothing is asked" if waits else "does not wait for what the client is asked"
+        yield Finding(f"task {task_id}", f"{name} {said}.")

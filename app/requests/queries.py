@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -253,20 +253,47 @@ class Reachable:
 
 def reachable_contacts(client_id: UUID, *, seen_by: Actor) -> Sequence[Reachable]:
     """The client's contacts that have an address, the primary one first."""
+    return contacts_to_ask([client_id], seen_by=seen_by).get(client_id, [])
+
+
+def who_is_asked(contacts: Sequence[Reachable]) -> list[Reachable]:
+    """Of a client's contacts in their order: whom a request goes to unless somebody chooses."""
+    primary, with_access = [r for r in contacts if r.is_primary], [r for r in contacts if r.portal_access]
+    return primary or with_access or list(contacts[:1])
+
+
+def contacts_to_ask(client_ids: Collection[UUID], *, seen_by: Actor) -> dict[UUID, list[Reachable]]:
+    """By client, for those with any: the contacts that have an address, the primary one first."""
     first = (
         sa.select(ContactAddress.value).where(
             ContactAddress.contact_id == Contact.id, ContactAddress.kind == AddressKind.EMAIL
         ).order_by(ContactAddress.position).limit(1).correlate(Contact).scalar_subquery()
     )
     rows = db.session.execute(
-        sa.select(Contact.id, Contact.name, first, Contact.language, Contact.zone, ClientContact.is_primary,
-                  ClientContact.portal_access)
+        sa.select(ClientContact.client_id, Contact.id, Contact.name, first, Contact.language, Contact.zone,
+                  ClientContact.is_primary, ClientContact.portal_access)
         .join(ClientContact, ClientContact.contact_id == Contact.id)
-        .where(ClientContact.client_id == client_id, Contact.archived_at.is_(None), first.is_not(None),
+        .where(ClientContact.client_id.in_(client_ids), Contact.archived_at.is_(None), first.is_not(None),
                *within_sight(seen_by, ClientContact.client_id))
         .order_by(ClientContact.is_primary.desc(), ClientContact.portal_access.desc(), Contact.sort_key)
     ).all()
-    return [Reachable(*row) for row in rows]
+    found: dict[UUID, list[Reachable]] = {}
+    for client_id, *contact in rows:
+        found.setdefault(client_id, []).append(Reachable(*contact))
+    return found
+
+
+def is_reachable(client_id: UUID, *, seen_by: Actor) -> bool:
+    """Whether anybody at the client has an address to write to."""
+    return bool(reachable_contacts(client_id, seen_by=seen_by))
+
+
+def reachable(client_id: sa.orm.InstrumentedAttribute[UUID]) -> sa.ColumnElement[bool]:
+    """That some contact of the client in this column has an e-mail address."""
+    return sa.exists().where(
+        ClientContact.client_id == client_id, Contact.id == ClientContact.contact_id, Contact.archived_at.is_(None),
+        ContactAddress.contact_id == Contact.id, ContactAddress.kind == AddressKind.EMAIL,
+    )
 
 
 def last_reminded_on(request: ClientRequest, *, seen_by: Actor) -> dt.date | None:

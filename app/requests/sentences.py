@@ -33,6 +33,12 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "requests.request.changed": lambda d: f"changed the request {_name(d)}",
     "requests.request.deleted": lambda d: f"deleted the draft {_name(d)}",
     "requests.request.sent": lambda d: f"sent {_name(d)} to {', '.join(d.get('to') or ['the client'])}",
+    "requests.request.unreachable": lambda d: (
+        f"could not ask for {_name(d)}: {d.get('client') or 'the client'} has no e-mail address"
+    ),
+    "requests.request.held": lambda d: f"held {_name(d)} back",
+    "requests.request.released": lambda d: f"let {_name(d)} go out at its moment",
+    "requests.request.rescheduled": lambda d: f"moved the asking of {_name(d)} to {d.get('send_on', 'another day')}",
     "requests.request.viewed": lambda d: f"looked at {_name(d)}",
     "requests.request.submitted": _submitted,
     "requests.request.accepted": lambda d: f"accepted everything of {_name(d)}",

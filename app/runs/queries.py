@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +13,24 @@ from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
 from app.runs.models import ItemState, Run, RunItem, RunState
+
+Tells = Callable[[Run], str]
+_told: dict[str, Tells] = {}
+
+
+def tells(kind: str) -> Callable[[Tells], Tells]:
+    """Register what a run of this kind has brought about, in one sentence, beside how far it is."""
+
+    def register(function: Tells) -> Tells:
+        _told[kind] = function
+        return function
+
+    return register
+
+
+def told_of(run: Run) -> str:
+    tell = _told.get(run.kind)
+    return tell(run) if tell else ""
 
 
 @dataclass(frozen=True)

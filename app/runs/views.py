@@ -11,7 +11,7 @@ from app.core.web import Answer, arg, me, respond
 from app.desk.guard import guard
 from app.runs.commands import can_run, resume_run, stop_run
 from app.runs.models import ItemState, Run, RunState
-from app.runs.queries import get_run, items_of, list_runs, progress
+from app.runs.queries import get_run, items_of, list_runs, progress, told_of
 
 blueprint = guard(Blueprint("runs", __name__))
 SHOWN = {"failed": ItemState.FAILED, "skipped": ItemState.SKIPPED, "done": ItemState.DONE, "waiting": ItemState.WAITING}
@@ -59,5 +59,6 @@ def _context(run: Run) -> dict[str, Any]:
     items = items_of(run, *states, seen_by=me(), limit=200)
     return {
         "run": run, "progress": counted, "items": items, "shown": shown, "running": run.state is RunState.RUNNING,
-        "stopped": run.state is RunState.STOPPED, "may_run": can_run(me(), run), "ItemState": ItemState,
+        "said": told_of(run), "stopped": run.state is RunState.STOPPED, "may_run": can_run(me(), run),
+        "ItemState": ItemState,
     }

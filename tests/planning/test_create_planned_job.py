@@ -62,7 +62,7 @@ def test_the_clients_state_moves_a_deadline_where_the_law_says_so(cast: Cast) ->
 
 def test_creating_a_plan_makes_the_job_with_all_its_parts(cast: Cast, session: Session) -> None:
     planned = plan(cast, roles={WorkRole.PREPARER: cast.sam.id})
-    job_id, made = create_planned_job(planned, by=cast.actor(cast.mel), send_requests=False)
+    job_id, made = create_planned_job(planned, by=cast.actor(cast.mel), hold_requests=True)
     job = session.get_one(Job, job_id)
     tasks = session.scalars(sa.select(Task).where(Task.job_id == job_id).order_by(Task.position)).all()
     assert made and job.title == planned.title and job.tasks_total == 3 and job.period_end == dt.date(2026, 10, 31)
@@ -79,15 +79,15 @@ def test_creating_a_plan_makes_the_job_with_all_its_parts(cast: Cast, session: S
 
 def test_creating_the_same_origin_again_makes_nothing(cast: Cast) -> None:
     planned = plan(cast)
-    first, made = create_planned_job(planned, by=SYSTEM, send_requests=False)
-    again, made_again = create_planned_job(planned, by=SYSTEM, send_requests=False)
+    first, made = create_planned_job(planned, by=SYSTEM, hold_requests=True)
+    again, made_again = create_planned_job(planned, by=SYSTEM, hold_requests=True)
     assert (made, made_again) == (True, False) and first == again and count(Job) == 1
 
 
 def test_readiness_at_creation_is_what_the_graph_gives(cast: Cast, session: Session) -> None:
     from app.jobs.commands.readiness import settle
 
-    job_id, _made = create_planned_job(plan(cast), by=SYSTEM, send_requests=False)
+    job_id, _made = create_planned_job(plan(cast), by=SYSTEM, hold_requests=True)
     before = session.execute(sa.select(Task.id, Task.state, Task.waited_on_by)).all()
     settle([job_id])
     session.expire_all()
@@ -113,10 +113,13 @@ def test_wes_finds_nothing_to_plan_for_rival_and_otto_may_not_at_all(cast: Cast)
         create_planned_job(planned, by=manager_behind_wall)
 
 
-def test_a_step_waits_for_the_request_that_was_sent_with_the_job(cast: Cast, session: Session) -> None:
+def test_a_step_waits_for_its_request_from_the_first_day_though_nothing_is_asked_yet(
+    cast: Cast, session: Session
+) -> None:
     job_id, _made = create_planned_job(plan(cast), by=cast.actor(cast.mel))
     first = session.scalars(sa.select(Task).where(Task.job_id == job_id, Task.step_key == "collect")).one()
     request = session.scalars(sa.select(ClientRequest).where(ClientRequest.job_id == job_id)).one()
-    assert request.state is RequestState.SENT and first.waits_for_client and first.state is TaskState.WAITING
+    assert request.state is RequestState.SCHEDULED and first.waits_for_client and first.state is TaskState.WAITING
+    assert request.send_on == dt.date(2026, 11, 2), "the period has ended on a Saturday, so on the Monday"
     job = session.get_one(Job, job_id)
-    assert (job.waiting_items, job.waiting_total) == (2, 2)
+    assert (job.waiting_items, job.waiting_total) == (0, 0)

@@ -56,7 +56,8 @@ def _fill(template: JobTemplate, ready: LibraryService, by: Actor) -> None:
         keys[step.name] = add_step(template, new_id(), _values(step, stages[step.stage], keys), by=by).key
     for request in ready.requests:
         save_request(template, new_id(), RequestValues(
-            request.name, request.message, keys[request.step], request.due, items=request.items
+            request.name, request.message, keys[request.step], request.due, items=request.items,
+            send_rule=request.asked,
         ), by=by)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from app.activity.commands import record
 from app.catalogue.commands.drafts import open_draft
 from app.catalogue.due_rule_json import to_json
 from app.catalogue.due_rules import DueRule
-from app.catalogue.models import JobTemplate, TemplateDeadline, TemplateRequest, TemplateStep
+from app.catalogue.models import ASKING_TIME, JobTemplate, TemplateDeadline, TemplateRequest, TemplateStep
 from app.catalogue.policy import can_edit_template
 from app.catalogue.soundness import ITEM_KINDS, WITH_OPTIONS
 from app.catalogue.statutory import UnknownRule, find_rule
@@ -20,6 +21,7 @@ from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.permissions import authorize
+from app.delivery.quiet import is_daytime
 
 MOST_ITEMS = 100
 
@@ -36,6 +38,8 @@ class RequestValues:
     remind_every_days: int = 4
     remind_at_most: int = 5
     items: tuple[dict[str, Any], ...] = ()
+    send_rule: DueRule | None = None
+    send_time: dt.time = ASKING_TIME
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,9 @@ def remove_deadline(template: JobTemplate, deadline_id: UUID, *, by: Actor) -> N
             raise NotFound()
         anchor = f"deadline:{deadline.code}"
         steps = session.scalars(sa.select(TemplateStep).where(TemplateStep.template_id == draft.id))
-        requests = session.scalars(sa.select(TemplateRequest).where(TemplateRequest.template_id == draft.id))
+        requests = session.scalars(sa.select(TemplateRequest).where(TemplateRequest.template_id == draft.id)).all()
         names = [part.name for part in (*steps, *requests) if (part.due_rule or {}).get("anchor") == anchor]
+        names += [part.name for part in requests if (part.send_rule or {}).get("anchor") == anchor]
         if draft.due_rule.get("anchor") == anchor:
             names.append("the job's due date")
         if names:
@@ -139,7 +144,11 @@ def _checked(draft: JobTemplate, values: RequestValues) -> dict[str, Any]:
     if len(values.items) > MOST_ITEMS:
         raise Refused(f"A request has at most {MOST_ITEMS} items.", field="items")
     columns = dict(vars(values))
-    columns["due_rule"] = to_json(values.due_rule) if values.due_rule else None
+    if not is_daytime(values.send_time):
+        raise Refused("Choose a time between 7:00 and 20:00; nothing goes out by itself at night.", field="send_time")
+    for name in ("due_rule", "send_rule"):
+        rule = getattr(values, name)
+        columns[name] = to_json(rule) if rule else None
     columns["items"] = _checked_items(values.items)
     return columns
 

@@ -111,11 +111,14 @@ def remove_step(template: JobTemplate, key: str, *, by: Actor) -> None:
     with transaction() as session:
         draft = open_draft(template)
         step = _step(draft, key)
-        counting = [s.name for s in _steps(draft) if s.due_rule and s.due_rule.get("anchor") == f"step:{key}"]
-        waiting = session.scalars(
-            sa.select(TemplateRequest.name)
-            .where(TemplateRequest.template_id == draft.id, TemplateRequest.step_key == key)
-        ).all()
+        anchor = f"step:{key}"
+        counting = [s.name for s in _steps(draft) if s.due_rule and s.due_rule.get("anchor") == anchor]
+        waiting = [
+            request.name
+            for request in session.scalars(sa.select(TemplateRequest).where(TemplateRequest.template_id == draft.id))
+            if request.step_key == key
+            or anchor in {(request.due_rule or {}).get("anchor"), (request.send_rule or {}).get("anchor")}
+        ]
         if counting or waiting:
             names = ", ".join(f"“{name}”" for name in (*counting, *waiting))
             raise Refused(f"“{step.name}” is still needed by {names}.")

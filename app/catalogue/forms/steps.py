@@ -11,7 +11,15 @@ from wtforms.validators import DataRequired, Length
 from app.catalogue.blueprints import After, rule_of
 from app.catalogue.commands import DeadlineValues, RequestValues, StepValues
 from app.catalogue.forms.rules import DueRuleField
-from app.catalogue.models import DependencyKind, JobTemplate, StepKind, TemplateRequest, TemplateStep, WorkRole
+from app.catalogue.models import (
+    ASKING_TIME,
+    DependencyKind,
+    JobTemplate,
+    StepKind,
+    TemplateRequest,
+    TemplateStep,
+    WorkRole,
+)
 from app.catalogue.soundness import ITEM_KINDS
 from app.core.fields import DurationField, EnumField, IdSelectField, NumberField, VersionField, offers
 from app.core.web import Form
@@ -149,7 +157,9 @@ class RequestForm(Form):
     name = wtforms.StringField("Request", validators=[DataRequired("Give the request a name."), Length(max=120)])
     message = wtforms.TextAreaField("Message to the client")
     step_key = wtforms.SelectField("Step that waits for it")
-    due_rule = DueRuleField("Asked for by")
+    send_rule = DueRuleField("Asked on")
+    send_time = wtforms.TimeField("At, in the office’s time", default=ASKING_TIME)
+    due_rule = DueRuleField("Wanted by")
     remind_after_days = NumberField("First reminder after, days", most=365, default=3)
     remind_every_days = NumberField("Then every, days", least=1, most=365, default=4)
     remind_at_most = NumberField("At most, times", most=50, default=5)
@@ -158,13 +168,15 @@ class RequestForm(Form):
     def prepare(self, template: JobTemplate) -> None:
         steps = [(step.key, step.name) for step in template.steps]
         self.step_key.choices = offers([("", "No step waits"), *steps])
-        self.due_rule.offer([*deadline_anchors(template), *step_anchors(template)])
+        for rule in (self.due_rule, self.send_rule):
+            rule.offer([*deadline_anchors(template), *step_anchors(template)])
 
     def show(self, template: JobTemplate, request: TemplateRequest) -> None:
-        for name in ("name", "message", "remind_after_days", "remind_every_days", "remind_at_most"):
+        for name in ("name", "message", "send_time", "remind_after_days", "remind_every_days", "remind_at_most"):
             self[name].data = getattr(request, name)
         self.id.data, self.step_key.data = str(request.id), request.step_key or ""
         self.due_rule.show(rule_of(request.due_rule))
+        self.send_rule.show(rule_of(request.send_rule))
         self.items.show(request.items)
         self.version.data = str(template.version)
 
@@ -175,7 +187,8 @@ class RequestForm(Form):
         }
         return RequestValues(
             self.name.data or "", self.message.data or "", self.step_key.data or None, self.due_rule.data,
-            items=self.items.data or (), **days,
+            items=self.items.data or (), send_rule=self.send_rule.data, send_time=self.send_time.data or ASKING_TIME,
+            **days,
         )
 
 

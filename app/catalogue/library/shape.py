@@ -33,13 +33,14 @@ class LibraryStep:
 
 @dataclass(frozen=True)
 class LibraryRequest:
-    """What is asked of the client; `step` waits for it."""
+    """What is asked of the client; `step` waits for it. `asked` is when; else when the step opens after the period."""
 
     name: str
     step: str
     message: str
     items: tuple[dict[str, Any], ...]
     due: DueRule | None = None
+    asked: DueRule | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import render_template
 
-from app.catalogue.blueprints import After, Blueprint, Dates, blueprint_of, dates_of, rule_of
+from app.catalogue.blueprints import After, Blueprint, Dates, RequestPlan, blueprint_of, dates_of, rule_of
 from app.catalogue.due_rule_words import describe
 from app.catalogue.due_rules import BadDueRule, DueRule
 from app.catalogue.forms.services import DetailsForm
@@ -175,6 +175,7 @@ def render_editor(
         "order": order_of(blueprint), "words": {step.key: words_of(step.rule, names) for step in blueprint.steps},
         "job_words": words_of(blueprint.due_rule, names), "end": sample_end(), "start": sample_start(),
         "request_words": {r.row.id: words_of(r.rule, names) for r in blueprint.requests},
+        "asking_words": {r.row.id: _asking_words(r, names) for r in blueprint.requests},
         "faults": list(faults(blueprint, {s.id for s in template.service.stages})) if draft else [],
         "stages": {stage.id: stage.name for stage in template.service.stages}, "names": names,
         "rules": _rules(template),
@@ -184,6 +185,16 @@ def render_editor(
     }
     page = "catalogue/_template.html" if is_htmx() else "catalogue/template.html"
     return render_template(page, **context), status
+
+
+def _asking_words(request: RequestPlan, names: dict[str, str]) -> str:
+    """When it is asked, in a few words."""
+    at = f"{request.row.send_time:%H:%M}"
+    if request.send_rule is not None:
+        words = words_of(request.send_rule, names)
+        return f"asked {words[0].lower()}{words[1:]}, at {at}"
+    opens = "when its step opens" if request.row.step_key else "when the job starts"
+    return f"asked {opens}, at {at} at the earliest, once the period is over"
 
 
 def _rules(template: JobTemplate) -> dict[str, StatutoryRule]:

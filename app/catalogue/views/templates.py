@@ -29,6 +29,7 @@ class RuleForm(wtforms.Form):
     """The two names under which a due rule is edited, read without saving."""
 
     due_rule = DueRuleField()
+    send_rule = DueRuleField()
     trigger = DueRuleField()
 
 
@@ -83,7 +84,8 @@ def delete(template_id: UUID) -> Answer:
 def due_rule(template_id: UUID) -> Answer:
     """What the rule under edit says, and the date it gives for a job of the previewed period."""
     template = get_template(template_id, seen_by=me())
-    bound = RuleForm(request.args)[("trigger" if arg("field") == "trigger" else "due_rule")]
+    asked_for = arg("field")
+    bound = RuleForm(request.args)[asked_for if asked_for in ("trigger", "send_rule") else "due_rule"]
     names = {step.key: step.name for step in template.steps}
     words, day, problem = "", None, next(iter(bound.process_errors), "")
     if bound.data is not None:

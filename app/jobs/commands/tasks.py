@@ -25,6 +25,7 @@ from app.jobs.commands.stages import advance_stage, fall_back
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, TaskState
 from app.jobs.policy import can_edit_job, can_review, can_work
 from app.jobs.queries.tasks import blockers_of, last_preparer, started_after
+from app.jobs.waits import why_waiting
 from app.people.models import Person, PersonState
 
 
@@ -231,7 +232,8 @@ def _explain(task: Task) -> None:
 
 def _check_open(task: Task) -> None:
     if task.state is TaskState.WAITING:
-        raise Refused(f"“{task.name}” waits for the client's answers.")
+        why = why_waiting([task.id]).get(task.id)
+        raise Refused(f"“{task.name}” waits for the client: {why or 'the answers are still to come'}.")
     if task.state is TaskState.BLOCKED:
         before = ", ".join(f"“{name}”" for name in blockers_of(task))
         why = f"comes after {before}" if before else f"opens on {task.open_after}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 from uuid import UUID
@@ -31,6 +31,7 @@ from app.jobs.models import (
 )
 from app.jobs.policy import jobs_seen_by
 from app.jobs.queries.lateness import late_words, next_words
+from app.jobs.waits import why_waiting
 from app.people.models import Person
 
 JOBS_A_PAGE = 100
@@ -98,6 +99,7 @@ class JobSheet:
     deadlines: Sequence[Deadline]
     team: Mapping[WorkRole, str]
     critical: frozenset[UUID]
+    waits: Mapping[UUID, str] = field(default_factory=dict)
 
     @property
     def why_late(self) -> str:
@@ -150,7 +152,8 @@ def get_sheet(job_id: UUID, *, seen_by: Actor) -> JobSheet:
     team = {WorkRole(row["work_role"]): row["name"] for row in around.team}
     deadlines = db.session.scalars(_DEADLINES, of).all()
     critical = frozenset(task.id for task in tasks if task.is_critical and task.is_open)
-    return JobSheet(job, tasks, edges, stages, deadlines, team, critical)
+    waits = why_waiting([task.id for task in tasks if task.state is TaskState.WAITING])
+    return JobSheet(job, tasks, edges, stages, deadlines, team, critical, waits)
 
 
 _T, _D, _S, _P, _C, _R = (

@@ -20,6 +20,7 @@ from app.core.clock import today
 from app.core.db import db
 from app.core.wording import day, distance
 from app.jobs.models import OPEN_STATES, Dependency, Job, Task, TaskState
+from app.jobs.waits import why_waiting
 from app.people.models import Person
 
 PER_PAGE, MOST_COUNTED = 40, 100
@@ -237,11 +238,12 @@ def _order(tab: Tab) -> list[Any]:
 
 
 def _with_causes(rows: Sequence[WorkRow]) -> list[WorkRow]:
-    """Blocked rows with the names of what they come after, and of who has it."""
+    """Blocked rows with the names of what they come after and of who has it, waiting ones with what is asked."""
     blocked = [row.id for row in rows if row.state is TaskState.BLOCKED]
+    asked = why_waiting([row.id for row in rows if row.state is TaskState.WAITING])
+    causes: dict[UUID, list[str]] = {task_id: [why] for task_id, why in asked.items()}
     if not blocked:
-        return list(rows)
-    causes: dict[UUID, list[str]] = {}
+        return [replace(row, waits_for=asked.get(row.id, "")) for row in rows]
     for task_id, name, person in db.session.execute(
         sa.select(Dependency.task_id, Task.name, Person.name).join(Task, Task.id == Dependency.on_id)
         .outerjoin(Person, Person.id == Task.assignee_id)

@@ -14,6 +14,7 @@ from app.jobs.models import Task
 from app.jobs.queries.jobs import get_sheet
 from app.jobs.queries.tasks import list_after, list_before, list_checklist
 from app.jobs.queries.work import row_of
+from app.jobs.waits import why_waiting
 
 
 def came_from(fallback: str) -> str:
@@ -61,5 +62,5 @@ def panel_of(task: Task, actor: Actor) -> str:
     """The side panel of a step: instructions, checklist, what stands before and after it."""
     return render_template(
         "jobs/_task_panel.html", task=task, items=list_checklist(task), before=list_before(task, seen_by=actor),
-        after=list_after(task, seen_by=actor),
+        after=list_after(task, seen_by=actor), why_waits=why_waiting([task.id]).get(task.id, ""),
     )

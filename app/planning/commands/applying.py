@@ -28,8 +28,10 @@ from app.planning.models import Application, ApplicationClient, Occurrence, Occu
 from app.planning.periods import PeriodPattern
 from app.planning.plans import JobPlan, Known
 from app.planning.policy import can_apply
+from app.requests.queries import is_reachable
 
 SHELF, KEPT_FOR = 100, dt.timedelta(minutes=1)
+ASKED, HELD, UNREACHABLE = "asked", "held", "unreachable"
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,22 @@ def apply_to_client(
     ready = _ready(application, client_id, ahead, by)
     if application.repeat and ready.pattern is not None:
         plan, series = _with_series(application, ready, by)
-        job_id, made = create_planned_job(plan, by=by, send_requests=application.send_requests)
+        job_id, made = create_planned_job(plan, by=by, hold_requests=not application.send_requests)
         _mark(series, plan, job_id)
     else:
         plan = ready.plan
-        job_id, made = create_within(plan, by=by, send_requests=application.send_requests)
-    return {"job_id": str(job_id), "href": f"/jobs/{job_id}", "made": made, "title": plan.title}
+        job_id, made = create_within(plan, by=by, hold_requests=not application.send_requests)
+    said = {"job_id": str(job_id), "href": f"/jobs/{job_id}", "made": made, "title": plan.title}
+    return said | (_asking(application, plan, by) if made and plan.requests else {})
+
+
+def _asking(application: Application, plan: JobPlan, by: Actor) -> dict[str, Any]:
+    """What becomes of the client requests of a job just made."""
+    if not application.send_requests:
+        return {"asking": HELD}
+    if is_reachable(plan.client.id, seen_by=by):
+        return {"asking": ASKED}
+    return {"asking": UNREACHABLE, "note": "nobody there has an e-mail address, so nothing is asked yet"}
 
 
 def shelved(application_id: UUID, client_id: UUID) -> Application | None:

@@ -28,15 +28,18 @@ from app.planning.policy import can_apply
 from app.requests.commands.writing import create_request_from_template
 
 
-def create_planned_job(plan: JobPlan, *, by: Actor, send_requests: bool = True) -> tuple[UUID, bool]:
-    """The job's id, and whether this call made it. The same origin again makes nothing."""
+def create_planned_job(plan: JobPlan, *, by: Actor, hold_requests: bool = False) -> tuple[UUID, bool]:
+    """The job's id, and whether this call made it. The same origin again makes nothing.
+
+    Its requests are asked by themselves at their moments, or held until somebody lets them go.
+    """
     authorize(by, can_apply)
     with transaction() as session:
         known = session.scalar(sa.select(Job.id).where(Job.origin == plan.origin))
-        return (known, False) if known is not None else create_within(plan, by=by, send_requests=send_requests)
+        return (known, False) if known is not None else create_within(plan, by=by, hold_requests=hold_requests)
 
 
-def create_within(plan: JobPlan, *, by: Actor, send_requests: bool = True) -> tuple[UUID, bool]:
+def create_within(plan: JobPlan, *, by: Actor, hold_requests: bool = False) -> tuple[UUID, bool]:
     """The same inside the caller's transaction, without asking first whether the job is there."""
     authorize(by, can_apply)
     if not can_see(by, plan.client.id, plan.client.engagement_id):
@@ -52,9 +55,10 @@ def create_within(plan: JobPlan, *, by: Actor, send_requests: bool = True) -> tu
         "jobs.job.created", job, by=by, topics=(f"stage:{job.stage_id}", *people), title=plan.title, number=job.number,
         service=plan.service_name, tasks=len(plan.tasks),
     )
-    for request, due_on in plan.requests:
+    for request in plan.requests:
         create_request_from_template(
-            job, request.row, task_id=tasks.get(request.row.step_key or ""), due_on=due_on, send=send_requests, by=by
+            job, request.row, task_id=tasks.get(request.row.step_key or ""), due_on=request.due_on,
+            asked_on=request.asked_on, held=hold_requests, by=by,
         )
     return job.id, True
 
@@ -109,16 +113,18 @@ def _insert_parts(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str,
 
 
 def _tasks(plan: JobPlan, ids: dict[str, str], at: str) -> list[dict[str, Any]]:
-    """A step that comes hard after another one is blocked, every other one ready."""
-    blocked = plan.blueprint.waited_for
+    """A step that comes hard after another one is blocked, one that needs the client's answers waits for them."""
+    blocked, asking = plan.blueprint.waited_for, {request.row.step_key for request in plan.blueprint.requests}
     after = Counter(d.on_key for d in plan.blueprint.dependencies if d.kind is DependencyKind.HARD)
     rows = []
     for task in plan.tasks:
-        step, ready = task.step, task.step.key not in blocked
+        step, waits = task.step, task.step.key in asking
+        ready = step.key not in blocked and not waits
+        state = TaskState.BLOCKED if step.key in blocked else TaskState.WAITING if waits else TaskState.READY
         rows.append({
             "id": ids[step.key], "stage_id": step.stage_id, "step_key": step.key, "position": step.position,
             "name": step.name, "instructions": step.instructions, "kind": step.kind, "work_role": step.work_role,
-            "assignee_id": task.assignee_id, "state": TaskState.READY if ready else TaskState.BLOCKED,
+            "assignee_id": task.assignee_id, "state": state, "waits_for_client": waits,
             "required": step.required, "estimate": step.estimate, "due_on": task.due_on,
             "waited_on_by": after[step.key], "ready_at": at if ready else None,
         })

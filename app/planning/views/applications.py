@@ -35,6 +35,7 @@ from app.planning.queries import (
     get_application,
     list_choosable,
     list_tags,
+    outlook,
     preview,
     preview_one,
 )
@@ -120,6 +121,7 @@ def _preview(
     html = render_template(
         page_of, application=application, rows=rows, total=total, skipped=skipped, page=page, per_page=PREVIEWED,
         opened=opened, form=form, names={person.id: person.name for person in list_people(seen_by=me(), everyone=True)},
+        outlook=outlook(application, seen_by=me()) if application.started_at is None else None,
         same=same_jobs(application, seen_by=me()) if application.started_at is None else {},
     )
     return html, status

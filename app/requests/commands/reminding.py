@@ -17,14 +17,14 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
-from app.core.errors import FirmamentError, Refused
+from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.delivery.commands import send_mail
 from app.firm.models import Office
 from app.jobs.models import Job, JobStatus
-from app.requests.commands.sending import make_link, recipients_reachable, send_request
-from app.requests.models import WITH_CLIENT, ClientRequest, Reminder, RequestRecipient, RequestState
+from app.requests.commands.sending import make_link, recipients_reachable
+from app.requests.models import WITH_CLIENT, ClientRequest, Reminder, RequestRecipient
 from app.requests.policy import can_edit_request, is_system
 from app.requests.queries import Reachable, reachable_contacts
 
@@ -157,24 +157,3 @@ def _count(request: ClientRequest, contact_id: UUID, delivery_id: UUID, today: d
         request.next_reminder_on = today + dt.timedelta(days=max(request.remind_every_days, 1)) if left else None
         record("requests.request.reminded", request, by=by, name=request.name, number=request.reminders_sent)
     db.session.flush()
-
-
-def send_scheduled(*, by: Actor) -> int:
-    """Send what was planned for today or before; returns how many went out."""
-    authorize(by, is_system)
-    ids = db.session.scalars(sa.select(ClientRequest.id).where(
-        ClientRequest.state == RequestState.SCHEDULED, ClientRequest.send_on <= clock.today()
-    )).all()
-    sent = 0
-    for request_id in ids:
-        try:
-            with transaction() as session:
-                request = session.scalar(
-                    sa.select(ClientRequest).where(ClientRequest.id == request_id).with_for_update(skip_locked=True)
-                )
-                if request is not None and request.state is RequestState.SCHEDULED:
-                    send_request(request, by=by)
-                    sent += 1
-        except FirmamentError:
-            continue
-    return sent

@@ -22,15 +22,17 @@ from app.delivery.models import Delivery
 from app.jobs.commands.tasks import set_client_items, set_client_wait
 from app.requests.models import (
     ANSWERABLE,
+    HOLDS_ITS_STEP,
     STILL_TO_COME,
+    UNSENT,
     ClientRequest,
     RequestItem,
     RequestLink,
     RequestRecipient,
     RequestState,
 )
-from app.requests.policy import UNSENT, can_edit_request
-from app.requests.queries import Reachable, reachable_contacts
+from app.requests.policy import can_edit_request
+from app.requests.queries import Reachable, reachable_contacts, who_is_asked
 
 
 class NobodyReachable(Refused):
@@ -53,6 +55,7 @@ def send_request(request: ClientRequest, *, by: Actor, contact_ids: Sequence[UUI
         if locked not in UNSENT:
             raise Refused("This request has been sent already.")
         session.add(request)
+        request.held, request.unreachable_at = False, None
         request.move_to(RequestState.SENT)
         request.sent_at, request.sent_by, request.send_on = now(), by.person_id, None
         request.next_reminder_on = first_reminder(request)
@@ -69,10 +72,8 @@ def send_request(request: ClientRequest, *, by: Actor, contact_ids: Sequence[UUI
 def choose_recipients(request: ClientRequest, contact_ids: Sequence[UUID], *, by: Actor) -> Sequence[Reachable]:
     """Raises Refused when nobody can be written to."""
     reachable = list(reachable_contacts(request.client_id, seen_by=by))
-    if contact_ids:
-        chosen = [r for r in reachable if r.contact_id in set(contact_ids)]
-    else:
-        chosen = [r for r in reachable if r.is_primary] or [r for r in reachable if r.portal_access] or reachable[:1]
+    named = [r for r in reachable if r.contact_id in set(contact_ids)]
+    chosen = named if contact_ids else who_is_asked(reachable)
     if not chosen:
         raise NobodyReachable(
             "Nobody at this client has an e-mail address. Add a contact with one first.", field="contacts"
@@ -162,6 +163,7 @@ def delete_draft(request: ClientRequest, *, by: Actor) -> None:
     with transaction() as session:
         record("requests.request.deleted", request, by=by, name=request.name)
         session.delete(request)
+        settle_waiting(request, by=by)
 
 
 def recipients_reachable(request: ClientRequest, *, by: Actor) -> Sequence[Reachable]:
@@ -184,7 +186,7 @@ def close(request: ClientRequest) -> None:
 
 _TASK_WAITS = sa.select(sa.exists().where(
     ClientRequest.task_id == sa.bindparam("task"), ClientRequest.closed_at.is_(None),
-    ClientRequest.state.in_(ANSWERABLE),
+    ClientRequest.state.in_(HOLDS_ITS_STEP),
 ))
 _STILL_TO_COME = (
     sa.select(sa.func.count().filter(RequestItem.state.in_(STILL_TO_COME)), sa.func.count())
@@ -194,12 +196,12 @@ _STILL_TO_COME = (
 )
 
 
-def settle_waiting(request: ClientRequest, *, by: Actor) -> None:
-    """Tell the job what it waits for: its task, and how many things are still to come."""
+def settle_waiting(request: ClientRequest, *, by: Actor, before: UUID | None = None) -> None:
+    """Tell the job what it waits for: its task (and `before`, the one that waited for it) and how much is to come."""
     db.session.flush()
-    if request.task_id is not None:
-        waits = db.session.scalar(_TASK_WAITS, {"task": request.task_id})
-        set_client_wait(request.task_id, waiting=bool(waits), by=by)
+    for task_id in sorted({each for each in (request.task_id, before) if each}):
+        waits = db.session.scalar(_TASK_WAITS, {"task": task_id})
+        set_client_wait(task_id, waiting=bool(waits), by=by)
     if request.job_id is not None:
         count_items(request.job_id)
 

@@ -6,7 +6,6 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.catalogue.models import TemplateRequest
+from app.catalogue.models import ASKING_TIME, TemplateRequest
 from app.core.actors import Actor
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
@@ -22,9 +21,12 @@ from app.core.ids import new_id
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.jobs.models import Job, Task
-from app.requests.commands.sending import NobodyReachable, send_request
-from app.requests.models import ClientRequest, ItemKind, ItemState, RequestItem, RequestState
-from app.requests.policy import UNSENT, can_ask, can_edit_request
+from app.requests.commands.asking import tell_unreachable
+from app.requests.commands.sending import settle_waiting
+from app.requests.models import UNSENT, ClientRequest, ItemKind, ItemState, RequestItem, RequestState
+from app.requests.moments import check_asking_time
+from app.requests.policy import can_ask, can_edit_request
+from app.requests.queries import is_reachable
 
 MOST_ITEMS = 100
 NEEDS_OPTIONS = (ItemKind.CHOICE, ItemKind.CHOICES)
@@ -54,7 +56,10 @@ class ReminderPolicy:
 
 @dataclass(frozen=True)
 class NewRequest:
-    """What a request asks and for what; `id` is the form's, so that pressing twice makes one."""
+    """What a request asks and for what; `id` is the form's, so that pressing twice makes one.
+
+    With a day or `send_when_open` it is asked by itself; without either it is a draft.
+    """
 
     id: UUID
     client_id: UUID
@@ -63,11 +68,18 @@ class NewRequest:
     message: str = ""
     due_on: dt.date | None = None
     send_on: dt.date | None = None
+    send_time: dt.time = ASKING_TIME
+    send_when_open: bool = False
+    held: bool = False
     engagement_id: UUID | None = None
     job_id: UUID | None = None
     task_id: UUID | None = None
     template_request_id: UUID | None = None
     reminders: ReminderPolicy = ReminderPolicy()
+
+    @property
+    def state(self) -> RequestState:
+        return RequestState.SCHEDULED if self.send_on or self.send_when_open else RequestState.DRAFT
 
 
 def specs_of(items: Sequence[dict[str, Any]]) -> tuple[ItemSpec, ...]:
@@ -83,7 +95,7 @@ def specs_of(items: Sequence[dict[str, Any]]) -> tuple[ItemSpec, ...]:
 
 
 def create_request(values: NewRequest, *, by: Actor) -> ClientRequest:
-    """A draft; with `send_on` one that goes out by itself in the morning of that day."""
+    """A draft, or one that is asked by itself on its day or when its step opens; the step waits for it from now on."""
     authorize(by, can_ask, values.client_id, values.engagement_id)
     with transaction():
         said = digest_of(values)
@@ -93,6 +105,7 @@ def create_request(values: NewRequest, *, by: Actor) -> ClientRequest:
         _check(values)
         request = _add(values, by)
         request.made_from = said
+        settle_waiting(request, by=by)
         return request
 
 
@@ -100,8 +113,9 @@ def _add(values: NewRequest, by: Actor) -> ClientRequest:
     request = ClientRequest(
         id=values.id, client_id=values.client_id, engagement_id=values.engagement_id, job_id=values.job_id,
         task_id=values.task_id, template_request_id=values.template_request_id, name=values.name,
-        message=values.message, due_on=values.due_on, send_on=values.send_on,
-        state=RequestState.SCHEDULED if values.send_on else RequestState.DRAFT, sent_at=None, viewed_at=None,
+        message=values.message, due_on=values.due_on, send_on=values.send_on, send_time=values.send_time,
+        send_when_open=values.send_when_open, held=values.held, unreachable_at=None,
+        state=values.state, sent_at=None, viewed_at=None,
         submitted_at=None, closed_at=None, sent_by=None, next_reminder_on=None, tell_returned_at=None,
         remind_after_days=values.reminders.after_days, remind_every_days=values.reminders.every_days,
         remind_at_most=values.reminders.at_most, items=_items(values),
@@ -112,9 +126,13 @@ def _add(values: NewRequest, by: Actor) -> ClientRequest:
 
 
 def create_request_from_template(
-    job: Job, blueprint: TemplateRequest, *, task_id: UUID | None, due_on: dt.date | None, send: bool, by: Actor
+    job: Job, blueprint: TemplateRequest, *, task_id: UUID | None, due_on: dt.date | None, asked_on: dt.date | None,
+    held: bool = False, by: Actor,
 ) -> ClientRequest:
-    """The request that a template asks for, once a job; stays a draft while nobody at the client can be written to."""
+    """The request that a template asks for, once a job: unsent, and asked by itself at its moment.
+
+    One without an own rule is asked when its step opens; `asked_on` is then the first day on which it may be.
+    """
     authorize(by, can_ask, job.client_id, job.engagement_id)
     with transaction() as session:
         existing = session.scalar(sa.select(ClientRequest).where(
@@ -128,10 +146,11 @@ def create_request_from_template(
             items=specs_of(blueprint.items), reminders=ReminderPolicy(
                 blueprint.remind_after_days, blueprint.remind_every_days, blueprint.remind_at_most
             ),
+            send_on=asked_on, send_time=blueprint.send_time, held=held,
+            send_when_open=asked_on is None or blueprint.send_rule is None,
         ), by)
-        if send:
-            with suppress(NobodyReachable):
-                send_request(request, by=by)
+        if not held and not is_reachable(job.client_id, seen_by=by):
+            tell_unreachable(request, by=by)
     return request
 
 
@@ -145,16 +164,20 @@ def update_request(request: ClientRequest, values: NewRequest, *, version: int |
         check_version(request, version)
         _check(values)
         request.name, request.message, request.due_on = values.name, values.message, values.due_on
-        request.send_on, request.task_id = values.send_on, values.task_id
+        before, request.task_id = request.task_id, values.task_id
+        request.send_on, request.send_time = values.send_on, values.send_time
+        request.send_when_open = values.send_when_open
         request.remind_after_days = values.reminders.after_days
         request.remind_every_days = values.reminders.every_days
         request.remind_at_most = values.reminders.at_most
-        if request.state is not (wanted := RequestState.SCHEDULED if values.send_on else RequestState.DRAFT):
-            request.move_to(wanted)
+        if request.state is not values.state:
+            request.held = False
+            request.move_to(values.state)
         request.items.clear()
         session.flush()
         request.items.extend(_items(values))
         record("requests.request.changed", request, by=by, name=request.name, items=len(values.items))
+        settle_waiting(request, by=by, before=before)
 
 
 def _check(values: NewRequest) -> None:
@@ -162,6 +185,9 @@ def _check(values: NewRequest) -> None:
         raise Refused("Give the request a name that the client will understand.", field="name")
     if not values.items:
         raise Refused("Ask for at least one thing.", field="items")
+    check_asking_time(values.send_time)
+    if values.send_when_open and values.task_id is None:
+        raise Refused("Choose the step whose opening it is asked at.", field="task_id")
     if len(values.items) > MOST_ITEMS:
         raise Refused(f"A request has at most {MOST_ITEMS} items.", field="items")
     for item in values.items:

@@ -9,16 +9,19 @@ from uuid import UUID
 from flask import Blueprint, Response, render_template, request, url_for
 
 from app.clients.queries import get_client
+from app.core.clock import today
 from app.core.ids import parse_id
-from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
+from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to, submit, unprocessable
 from app.desk.guard import guard
 from app.documents.queries import names_of_adders
 from app.firm.exports import hand_out
 from app.jobs.queries.jobs import get_job
 from app.requests.answers import chosen, in_words, typed_again
+from app.requests.commands.asking import change_asking, hold_request, release_request
 from app.requests.commands.reminding import remind_request, set_reminders
 from app.requests.commands.reviewing import accept_all, tell_returned
 from app.requests.commands.sending import cancel_request, delete_draft, reopen_request, send_request
+from app.requests.forms import AskingForm
 from app.requests.models import ClientRequest, RequestItem
 from app.requests.policy import can_edit_request
 from app.requests.queries import (
@@ -93,9 +96,18 @@ def page_of(request_id: UUID, **more: Any) -> dict[str, Any]:
         "job": get_job(asked.job_id, seen_by=me()) if asked.job_id else None,
         "reminded_on": last_reminded_on(asked, seen_by=me()), "adders": names_of_adders(files, seen_by=me()),
         "reachable": reachable_contacts(asked.client_id, seen_by=me()) if asked.sent_at is None else (),
-        "may_edit": can_edit_request(me(), asked), "missing": _missing(asked.items),
+        "asking": _asking_form(asked), "may_edit": can_edit_request(me(), asked), "missing": _missing(asked.items),
         "to_review": [item for item in asked.items if item.is_to_review],
     } | more
+
+
+def _asking_form(asked: ClientRequest) -> AskingForm | None:
+    """The day and time of a request that will be asked by itself."""
+    if not asked.is_scheduled:
+        return None
+    form = AskingForm(formdata=None, send_on=asked.send_on or today(), send_time=asked.send_time)
+    form.version.data = str(asked.version)
+    return form
 
 
 def _missing(items: list[RequestItem]) -> list[RequestItem]:
@@ -112,6 +124,33 @@ def create_sending(request_id: UUID) -> Answer:
     chosen_ids = [found for text in request.form.getlist("contact") if (found := parse_id(text))]
     send_request(asked, contact_ids=chosen_ids, by=me())
     return _done(asked, f"Sent to {asked.client.name}")
+
+
+@blueprint.post("/<uuid:request_id>/hold")
+def create_hold(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    hold_request(asked, by=me())
+    return _done(asked, "Held: it is not asked until you let it go")
+
+
+@blueprint.post("/<uuid:request_id>/release")
+def create_release(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    release_request(asked, by=me())
+    return _done(asked, "It is asked at its moment")
+
+
+@blueprint.post("/<uuid:request_id>/asking")
+def update_asking(request_id: UUID) -> Answer:
+    asked = get_request(request_id, seen_by=me())
+    form = AskingForm()
+    changed = submit(form, lambda: change_asking(
+        asked, send_on=form.send_on.data or today(), send_time=form.send_time.data or asked.send_time, by=me(),
+        version=form.version.number,
+    ))
+    if not changed:
+        return unprocessable("requests/show.html", **page_of(request_id, asking=form))
+    return _done(asked, "It is asked on that day")
 
 
 @blueprint.post("/<uuid:request_id>/reminder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
@@ -13,9 +14,9 @@ from app.desk.guard import guard
 from app.jobs.models import OPEN_STATES, Job
 from app.jobs.queries.jobs import get_job, list_tasks
 from app.requests.commands.sending import send_request
-from app.requests.commands.writing import NewRequest, create_request, update_request
+from app.requests.commands.writing import create_request, update_request
 from app.requests.forms import RequestForm
-from app.requests.models import ClientRequest
+from app.requests.models import ClientRequest, RequestState
 from app.requests.queries import get_request
 
 blueprint = guard(Blueprint("request_forms", __name__, url_prefix="/requests"))
@@ -56,9 +57,8 @@ def create() -> Answer:
     form = _form(job)
     made: list[ClientRequest] = []
     if submit(form, lambda: made.append(_create(form, job))):
-        sent = made[0].sent_at is not None
-        return redirect_to(url_for("requests.show", request_id=made[0].id),
-                           "Sent" if sent else "Kept as a draft" if not made[0].send_on else "It will go out by itself")
+        said = "Sent" if made[0].sent_at else "It will go out by itself" if made[0].is_scheduled else "Kept as a draft"
+        return redirect_to(url_for("requests.show", request_id=made[0].id), said)
     return unprocessable("requests/new.html", form=form, job=job)
 
 
@@ -66,9 +66,9 @@ def _create(form: RequestForm, job: Job | None) -> ClientRequest:
     client = get_client(form.client.data, seen_by=me())
     values = form.values(engagement_id=job.engagement_id if job else None, job_id=job.id if job else None)
     if job and job.client_id != client.id:
-        values = NewRequest(**{**vars(values), "job_id": None, "task_id": None, "engagement_id": None})
+        values = replace(values, job_id=None, task_id=None, engagement_id=None, send_when_open=False)
     made = create_request(values, by=me())
-    if "send" in request.form and made.sent_at is None and made.send_on is None:
+    if "send" in request.form and made.state is RequestState.DRAFT:
         send_request(made, by=me())
     return made
 
