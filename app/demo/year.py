@@ -38,6 +38,7 @@ from app.jobs.models import DOABLE_STATES, UNMET, Deadline, Job, JobStatus, Task
 from app.people.models import Person
 from app.planning.commands.forecasting import top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences
+from app.requests.commands.asking import ask_due_requests
 from app.timekeeping.commands.entries import EntryFacts, record_entry
 from app.timekeeping.commands.expenses import ExpenseFacts, ExpenseTax, record_expense
 from app.timekeeping.models import BillTax, ItemState, TimeEntry
@@ -85,6 +86,7 @@ class Year:
 
     def _live(self, day: dt.date, *, is_last: bool) -> None:
         with clock.travel_to(self.at(day, 9, 30)):
+            ask_due_requests(by=SYSTEM)
             self.asking.receive(day)
         work = self._tasks_by_person(day)
         for person in self.house.people.values():

@@ -16,7 +16,7 @@ from app.runs.queries import tells
 def who_is_asked(run: Run) -> str:
     """“23 clients are asked, 2 are not: nobody there has an e-mail address.”"""
     asking = RunItem.result["asking"].astext
-    counts = dict(db.session.execute(
+    counts: dict[str | None, int] = dict(db.session.execute(
         sa.select(asking, sa.func.count()).where(RunItem.run_id == run.id, RunItem.state == ItemState.DONE)
         .group_by(asking)
     ).all())

@@ -53,7 +53,7 @@ def desk(travelled: Travelled, real_database: Settings) -> Iterator[tuple[Any, s
             if n < 3:
                 make_contact(f"Owner of {client.name}", client, is_primary=True)
         db.session.commit()
-        link, at = link_for("staff"), f"{settings.public_url}/services/{service.id}/apply?q=Bakery"
+        link, at = link_for("manager"), f"{settings.public_url}/services/{service.id}/apply?q=Bakery"
         db.session.commit()
     with serving(app, settings.port):
         yield app, link, at

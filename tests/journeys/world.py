@@ -24,6 +24,7 @@ from app.ledger.ageing import month_of
 from app.marks.models import Comment
 from app.planning.commands.occurrences import create_occurrences, due_occurrences
 from app.planning.models import Occurrence
+from app.requests.commands.sending import send_request
 from app.requests.models import ClientRequest, RequestItem
 from app.runs.commands import start_run
 from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
@@ -73,6 +74,7 @@ def make_world(cast: Cast, *, client: Any = None, engagement: Any = None, contac
     assert job is not None
     task = db.session.scalars(sa.select(Task).where(Task.job_id == job.id).order_by(Task.position)).first()
     request = db.session.scalars(sa.select(ClientRequest).where(ClientRequest.job_id == job.id)).one()
+    send_request(request, by=mel)
     item = db.session.scalars(
         sa.select(RequestItem).where(RequestItem.request_id == request.id).order_by(RequestItem.position)
     ).first()

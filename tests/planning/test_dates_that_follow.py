@@ -30,14 +30,12 @@ from tests.planning.make_planning import make_service
 @pytest.fixture
 def steps(session: Session, cast: Cast) -> dict[str, Task]:
     """A job whose "Post" is due five working days after "Collect" is done."""
-    service, template = make_service()
+    service, template = make_service(request=False)
     facts = client_facts([cast.acme.id], service.id, seen_by=SYSTEM)[cast.acme.id]
     wish = Wish(PeriodPattern(PeriodKind.MONTH), clock.today() - dt.timedelta(days=60))
     planned = plan_job(facts, get_blueprint(template.id), service.name, wish, staffing(), origin="test:1")
-    job_id, _ = create_planned_job(planned, by=SYSTEM, hold_requests=True)
-    tasks = {task.name: task for task in session.scalars(sa.select(Task).where(Task.job_id == job_id))}
-    tasks["Collect"].waits_for_client = False
-    return tasks
+    job_id, _ = create_planned_job(planned, by=SYSTEM)
+    return {task.name: task for task in session.scalars(sa.select(Task).where(Task.job_id == job_id))}
 
 
 def planned_again(task: Task) -> dt.date | None:
