@@ -10,7 +10,6 @@ from flask_babel import gettext as _
 from app.clients.commands.contact_access import end_sessions, list_sessions
 from app.core.web import Answer, me, redirect_to
 from portal.door import signed_in_only
-from portal.readings import names_of_clients
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -18,8 +17,7 @@ blueprint = Blueprint("account", __name__, url_prefix="/account")
 @blueprint.get("/")
 @signed_in_only
 def show() -> Answer:
-    return render_template("portal/account/show.html", sessions=list_sessions(seen_by=me()), current=g.visit.session_id,
-                           names=names_of_clients(seen_by=me()), chosen=session.get("client", ""))
+    return render_template("portal/account/show.html", sessions=list_sessions(seen_by=me()), current=g.visit.session_id)
 
 
 @blueprint.post("/devices/<uuid:session_id>/end")

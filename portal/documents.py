@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template
 
+from app.core.ids import new_id
 from app.core.web import Answer, arg, me, page_number
 from app.documents.commands.serving import open_document
 from app.documents.queries import DocumentFilters, get_document, list_documents
 from portal.door import chosen_clients, signed_in_only
-from portal.readings import names_of_clients
 
 blueprint = Blueprint("documents", __name__, url_prefix="/documents")
 
@@ -18,12 +19,15 @@ blueprint = Blueprint("documents", __name__, url_prefix="/documents")
 @blueprint.get("/")
 @signed_in_only
 def index() -> Answer:
-    clients = chosen_clients()
+    return list_page(chosen_clients())
+
+
+def list_page(clients: Collection[UUID], problem: str = "") -> str:
+    """The documents of these clients; `problem` is why a file could not be taken."""
     filters = DocumentFilters(client_id=next(iter(clients)) if len(clients) == 1 else None, words=arg("q"))
     documents, has_next = list_documents(filters, seen_by=me(), page=page_number())
-    names = names_of_clients(seen_by=me()) if len(me().client_ids) > 1 else {}
     return render_template("portal/documents/index.html", documents=documents, has_next=has_next, page=page_number(),
-                           names=names, words=arg("q"), can_add=len(clients) == 1)
+                           words=arg("q"), problem=problem, file_id=new_id())
 
 
 @blueprint.get("/<uuid:document_id>/file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,8 @@ from app.clients.commands.contact_access import SEEN_EVERY, PortalVisit, find_vi
 from app.core import clock
 from app.core.actors import SYSTEM, Actor, ActorKind
 from app.core.db import Visitor, db, enter_portal_door, set_visitor
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Refused
+from app.core.ids import parse_id
 from app.core.web import Answer, error_page, is_htmx
 from app.firm.queries import get_firm_facts
 
@@ -103,18 +104,38 @@ def chosen_clients() -> frozenset[UUID]:
     return frozenset({chosen}) if chosen else ids
 
 
+def named_client() -> UUID:
+    """The client that the form or body names: what is written is written there, whatever the session shows.
+
+    Raises Refused where a contact of several clients names none, NotFound where they name one that is not theirs.
+    """
+    body = request.get_json(silent=True) if request.is_json else request.form
+    given = body.get("client") if isinstance(body, Mapping) else None
+    ids: frozenset[UUID] = g.actor.client_ids
+    if given in (None, ""):
+        if len(ids) == 1:
+            return next(iter(ids))
+        raise Refused(_("Choose which client this is for."), field="client")
+    client_id = parse_id(given if isinstance(given, str) else None)
+    if client_id not in ids:
+        raise NotFound()
+    return client_id
+
+
 def around() -> dict[str, Any]:
     """What every page of the portal shows."""
     visit: PortalVisit | None = g.get("visit")
     actor: Actor | None = g.get("actor")
     locale = Locale.parse(g.get("language") or "en_GB")
     shown = {"firm": g.get("firm"), "lang": locale.language, "text_direction": locale.text_direction, "portal_nav": []}
-    if actor is None:
-        return shown | {"contact": None}
+    if actor is None or visit is None:
+        return shown | {"contact": None, "clients": {}, "shown_client": None}
     nav = [
         {"key": "home", "label": _("Start"), "url": url_for("portal.home.show")},
         {"key": "documents", "label": _("Documents"), "url": url_for("portal.documents.index")},
         {"key": "jobs", "label": _("Our work"), "url": url_for("portal.jobs.index")},
         {"key": "invoices", "label": _("Invoices"), "url": url_for("portal.invoices.index")},
     ] if actor.signed_in else []
-    return shown | {"contact": visit, "portal_nav": nav, "me": actor}
+    chosen = chosen_clients()
+    return shown | {"contact": visit, "portal_nav": nav, "me": actor, "clients": visit.clients,
+                    "shown_client": next(iter(chosen)) if len(chosen) == 1 else None}

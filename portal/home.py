@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, session, url_for
 
 from app.core import clock
+from app.core.ids import parse_id
 from app.core.web import Answer, me, redirect_to
 from portal.door import chosen_clients
-from portal.readings import list_asked_and_work, list_owed, names_of_clients
+from portal.readings import list_asked_and_work, list_owed
 
 blueprint = Blueprint("home", __name__)
+LISTS = {"documents": "portal.documents.index", "jobs": "portal.jobs.index", "invoices": "portal.invoices.index"}
 
 
 @blueprint.get("/")
@@ -18,16 +20,16 @@ def show() -> Answer:
     if actor.request_id is not None:
         return redirect(url_for("portal.requests.show", request_id=actor.request_id), 303)
     clients = chosen_clients()
-    names = names_of_clients(seen_by=actor) if len(actor.client_ids) > 1 else {}
     asked, work = list_asked_and_work(clients, seen_by=actor)
     return render_template(
         "portal/home.html", asked=asked, work=work,
-        owed=list_owed(clients, seen_by=actor), names=names, chosen=clients, hour=clock.local(clock.now()).hour,
+        owed=list_owed(clients, seen_by=actor), hour=clock.local(clock.now()).hour,
     )
 
 
 @blueprint.post("/client")
 def update_client() -> Answer:
-    """Look at one client only, or at all of them again."""
-    session["client"] = request.form.get("client", "")
-    return redirect_to(url_for("portal.home.show"))
+    """Look at one client only, or at all of them again. It narrows what is shown and never says where a thing goes."""
+    client_id = parse_id(request.form.get("client"))
+    session["client"] = str(client_id) if client_id in me().client_ids else ""
+    return redirect_to(url_for(LISTS.get(request.form.get("list", ""), "portal.home.show")))

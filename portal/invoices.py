@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Blueprint, redirect, render_template
+from flask import Blueprint, g, redirect, render_template
 
 from app.activity.commands import record
 from app.billing.models import Invoice
@@ -16,7 +16,7 @@ from app.core.storage import storage
 from app.core.web import Answer, me, page_number
 from app.firm.models import Entity
 from portal.door import chosen_clients, signed_in_only
-from portal.readings import Bill, get_bill, lines_of, list_bills, list_owed, names_of_clients
+from portal.readings import Bill, get_bill, lines_of, list_bills, list_owed
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/invoices")
 
@@ -28,7 +28,7 @@ def index() -> Answer:
     bills, has_next = list_bills(clients, seen_by=me(), page=page_number())
     return render_template(
         "portal/invoices/index.html", bills=bills, has_next=has_next, page=page_number(),
-        owed=list_owed(clients, seen_by=me()), names=names_of_clients(seen_by=me()) if len(me().client_ids) > 1 else {},
+        owed=list_owed(clients, seen_by=me()),
     )
 
 
@@ -39,7 +39,7 @@ def show(invoice_id: UUID) -> Answer:
     _see(bill)
     return render_template("portal/invoices/show.html", bill=bill, lines=lines_of(bill, seen_by=me()),
                            entity=db.session.get(Entity, bill.entity_id),
-                           client=names_of_clients(seen_by=me()).get(bill.client_id, ""))
+                           client=g.visit.clients.get(bill.client_id, ""))
 
 
 @blueprint.get("/<uuid:invoice_id>/pdf")

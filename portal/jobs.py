@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 
 from app.core.web import Answer, me
 from portal.door import chosen_clients, signed_in_only
-from portal.readings import list_work, names_of_clients
+from portal.readings import list_work
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/work")
 
@@ -18,5 +18,4 @@ def index() -> Answer:
     return render_template(
         "portal/jobs/index.html", work=list_work(clients, seen_by=me()),
         finished=list_work(clients, seen_by=me(), done=True, limit=30),
-        names=names_of_clients(seen_by=me()) if len(me().client_ids) > 1 else {},
     )

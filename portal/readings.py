@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from app.billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from app.catalogue.models import Service, Stage
-from app.clients.models import Client
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, rows_in_one
@@ -246,11 +245,3 @@ def lines_of(bill: Bill, *, seen_by: Actor) -> Sequence[InvoiceLine]:
             InvoiceLine.invoice_id == bill.id, InvoiceLine.client_id.in_(seen_by.client_ids)
         ).order_by(InvoiceLine.position)
     ).all()
-
-
-def names_of_clients(*, seen_by: Actor) -> dict[UUID, str]:
-    """The clients that this contact stands for, by name."""
-    rows = db.session.execute(
-        sa.select(Client.id, Client.name).where(Client.id.in_(seen_by.client_ids)).order_by(Client.sort_key)
-    )
-    return {row.id: row.name for row in rows}

@@ -25,7 +25,7 @@ from app.requests.commands.answering import (
 from app.requests.models import ClientRequest, ItemState, RequestItem
 from app.requests.queries import WholeRequest, get_item, get_item_to_answer, get_request, get_whole_request
 from portal.door import chosen_clients, signed_in_only
-from portal.readings import list_asked, names_of_clients
+from portal.readings import list_asked
 
 blueprint = Blueprint("requests", __name__, url_prefix="/requests")
 
@@ -48,7 +48,7 @@ def index() -> Answer:
     clients = chosen_clients()
     return render_template(
         "portal/requests/index.html", asked=list_asked(clients, seen_by=me()),
-        closed=list_asked(clients, seen_by=me(), closed=True), names=names_of_clients(seen_by=me()),
+        closed=list_asked(clients, seen_by=me(), closed=True),
     )
 
 

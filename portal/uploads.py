@@ -7,13 +7,15 @@ from uuid import UUID
 from flask import Blueprint, current_app, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id
 from app.core.web import Answer, me, redirect_to
 from app.documents.commands.uploads import (
+    NewFile,
     abandon_upload,
     complete_upload,
     plain_form,
+    start_plain_upload,
     start_upload,
 )
 from app.documents.models import Document
@@ -22,7 +24,8 @@ from app.documents.upload_bodies import digests, new_file, plan_answer
 from app.requests.commands.answering import start_item_upload, start_plain_item_upload
 from app.requests.models import RequestItem
 from app.requests.queries import get_item, item_of_document
-from portal.door import chosen_clients, signed_in_only
+from portal.documents import list_page
+from portal.door import named_client, signed_in_only
 
 blueprint = Blueprint("uploads", __name__)
 
@@ -43,9 +46,21 @@ def _item(request_id: UUID, item_id: UUID) -> RequestItem:
 @blueprint.post("/documents/uploads")
 @signed_in_only
 def create_document() -> Answer:
-    """A file that nobody asked for."""
-    client_id = next(iter(sorted(chosen_clients())))
-    return _plan(start_upload(new_file(), client_id=client_id, client_sees=True, by=me()))
+    """A file that nobody asked for, for the client that its body names."""
+    return _plan(start_upload(new_file(), client_id=named_client(), client_sees=True, by=me()))
+
+
+@blueprint.post("/documents/plain-uploads")
+@signed_in_only
+def create_plain_document() -> Answer:
+    """The same without script."""
+    try:
+        client_id = named_client()
+    except Refused as refusal:
+        return list_page(me().client_ids, refusal.message), 422
+    file = NewFile(parse_id(request.form.get("id")) or new_id(), _("File from you"), 0)
+    document = start_plain_upload(file, client_id=client_id, client_sees=True, by=me())
+    return redirect_to(url_for("portal.uploads.show_form", document_id=document.id))
 
 
 def _plan(document: Document) -> Answer:

@@ -257,9 +257,11 @@ def reachable_contacts(client_id: UUID, *, seen_by: Actor) -> Sequence[Reachable
 
 
 def who_is_asked(contacts: Sequence[Reachable]) -> list[Reachable]:
-    """Of a client's contacts in their order: whom a request goes to unless somebody chooses."""
-    primary, with_access = [r for r in contacts if r.is_primary], [r for r in contacts if r.portal_access]
-    return primary or with_access or list(contacts[:1])
+    """Of a client's contacts in their order: whom a request goes to unless somebody chooses. It is answered in the
+    portal, so only those who see the client there are asked.
+    """
+    let_in = [r for r in contacts if r.portal_access]
+    return [r for r in let_in if r.is_primary] or let_in
 
 
 def contacts_to_ask(client_ids: Collection[UUID], *, seen_by: Actor) -> dict[UUID, list[Reachable]]:
@@ -289,9 +291,9 @@ def is_reachable(client_id: UUID, *, seen_by: Actor) -> bool:
 
 
 def reachable(client_id: sa.orm.InstrumentedAttribute[UUID]) -> sa.ColumnElement[bool]:
-    """That some contact of the client in this column has an e-mail address."""
+    """That some contact of the client in this column sees it in the portal and has an e-mail address."""
     return sa.exists().where(
-        ClientContact.client_id == client_id, Contact.id == ClientContact.contact_id, Contact.archived_at.is_(None),
+        ClientContact.client_id == client_id, ClientContact.portal_access, Contact.id == ClientContact.contact_id, Contact.archived_at.is_(None),
         ContactAddress.contact_id == Contact.id, ContactAddress.kind == AddressKind.EMAIL,
     )
 

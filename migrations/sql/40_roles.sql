@@ -18,7 +18,8 @@ CREATE OR REPLACE FUNCTION portal_signed_in() RETURNS boolean LANGUAGE sql STABL
 CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT nullif(current_setting('firmament.clients', true), '')::uuid[] $$;
 
--- The clients within reach: those with portal access when signed in, else the one of an open request.
+-- The clients within reach: those with portal access when signed in, else the one of an open request, for as long as
+-- its contact sees that client in the portal.
 CREATE OR REPLACE FUNCTION portal_begin(contact uuid, request uuid) RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE reach uuid[];
@@ -31,7 +32,9 @@ BEGIN
         SELECT array_agg(r.client_id) INTO reach
         FROM client_request r JOIN request_recipient rr ON rr.request_id = r.id
         JOIN client_contact cc ON cc.client_id = r.client_id AND cc.contact_id = rr.contact_id
-        WHERE r.id = request AND rr.contact_id = contact AND r.closed_at IS NULL;
+        JOIN client c ON c.id = r.client_id
+        WHERE r.id = request AND rr.contact_id = contact AND r.closed_at IS NULL AND cc.portal_access
+          AND c.archived_at IS NULL;
     END IF;
     reach := coalesce(reach, '{{}}');
     PERFORM set_config('firmament.contact', contact::text, true), set_config('firmament.clients', reach::text, true),
@@ -41,9 +44,10 @@ BEGIN
 END $$;
 
 -- The visit that a session's token stands for, begun: not ended, not run out, not idle too long, its contact there.
-CREATE OR REPLACE FUNCTION portal_visit(hash bytea, at timestamptz, idle_since timestamptz)
+DROP FUNCTION IF EXISTS portal_visit(bytea, timestamptz, timestamptz);
+CREATE FUNCTION portal_visit(hash bytea, at timestamptz, idle_since timestamptz)
     RETURNS TABLE (session_id uuid, contact_id uuid, contact_name text, language text, request_id uuid,
-                   last_seen_at timestamptz, client_ids uuid[])
+                   last_seen_at timestamptz, client_ids uuid[], client_names text[])
     LANGUAGE plpgsql ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     SELECT s.id, c.id, c.name, c.language, s.request_id, s.last_seen_at
@@ -53,6 +57,10 @@ BEGIN
       AND c.archived_at IS NULL;
     IF FOUND THEN
         client_ids := portal_begin(contact_id, request_id);
+        SELECT array_agg(cl.id ORDER BY cl.sort_key, cl.id), array_agg(cl.name ORDER BY cl.sort_key, cl.id)
+        INTO client_ids, client_names FROM client cl WHERE cl.id = ANY (client_ids);
+        client_ids := coalesce(client_ids, '{{}}');
+        client_names := coalesce(client_names, '{{}}');
         RETURN NEXT;
     END IF;
 END $$;

@@ -155,6 +155,15 @@ def test_by_a_request_link_the_connection_shows_that_request_only(real_ids: dict
         assert not db.session.scalars(sa.select(ClientRequest.id)).all()
 
 
+def test_a_request_link_shows_nothing_once_its_contact_no_longer_sees_the_client(real_ids: dict[str, Any]) -> None:
+    with at_the_door(real_ids["cleo"], request=real_ids["request"]):
+        assert db.session.scalars(sa.select(ClientRequest.id)).all() == [real_ids["request"]]
+    db.session.execute(sa.text("UPDATE client_contact SET portal_access = false"))
+    with at_the_door(real_ids["cleo"], request=real_ids["request"]):
+        assert not db.session.scalars(sa.select(ClientRequest.id)).all()
+        assert not db.session.scalars(sa.select(Document.id)).all()
+
+
 def test_a_draft_and_nobody_at_the_door_show_nothing(real_ids: dict[str, Any]) -> None:
     with at_the_door(real_ids["cleo"]):
         assert real_ids["draft"] not in db.session.scalars(sa.select(ClientRequest.id)).all()

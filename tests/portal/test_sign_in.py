@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
@@ -14,9 +15,11 @@ from app.clients.models import AddressKind, ContactAddress, ContactLink, Contact
 from app.core.actors import SYSTEM
 from app.core.clock import now, travel_to
 from app.core.db import db
+from app.core.errors import Refused
+from app.requests.commands.reminding import remind_contact, remind_request
 from tests.make import count, keep
 from tests.portal.make_portal import PortalClient, at_portal
-from tests.requests.make_requests import link_in, mails, make_request
+from tests.requests.make_requests import fresh, link_in, mails, make_request
 
 KNOWN, UNKNOWN = "cleo@client.example", "nobody@client.example"
 
@@ -127,3 +130,29 @@ def test_who_is_no_longer_a_contact_of_the_client_is_out_at_once(client: FlaskCl
     db.session.execute(sa.text("DELETE FROM client_contact WHERE contact_id = :id"), {"id": cast.cleo.id})
     assert browser.get(f"/portal/requests/{request.id}").status_code == 303
     assert browser.post(path).status_code == 410
+
+
+def test_a_requests_link_ends_when_its_contact_no_longer_sees_the_client_and_lives_again_with_it(
+    client: FlaskClient, cast: Any
+) -> None:
+    request = make_request(cast)
+    path = link_in(mails("requests.request")[0])
+    browser = PortalClient(client)
+    opened = browser.post(path).location
+    assert browser.get(opened).status_code == 200
+    db.session.execute(sa.text("UPDATE client_contact SET portal_access = false"))
+    assert browser.get(opened).location == "/portal/sign-in", "the session that the link opened"
+    assert browser.get(path).status_code == 410 and browser.post(path).status_code == 410
+    browser.post(f"{path}/again")
+    assert not remind_contact(cast.cleo.id, now().date() + dt.timedelta(days=30), by=SYSTEM)
+    with pytest.raises(Refused, match="in the portal any more"):
+        remind_request(fresh(request), by=cast.actor(cast.mel))
+    db.session.execute(sa.text("UPDATE client_contact SET portal_access = true"))
+    assert browser.post(path).location == opened and browser.get(opened).status_code == 200
+
+
+def test_nobody_is_sent_a_link_that_would_open_nothing(cast: Any) -> None:
+    db.session.execute(sa.text("UPDATE client_contact SET portal_access = false"))
+    with pytest.raises(Refused, match="Tick “Sees this client in the portal”"):
+        make_request(cast)
+    assert not mails("requests.request")

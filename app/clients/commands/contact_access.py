@@ -45,7 +45,7 @@ class LinkHolder:
 
 @dataclass(frozen=True)
 class PortalVisit:
-    """A contact's live session with the clients that it reaches; `request_id` when it came by a request's link."""
+    """A contact's live session with the clients it reaches, by name; `request_id` when it came by a request's link."""
 
     session_id: UUID
     contact_id: UUID
@@ -53,8 +53,12 @@ class PortalVisit:
     language: str
     request_id: UUID | None
     last_seen_at: dt.datetime
-    client_ids: tuple[UUID, ...]
+    clients: dict[UUID, str]
     firm: FirmFacts
+
+    @property
+    def client_ids(self) -> tuple[UUID, ...]:
+        return tuple(self.clients)
 
 
 def is_system(by: Actor) -> bool:
@@ -176,7 +180,8 @@ def open_contact_session(
 _visit = sa.func.portal_visit(
     sa.bindparam("token_hash", type_=sa.LargeBinary()), sa.bindparam("now", type_=sa.DateTime(timezone=True)),
     sa.bindparam("idle_since", type_=sa.DateTime(timezone=True)),
-).table_valued("session_id", "contact_id", "contact_name", "language", "request_id", "last_seen_at", "client_ids")
+).table_valued("session_id", "contact_id", "contact_name", "language", "request_id", "last_seen_at", "client_ids",
+               "client_names")
 _visiting: sa.Select[*tuple[Any, ...]] = (
     sa.select(*_visit.c, *FACTS).join_from(_visit, Firm, Firm.set_up_at.is_not(None))
 )
@@ -194,7 +199,8 @@ def find_visit(token: str) -> PortalVisit | None:
     ).one_or_none()
     if row is None:
         return None
-    return PortalVisit(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6]), FirmFacts(*row[7:]))
+    return PortalVisit(row[0], row[1], row[2], row[3], row[4], row[5], dict(zip(row[6], row[7], strict=True)),
+                       FirmFacts(*row[8:]))
 
 
 def touch_session(session_id: UUID, *, by: Actor) -> None:

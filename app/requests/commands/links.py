@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.clients.commands.contact_access import ASKING, open_contact_session
-from app.clients.models import ClientContact, Contact
+from app.clients.models import Client, ClientContact, Contact
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.ids import new_id, token_hash
@@ -33,7 +33,8 @@ class LinkedRequest:
 
 
 def find_request_link(token: str) -> LinkedRequest | None:
-    """The request behind a link; None for what never was one. Looking uses nothing up."""
+    """The request behind a link; None for what never was one, and for a contact who no longer sees the client in the
+    portal. Looking uses nothing up."""
     row = db.session.execute(
         sa.select(RequestLink.contact_id, ClientRequest.id, ClientRequest.client_id, ClientRequest.name, Contact.name,
                   sa.or_(ClientRequest.closed_at.is_not(None), RequestLink.revoked_at.is_not(None)))
@@ -43,7 +44,9 @@ def find_request_link(token: str) -> LinkedRequest | None:
                                         RequestRecipient.contact_id == RequestLink.contact_id))
         .join(ClientContact, sa.and_(ClientContact.client_id == ClientRequest.client_id,
                                      ClientContact.contact_id == RequestLink.contact_id))
-        .where(RequestLink.token_hash == token_hash(token), Contact.archived_at.is_(None))
+        .join(Client, Client.id == ClientRequest.client_id)
+        .where(RequestLink.token_hash == token_hash(token), Contact.archived_at.is_(None), Client.archived_at.is_(None),
+               ClientContact.portal_access)
     ).one_or_none()
     return LinkedRequest(*row) if row else None
 

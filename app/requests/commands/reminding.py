@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import contains_eager, selectinload
 
 from app.activity.commands import record
-from app.clients.models import Client, Contact
+from app.clients.models import Client, ClientContact, Contact
 from app.core import clock
 from app.core.actors import Actor
 from app.core.clock import now
@@ -47,7 +47,10 @@ def remind_request(request: ClientRequest, *, by: Actor) -> int:
     sent = 0
     with transaction():
         db.session.execute(sa.select(ClientRequest.id).where(ClientRequest.id == request.id).with_for_update())
-        for recipient in recipients_reachable(request, by=by):
+        recipients = recipients_reachable(request, by=by)
+        if not recipients:
+            raise Refused("Nobody who was asked sees this client in the portal any more.")
+        for recipient in recipients:
             day = clock.local(now(), recipient.zone).date()
             sent += _digest(recipient, [request], day, by=by)
         if not sent:
@@ -74,6 +77,7 @@ def contacts_due(*, by: Actor, limit: int = 500) -> Sequence[Due]:
         .join(ClientRequest, ClientRequest.id == RequestRecipient.request_id)
         .join(Contact, Contact.id == RequestRecipient.contact_id)
         .join(Client, Client.id == ClientRequest.client_id).join(Office, Office.id == Client.office_id)
+        .join(ClientContact, _lets_in())
         .where(ClientRequest.next_reminder_on <= now().date() + dt.timedelta(days=1), *_remindable())
         .group_by(RequestRecipient.contact_id).order_by(RequestRecipient.contact_id).limit(limit)
     ).all()
@@ -87,6 +91,7 @@ def remind_contact(contact_id: UUID, today: dt.date, *, by: Actor) -> int:
     with transaction():
         requests = db.session.scalars(
             sa.select(ClientRequest).join(RequestRecipient, RequestRecipient.request_id == ClientRequest.id)
+            .join(ClientContact, _lets_in())
             .join(ClientRequest.client).outerjoin(Job, Job.id == ClientRequest.job_id)
             .options(contains_eager(ClientRequest.client), selectinload(ClientRequest.items))
             .where(RequestRecipient.contact_id == contact_id, *_remindable(),
@@ -98,6 +103,12 @@ def remind_contact(contact_id: UUID, today: dt.date, *, by: Actor) -> int:
             return 0
         recipient = _reachable(contact_id, requests, by)
         return _digest(recipient, requests, today, by=by) if recipient else 0
+
+
+def _lets_in() -> sa.ColumnElement[bool]:
+    """The contact who was asked still sees the client in the portal; else a reminder's link would open nothing."""
+    return sa.and_(ClientContact.client_id == ClientRequest.client_id, ClientContact.portal_access,
+                   ClientContact.contact_id == RequestRecipient.contact_id)
 
 
 def _remindable() -> tuple[sa.ColumnElement[bool], ...]:

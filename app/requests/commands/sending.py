@@ -40,7 +40,7 @@ class NobodyReachable(Refused):
 
 
 def send_request(request: ClientRequest, *, by: Actor, contact_ids: Sequence[UUID] = ()) -> None:
-    """Send to the contacts named, else to the client's primary contact, else to those with portal access.
+    """Send to the contacts named, else to the client's primary contact, else to all, of those who see it in the portal.
 
     The task that needs the answers waits for the client from now on.
     """
@@ -71,9 +71,14 @@ def send_request(request: ClientRequest, *, by: Actor, contact_ids: Sequence[UUI
 
 def choose_recipients(request: ClientRequest, contact_ids: Sequence[UUID], *, by: Actor) -> Sequence[Reachable]:
     """Raises Refused when nobody can be written to."""
-    reachable = list(reachable_contacts(request.client_id, seen_by=by))
-    named = [r for r in reachable if r.contact_id in set(contact_ids)]
-    chosen = named if contact_ids else who_is_asked(reachable)
+    everybody = reachable_contacts(request.client_id, seen_by=by)
+    let_in = [r for r in everybody if r.portal_access]
+    chosen = [r for r in let_in if r.contact_id in set(contact_ids)] if contact_ids else who_is_asked(everybody)
+    if not chosen and everybody:
+        raise NobodyReachable(
+            "Nobody who would get this sees the client in the portal, so the link would open nothing. "
+            "Tick “Sees this client in the portal” for the contact first.", field="contacts"
+        )
     if not chosen:
         raise NobodyReachable(
             "Nobody at this client has an e-mail address. Add a contact with one first.", field="contacts"
@@ -167,11 +172,12 @@ def delete_draft(request: ClientRequest, *, by: Actor) -> None:
 
 
 def recipients_reachable(request: ClientRequest, *, by: Actor) -> Sequence[Reachable]:
-    """Those of its recipients who can be written to."""
+    """Those of its recipients who can be written to and whom its link lets in."""
     asked = set(db.session.scalars(
         sa.select(RequestRecipient.contact_id).where(RequestRecipient.request_id == request.id)
     ))
-    return [r for r in reachable_contacts(request.client_id, seen_by=by) if r.contact_id in asked]
+    return [r for r in reachable_contacts(request.client_id, seen_by=by)
+            if r.portal_access and r.contact_id in asked]
 
 
 def close(request: ClientRequest) -> None:

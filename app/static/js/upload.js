@@ -77,7 +77,6 @@ class Sending {
     this.calls = new Set();
     this.sent = new Map();
     this.digests = [];
-    this.key = `upload ${place.dataset.upload} ${file.name} ${file.size} ${file.lastModified}`;
     this.draw();
   }
 
@@ -125,8 +124,10 @@ class Sending {
   }
 
   async send() {
+    this.client = this.place.querySelector("[data-client]")?.value;
+    this.key = `upload ${this.place.dataset.upload} ${this.client ?? ""} ${this.file.name} ${this.file.size} ${this.file.lastModified}`;
     const id = localStorage.getItem(this.key) ?? crypto.randomUUID?.() ?? null;
-    const body = { id, name: this.file.name, size: this.file.size };
+    const body = { id, client: this.client, name: this.file.name, size: this.file.size };
     let plan = await patiently(() => ask(this.place.dataset.upload, body), this);
     localStorage.setItem(this.key, plan.id);
     this.urls = plan.urls;
