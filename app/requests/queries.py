@@ -293,7 +293,8 @@ def is_reachable(client_id: UUID, *, seen_by: Actor) -> bool:
 def reachable(client_id: sa.orm.InstrumentedAttribute[UUID]) -> sa.ColumnElement[bool]:
     """That some contact of the client in this column sees it in the portal and has an e-mail address."""
     return sa.exists().where(
-        ClientContact.client_id == client_id, ClientContact.portal_access, Contact.id == ClientContact.contact_id, Contact.archived_at.is_(None),
+        ClientContact.client_id == client_id, ClientContact.portal_access,
+        Contact.id == ClientContact.contact_id, Contact.archived_at.is_(None),
         ContactAddress.contact_id == Contact.id, ContactAddress.kind == AddressKind.EMAIL,
     )
 
