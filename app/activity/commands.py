@@ -23,6 +23,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import at_commit, db, transaction
 from app.core.errors import Refused
+from app.core.locking import to_lock, try_turn
 from app.core.permissions import Permission, authorize
 
 request_mark: ContextVar[tuple[str, str]] = ContextVar("request_mark", default=("", ""))
@@ -216,8 +217,7 @@ def erase_payloads(event_ids: Iterable[int], reason: str, *, by: Actor) -> int:
     wanted = sorted(set(event_ids))
     with transaction() as session:
         rows = session.scalars(
-            sa.select(EventPayload).where(EventPayload.event_id.in_(wanted)).order_by(EventPayload.event_id)
-            .with_for_update()
+            to_lock(sa.select(EventPayload).where(EventPayload.event_id.in_(wanted)))
         ).all()
         if lacking := set(wanted) - {row.event_id for row in rows}:
             raise Refused(f"There is no event {min(lacking)}.", field="event")
@@ -291,7 +291,7 @@ _SEAL = sa.text("""
 def seal_events(limit: int = BATCH) -> int:
     """Give the next committed events their position in the chain; one sealer at a time. Returns how many."""
     with transaction() as session:
-        if not session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(SEAL_LOCK))):
+        if not try_turn(SEAL_LOCK):
             return 0
         last = session.execute(
             sa.select(EventSeal.position, EventSeal.hash).order_by(EventSeal.position.desc()).limit(1)
@@ -328,7 +328,7 @@ def run_reader(name: str, limit: int = 200) -> int:
     kinds, reader = _readers[name]
     with transaction() as session:
         position = session.scalar(
-            sa.select(ReaderPosition.position).where(ReaderPosition.reader == name).with_for_update(skip_locked=True)
+            to_lock(sa.select(ReaderPosition.position).where(ReaderPosition.reader == name), skip_taken=True)
         )
         if position is None:
             if session.scalar(sa.select(sa.exists().where(ReaderPosition.reader == name))):

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from app.core.db import db
+from app.core.locking import makes
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -37,6 +38,8 @@ def insert_rows(
     statement = _statement(table, tuple(rows[0]), tuple(shared), tail)
     values = {"rows": _json(rows)} | ({"common": _json(shared)} if shared else {})
     result: Any = db.session.execute(statement, values)
+    if "id" in rows[0]:
+        makes(table.__tablename__, [row["id"] for row in rows])
     return int(result.rowcount)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple, TypeVar, cast
@@ -168,6 +167,8 @@ def session_role() -> str:
     return str(current_app.config.get("PORTAL_STAND_IN_ROLE") or "")
 
 
+# Around each block of `transaction()`: tests follow with it which locks a piece of work takes.
+watch_block: Callable[[], AbstractContextManager[object]] = nullcontext
 Hook = Callable[[], None]
 Writer = Callable[[list[Any]], None]
 
@@ -180,6 +181,11 @@ def transaction() -> Iterator[Session]:
     `on_commit` run after the outermost commit, in order; those of a rolled-back block are dropped, and so is
     what it handed to `at_commit`.
     """
+    with watch_block():
+        yield from _block()
+
+
+def _block() -> Iterator[Session]:
     session = cast(Session, db.session())
     state = session.info
     hooks: list[Hook] = state.setdefault("hooks", [])
@@ -279,12 +285,6 @@ def get_or_404(statement: sa.Select[Row], values: dict[str, Any] | None = None) 
     if row is None:
         raise NotFound()
     return row
-
-
-def take_turn(about: UUID | str) -> None:
-    """Wait for whoever makes the row of this id, or does what this word stands for; ours until the transaction ends."""
-    number = about.int if isinstance(about, UUID) else int.from_bytes(hashlib.sha256(about.encode()).digest()[:8])
-    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(number % (1 << 62))))
 
 
 def check_version(row: HasVersion, version: int | None) -> None:

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-from app.core.db import Base, MadeOnce, db, take_turn
+from app.core.db import Base, MadeOnce, db
 from app.core.errors import Conflict, NotFound
+from app.core.locking import take_turn
 
 OTHER_FACTS = "This form was sent before, saying something else, and what it made then is kept. Nothing was changed."
 Made = TypeVar("Made", bound=MadeOnce)

@@ -21,9 +21,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms.i18n import messages_path
 
 from app.core.actors import Actor
-from app.core.db import take_turn
 from app.core.errors import Conflict, FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
 from app.core.ids import new_id, parse_id, parse_whole
+from app.core.locking import take_turn
 from app.core.storage import StorageUnavailable
 
 log = structlog.get_logger()

@@ -14,6 +14,7 @@ from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.errors import FirmamentError
+from app.core.locking import to_lock
 from app.core.queue import background, enqueue
 from app.core.storage import storage
 from app.delivery.letterhead import letterhead
@@ -62,9 +63,12 @@ def _take(delivery_id: UUID) -> Delivery | None:
         return None
     with transaction() as session:
         delivery = session.scalar(
-            sa.select(Delivery)
-            .where(Delivery.id == delivery_id, Delivery.state == DeliveryState.QUEUED, Delivery.next_try_at <= now())
-            .with_for_update(skip_locked=True).execution_options(populate_existing=True)
+            to_lock(
+                sa.select(Delivery).where(
+                    Delivery.id == delivery_id, Delivery.state == DeliveryState.QUEUED, Delivery.next_try_at <= now()
+                ),
+                skip_taken=True,
+            )
         )
         if delivery is None:
             return None

@@ -13,8 +13,9 @@ from app.activity.models import Event
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.csv_out import Rows, stream_csv
-from app.core.db import db, take_turn, transaction
+from app.core.db import db, transaction
 from app.core.errors import Throttled
+from app.core.locking import take_turn
 from app.core.permissions import Permission, authorize
 from app.firm.queries import get_firm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import takes
 from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.firm.models import Entity
@@ -139,6 +140,8 @@ def post(
         columns["aged_on"].append(leg.aged_on or happened_on)
         columns["book"].append(leg.account.book.value)
     db.session.flush()
+    takes("closing", [books.entity_id])
+    takes("balance", {(leg.account.value, leg.client_id, currency) for leg in legs if leg.account in KEPT})
     made = db.session.connection().execute(
         _POST,
         {
@@ -160,6 +163,33 @@ def post(
     ).one()
     keep_posted(made.id, made.digest)
     return int(made.id)
+
+
+_HOLD = sa.text("""
+    INSERT INTO client_balance (account, client_id, currency, amount)
+    SELECT :account, client_id, currency, 0
+    FROM unnest(CAST(:clients AS uuid[]), CAST(:currencies AS text[])) AS wanted (client_id, currency)
+    ORDER BY client_id, currency
+    ON CONFLICT (account, client_id, currency) DO UPDATE SET amount = client_balance.amount
+""")
+
+
+def hold_balances(account: Account, places: Iterable[tuple[UUID, UUID, str]]) -> None:
+    """Hold the books of these entities open, and lock the balances of these clients and currencies, in one order.
+
+    For whoever posts several transactions for several of them: each by itself would lock its own, in any order. Each
+    place is an entity, a client and a currency; nothing is done while there is only one.
+    """
+    wanted = set(places)
+    entities, balances = sorted({each[0] for each in wanted}), sorted({each[1:] for each in wanted})
+    if len(wanted) < 2:
+        return
+    for entity_id in entities:
+        hold_open(entity_id)
+    takes("balance", [(account.value, *each) for each in balances])
+    db.session.execute(
+        _HOLD, {"account": account.value, "clients": [c for c, _ in balances], "currencies": [c for _, c in balances]}
+    )
 
 
 # One row a day, and one for all days that no page tells apart any more (`LONG_AGO`).
@@ -278,6 +308,7 @@ def close_period(month: dt.date, *, by: Actor, entity_id: UUID | None = None) ->
     with transaction() as session:
         closed: list[UUID] = []
         for each in session.scalars(entities.where(Entity.id == entity_id) if entity_id else entities).all():
+            takes("closing", [each])
             session.execute(_CLOSING_TURN, {"entity": each})
             if (closed_through(each) or dt.date.min) >= through:
                 continue
@@ -301,6 +332,7 @@ def hold_open(entity_id: UUID) -> dt.date | None:
 
     Taken after all rows are locked, before numbers are given and anything is posted.
     """
+    takes("closing", [entity_id])
     return db.session.scalar(sa.select(sa.func.hold_open(entity_id, type_=sa.Date)))
 
 

@@ -21,6 +21,7 @@ from app.core.bulk import insert_rows
 from app.core.db import db, get_or_404, transaction
 from app.core.errors import Refused, Stale
 from app.core.ids import new_id
+from app.core.locking import lock_row
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.models import Entity
@@ -90,8 +91,8 @@ def _told(rate: ExchangeRate) -> dict[str, Any]:
 def withdraw_exchange_rate(rate: ExchangeRate, *, by: Actor) -> None:
     """Take a mistaken rate out of use. What was posted with it keeps it; the one before it counts again."""
     authorize(by, can_edit_exchange_rates)
-    with transaction() as session:
-        session.refresh(rate, with_for_update=True)
+    with transaction():
+        lock_row(rate)
         if rate.withdrawn_at is not None:
             return
         rate.withdrawn_at, rate.withdrawn_by = clock.now(), by.person_id
@@ -328,8 +329,8 @@ def take_rates(sent: RateFile, wanted: Wanted, *, by: Actor, skip_problems: bool
     Stale when something else was taken from this file.
     """
     authorize(by, can_edit_exchange_rates)
-    with transaction() as session:
-        session.refresh(sent, with_for_update=True)
+    with transaction():
+        lock_row(sent)
         if sent.taken_at is not None:
             if Wanted.from_json(sent.wanted) != wanted:
                 raise Stale("Other rates were taken from this file already. Send it again to take more of them.")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from app.core.clock import now
 from app.core.db import db
+from app.core.locking import to_lock
 from app.core.sealing import unseal
 from app.people.models import Person
 from app.people.totp import matching_step, recovery_hash
@@ -16,8 +17,7 @@ PURPOSE = "totp"
 def take_code(person: Person, code: str) -> bool:
     """Whether the code is right and was not used before; uses it up in the caller's transaction."""
     locked = db.session.scalars(
-        sa.select(Person).where(Person.id == person.id).with_for_update(of=Person)
-        .execution_options(populate_existing=True)
+        to_lock(sa.select(Person).where(Person.id == person.id), of=Person)
     ).one()
     if locked.totp_secret is None:
         return False

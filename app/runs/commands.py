@@ -16,6 +16,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError
+from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.queue import BULK, enqueue
@@ -105,6 +106,7 @@ def resume_run(run: Run, *, by: Actor) -> None:
     """Go on with what is waiting, and try once more what failed."""
     authorize(by, can_run, run)
     with transaction() as session:
+        session.execute(to_lock(sa.select(Run).where(Run.id == run.id), lightly=True))
         if run.state is RunState.RUNNING:
             return
         session.execute(
@@ -136,20 +138,18 @@ def work_run(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> int:
 def _work_one(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> bool:
     with transaction() as session:
         run = session.scalar(
-            sa.select(Run)
-            .where(Run.id == run_id)
-            .with_for_update(read=True, key_share=True)
-            .execution_options(populate_existing=True)
+            to_lock(sa.select(Run).where(Run.id == run_id), shared=True, lightly=True)
         )
         if run is None or run.state is not RunState.RUNNING:
             return False
         item = session.scalar(
-            sa.select(RunItem)
-            .where(RunItem.run_id == run_id, RunItem.state == ItemState.WAITING)
-            .order_by(RunItem.position)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
+            to_lock(
+                sa.select(RunItem)
+                .where(RunItem.run_id == run_id, RunItem.state == ItemState.WAITING)
+                .order_by(RunItem.position)
+                .limit(1),
+                skip_taken=True,
+            )
         )
         if item is None:
             _finish_if_done(run)

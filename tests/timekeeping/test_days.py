@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -10,8 +11,13 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app.activity.models import Event
+from app.billing.commands.credit import credit_invoice
+from app.billing.commands.drafts import discard_draft
 from app.billing.commands.issue import approve_invoice
-from app.billing.commands.wip import transfer_items, write_off_items
+from app.billing.commands.lines import remove_line, treat_item
+from app.billing.commands.totals import lines_of
+from app.billing.commands.wip import take_back, transfer_items, write_off_items
+from app.billing.models import Invoice, Treatment
 from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import Refused
@@ -125,6 +131,50 @@ def test_what_is_on_a_draft_billed_or_written_off_stays_and_the_difference_lies_
     assert minutes(first, second, third, late) == [15, 0, 0, 30]
     with pytest.raises(Refused):
         delete_entry(first, by=day.actor(day.sam))
+    holds(day, 30)
+
+
+def _discarded(day: Cast, entry: TimeEntry, draft: Invoice) -> None:
+    discard_draft(draft, by=day.actor(day.bea))
+
+
+def _left_for_later(day: Cast, entry: TimeEntry, draft: Invoice) -> None:
+    for _press in range(2):
+        treat_item(draft, entry.id, Treatment.LATER, by=day.actor(day.bea))
+
+
+def _line_removed(day: Cast, entry: TimeEntry, draft: Invoice) -> None:
+    [line] = lines_of(draft)
+    remove_line(draft, line.id, by=day.actor(day.bea))
+
+
+def _credited(day: Cast, entry: TimeEntry, draft: Invoice) -> None:
+    approve_invoice(draft, by=day.actor(day.pat))
+    credit_invoice(draft, new_id(), "Wrong", by=day.actor(day.pat))
+
+
+@pytest.mark.parametrize("freed", [_discarded, _left_for_later, _line_removed, _credited])
+def test_whatever_frees_an_entry_rounds_its_day_anew(
+    day: Cast, freed: Callable[[Cast, TimeEntry, Invoice], None]
+) -> None:
+    first, second = two(day, 20, 20)
+    assert minutes(first, second) == [30, 15]
+    draft = make_draft(day)
+    treat_item(draft, first.id, Treatment.LATER, by=day.actor(day.bea))
+    delete_entry(first, by=day.actor(day.sam))
+    assert minutes(second) == [15]  # on the draft it keeps what it was charged
+    freed(day, second, draft)
+    assert minutes(second) == [30]
+    holds(day, 30)
+
+
+def test_an_entry_whose_write_off_is_taken_back_is_rounded_with_its_day_again(day: Cast) -> None:
+    first, second = two(day, 20, 20)
+    write_off_items([second.id], "Agreed", by=day.actor(day.pat))
+    delete_entry(first, by=day.actor(day.sam))
+    assert minutes(second) == [15]
+    take_back([second.id], "Mistake", by=day.actor(day.pat))
+    assert minutes(second) == [30]
     holds(day, 30)
 
 

@@ -367,6 +367,7 @@ class Machine(RuleBasedStateMachine):
         item.written += back
         if not item.billable:  # nothing is open, whatever was written
             self.book.move("repriced", item, -back, self.book.today)
+        self.settle_days()
 
     def transaction_of(self, item: Item, written: Write) -> int:
         """The standing transaction that wrote it; of several alike, any."""
@@ -582,7 +583,10 @@ class Machine(RuleBasedStateMachine):
         """Bill all of an entry or a part, write it off, or leave it for later."""
         drafts = [bill for bill in self.drafts() if bill.rows]
         bill = drafts[n % len(drafts)]
-        row = list(bill.rows.values())[m % len(bill.rows)]
+        self._treat(bill, list(bill.rows)[m % len(bill.rows)], treatment, share, rest)
+
+    def _treat(self, bill: Bill, item_id: UUID, treatment: Treatment, share: int | None, rest: Rest) -> None:
+        row = bill.rows[item_id]
         item, line, invoice = row.item, bill.lines[row.line], self.invoice(bill)
         value, wanted = item.open, treatment.value
         part = half_up(value * share / 100, bill.currency) if share is not None and wanted == "bill" else None
@@ -611,6 +615,7 @@ class Machine(RuleBasedStateMachine):
             must(said == (billed, billed + carried - value, carried), "an entry is not treated as was said")
             must(bill.lines[row.line].net == net + change or row.line != line.id, "the line did not follow its entry")
         item.drafted = wanted != "later"
+        self.settle_days()
 
     @precondition(lambda self: any(bill.lines for bill in self.drafts()))
     @rule(
@@ -693,6 +698,7 @@ class Machine(RuleBasedStateMachine):
         must(
             line.id not in bill.lines and not {r.item.id for r in gone} & set(bill.rows), "a line left something behind"
         )
+        self.settle_days()
 
     @precondition(lambda self: any(bill.lines for bill in self.drafts()))
     @rule(
@@ -764,6 +770,33 @@ class Machine(RuleBasedStateMachine):
                 if row.treatment != "later":
                     row.item.drafted = False
             del self.book.bills[bill.id]
+            self.settle_days()
+
+    @rule(
+        ago=st.integers(0, 9),
+        minutes=st.tuples(st.integers(1, 25), st.integers(1, 25)),
+        how=st.sampled_from(("discard", "later")),
+    )
+    def free_one_of_a_day(self, ago: int, minutes: tuple[int, int], how: str) -> None:
+        """One of two of a day keeps its charge on a draft while the other is deleted; then it comes back."""
+        place = next(n for n, work in enumerate(self.world.works) if work.by_day)
+        before = set(self.book.items)
+        for each in minutes:
+            self._record(place, ago, each, True)
+        new = [item for id_, item in self.book.items.items() if id_ not in before]
+        self.draft(True, self.world.works[place].currency, 0, Grouping.ENGAGEMENT, False, False)
+        both = [
+            n for n, bill in enumerate(self.drafts()) if len(new) == 2 and {item.id for item in new} <= set(bill.rows)
+        ]
+        if not both:
+            return
+        [n], (gone, stays) = both, new
+        self._treat(self.drafts()[n], gone.id, Treatment.LATER, None, Rest.CARRY)
+        self.delete(list(self.book.items).index(gone.id))
+        if how == "discard":
+            self.file(n, "discard")
+        else:
+            self._treat(self.drafts()[n], stays.id, Treatment.LATER, None, Rest.CARRY)
 
     # Bills and money.
 
@@ -795,6 +828,7 @@ class Machine(RuleBasedStateMachine):
             return
         self.adopt_rows_of_issue(bill)
         self.book.issue(bill, day, str(db.session.scalar(sa.select(Invoice.number).where(Invoice.id == bill.id))))
+        self.settle_days()
 
     def tax_of(self, bill: Bill, line: Line, day: dt.date) -> tuple[str, Fraction]:
         return self.world.tax(line.code, self.world.decides(bill, line.supplied_on, day))
@@ -837,6 +871,7 @@ class Machine(RuleBasedStateMachine):
             return
         number = str(db.session.scalar(sa.select(Invoice.number).where(Invoice.id == id_)))
         self.book.credit(bill, id_, number)
+        self.settle_days()
 
     @rule(
         client=st.booleans(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.billing.amounts import treated
 from app.billing.commands.fees import keep_drawn
-from app.billing.commands.items import items_by_id
+from app.billing.commands.items import items_by_id, settle_days_of
 from app.billing.commands.numbering import give_number
 from app.billing.commands.settling import close_in_base, release_allocations, settle_invoice
 from app.billing.commands.totals import hold_bill, lines_of
@@ -51,10 +52,8 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         hold_bill(invoice, entries=None)
         if invoice.state not in (InvoiceState.APPROVED, InvoiceState.SENT) or invoice.kind is InvoiceKind.CREDIT_NOTE:
             raise Refused("Only an issued bill can be credited, and only once.")
-        hold_open(invoice.entity_id)  # before the series of numbers is held: who posts holds the books first
         entity, payer = session.get_one(Entity, invoice.entity_id), session.get_one(Client, invoice.payer_id)
         paid = session.scalars(sa.select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)).all()
-        release_allocations(invoice, by=by, reason=reason)
         note = _note_for(invoice, credit_id, reason, by=by)
         note.made_from = said
         session.add(note)
@@ -65,6 +64,8 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         }
         try_paper(facts, the_firm())
         number = give_number(note, clock.today())
+        hold_open(invoice.entity_id)
+        release_allocations(invoice, by=by, reason=reason)
         with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
             note.number = number
             note.state = InvoiceState.SENT if invoice.sent_at else InvoiceState.APPROVED
@@ -79,7 +80,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
             .order_by(LedgerTransaction.id.desc())
         ).all():
             reverse(transaction_id, by=by, source=note, reason=reason)
-        _give_back(invoice)
+        freed = _give_back(invoice)
         invoice.state, invoice.send_wanted_by = InvoiceState.VOID, None
         session.flush()
         keep_drawn(line.arrangement_id for line in lines)
@@ -100,6 +101,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
                 *(("payment", payment_id) for payment_id in paid),
             ],
         )
+        settle_days_of(freed, by=by)
         enqueue("billing.keep_pdf", invoice_id=str(note.id))
         return note
 
@@ -167,10 +169,11 @@ def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
     return copies
 
 
-def _give_back(invoice: Invoice) -> None:
+def _give_back(invoice: Invoice) -> Sequence[UUID]:
     """Entries get back just what the bill took and wrote; what other bills did with them since stands.
 
     An entry whose rest is on a draft meanwhile stays there; what comes back to it is left for later by that draft.
+    Answers which they are.
     """
     rows = list(
         db.session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id, InvoiceItem.live))
@@ -195,6 +198,7 @@ def _give_back(invoice: Invoice) -> None:
             item.state = ItemState.OPEN if draft.treatment is Treatment.LATER else ItemState.DRAFTED
         item.version += 1
     db.session.flush()
+    return list(items)
 
 
 def _leave_with(draft: InvoiceItem, back: Decimal) -> None:

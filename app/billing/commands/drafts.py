@@ -15,7 +15,7 @@ from app.activity.commands import record
 from app.billing.amounts import Spread
 from app.billing.commands.drafting import Material, build, fee_for, item_row, line_row
 from app.billing.commands.fees import engagements_on, keep_drawn, lock_arrangements, take_turns
-from app.billing.commands.items import Taken, set_items, take_items
+from app.billing.commands.items import Taken, set_items, settle_days_of, take_items
 from app.billing.commands.totals import charge_once, lines_of, open_draft, recompute, spread_over
 from app.billing.models import (
     Grouping,
@@ -303,6 +303,7 @@ def discard_draft(invoice: Invoice, *, by: Actor) -> None:
         keep_drawn(fees)
         session.execute(sa.delete(Invoice).where(Invoice.id == invoice.id))
         session.expunge(invoice)
+        settle_days_of(ids, by=by)
 
 
 def submit_for_approval(invoice: Invoice, *, by: Actor) -> None:

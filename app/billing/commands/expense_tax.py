@@ -49,7 +49,7 @@ def retax_drafted_expense(expense: Expense, said: ExpenseTax, *, by: Actor, vers
             raise Refused(_nowhere(expense), field="bill_tax")
         open_draft(draft, entries=[expense.id])
         held = items_by_id([expense.id], seen_by=SYSTEM)[expense.id]
-        row = session.get(InvoiceItem, (draft.id, expense.id), populate_existing=True, with_for_update=True)
+        row = session.get(InvoiceItem, (draft.id, expense.id), populate_existing=True)
         if not isinstance(held, Expense) or row is None or held.state is not ItemState.DRAFTED:
             raise Refused(_nowhere(expense), field="bill_tax")
         check_version(held, version)

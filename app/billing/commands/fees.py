@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from app.billing.models import Invoice, InvoiceLine
 from app.clients.models import Arrangement, Client
 from app.core.db import db
+from app.core.locking import takes, to_lock
 
 
 def take_turns(*client_ids: UUID) -> None:
     """The first lock of every act on a client's bills and payments: the client's and the payer's, in order of their
     ids. Time goes on being recorded: it takes another kind of lock."""
-    clients = sa.select(Client.id).where(Client.id.in_(client_ids)).order_by(Client.id)
-    db.session.execute(clients.with_for_update(key_share=True))
+    db.session.execute(to_lock(sa.select(Client.id).where(Client.id.in_(client_ids)), lightly=True))
 
 
 def lock_arrangements(engagement_ids: Iterable[UUID] | sa.Select[UUID | None]) -> dict[UUID, list[Arrangement]]:
@@ -29,17 +29,18 @@ def lock_arrangements(engagement_ids: Iterable[UUID] | sa.Select[UUID | None]) -
     Arrangements that were taken away are among them: a draft may still draw on one.
     """
     wanted = engagement_ids if isinstance(engagement_ids, sa.Select) else list(engagement_ids)
-    return _agreed(sa.select(Arrangement).where(Arrangement.engagement_id.in_(wanted)).with_for_update())
+    return _agreed(to_lock(sa.select(Arrangement).where(Arrangement.engagement_id.in_(wanted))))
 
 
 def agreed_on(invoice: Invoice) -> dict[UUID, list[Arrangement]]:
     """What is agreed for a bill's engagements, only to look at."""
-    return _agreed(sa.select(Arrangement).where(Arrangement.engagement_id.in_(engagements_on(invoice))))
+    wanted = sa.select(Arrangement).where(Arrangement.engagement_id.in_(engagements_on(invoice)))
+    return _agreed(wanted.order_by(Arrangement.id).execution_options(populate_existing=True))
 
 
 def _agreed(statement: sa.Select[Arrangement]) -> dict[UUID, list[Arrangement]]:
     found: dict[UUID, list[Arrangement]] = {}
-    for row in db.session.scalars(statement.order_by(Arrangement.id).execution_options(populate_existing=True)):
+    for row in db.session.scalars(statement):
         found.setdefault(row.engagement_id, []).append(row)
     return found
 
@@ -69,6 +70,7 @@ def keep_drawn(ids: Iterable[UUID | None]) -> None:
     if not wanted:
         return
     db.session.flush()
+    takes("arrangement", wanted)
     db.session.execute(_KEEP, {"ids": wanted})
     for arrangement_id in wanted:
         loaded = db.session.identity_map.get(sa.orm.util.identity_key(Arrangement, arrangement_id))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.amounts import needs_reason
-from app.billing.commands.items import items_by_id, set_items
+from app.billing.commands.items import items_by_id, set_items, settle_days_of
 from app.billing.commands.numbering import give_number
 from app.billing.commands.paper import check_paper, tried_facts
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
@@ -86,19 +86,20 @@ def _issue(
         _check_reason(invoice, lines, rows)
         if send:
             refuse_unreachable(bill_recipients(invoice.payer_id))
+        freed = {row.item_id for row in rows if row.treatment is not Treatment.LATER}
         rows = _without_later(rows)
+        freed -= {row.item_id for row in rows}
         items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
         _refuse_moved(rows, items)
-        refuse_closed(invoice.entity_id, day, field="issued_on", what="a bill")
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None
         facts = tried_facts(invoice, lines, day)
+        number = give_number(invoice, day)
+        refuse_closed(invoice.entity_id, day, field="issued_on", what="a bill")
         books, exchange = Books(entity.id, entity.currency), rate_on(invoice.currency, entity.currency, day)
         _post_wip(invoice, rows, items, books, exchange, by=by)
         _post_receivable(invoice, lines, books, exchange, by=by)
         _settle_items(rows, items)
-        # Last, so that the series is locked for as short a time as can be.
-        number = give_number(invoice, day)
         with session.no_autoflush:  # number, state and facts are written in one statement: after it, nothing changes
             invoice.number = number
             invoice.state = InvoiceState.APPROVED
@@ -114,6 +115,7 @@ def _issue(
             topics=("wip", "invoices"),
             covers=[("bill", invoice.id), ("bill_life", invoice.id), ("billed_work", invoice.id)],
         )
+        settle_days_of(freed, by=by)
         enqueue("billing.keep_pdf", invoice_id=str(invoice.id))
         return invoice
 

@@ -18,6 +18,9 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db
 from app.core.errors import Refused
+from app.core.locking import takes, to_lock
+from app.core.rounding import RoundPer
+from app.timekeeping.commands.days import day_of, hold_days, settle_days
 from app.timekeeping.commands.locks import guards
 from app.timekeeping.commands.wip import Item
 from app.timekeeping.models import Expense, ItemState, TimeEntry, WipItem
@@ -61,17 +64,13 @@ def take_items(
     }
     marked = []
     for table in TABLES:
-        locked = (
-            sa.select(table.id)
-            .where(
+        locked = to_lock(
+            sa.select(table.id).where(
                 *unbilled(table, engagement_ids, until, fees),
                 *([table.id.not_in(leaving)] if leaving else []),
                 *within_sight(seen_by, table.client_id, table.engagement_id),
             )
-            .order_by(table.id)
-            .with_for_update()
-            .cte(f"locked_{table.__tablename__}")
-        )
+        ).cte(f"locked_{table.__tablename__}")
         marked.append(
             sa.update(table)
             .where(table.id == locked.c.id)
@@ -90,6 +89,8 @@ def take_items(
         )
     rows = db.session.execute(sa.union_all(*[sa.select(part) for part in marked])).all()
     taken = [Taken(*row) for row in rows]
+    for table in TABLES:
+        takes(table.__tablename__, [item.id for item in taken if item.kind == table.__tablename__])
     _forget([item.id for item in taken])
     return sorted(taken, key=lambda item: (item.worked_on, item.id))
 
@@ -100,11 +101,28 @@ def _none_of(column: Any) -> Any:
 
 
 def lock_items(ids: Iterable[UUID]) -> None:
-    """Lock items in the order of their ids, time before expenses, as everybody does; then their bill."""
+    """Lock items in the order of their ids, time before expenses, as everybody does; then their bill.
+
+    Of time that is rounded by day and job the whole day is locked, so that it can be settled (`settle_days_of`).
+    """
     wanted = sorted(set(ids))
-    for table in TABLES:
-        if wanted:
-            db.session.execute(sa.select(table.id).where(table.id.in_(wanted)).order_by(table.id).with_for_update())
+    if not wanted:
+        return
+    by_day = _rounded_by_day(wanted)
+    hold_days([day_of(entry) for entry in by_day], by_day, also=wanted)
+    db.session.execute(to_lock(sa.select(Expense.id).where(Expense.id.in_(wanted))))
+
+
+def settle_days_of(ids: Iterable[UUID], *, by: Actor) -> None:
+    """Round the days of these entries anew once they are free again: while they were on a bill, or written off, they
+    kept what they were charged whatever happened to the others. They are locked by `lock_items`."""
+    db.session.flush()
+    settle_days([day_of(entry) for entry in _rounded_by_day(sorted(set(ids)))], by=by)
+
+
+def _rounded_by_day(ids: Sequence[UUID]) -> Sequence[TimeEntry]:
+    rounded = TimeEntry.rounding["per"].as_string() == RoundPer.DAY_AND_JOB
+    return db.session.scalars(sa.select(TimeEntry).where(TimeEntry.id.in_(ids), rounded).order_by(TimeEntry.id)).all()
 
 
 def items_by_id(ids: Iterable[UUID], *, seen_by: Actor, lock: bool = False) -> dict[UUID, Item]:
@@ -115,14 +133,12 @@ def items_by_id(ids: Iterable[UUID], *, seen_by: Actor, lock: bool = False) -> d
         missing = [item_id for item_id in wanted if item_id not in found]
         if not missing:
             break
-        statement = (
+        statement: Any = (
             sa.select(table)
             .where(table.id.in_(missing), *within_sight(seen_by, table.client_id, table.engagement_id))
             .order_by(table.id)
         )
-        if lock:
-            statement = statement.with_for_update().execution_options(populate_existing=True)
-        rows: list[Any] = list(db.session.scalars(statement))
+        rows: list[Any] = list(db.session.scalars(to_lock(statement) if lock else statement))
         found |= {item.id: item for item in rows}
     return found
 

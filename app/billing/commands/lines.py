@@ -15,7 +15,7 @@ from app.billing.amounts import Share, Spread, share_of, treated
 from app.billing.commands.drafting import line_row
 from app.billing.commands.drafts import codes_of, taxing_of
 from app.billing.commands.fees import keep_drawn
-from app.billing.commands.items import items_by_id, set_items
+from app.billing.commands.items import items_by_id, set_items, settle_days_of
 from app.billing.commands.totals import (
     Agreed,
     billed_items,
@@ -233,9 +233,11 @@ def remove_line(invoice: Invoice, line_id: UUID, *, by: Actor) -> None:
         session.delete(line)
         session.flush()
         keep_drawn([line.arrangement_id])
-        set_items([item_id for item_id, treatment in rows if treatment is not Treatment.LATER], state=ItemState.OPEN)
+        freed = [item_id for item_id, treatment in rows if treatment is not Treatment.LATER]
+        set_items(freed, state=ItemState.OPEN)
         recompute(invoice)
         record("billing.invoice.remove_line", invoice, by=by, items=len(rows), topics=("wip", "invoices"))
+        settle_days_of(freed, by=by)
 
 
 def treat_item(
@@ -256,7 +258,7 @@ def treat_item(
     authorize(by, can_draft, invoice)
     with transaction() as session:
         open_draft(invoice, entries=[item_id])
-        row = session.get(InvoiceItem, (invoice.id, item_id), populate_existing=True, with_for_update=True)
+        row = session.get(InvoiceItem, (invoice.id, item_id), populate_existing=True)
         item = items_by_id([item_id], seen_by=by).get(item_id)
         if row is None or item is None:
             if item is None:
@@ -298,6 +300,8 @@ def treat_item(
             currency=invoice.currency,
             topics=("wip", "invoices"),
         )
+        if treatment is Treatment.LATER:
+            settle_days_of([item_id], by=by)
 
 
 def _check_part(line: InvoiceLine, amount: Decimal, currency: str) -> None:

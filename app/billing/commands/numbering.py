@@ -14,7 +14,8 @@ from app.firm.models import SeriesKind
 
 
 def give_number(invoice: Invoice, day: dt.date) -> str:
-    """The next number of its kind. Call it late: the series stays locked until the transaction ends."""
+    """The next number of its kind. Call it late, but before the books are held: the series stays locked until the
+    transaction ends."""
     kind = SeriesKind.CREDIT_NOTE if invoice.kind is InvoiceKind.CREDIT_NOTE else SeriesKind.INVOICE
     number = next_number(kind, invoice.entity_id)[0]
     latest = db.session.scalar(

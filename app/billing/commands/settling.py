@@ -18,6 +18,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import takes, to_lock
 from app.core.money import round_amount
 from app.core.permissions import authorize
 from app.ledger.books import books_of_entity
@@ -32,6 +33,7 @@ ZERO = Decimal(0)
 def settle_invoice(invoice_id: UUID) -> None:
     """Set the kept open amount to the sum of the invoice's receivable postings: the only writer of it."""
     db.session.flush()
+    takes("invoice", [invoice_id])
     db.session.execute(
         sa.text(
             "UPDATE invoice SET open_amount = coalesce((SELECT sum(amount) FROM posting "
@@ -154,7 +156,8 @@ def release_allocations(
     if payment is not None:
         statement = statement.where(Allocation.payment_id == payment.id)
     released = ZERO
-    for allocation, paid in db.session.execute(statement.with_for_update(of=Allocation)).all():
+    # Whoever puts money on a bill, or takes it off, holds the bill: its allocations need no lock of their own.
+    for allocation, paid in db.session.execute(statement.execution_options(populate_existing=True)).all():
         reverse(_made(allocation), by=by, source=paid, reason=reason)
         allocation.reversed_at = now()
         released += allocation.amount
@@ -218,16 +221,11 @@ def lock_invoices(ids: sa.Select[UUID]) -> list[Invoice]:
     """Lock invoices in the order of their ids: whoever settles several takes them in the same order."""
     return list(
         db.session.scalars(
-            sa.select(Invoice)
-            .where(Invoice.id.in_(ids))
-            .order_by(Invoice.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
+            to_lock(sa.select(Invoice).where(Invoice.id.in_(ids)))
         )
     )
 
 
 def lock_payment(payment: Payment) -> None:
     """Lock a payment and read it anew; always after its invoices, as everybody does."""
-    statement = sa.select(Payment).where(Payment.id == payment.id).with_for_update()
-    db.session.scalar(statement.execution_options(populate_existing=True))
+    db.session.scalar(to_lock(sa.select(Payment).where(Payment.id == payment.id)))

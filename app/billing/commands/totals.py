@@ -21,6 +21,7 @@ from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import check_version, db
 from app.core.errors import NotFound, Refused
+from app.core.locking import to_lock
 from app.firm.models import Entity
 from app.firm.taxes import tax_table
 
@@ -29,8 +30,7 @@ ZERO = Decimal(0)
 
 def lock_invoice(invoice: Invoice) -> None:
     """Lock a bill and read it anew, whatever was loaded with it. Raises NotFound when it is gone."""
-    statement = sa.select(Invoice).where(Invoice.id == invoice.id).with_for_update()
-    if db.session.scalar(statement.execution_options(populate_existing=True)) is None:
+    if db.session.scalar(to_lock(sa.select(Invoice).where(Invoice.id == invoice.id))) is None:
         raise NotFound()
 
 

@@ -9,7 +9,7 @@ from textwrap import shorten
 from uuid import UUID
 
 from app.activity.commands import record
-from app.billing.commands.items import items_by_id
+from app.billing.commands.items import items_by_id, lock_items, settle_days_of
 from app.billing.policy import can_draft, can_write_off
 from app.clients.models import Engagement, EngagementStatus
 from app.clients.policy import can_see
@@ -25,7 +25,7 @@ from app.timekeeping.commands.days import day_of, hold_days, settle_days
 from app.timekeeping.commands.entries import add_to_task
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import refuse_closed, refuse_locked
-from app.timekeeping.commands.wip import Item, move_wip, place_of
+from app.timekeeping.commands.wip import Item, hold_wip, move_wip, place_of
 from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import BillTax, Expense, ItemState, TimeEntry
 from app.timekeeping.written import Movement, standing_writes
@@ -97,9 +97,10 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
         times = [item for item in items_by_id(ids, seen_by=by).values() if isinstance(item, TimeEntry)]
         days = [day_of(each) for each in times]
         days += [day_of(each, engagement_id=target.id, job_id=None) for each in times]
-        hold_days(days, times)
+        hold_days(days, times, tasks=())
         items = _fetch(ids, by=by, moves=True)
         books = books_of_each([target.id, *(item.engagement_id for item in items)])
+        hold_wip(items, also=target)
         for item in items:
             if item.currency != target.currency:
                 raise Refused(
@@ -174,6 +175,7 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
         items = _fetch(ids, by=by)
         authorize(by, can_write_off, *items)
         books = books_of_each(item.engagement_id for item in items)
+        hold_wip(items)
         for item in items:
             change = round_amount(item.open_value * percent / 100, item.currency)
             if not change:
@@ -213,12 +215,14 @@ def take_back(ids: Sequence[UUID], reason: str, *, by: Actor, transaction_id: in
     authorize(by, can_write_off)
     reason, total = _reason(reason), Decimal(0)
     with transaction():
-        items = items_by_id(ids, seen_by=by, lock=True)
+        lock_items(ids)
+        items = items_by_id(ids, seen_by=by)
         if not items or len(items) != len(set(ids)):
             raise NotFound()
         authorize(by, can_write_off, *items.values())
         books = books_of_each(item.engagement_id for item in items.values())
         writes = standing_writes(items)
+        hold_wip(list(items.values()), undoing=[each for its in writes.values() for each in its])
         for item in items.values():
             its = [each for each in writes.get(item.id, []) if transaction_id in (None, each.transaction_id)]
             if item.state is not ItemState.WRITTEN_OFF:
@@ -227,6 +231,7 @@ def take_back(ids: Sequence[UUID], reason: str, *, by: Actor, transaction_id: in
                 raise NotFound()
             if its:
                 total += _take_back(item, its, reason, by=by, books=books[item.engagement_id])
+        settle_days_of(ids, by=by)
         if not total and transaction_id is None:
             raise Refused("Nothing was written off or on by hand there; what a bill wrote off comes back by crediting.")
     return total

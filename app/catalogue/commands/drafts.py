@@ -29,6 +29,7 @@ from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 
 Part = TemplateStep | TemplateDependency | TemplateRequest | TemplateDeadline
@@ -38,7 +39,7 @@ PARTS: tuple[type[Part], ...] = (TemplateStep, TemplateDependency, TemplateReque
 def open_draft(template: JobTemplate, version: int | None = None) -> JobTemplate:
     """Lock a draft for the rest of the transaction and count its version up; refuse what is published."""
     locked = db.session.scalar(
-        sa.select(JobTemplate).where(JobTemplate.id == template.id).with_for_update()
+        to_lock(sa.select(JobTemplate).where(JobTemplate.id == template.id))
         .execution_options(populate_existing=True)
     )
     if locked is None:
@@ -53,7 +54,7 @@ def draft_next_version(service: Service, *, by: Actor) -> JobTemplate:
     """The draft of this service: the one that waits, or a copy of the latest version."""
     authorize(by, can_edit_template)
     with transaction() as session:
-        session.execute(sa.select(Service.id).where(Service.id == service.id).with_for_update())
+        session.execute(to_lock(sa.select(Service.id).where(Service.id == service.id)))
         newest = session.scalar(
             sa.select(JobTemplate.id).where(JobTemplate.service_id == service.id)
             .order_by(JobTemplate.number.desc()).limit(1)
@@ -111,7 +112,7 @@ def publish_template(template: JobTemplate, *, by: Actor, version: int | None = 
     """From now on new jobs are made of it. Refused while it has a fault; pressing twice is harmless."""
     authorize(by, can_edit_template, template)
     with transaction() as session:
-        state = session.scalar(sa.select(JobTemplate.state).where(JobTemplate.id == template.id).with_for_update())
+        state = session.scalar(to_lock(sa.select(JobTemplate.state).where(JobTemplate.id == template.id)))
         if state is TemplateState.PUBLISHED:
             return
         open_draft(template, version)

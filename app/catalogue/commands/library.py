@@ -21,6 +21,7 @@ from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound
 from app.core.ids import new_id
+from app.core.locking import take_turn
 from app.core.permissions import authorize
 
 
@@ -31,7 +32,7 @@ def install_library_service(code: str, *, by: Actor) -> Service:
     if ready is None:
         raise NotFound("The library has no such service.")
     with transaction() as session:
-        session.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:code))"), {"code": ready.code})
+        take_turn(f"catalogue {ready.code}")
         existing = session.scalar(sa.select(Service).where(Service.code == ready.code))
         if existing is not None:
             return existing

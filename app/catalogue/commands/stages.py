@@ -13,6 +13,7 @@ from app.catalogue.policy import can_edit_service
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 
@@ -31,11 +32,11 @@ def add_stage(service: Service, stage_id: UUID, values: StageValues, *, by: Acto
     """At the end. The same id again changes nothing."""
     authorize(by, can_edit_service, service)
     with transaction() as session:
-        _lock(service)
         said = digest_of(service.id, values)
         existing = made_before(Stage, stage_id, said)
         if existing is not None:
             return existing
+        _lock(service)
         _check(service, values, None)
         last = session.scalar(sa.select(sa.func.max(Stage.position)).where(Stage.service_id == service.id))
         stage = Stage(
@@ -92,7 +93,7 @@ def remove_stage(service: Service, stage_id: UUID, *, by: Actor) -> None:
 
 
 def _lock(service: Service) -> None:
-    db.session.execute(sa.select(Service.id).where(Service.id == service.id).with_for_update())
+    db.session.execute(to_lock(sa.select(Service.id).where(Service.id == service.id)))
 
 
 def _stage(service: Service, stage_id: UUID) -> Stage:

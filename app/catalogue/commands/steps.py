@@ -58,11 +58,11 @@ def add_step(
     """At the end. The same id again changes nothing. Its key is made of its name unless one is given."""
     authorize(by, can_edit_template, template)
     with transaction() as session:
-        draft = open_draft(template)
         said = digest_of(template.id, values, key)
         existing = made_before(TemplateStep, step_id, said)
         if existing is not None:
             return existing
+        draft = open_draft(template)
         steps = _steps(draft)
         if len(steps) >= MOST_STEPS:
             raise Refused(f"A template has at most {MOST_STEPS} steps.")

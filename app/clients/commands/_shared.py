@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from app.core.db import Base, HasVersion, check_version, db
 from app.core.errors import Refused
+from app.core.locking import lock_row
 from app.people.models import Person
 
 Row = TypeVar("Row", bound=Base)
@@ -17,7 +18,7 @@ Row = TypeVar("Row", bound=Base)
 
 def lock_version(row: HasVersion, version: int | None) -> None:
     """Lock the row, refuse a stale edit, count its version up."""
-    db.session().refresh(row, attribute_names=["version"], with_for_update=True)
+    lock_row(row, "version")
     check_version(row, version)
 
 

@@ -19,6 +19,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 
@@ -190,7 +191,7 @@ def _role(standing: Standing) -> str:
 
 def _lock(client: Client) -> None:
     """One change of a client's contacts at a time: there is one primary."""
-    db.session.execute(sa.select(Client.id).where(Client.id == client.id).with_for_update(key_share=True))
+    db.session.execute(to_lock(sa.select(Client.id).where(Client.id == client.id), lightly=True))
 
 
 def _link(client: Client, contact: Contact) -> ClientContact | None:

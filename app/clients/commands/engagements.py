@@ -21,6 +21,7 @@ from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import take_turn
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.rounding import BadRounding, RoundingRule
@@ -126,8 +127,7 @@ def engagement_for_service(
     """The client's open engagement for a service, or a new one; safe in several processes at once."""
     authorize(by, can_edit_engagement)
     with transaction() as session:
-        turn = (client.id.int ^ service_id.int) % (1 << 62)
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
+        take_turn(f"{client.id} {service_id}", at="turn of a service")
         found = session.scalar(
             sa.select(Engagement).where(
                 Engagement.client_id == client.id, Engagement.service_id == service_id,

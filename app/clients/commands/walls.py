@@ -13,6 +13,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.errors import Refused
+from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.people.models import Person
@@ -33,7 +34,7 @@ def raise_wall(wall_id: UUID, person: Person, around: Client | Engagement, reaso
         said = digest_of(person.id, side, reason)
         if (existing := made_before(Wall, wall_id, said)) is not None:
             return existing
-        session.execute(sa.select(Person.id).where(Person.id == person.id).with_for_update(key_share=True))
+        session.execute(to_lock(sa.select(Person.id).where(Person.id == person.id), lightly=True))
         wall = session.scalar(sa.select(Wall).filter_by(person_id=person.id, **side))
         if wall is None:
             wall = Wall(id=wall_id, made_from=said, person_id=person.id, reason=reason, created_at=now(), **side)

@@ -19,6 +19,7 @@ from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.core.storage import ObjectMissing, storage
 from app.documents.commands.uploads import CLIENT_QUOTA, MOST_BYTES
@@ -70,13 +71,16 @@ def check_document(document_id: UUID, *, by: Actor) -> None:
 def _take(document_id: UUID) -> Document | None:
     with transaction() as session:
         document = session.scalar(
-            sa.select(Document).where(
-                Document.id == document_id,
-                sa.or_(
-                    Document.state == DocumentState.RECEIVED,
-                    sa.and_(Document.state == DocumentState.CHECKING, Document.checking_at < now() - IN_HAND),
+            to_lock(
+                sa.select(Document).where(
+                    Document.id == document_id,
+                    sa.or_(
+                        Document.state == DocumentState.RECEIVED,
+                        sa.and_(Document.state == DocumentState.CHECKING, Document.checking_at < now() - IN_HAND),
+                    ),
                 ),
-            ).with_for_update(skip_locked=True).execution_options(populate_existing=True)
+                skip_taken=True,
+            )
         )
         if document is None:
             return None
@@ -157,8 +161,7 @@ def _reject(document_id: UUID, reason: str, *, by: Actor) -> None:
 
 def _locked(document_id: UUID) -> Document | None:
     return db.session.scalar(
-        sa.select(Document).where(Document.id == document_id, Document.state == DocumentState.CHECKING)
-        .with_for_update().execution_options(populate_existing=True)
+        to_lock(sa.select(Document).where(Document.id == document_id, Document.state == DocumentState.CHECKING))
     )
 
 

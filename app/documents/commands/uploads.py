@@ -19,6 +19,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import take_turn, to_lock
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.core.queue import BULK, NOW, enqueue
@@ -178,8 +179,9 @@ def complete_upload(document_id: UUID, *, by: Actor, digests: Sequence[str] = ()
     kept_digests = list(digests) if all(_DIGEST.fullmatch(d) for d in digests) else []
     with transaction() as session:
         locked = session.scalar(
-            sa.select(Document).where(Document.id == document_id, Document.state == DocumentState.UPLOADING)
-            .with_for_update().execution_options(populate_existing=True)
+            to_lock(
+                sa.select(Document).where(Document.id == document_id, Document.state == DocumentState.UPLOADING)
+            )
         )
         if locked is None:
             session.expire(document)
@@ -208,8 +210,7 @@ def abandon_upload(document_id: UUID, *, by: Actor) -> None:
         session.execute(sa.delete(Upload).where(Upload.document_id == document_id))
         if by.is_system:
             row = session.scalars(
-                sa.select(Document).where(Document.id == document_id).with_for_update()
-                .execution_options(populate_existing=True)
+                to_lock(sa.select(Document).where(Document.id == document_id))
             ).one()
             if row.state is DocumentState.UPLOADING:
                 row.move_to(DocumentState.REJECTED)
@@ -260,7 +261,7 @@ def _joined_size(document: Document, upload: Upload | None) -> int:
 
 def _made_meanwhile(document_id: UUID, client_id: UUID, by: Actor, said: UUID) -> Document | None:
     """Of two who ask at once with the same id, the second finds what the first has made."""
-    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(document_id.int % (1 << 62))))
+    take_turn(document_id)
     return _own_document(document_id, client_id, by, said)
 
 

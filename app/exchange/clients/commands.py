@@ -31,6 +31,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import lock_row, to_lock
 from app.core.number_format import FORMATS, usual_format
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
@@ -162,7 +163,7 @@ def start_import(
     """
     authorize(by, can_import)
     with transaction() as session:
-        session.refresh(found, attribute_names=["run_id"], with_for_update=True)
+        lock_row(found, "run_id")
         if found.run_id:
             return session.get_one(Run, found.run_id)
         planned = plan_import(found, seen_by=by)
@@ -303,11 +304,12 @@ def undo_import(found: ClientImport, *, by: Actor) -> Run:
     """Take back what an import did, newest first; what has been used since is archived or left, and told."""
     authorize(by, can_import)
     with transaction() as session:
-        session.refresh(found, attribute_names=["run_id", "undo_run_id"], with_for_update=True)
+        lock_row(found, "run_id", "undo_run_id")
         if not found.run_id:
             raise Refused("This import has not started, so there is nothing to take back.")
         if found.undo_run_id:
             return session.get_one(Run, found.undo_run_id)
+        session.execute(to_lock(sa.select(Run.id).where(Run.id == found.run_id), lightly=True))
         done = session.scalars(
             sa.select(RunItem).where(RunItem.run_id == found.run_id, RunItem.state == ItemState.DONE)
             .order_by(RunItem.position.desc())

@@ -14,8 +14,9 @@ from app.activity.changes import apply_values
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import check_version, db, take_turn, transaction
+from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
+from app.core.locking import take_turn
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.calendars import UnknownCalendar, calendar_for

@@ -12,6 +12,7 @@ from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import takes, to_lock
 from app.core.permissions import authorize
 from app.firm.models import NumberSeries, SeriesKind
 from app.firm.policy import can_edit_settings
@@ -37,6 +38,7 @@ def next_number(kind: SeriesKind, entity_id: UUID | None = None, *, count: int =
 
 def _take(kind: SeriesKind, entity_id: UUID | None, count: int) -> sa.Row[Any] | None:
     """Lock, count up and read in one statement; None while the series has not begun."""
+    takes("number_series", [(kind.value, entity_id)])
     return db.session.execute(
         sa.text(
             "UPDATE number_series SET next_value = next_value + :count "
@@ -88,7 +90,9 @@ def _begun(kind: SeriesKind, entity_id: UUID | None) -> NumberSeries:
 
 def _locked(kind: SeriesKind, entity_id: UUID | None) -> NumberSeries | None:
     return db.session.scalar(
-        sa.select(NumberSeries)
-        .where(NumberSeries.kind == kind, NumberSeries.entity_id.is_not_distinct_from(entity_id))
-        .with_for_update().execution_options(populate_existing=True)
+        to_lock(
+            sa.select(NumberSeries).where(
+                NumberSeries.kind == kind, NumberSeries.entity_id.is_not_distinct_from(entity_id)
+            )
+        )
     )

@@ -11,15 +11,13 @@ from app.catalogue.models import DependencyKind
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import take_turn
 from app.core.permissions import authorize
 from app.jobs.commands.lags import lag_end
 from app.jobs.commands.readiness import hold_jobs, settle
 from app.jobs.graph import Edge, describe_cycle, find_cycle
 from app.jobs.models import Dependency, Task
 from app.jobs.policy import can_edit_job
-
-# Two edges that would close a cycle from two sides can lie in four different jobs: adding is one at a time for all.
-CROSS_JOB_LOCK = 7_140_002
 
 
 def add_dependency(
@@ -33,8 +31,9 @@ def add_dependency(
     if not 0 <= lag_days <= 366:
         raise Refused("A lag is between 0 and 366 working days.", field="lag_days")
     with transaction():
+        # Two edges that would close a cycle from two sides can lie in four jobs: adding is one at a time for all.
         if task.job_id != after.job_id:
-            db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(CROSS_JOB_LOCK)))
+            take_turn("jobs.dependency", at="turn of jobs")
         hold_jobs({task.job_id, after.job_id})
         db.session.refresh(after, ["state", "done_at"])  # it may have been finished while this waited for the lock
         edges = _reachable(task, after)

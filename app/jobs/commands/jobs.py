@@ -17,12 +17,13 @@ from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
+from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import day
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
-from app.jobs.commands.readiness import hold_jobs, settle
+from app.jobs.commands.readiness import hold_jobs, lock_jobs, settle
 from app.jobs.commands.tasks import check_holder
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import can_add_job, can_edit_job
@@ -208,6 +209,7 @@ def set_job_role(job: Job, role: WorkRole, *, person: Person | None, by: Actor) 
     authorize(by, can_edit_job, job)
     check_holder(person, job.client_id, job.engagement_id)
     with transaction():
+        lock_jobs([job.id])
         if person is None:
             db.session.execute(sa.delete(JobRole).where(JobRole.job_id == job.id, JobRole.work_role == role))
         else:
@@ -218,10 +220,12 @@ def set_job_role(job: Job, role: WorkRole, *, person: Person | None, by: Actor) 
             )
         holder = person.id if person else _fallback(job, role)
         before = db.session.scalars(
-            sa.select(Task.assignee_id).where(
-                Task.job_id == job.id, Task.work_role == role, Task.state.in_(OPEN_STATES),
-                Task.assignee_id.is_distinct_from(holder),
-            ).with_for_update()
+            to_lock(
+                sa.select(Task.assignee_id).where(
+                    Task.job_id == job.id, Task.work_role == role, Task.state.in_(OPEN_STATES),
+                    Task.assignee_id.is_distinct_from(holder),
+                )
+            )
         ).all()
         db.session.execute(
             sa.update(Task)

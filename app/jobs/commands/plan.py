@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from app.core import live
 from app.core.clock import now, today
 from app.core.db import db, transaction
+from app.core.locking import to_lock
 from app.core.wording import day, duration
 from app.firm.calendars import WorkingCalendar
 from app.jobs.calendars import calendars_of
@@ -75,8 +76,10 @@ def plan_stale_jobs(limit: int = CHUNK) -> int:
     """Plan the jobs that have changed since they were planned last. Returns how many; safe to run side by side."""
     with transaction() as session:
         ids = session.scalars(
-            sa.select(Job.id).where(Job.plan_stale, Job.status == JobStatus.ACTIVE).limit(limit)
-            .with_for_update(skip_locked=True, key_share=True)
+            to_lock(
+                sa.select(Job.id).where(Job.plan_stale, Job.status == JobStatus.ACTIVE).limit(limit),
+                lightly=True, skip_taken=True,
+            )
         ).all()
         plan(ids)
         return len(ids)

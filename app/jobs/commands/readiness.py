@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from sqlalchemy.orm.util import identity_key
 from app.core import live
 from app.core.clock import now, today
 from app.core.db import db
+from app.core.locking import takes
 from app.jobs.models import Job, Task, TaskState
 
 # What the state of an open task is. A started one is never blocked again; `:task`, if any, counts as done already.
@@ -61,6 +63,17 @@ _LOCK = sa.text(f"""
         SELECT t.job_id FROM task t WHERE t.id = ANY({_SUCCESSORS})))
     ORDER BY id FOR NO KEY UPDATE
 """)
+# Tasks are locked in the order of their ids before any is written: what comes before or after a step may lie in a job
+# that is not locked, and be written from two sides.
+_HOLD_TASKS = sa.text("""
+    SELECT id FROM task WHERE id = ANY(CAST(:changed AS uuid[]) || ARRAY(
+        SELECT id FROM task WHERE job_id = ANY(CAST(:jobs AS uuid[]))
+        UNION SELECT d.task_id FROM dependency d JOIN task p ON p.id = d.on_id
+        WHERE p.job_id = ANY(CAST(:jobs AS uuid[])) AND d.kind = 'hard'
+        UNION SELECT d.on_id FROM dependency d JOIN task a ON a.id = d.task_id
+        WHERE a.job_id = ANY(CAST(:jobs AS uuid[]))))
+    ORDER BY id FOR NO KEY UPDATE
+""")
 _SETTLE = sa.text(f"WITH fact AS ({_STATE.format(scope=_OF_JOBS)}) {_WRITE}")
 _SETTLE_TASKS = sa.text(f"WITH fact AS ({_STATE.format(scope='CAST(:changed AS uuid[])')}) {_WRITE}")
 _COUNT = sa.text("""
@@ -91,10 +104,12 @@ _WAITED_ON = sa.text("""
 # Of one task, named by its id and never by a list: so the database plans it once and not each time.
 _AFTER = "ARRAY(SELECT task_id FROM dependency WHERE on_id = :task AND kind = 'hard')"
 _FINISH = sa.text(f"""
-    WITH done AS (
+    WITH held AS MATERIALIZED (
+        SELECT id FROM task WHERE id = :task OR id = ANY({_AFTER}) ORDER BY id FOR NO KEY UPDATE
+    ), done AS (
         UPDATE task SET state = 'done', done_at = :now, done_by = :by, started_at = coalesce(started_at, :now),
             snoozed_until = NULL, return_note = '', version = version + 1, updated_at = :now
-        WHERE id = :task AND state IN ('ready', 'in_progress', 'in_review')
+        WHERE id = :task AND state IN ('ready', 'in_progress', 'in_review') AND (SELECT count(*) FROM held) > 0
         RETURNING id, job_id
     ), fact AS ({_STATE.format(scope=_AFTER)}),
     readied AS ({_WRITE}),
@@ -148,13 +163,28 @@ class Locked:
 def lock_jobs(job_ids: Collection[UUID], *, changed: Collection[UUID] = ()) -> Locked:
     """Lock the jobs, and those whose tasks come after the `changed` tasks, in the order of their ids."""
     rows = db.session.connection().execute(_LOCK, {"jobs": sorted(job_ids), "changed": list(changed)}).all()
+    takes("job", [row.id for row in rows])
     return Locked(frozenset(row.id for row in rows), any(row.lagged for row in rows))
 
 
-def hold_jobs(job_ids: Collection[UUID]) -> None:
-    """Lock the jobs with every other one that `settle` of them will look at: all at once, in the order of their ids."""
-    jobs = sorted(set(job_ids))
-    lock_jobs(jobs, changed=_leaving(jobs))
+def hold_jobs(job_ids: Collection[UUID] | Callable[[], Collection[UUID]]) -> None:
+    """Lock the jobs with every other one that `settle` of them will look at: all at once, in the order of their ids.
+
+    Which those are may change while this waits: then what was locked is let go, and all are locked anew. `job_ids` may
+    be a question, which is asked again under the locks.
+    """
+    while True:
+        with suppress(_Changed), db.session.begin_nested():
+            jobs = sorted(set(job_ids() if callable(job_ids) else job_ids))
+            held = lock_jobs(jobs, changed=_leaving(jobs)).jobs
+            if not {*(job_ids() if callable(job_ids) else jobs), *_jobs_after(jobs)} <= held:
+                raise _Changed
+            _hold_tasks(jobs=jobs)
+            return
+
+
+class _Changed(Exception):
+    """Other jobs have come into it meanwhile; the savepoint that this ends lets the locks go."""
 
 
 def finish(task: Task, *, by: UUID | None) -> Finished:
@@ -187,6 +217,7 @@ def settle(job_ids: Collection[UUID]) -> list[Moved]:
         return []
     db.session.flush()
     lock_jobs(jobs, changed=_leaving(jobs))
+    _hold_tasks(jobs=jobs)
     moved = _run(_SETTLE, jobs=jobs)
     db.session.execute(_COUNT, {"jobs": jobs})
     db.session.execute(_WAITED_ON, {"jobs": jobs})
@@ -200,6 +231,7 @@ def settle_tasks(task_ids: Collection[UUID]) -> list[Moved]:
     if not task_ids:
         return []
     db.session.flush()
+    _hold_tasks(changed=list(task_ids))
     moved = _run(_SETTLE_TASKS, changed=list(task_ids))
     for change in moved:
         held = db.session.identity_map.get(identity_key(Task, change.id))
@@ -207,6 +239,11 @@ def settle_tasks(task_ids: Collection[UUID]) -> list[Moved]:
             set_committed_value(held, "state", change.state)
     _tell(moved)
     return moved
+
+
+def _hold_tasks(jobs: Sequence[UUID] = (), changed: Sequence[UUID] = ()) -> None:
+    rows = db.session.execute(_HOLD_TASKS, {"jobs": list(jobs), "changed": list(changed)}).scalars().all()
+    takes("task", rows)
 
 
 def _run(statement: sa.TextClause, **values: Any) -> list[Moved]:
@@ -221,6 +258,14 @@ def _leaving(jobs: Sequence[UUID]) -> list[UUID]:
     return list(db.session.scalars(sa.text("""
         SELECT p.id FROM task p JOIN dependency d ON d.on_id = p.id JOIN task t ON t.id = d.task_id
         WHERE p.job_id = ANY(CAST(:jobs AS uuid[])) AND t.job_id <> p.job_id
+    """), {"jobs": list(jobs)}))
+
+
+def _jobs_after(jobs: Sequence[UUID]) -> set[UUID]:
+    """The jobs of what waits for steps of these."""
+    return set(db.session.scalars(sa.text("""
+        SELECT t.job_id FROM task p JOIN dependency d ON d.on_id = p.id AND d.kind = 'hard'
+        JOIN task t ON t.id = d.task_id WHERE p.job_id = ANY(CAST(:jobs AS uuid[]))
     """), {"jobs": list(jobs)}))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from app.activity.commands import record
 from app.catalogue.models import StepKind
 from app.core.actors import Actor
@@ -16,6 +18,12 @@ from app.jobs.policy import can_work
 from app.jobs.queries.tasks import last_work_before
 
 
+def _jobs_of(review: Task) -> set[UUID]:
+    """The job of a review and that of the work which it sends back."""
+    work = last_work_before(review)
+    return {review.job_id, work.job_id} if work is not None else {review.job_id}
+
+
 def return_task(review: Task, *, note: str, by: Actor) -> Task:
     """Send the work before a review back to whoever did it, with a note. Returns the task that is open again."""
     authorize(by, can_work, review)
@@ -24,7 +32,7 @@ def return_task(review: Task, *, note: str, by: Actor) -> Task:
     if not note.strip():
         raise Refused("Say what is to be changed.", field="note")
     with transaction():
-        hold_jobs([review.job_id])
+        hold_jobs(lambda: _jobs_of(review))
         db.session.refresh(review, ["state", "returns"])
         if review.state not in (TaskState.READY, TaskState.IN_REVIEW):
             raise Refused(f"“{review.name}” is {review.state.words}; there is nothing to send back.")

@@ -17,6 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import takes
 from app.core.permissions import authorize
 from app.jobs.commands.deadlines import Filed, satisfy_by_task
 from app.jobs.commands.lags import end_lags
@@ -24,7 +25,7 @@ from app.jobs.commands.readiness import Finished, finish, hold_jobs, lock_jobs, 
 from app.jobs.commands.stages import advance_stage, fall_back
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, TaskState
 from app.jobs.policy import can_edit_job, can_review, can_work
-from app.jobs.queries.tasks import blockers_of, last_preparer, started_after
+from app.jobs.queries.tasks import blockers_of, jobs_started_after, last_preparer, started_after
 from app.jobs.waits import why_waiting
 from app.people.models import Person, PersonState
 
@@ -59,6 +60,18 @@ def complete_task(task: Task, *, by: Actor, filed: Filed | None = None) -> Finis
     authorize(by, can_work, task)
     if task.kind is StepKind.REVIEW:
         authorize(by, can_review, task, last_preparer(task))
+    while True:
+        try:
+            return _complete(task, filed, by=by)
+        except _Linked:  # what was locked is let go, so that all of it is locked in order
+            db.session.refresh(task)
+
+
+class _Linked(Exception):
+    """A step of another job was linked to this one while its lock was waited for."""
+
+
+def _complete(task: Task, filed: Filed | None, *, by: Actor) -> Finished:
     with transaction():
         locked = lock_jobs([task.job_id], changed=[task.id])
         if locked.has_lag:
@@ -68,8 +81,7 @@ def complete_task(task: Task, *, by: Actor, filed: Filed | None = None) -> Finis
             _explain(task)
             return finished
         if not finished.around <= locked.jobs:
-            lock_jobs(finished.around)
-            settle(finished.around)
+            raise _Linked
         record(
             "jobs.task.approved" if task.kind is StepKind.REVIEW else "jobs.task.completed", task, by=by,
             topics=(*_people(task), *tell_assignees(finished.moved)), name=task.name,
@@ -93,7 +105,7 @@ def reopen_task(task: Task, *, by: Actor, later: Later | None = None) -> None:
     """Open a finished or cancelled task again. Later steps that were started are kept or reset, as the person says."""
     authorize(by, can_work, task)
     with transaction():
-        hold_jobs([task.job_id])
+        hold_jobs(lambda: {task.job_id, *jobs_started_after(task)})
         db.session.refresh(task, ["state"])
         if task.state not in (TaskState.DONE, TaskState.CANCELLED):
             return
@@ -148,6 +160,10 @@ def assign_task(task: Task, *, to: Person | None, by: Actor) -> None:
     if task.assignee_id == (to.id if to else None):
         return
     with transaction():
+        lock_jobs([task.job_id])
+        db.session.refresh(task, ["assignee_id", "version"])
+        if task.assignee_id == (to.id if to else None):
+            return
         before, task.assignee_id = task.assignee_id, to.id if to else None
         task.version += 1
         _plan_again(task.job_id)
@@ -216,6 +232,7 @@ def set_client_items(job_id: UUID, *, waiting: int, total: int) -> None:
     with transaction():
         db.session.flush()
         values = {"job": job_id, "waiting": waiting, "total": total}
+        takes("job", [job_id])
         if db.session.connection().execute(_CLIENT_ITEMS, values).rowcount:
             held = db.session.identity_map.get(identity_key(Job, job_id))
             if held is not None:
@@ -241,6 +258,7 @@ def _check_open(task: Task) -> None:
 
 
 def _plan_again(job_id: UUID) -> None:
+    takes("job", [job_id])
     db.session.execute(_PLAN_AGAIN, {"job": job_id})
 
 

@@ -104,8 +104,18 @@ def last_preparer(review: Task) -> UUID | None:
     )
 
 
+def jobs_started_after(task: Task) -> Sequence[UUID]:
+    """The jobs of the steps of `started_after`."""
+    return db.session.scalars(_started_after(task).with_only_columns(Task.job_id).distinct()).all()
+
+
 def started_after(task: Task) -> Sequence[Task]:
     """Steps after this one, near and far, that were started or done on the strength of it."""
+    ordered = _started_after(task).options(joinedload(Task.assignee)).order_by(Task.position, Task.id)
+    return db.session.scalars(ordered.execution_options(populate_existing=True)).unique().all()
+
+
+def _started_after(task: Task) -> sa.Select[Task]:
     edge = sa.select(Dependency.task_id).where(
         Dependency.on_id == task.id, Dependency.kind == DependencyKind.HARD
     ).cte("later", recursive=True)
@@ -113,11 +123,9 @@ def started_after(task: Task) -> Sequence[Task]:
     edge = edge.union(
         sa.select(step.task_id).where(step.on_id == edge.c.task_id, step.kind == DependencyKind.HARD)
     )
-    return db.session.scalars(
-        sa.select(Task)
-        .where(Task.id.in_(sa.select(edge.c.task_id)), Task.started_at.is_not(None), Task.state != TaskState.CANCELLED)
-        .options(joinedload(Task.assignee)).order_by(Task.position, Task.id)
-    ).unique().all()
+    return sa.select(Task).where(
+        Task.id.in_(sa.select(edge.c.task_id)), Task.started_at.is_not(None), Task.state != TaskState.CANCELLED
+    )
 
 
 def last_work_before(review: Task) -> Task | None:

@@ -14,9 +14,10 @@ from app.activity.changes import apply_values
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now, today
-from app.core.db import check_version, db, take_turn, transaction
+from app.core.db import check_version, db, transaction
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
+from app.core.locking import take_turn
 from app.core.once import digest_of, made_before
 from app.core.permissions import ROLES, Permission, Role, authorize
 from app.delivery.commands import one_address, send_mail

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Throttled
+from app.core.locking import take_turn
 from app.people.models import SignInAttempt
 
 WINDOW = dt.timedelta(minutes=15)
@@ -47,8 +48,7 @@ def begin_try(door: Door, account: str, address: str) -> SignInAttempt:
     """
     mark = account_mark(account)
     with transaction() as session:
-        for name in (f"try {door.name} {mark}", f"try {door.name} at {address}"):
-            session.execute(sa.select(sa.func.pg_advisory_xact_lock(_number(name))))
+        take_turn(f"try {door.name} {mark}", f"try {door.name} at {address}")
         wait = max(
             _wait(door, SignInAttempt.account == mark, door.per_account),
             _wait(door, SignInAttempt.address == address, door.per_address, forgive=False) if address else 0,
@@ -86,7 +86,3 @@ def _wait(door: Door, same: sa.ColumnElement[bool], limit: int, *, forgive: bool
     if len(failures) < limit:
         return 0
     return max(1, math.ceil((failures[limit - 1] + WINDOW - now()).total_seconds()))
-
-
-def _number(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

@@ -18,6 +18,7 @@ from app.core.bulk import insert_rows
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.jobs.models import Job, JobStatus
@@ -127,7 +128,7 @@ def run_application(application: Application, *, by: Actor) -> Run:
     """Start creating; a second press finds the run that the first one began."""
     authorize(by, can_apply, application)
     with transaction() as session:
-        session.execute(sa.select(Application.id).where(Application.id == application.id).with_for_update())
+        session.execute(to_lock(sa.select(Application.id).where(Application.id == application.id)))
         begun = session.get(Run, application.id)
         if begun is not None:
             return begun

@@ -18,6 +18,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db
 from app.core.errors import NotFound
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.planning.chosen import plan_for, wish_of
 from app.planning.commands.create import create_planned_job, create_within
@@ -65,8 +66,10 @@ def apply_to_client(
     ready = _ready(application, client_id, ahead, by)
     if application.repeat and ready.pattern is not None:
         plan, series = _with_series(application, ready, by)
+        first = _first(series, plan)
         job_id, made = create_planned_job(plan, by=by, hold_requests=not application.send_requests)
-        _mark(series, plan, job_id)
+        if first is not None and first.state is not OccurrenceState.CREATED:
+            mark_created(first, job_id, plan)  # the first period is done with: the sweep will not create it again
     else:
         plan = ready.plan
         job_id, made = create_within(plan, by=by, hold_requests=not application.send_requests)
@@ -142,11 +145,10 @@ def _start(plan: JobPlan) -> dt.date:
     return plan.period_start or plan.starts_on
 
 
-def _mark(series: Series, plan: JobPlan, job_id: UUID) -> None:
-    """The first period is done with: the sweep will not create it again."""
-    occurrence = db.session.scalar(
-        sa.select(Occurrence).where(Occurrence.series_id == series.id, Occurrence.period_start == _start(plan))
-        .with_for_update().execution_options(populate_existing=True)
+def _first(series: Series, plan: JobPlan) -> Occurrence | None:
+    """The forecast of the first period, held before its job is made: as the sweep does that makes jobs of forecasts."""
+    return db.session.scalar(
+        to_lock(
+            sa.select(Occurrence).where(Occurrence.series_id == series.id, Occurrence.period_start == _start(plan))
+        )
     )
-    if occurrence is not None and occurrence.state is not OccurrenceState.CREATED:
-        mark_created(occurrence, job_id, plan)

@@ -15,6 +15,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.bulk import insert_rows
 from app.core.clock import today
 from app.core.db import db, transaction
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.planning.facts import ClientFacts, client_facts
 from app.planning.forecast import Forecast, forecasts_of, horizon
@@ -32,10 +33,12 @@ def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
     end = horizon(today())
     with transaction() as session:
         rows = session.scalars(
-            sa.select(Series)
-            .where(Series.state == SeriesState.ACTIVE, sa.func.coalesce(Series.forecast_until, dt.date.min) < end)
-            .order_by(Series.id).limit(limit).options(joinedload(Series.service, innerjoin=True))
-            .with_for_update(of=Series, skip_locked=True).execution_options(populate_existing=True)
+            to_lock(
+                sa.select(Series)
+                .where(Series.state == SeriesState.ACTIVE, sa.func.coalesce(Series.forecast_until, dt.date.min) < end)
+                .order_by(Series.id).limit(limit).options(joinedload(Series.service, innerjoin=True)),
+                of=Series, skip_taken=True,
+            )
         ).all()
         past = history_of([series.id for series in rows])
         found = [f for series, all_of in define(rows, end, past, only_new=True) for f in all_of]
@@ -59,9 +62,10 @@ def refresh_forecasts(series_ids: Sequence[UUID], *, by: Actor) -> None:
 def _refresh(series_ids: Sequence[UUID]) -> None:
     end = horizon(today())
     rows = db.session.scalars(
-        sa.select(Series).where(Series.id.in_(series_ids)).order_by(Series.id)
-        .options(joinedload(Series.service, innerjoin=True))
-        .with_for_update(of=Series).execution_options(populate_existing=True)
+        to_lock(
+            sa.select(Series).where(Series.id.in_(series_ids)).options(joinedload(Series.service, innerjoin=True)),
+            of=Series,
+        )
     ).all()
     kept: dict[UUID, list[Occurrence]] = {}
     for occurrence in db.session.scalars(

@@ -18,6 +18,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.planning.commands.create import create_planned_job, create_within
 from app.planning.commands.forecasting import facts_for, refresh_forecasts, templates_for
@@ -109,12 +110,13 @@ def create_occurrences(ids: Sequence[UUID], *, by: Actor) -> int:
 def _create(occurrence_id: UUID, series: dict[UUID, Series], planner: Planner, *, by: Actor) -> bool:
     with transaction() as session:
         occurrence = session.scalar(
-            sa.select(Occurrence).join(Series, Series.id == Occurrence.series_id)
-            .where(
-                Occurrence.id == occurrence_id, Occurrence.state == OccurrenceState.FORECAST,
-                Series.state == SeriesState.ACTIVE,
+            to_lock(
+                sa.select(Occurrence).join(Series, Series.id == Occurrence.series_id).where(
+                    Occurrence.id == occurrence_id, Occurrence.state == OccurrenceState.FORECAST,
+                    Series.state == SeriesState.ACTIVE,
+                ),
+                of=Occurrence, skip_taken=True,
             )
-            .with_for_update(of=Occurrence, skip_locked=True).execution_options(populate_existing=True)
         )
         if occurrence is None:
             return False
@@ -164,6 +166,7 @@ def restore_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
     series = _series(occurrence)
     authorize(by, can_edit_series, series)
     with transaction():
+        db.session.execute(to_lock(sa.select(Series.id).where(Series.id == series.id)))
         row = _locked(occurrence)
         if row.state is OccurrenceState.SKIPPED:
             row.state = OccurrenceState.FORECAST
@@ -178,10 +181,7 @@ def _series(occurrence: Occurrence) -> Series:
 
 
 def _locked(occurrence: Occurrence) -> Occurrence:
-    row = db.session.scalar(
-        sa.select(Occurrence).where(Occurrence.id == occurrence.id).with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    row = db.session.scalar(to_lock(sa.select(Occurrence).where(Occurrence.id == occurrence.id)))
     if row is None:
         raise NotFound()
     return row

@@ -18,6 +18,7 @@ from app.core.clock import today
 from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import take_turn, to_lock
 from app.core.permissions import authorize
 from app.planning.cadences import pattern_of
 from app.planning.commands.forecasting import refresh_forecasts
@@ -55,8 +56,7 @@ def begin_series(
             Series.client_id == client.id, Series.engagement_id == engagement_id, Series.service_id == service_id,
             Series.anchor_on == start, Series.cadence == cadence,
         )
-        turn = (client.id.int ^ service_id.int) % (1 << 62)
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
+        take_turn(f"{client.id} {service_id}", at="turn of a service")
         existing = session.scalar(same)
         if existing is not None:
             return existing
@@ -135,9 +135,7 @@ def end_series(series: Series, *, by: Actor) -> None:
 
 
 def _locked(series: Series, *states: SeriesState) -> Series:
-    row = db.session.scalar(
-        sa.select(Series).where(Series.id == series.id).with_for_update().execution_options(populate_existing=True)
-    )
+    row = db.session.scalar(to_lock(sa.select(Series).where(Series.id == series.id)))
     if row is None:
         raise NotFound()
     if states and row.state not in states:

@@ -14,6 +14,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_plain_upload, start_upload
 from app.documents.models import Document
@@ -157,7 +158,7 @@ def submit_answers(request: ClientRequest, *, by: Actor) -> list[RequestItem]:
     """Hand over what has been answered so far; once nothing required is missing the request is submitted."""
     authorize(by, can_answer, request)
     with transaction() as session:
-        session.execute(sa.select(ClientRequest.id).where(ClientRequest.id == request.id).with_for_update())
+        session.execute(to_lock(sa.select(ClientRequest.id).where(ClientRequest.id == request.id)))
         items = [item for item in request.items if item.is_to_come and item.has_something]
         if not items:
             raise Refused(_("There is nothing new to send yet. Answer something or add a file first."))

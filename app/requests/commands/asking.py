@@ -15,6 +15,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import FirmamentError, Refused
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.firm.models import Office
 from app.jobs.calendars import calendars_of
@@ -85,8 +86,7 @@ def _ask(request_id: UUID, by: Actor) -> bool:
     try:
         with transaction() as session:
             request = session.scalar(
-                sa.select(ClientRequest).where(ClientRequest.id == request_id)
-                .with_for_update(skip_locked=True).execution_options(populate_existing=True)
+                to_lock(sa.select(ClientRequest).where(ClientRequest.id == request_id), skip_taken=True)
             )
             if request is None or request.state is not RequestState.SCHEDULED or request.held:
                 return False
@@ -152,7 +152,4 @@ def change_asking(
 
 
 def _locked(request: ClientRequest) -> ClientRequest:
-    return db.session.scalars(
-        sa.select(ClientRequest).where(ClientRequest.id == request.id).with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    return db.session.scalars(to_lock(sa.select(ClientRequest).where(ClientRequest.id == request.id))).one()

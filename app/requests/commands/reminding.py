@@ -19,6 +19,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.locking import take_turn, to_lock
 from app.core.permissions import authorize
 from app.delivery.commands import send_mail
 from app.firm.models import Office
@@ -46,7 +47,7 @@ def remind_request(request: ClientRequest, *, by: Actor) -> int:
         raise Refused("There is nothing to remind of: the request is not with the client.")
     sent = 0
     with transaction():
-        db.session.execute(sa.select(ClientRequest.id).where(ClientRequest.id == request.id).with_for_update())
+        db.session.execute(to_lock(sa.select(ClientRequest.id).where(ClientRequest.id == request.id)))
         recipients = recipients_reachable(request, by=by)
         if not recipients:
             raise Refused("Nobody who was asked sees this client in the portal any more.")
@@ -89,7 +90,7 @@ def remind_contact(contact_id: UUID, today: dt.date, *, by: Actor) -> int:
     """One digest of all that this contact still owes us, if any of it is due today. Returns how many mails."""
     authorize(by, is_system)
     with transaction():
-        requests = db.session.scalars(
+        open_ones = (
             sa.select(ClientRequest).join(RequestRecipient, RequestRecipient.request_id == ClientRequest.id)
             .join(ClientContact, _lets_in())
             .join(ClientRequest.client).outerjoin(Job, Job.id == ClientRequest.job_id)
@@ -97,8 +98,8 @@ def remind_contact(contact_id: UUID, today: dt.date, *, by: Actor) -> int:
             .where(RequestRecipient.contact_id == contact_id, *_remindable(),
                    sa.or_(Job.id.is_(None), Job.status == JobStatus.ACTIVE))
             .order_by(ClientRequest.due_on.nulls_last(), ClientRequest.id)
-            .with_for_update(of=ClientRequest, skip_locked=True).execution_options(populate_existing=True)
-        ).all()
+        )
+        requests = db.session.scalars(to_lock(open_ones, of=ClientRequest, skip_taken=True)).all()
         if not any(r.next_reminder_on and r.next_reminder_on <= today for r in requests):
             return 0
         recipient = _reachable(contact_id, requests, by)
@@ -128,7 +129,7 @@ def _reachable(contact_id: UUID, requests: Iterable[ClientRequest], by: Actor) -
 
 def _digest(to: Reachable, requests: Sequence[ClientRequest], today: dt.date, *, by: Actor) -> int:
     """One mail over these requests, unless this contact has had one today."""
-    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(to.contact_id.int % (1 << 62))))
+    take_turn(to.contact_id, at="turn of a contact")
     told = set(db.session.scalars(
         sa.select(Reminder.request_id).where(Reminder.contact_id == to.contact_id, Reminder.sent_on == today)
     ))

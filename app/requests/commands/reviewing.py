@@ -13,6 +13,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.documents.models import Document
 from app.requests.commands.sending import close, mail_request, recipients_reachable, settle_waiting
@@ -187,7 +188,7 @@ def _finish_if_all_accepted(request: ClientRequest, *, by: Actor) -> None:
 
 def _lock(request: ClientRequest) -> None:
     """One reviewer at a time: the last required item is accepted by exactly one of two who press at once."""
-    db.session.execute(sa.select(ClientRequest.id).where(ClientRequest.id == request.id).with_for_update())
+    db.session.execute(to_lock(sa.select(ClientRequest.id).where(ClientRequest.id == request.id)))
     db.session.refresh(request, ["state", "closed_at", "version", "tell_returned_at"])
 
 

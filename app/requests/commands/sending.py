@@ -16,6 +16,7 @@ from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id, new_token, token_hash
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.delivery.commands import send_mail
 from app.delivery.models import Delivery
@@ -50,7 +51,7 @@ def send_request(request: ClientRequest, *, by: Actor, contact_ids: Sequence[UUI
     recipients = choose_recipients(request, contact_ids, by=by)
     with transaction() as session:
         locked = session.scalar(
-            sa.select(ClientRequest.state).where(ClientRequest.id == request.id).with_for_update()
+            to_lock(sa.select(ClientRequest.state).where(ClientRequest.id == request.id))
         )
         if locked not in UNSENT:
             raise Refused("This request has been sent already.")

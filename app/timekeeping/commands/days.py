@@ -14,9 +14,11 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.core.actors import Actor
-from app.core.db import db, take_turn
+from app.core.db import db
 from app.core.errors import Stale
+from app.core.locking import take_turn, to_lock
 from app.core.rounding import Piece, RoundingRule, RoundPer, charge_as_one
+from app.jobs.models import Task
 from app.ledger.books import books_of
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.figures import be_worth, topics_of
@@ -69,28 +71,37 @@ def day_of(entry: TimeEntry, **changed: Any) -> Day | None:
     return Day(**where, rule=json.dumps(rule, sort_keys=True))
 
 
-def hold_days(days: Iterable[Day | None], entries: Collection[TimeEntry] = ()) -> None:
-    """Take turns for these days and lock all their entries, and `entries` with them, in the order of their ids.
+def hold_days(
+    days: Iterable[Day | None], entries: Collection[TimeEntry] = (), *, tasks: Iterable[UUID | None] | None = None,
+    also: Collection[UUID] = (),
+) -> None:
+    """Take turns for these days and lock all their entries, with them `entries` and those of the ids `also`, in the
+    order of their ids.
 
-    What was loaded is read anew. Raises Stale when one of `entries` has gone to another day meanwhile.
+    With `tasks`, before them these tasks and those of the entries, which time is counted to or taken from. What was
+    loaded is read anew. Raises Stale when one of `entries` has gone to another day or task meanwhile.
     """
     known = {day.key: day for day in days if day is not None}
-    for key in sorted(known):
-        take_turn(key)
-    before = {entry.id: day_of(entry) for entry in entries}
+    if tasks is not None and (known or entries):  # an entry that is only added locks its task as it counts to it
+        hold_tasks([*tasks, *(entry.task_id for entry in entries)])
+    take_turn(*known, at="turn of a day")
+    before = {entry.id: (day_of(entry), entry.task_id) for entry in entries}
     conditions = [day.holds() for day in known.values()]
-    if before:
-        conditions.append(TimeEntry.id.in_(list(before)))
+    if before or also:
+        conditions.append(TimeEntry.id.in_([*before, *also]))
     if conditions:
         db.session.scalars(
-            sa.select(TimeEntry)
-            .where(sa.or_(*conditions))
-            .order_by(TimeEntry.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
+            to_lock(sa.select(TimeEntry).where(sa.or_(*conditions)))
         ).all()
-    if any(day_of(entry) != before[entry.id] for entry in entries):
+    if any((day_of(entry), entry.task_id) != before[entry.id] for entry in entries):
         raise Stale("Somebody else changed this at that moment; look at it and try again.")
+
+
+def hold_tasks(ids: Iterable[UUID | None]) -> None:
+    """Lock the tasks that time is counted to, or taken from, before any of the entries."""
+    wanted = sorted({each for each in ids if each is not None})
+    if wanted:
+        db.session.execute(to_lock(sa.select(Task.id).where(Task.id.in_(wanted)), lightly=True))
 
 
 def charge_in(

@@ -17,6 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused, Stale
+from app.core.locking import takes
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.core.rounding import RoundingRule
@@ -62,7 +63,7 @@ def record_entry(
         describe(entry, facts, setting)
         entry.rounding = setting.rounding.to_json()
         day = day_of(entry)
-        hold_days([day])
+        hold_days([day], tasks=[entry.task_id])
         others = _charge(entry, day)
         take_rate(entry, setting)
         take_value(entry)
@@ -129,6 +130,7 @@ def _insert_once(entry: TimeEntry) -> bool:
     """Write the row and count it to its task in one statement; False when its id (or its timer's) is there already."""
     said = {f"its_{name}": getattr(entry, name) for name in _SAID}
     fresh = {f"its_{name}": value for name, value in _FRESH.items()}
+    takes("task", [entry.task_id] if entry.task_id else ())
     if not db.session.execute(_INSERT, {**said, **fresh, "now": now()}).all():
         return False
     for name, its in _FRESH.items():
@@ -153,6 +155,7 @@ def add_to_task(task_id: UUID | None, change: dt.timedelta) -> None:
     """Keep the task's spent time equal to the sum of its entries; whoever moves an entry off a task calls this too,
     and before moving its WIP: everybody takes the task first and the balance then."""
     if task_id and change:
+        takes("task", [task_id])
         values = {"task": task_id, "seconds": int(change.total_seconds()), "at": now()}
         db.session.execute(_ADD_TO_TASK, values)
 
@@ -164,7 +167,7 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
     with transaction() as session:
         facts, setting = setting_for(facts, session.get_one(Person, entry.person_id), by=by)
         old_day, day = day_of(entry), _day_to_be(entry, facts, setting)
-        hold_days([old_day, day], [entry])
+        hold_days([old_day, day], [entry], tasks=[facts.task_id])
         if _day_to_be(entry, facts, setting) != day:
             raise Stale("Somebody else changed this at that moment; look at it and try again.")
         refuse_locked(entry)
@@ -249,7 +252,7 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
     authorize(by, can_edit_item, entry)
     with transaction() as session:
         day = day_of(entry)
-        hold_days([day], [entry])
+        hold_days([day], [entry], tasks=())
         if entry.deleted_at:
             return
         refuse_locked(entry)
@@ -278,7 +281,7 @@ def restore_entry(entry: TimeEntry, *, by: Actor) -> None:
     authorize(by, can_edit_item, entry)
     with transaction() as session:
         day = day_of(entry)
-        hold_days([day], [entry])
+        hold_days([day], [entry], tasks=())
         if entry.deleted_at is None:
             return
         if entry.rejoined_at is not None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from app.core.db import db
 from app.core.errors import NotFound, Refused
+from app.core.locking import to_lock
 from app.timekeeping.models import Expense, ItemState, TimeEntry, WipItem
 
 LOCKED = {
@@ -45,6 +46,4 @@ def refuse_locked(item: WipItem) -> None:
 def lock(item: TimeEntry | Expense) -> None:
     """Read the row as it is now and keep it until the transaction ends; what was loaded beside it is forgotten."""
     table = type(item)
-    db.session.execute(
-        sa.select(table).where(table.id == item.id).with_for_update().execution_options(populate_existing=True)
-    ).scalar_one()
+    db.session.execute(to_lock(sa.select(table).where(table.id == item.id))).scalar_one()

@@ -13,8 +13,9 @@ from app.activity.commands import record
 from app.catalogue.models import WorkRole
 from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import db, take_turn, transaction
+from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import lock_row, take_turn, to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.timekeeping.commands.waiting import value_waiting
@@ -99,7 +100,7 @@ def restore_rate(rate: Rate, *, by: Actor) -> None:
 def _hold(rate: Rate) -> None:
     """One at a time changes the cards of the same people and work; the card is read anew."""
     take_turn("rate " + " ".join(str(getattr(rate, key)) for key in KEYS))
-    db.session.refresh(rate, with_for_update=True)
+    lock_row(rate)
 
 
 def _same(rate: Rate) -> sa.ColumnElement[bool]:
@@ -112,7 +113,9 @@ def _join(rate: Rate) -> None:
     """Fit a card in between those there are: the one that holds when it begins ends then, and it ends when the next
     begins."""
     with db.session.no_autoflush:
-        others = db.session.scalars(sa.select(Rate).where(_same(rate)).order_by(Rate.from_on).with_for_update()).all()
+        others = db.session.scalars(
+            to_lock(sa.select(Rate).where(_same(rate))).execution_options(populate_existing=False)
+        ).all()
     for other in others:
         if other.from_on == rate.from_on:
             raise Refused("There is a rate from that very day; archive it first.", field="from_on")

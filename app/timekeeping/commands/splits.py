@@ -23,7 +23,7 @@ from app.ledger.models import TransactionKind
 from app.timekeeping.commands.days import day_of, hold_days
 from app.timekeeping.commands.figures import settle, topics_of
 from app.timekeeping.commands.locks import refuse_locked
-from app.timekeeping.commands.wip import place_of, wip_legs
+from app.timekeeping.commands.wip import hold_wip, place_of, wip_legs
 from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import can_edit_item
@@ -42,11 +42,11 @@ def split_entry(entry: TimeEntry, new_id: UUID, taken: dt.timedelta, *, by: Acto
     that is there."""
     authorize(by, can_edit_item, entry)
     with transaction() as session:
-        hold_days([day_of(entry)], [entry])
         said = digest_of(entry.id, taken, narrative)
         existing = made_before(TimeEntry, new_id, said, seen=lambda row: row.split_from_id == entry.id)
         if existing is not None:
             return existing
+        hold_days([day_of(entry)], [entry])
         refuse_locked(entry)
         if not dt.timedelta() < taken < entry.recorded:
             raise Refused("The part must be shorter than the whole and longer than nothing.", field="taken")
@@ -87,6 +87,7 @@ def _divide(entry: TimeEntry, part: TimeEntry, share: Decimal, *, by: Actor) -> 
     """Post the part's share of the value, and each write-off that stands as two; returns what of them goes along."""
     books = books_of(entry.engagement_id)
     writes = standing_writes([entry.id]).get(entry.id, [])
+    hold_wip([entry], undoing=writes)
     shares = _shares([each.amount for each in writes], share, entry.currency)
     for written, its in zip(writes, shares, strict=True):
         undo_write(entry, written, "divided", by=by, books=books)
@@ -146,8 +147,10 @@ def rejoin_entry(part: TimeEntry, *, by: Actor) -> TimeEntry:
         if part.recorded + whole.recorded > LONGEST:
             raise Refused("Together they are longer than a day.")
         books, recorded = books_of(part.engagement_id), part.recorded
+        writes = standing_writes([part.id]).get(part.id, [])
+        hold_wip([part], undoing=writes)
         _transfer(part, whole, part.value if part.billable else -part.written, by=by)
-        for written in standing_writes([part.id]).get(part.id, []):
+        for written in writes:
             undo_write(part, written, "put back", by=by, books=books)
             write(whole, written.amount, written.reason, by=by, books=books)
         whole.recorded += part.recorded

@@ -19,6 +19,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import takes
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.timekeeping.commands.entries import record_entry
@@ -154,6 +155,7 @@ def _place(target: Target, *, by: Actor) -> Place:
     """Where a target is and what it is called, the person's timers locked in the same round trip."""
     statement = _OF_TASK if target.task_id else _OF_JOB if target.job_id else _OF_ENGAGEMENT
     named = target.task_id or target.job_id or target.engagement_id
+    takes("turn of a person", [by.id])
     row = db.session.connection().execute(statement, {"named": named, "person": str(by.id)}).one_or_none()
     if row is None or not can_see(by, row[0], row[1]):
         raise NotFound()
@@ -197,6 +199,7 @@ def _hold(timer: Timer, write: Callable[[Timer, str, Any], None] = setattr) -> N
 
 def _locked(timer: Timer) -> Timer | None:
     """The timer as it is now, alone with it; None when it has become an entry meanwhile."""
+    takes("turn of a person", [timer.person_id])
     db.session.connection().execute(_LOCKED, {"person": str(timer.person_id)})
     return db.session.scalar(sa.select(Timer).where(Timer.id == timer.id).execution_options(populate_existing=True))
 

@@ -10,6 +10,7 @@ from app.activity.commands import record
 from app.clients.models import Engagement
 from app.core.actors import Actor
 from app.core.db import db, transaction
+from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.firm.models import Entity
 from app.ledger.books import books_of_each
@@ -19,7 +20,7 @@ from app.timekeeping.commands.days import day_of, hold_days
 from app.timekeeping.commands.expenses import value_expense
 from app.timekeeping.commands.figures import topics_of
 from app.timekeeping.commands.valuing import keep_rate, take_value
-from app.timekeeping.commands.wip import move_wip, place_of
+from app.timekeeping.commands.wip import hold_wip, move_wip, place_of
 from app.timekeeping.models import Expense, Rate, TimeEntry
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.rates import applies, rate_of_entry
@@ -79,15 +80,16 @@ def value_waiting(*, by: Actor) -> bool:
         if entries:
             hold_days([day_of(entry) for entry in entries], entries)
         books = books_of_each(entry.engagement_id for entry in entries)
+        expenses = session.scalars(to_lock(_EXPENSES, of=Expense)).all()
         for entry in entries:
             if entry.waiting and entry.deleted_at is None:
                 keep_rate(entry, rate_of_entry(entry), books[entry.engagement_id])
                 take_value(entry)
-                valued += _tell(entry, by=by)
-        expenses = session.scalars(_EXPENSES.with_for_update(of=Expense)).all()
         for expense in expenses:
             value_expense(expense)
-            valued += _tell(expense, by=by)
+        hold_wip([*entries, *expenses])
+        for item in (*entries, *expenses):
+            valued += _tell(item, by=by)
         return valued > 0 and AT_ONCE in (len(entries), len(expenses))
 
 

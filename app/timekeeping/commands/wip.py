@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from app.clients.models import Engagement
 from app.core.actors import Actor
-from app.ledger.books import Books
-from app.ledger.commands import Leg, post
+from app.ledger.books import Books, books_of_each
+from app.ledger.commands import Leg, hold_balances, post
 from app.ledger.models import Account, TransactionKind
 from app.timekeeping.models import Expense, TimeEntry
+from app.timekeeping.written import Movement
 
 Item = TimeEntry | Expense
 
@@ -41,6 +44,19 @@ def wip_legs(place: Place, sign: int = 1) -> list[Leg]:
         Leg(account=Account.WIP, amount=amount, aged_on=place.worked_on, **key),
         Leg(account=Account.WIP_MEMO, amount=-amount, aged_on=place.worked_on, **key),
     ]
+
+
+def hold_wip(
+    items: Collection[Item], *, also: Engagement | None = None, undoing: Collection[Movement] = ()
+) -> None:
+    """Hold the balances of these items' clients, of where they go and of where they were when what is undone was
+    posted, before any of them is posted."""
+    all_of = (*items, *undoing)
+    books = books_of_each(each.engagement_id for each in all_of)
+    places = [(books[each.engagement_id].entity_id, each.client_id, each.currency) for each in all_of]
+    if also is not None:
+        places.append((also.entity_id, also.client_id, also.currency))
+    hold_balances(Account.WIP, places)
 
 
 def move_wip(
@@ -85,7 +101,11 @@ def move_wip(
             reason=reason,
         )
         return
-    for place, sign, its_books in ((before, -1, books_before or books), (after, 1, books)):
+    sides = ((before, -1, books_before or books), (after, 1, books))
+    hold_balances(
+        Account.WIP, [(its.entity_id, place.client_id, place.currency) for place, _, its in sides if place is not None]
+    )
+    for place, sign, its_books in sides:
         if place is not None:
             post(
                 kind,
