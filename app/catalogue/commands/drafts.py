@@ -38,10 +38,7 @@ PARTS: tuple[type[Part], ...] = (TemplateStep, TemplateDependency, TemplateReque
 
 def open_draft(template: JobTemplate, version: int | None = None) -> JobTemplate:
     """Lock a draft for the rest of the transaction and count its version up; refuse what is published."""
-    locked = db.session.scalar(
-        to_lock(sa.select(JobTemplate).where(JobTemplate.id == template.id))
-        .execution_options(populate_existing=True)
-    )
+    locked = db.session.scalar(to_lock(sa.select(JobTemplate).where(JobTemplate.id == template.id)))
     if locked is None:
         raise NotFound()
     if locked.state is not TemplateState.DRAFT:
@@ -112,8 +109,13 @@ def publish_template(template: JobTemplate, *, by: Actor, version: int | None = 
     """From now on new jobs are made of it. Refused while it has a fault; pressing twice is harmless."""
     authorize(by, can_edit_template, template)
     with transaction() as session:
-        state = session.scalar(to_lock(sa.select(JobTemplate.state).where(JobTemplate.id == template.id)))
-        if state is TemplateState.PUBLISHED:
+        published = sa.and_(
+            JobTemplate.service_id == template.service_id, JobTemplate.state == TemplateState.PUBLISHED
+        )
+        both = sa.or_(JobTemplate.id == template.id, published)
+        held = to_lock(sa.select(JobTemplate.id, JobTemplate.state).where(both))
+        states: dict[UUID, TemplateState] = {row.id: row.state for row in session.execute(held)}
+        if states.get(template.id) is TemplateState.PUBLISHED:
             return
         open_draft(template, version)
         draft = get_template(template.id, seen_by=by)
