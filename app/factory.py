@@ -47,6 +47,7 @@ SCREENS = (
     "portal",
     "app.jobs.views",
     "app.billing.views",
+    "app.approvals.views",
     "app.desk.work.views",
     "app.desk.board.views",
     "app.desk.dashboard.views",
@@ -54,6 +55,10 @@ SCREENS = (
 )
 # Every module that registers background work, run workers, event readers or sentences.
 WORKS = (
+    "app.approvals.proofs",
+    "app.approvals.sentences",
+    "app.billing.approval_proofs",
+    "app.billing.meanings",
     "app.billing.background",
     "app.billing.commands.runs",
     "app.billing.proofs",

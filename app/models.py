@@ -1,6 +1,8 @@
 """Every table, for whoever needs the whole schema: migrations, verify, backup, row security tests."""
 
 import app.activity.models
+import app.approvals.covers
+import app.approvals.models
 import app.billing.covers
 import app.billing.models
 import app.catalogue.models

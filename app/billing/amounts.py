@@ -139,3 +139,13 @@ def needs_reason(lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> b
     return any(line.net != line.drawn for line in fixed.values()) or any(
         row.treatment is Treatment.WRITE_OFF or (row.written != 0 and row.line_id not in fixed) for row in rows
     )
+
+
+def given_up(lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> Decimal:
+    """What a bill gives up of fees, and of time that is not under a fee: what of it needs a reason, below zero."""
+    fixed = {line.id: line for line in lines if line.kind is LineKind.FIXED}
+    rebates = sum((max(line.drawn - line.net, ZERO) for line in fixed.values()), ZERO)
+    written = (
+        max(-row.written, ZERO) for row in rows if row.treatment is Treatment.WRITE_OFF or row.line_id not in fixed
+    )
+    return sum(written, rebates)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from app.activity.covers import Cover, Part, cover
+from app.approvals.models import Approval
 from app.billing.models import Allocation, Invoice, InvoiceItem, InvoiceLine, Payment
-from app.timekeeping.models import Expense, TimeEntry
+from app.timekeeping.models import Expense, TimeEntry, WriteOffItem
 
 BILL_NAME = "coalesce(x.number, x.id::text)"
 BILL_1 = (
@@ -33,6 +34,9 @@ PAYMENT_1 = (
     "recorded_by", "reference", "reversed_at", "reversed_reason", "transaction_id",
 )  # fmt: skip
 ALLOCATION_1 = ("allocated_on", "amount", "id", "invoice_id", "payment_id", "reversed_at", "transaction_id")
+WRITE_OFF_1 = (
+    "amount", "approval_id", "client_id", "engagement_id", "item_id", "item_kind", "open_value", "transaction_id",
+)  # fmt: skip
 
 ROW = dict.fromkeys(("updated_at", "version"), "counts the row's edits and says nothing of money")
 COURSE = ROW | {
@@ -141,5 +145,18 @@ cover(
         name="x.id::text",
         left_out=ROW,
         parts=(Part(Allocation, ALLOCATION_1, "FROM allocation p WHERE p.payment_id = x.id", "p.id"),),
+    )
+)
+# What was asked or done about each entry of a write-off; that it was posted comes later.
+cover(
+    Cover(
+        kind="write_off",
+        version=1,
+        called="entries of write-off",
+        model=Approval,
+        columns=("id",),
+        name="x.id::text",
+        where="x.kind = 'write_off'",
+        parts=(Part(WriteOffItem, WRITE_OFF_1, "FROM write_off_item p WHERE p.approval_id = x.id", "p.item_id"),),
     )
 )

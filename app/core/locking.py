@@ -30,6 +30,7 @@ ORDER = (
     "turn of jobs", "job", "task",
     "rate", "turn of a day", "time_entry", "expense",
     "invoice", "payment",
+    "turn of limits", "approval_limit", "approval",
     "number_series", "exchange_rate", "closing", "balance",
 )  # fmt: skip
 RANK = {name: rank for rank, name in enumerate(ORDER)}
@@ -83,14 +84,16 @@ def lock_row(row: Any, *names: str) -> None:
     db.session.refresh(row, attribute_names=names or None, with_for_update=True)
 
 
-def take_turn(*about: UUID | str, at: str = "") -> None:
+def take_turn(*about: UUID | str, at: str = "", shared: bool = False) -> None:
     """Wait for whoever makes the row of this id, or does what this word stands for; ours until the transaction ends.
 
-    Several are taken in one order. `at` is the place in the order of locks.
+    Several are taken in one order. `at` is the place in the order of locks. `shared`: those who share it wait only for
+    who has it alone.
     """
+    take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
     for number, of_row in sorted({(_number(each), isinstance(each, UUID)) for each in about}):
         takes(at or ("turn of a form" if of_row else "turn"), [number])
-        db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+        db.session.execute(sa.select(take(number)))
 
 
 def try_turn(number: int) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.activity.commands import reads
 from app.activity.models import Event
+from app.approvals.queries import approvers_of
 from app.clients.models import Client, Engagement, Wall
 from app.core import live
 from app.core.clock import now
@@ -87,6 +88,13 @@ def _of_request_or_client(event: Event, data: Data) -> Iterable[UUID | None]:
     return found or _in_charge_of_client(event, data)
 
 
+def _approvers(event: Event, _data: Data) -> Iterable[UUID | None]:
+    """Whoever may decide: the client's partner where that is one of them, else all."""
+    able = {person.id for person in approvers_of(event.subject_id)}
+    partner = db.session.scalar(sa.select(Client.partner_id).where(Client.id == event.client_id))
+    return [partner] if partner in able else able
+
+
 CONCERNED: dict[str, Whom] = {
     "jobs.task.assigned": _named("to"),
     "jobs.task.added": _named("to"),
@@ -103,7 +111,9 @@ CONCERNED: dict[str, Whom] = {
     "requests.request.unreachable": _of_request_or_client,
     "marks.comment.add": _listed("mentions"),
     "runs.run.finish": _starter,
-    "billing.invoice.submit": _in_charge_of_client,
+    "approvals.approval.asked": _approvers,
+    "approvals.approval.approved": _named("asked_by"),
+    "approvals.approval.declined": _named("asked_by"),
     "billing.invoice.approve": _in_charge_of_client,
 }
 

@@ -288,3 +288,27 @@ class Rate(MadeOnce, HasVersion, Base):
             using="gist",
         ),
     )
+
+
+class WriteOffItem(Base):
+    """A time entry or expense of an approval for a write-off: what was open of it when that was asked, and how much of
+    it is written off. `transaction_id` is the posting that did it, None while nothing is posted."""
+
+    __tablename__ = "write_off_item"
+
+    approval_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("approval.id", deferrable=True, initially="DEFERRED"), primary_key=True
+    )
+    item_id: Mapped[UUID] = mapped_column(primary_key=True)
+    item_kind: Mapped[str]
+    client_id: Mapped[UUID]
+    engagement_id: Mapped[UUID]
+    open_value: Mapped[Decimal]
+    amount: Mapped[Decimal]
+    transaction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger_transaction.id"), unique=True)
+
+    __table_args__ = (
+        sa.Index("ix_write_off_item_item_id", "item_id"),
+        sa.CheckConstraint("amount > 0 AND amount <= open_value", name="amount"),
+        sa.CheckConstraint("item_kind IN ('time_entry', 'expense')", name="item_kind"),
+    )

@@ -12,12 +12,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from app.approvals.models import Approval, Decision
+from app.approvals.queries import unwalled_approvals
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db
 from app.ledger.models import Account, LedgerTransaction, Posting, TransactionKind
 from app.people.models import Person
-from app.timekeeping.models import Expense, TimeEntry
+from app.timekeeping.models import Expense, TimeEntry, WriteOffItem
 from app.timekeeping.policy import can_see_rates
 
 WRITTEN = (TransactionKind.WRITTEN_OFF, TransactionKind.WRITTEN_ON)
@@ -91,3 +93,32 @@ def _movements(item_ids: list[UUID], *conditions: sa.ColumnElement[bool]) -> lis
         .order_by(LedgerTransaction.id, Posting.line)
     ).all()
     return [Movement(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A write-off of an item that waits for approval: how much, who asked for it, and when."""
+
+    approval_id: UUID
+    amount: Decimal
+    by: str | None
+    at: dt.datetime
+
+
+def asked_write_offs(item_ids: Iterable[UUID], *, seen_by: Actor) -> dict[UUID, Asked]:
+    """What of these items waits for the approval of a write-off; takes the permission to see rates."""
+    wanted = list(item_ids)
+    if not wanted or not can_see_rates(seen_by):
+        return {}
+    rows = db.session.execute(
+        sa.select(WriteOffItem.item_id, Approval.id, WriteOffItem.amount, Person.name, Approval.asked_at)
+        .join(Approval, Approval.id == WriteOffItem.approval_id)
+        .outerjoin(Person, Person.id == Approval.asked_by)
+        .where(
+            WriteOffItem.item_id.in_(wanted),
+            Approval.decision == Decision.PENDING,
+            *unwalled_approvals(seen_by),
+            *within_sight(seen_by, WriteOffItem.client_id, WriteOffItem.engagement_id),
+        )
+    ).all()
+    return {row[0]: Asked(*row[1:]) for row in rows}

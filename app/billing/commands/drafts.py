@@ -12,7 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.approvals.commands import close_pending
+from app.approvals.models import ApprovalKind
 from app.billing.amounts import Spread
+from app.billing.commands.approving import ask_for_bill, invoice_asker, judge_bill
 from app.billing.commands.drafting import Material, build, fee_for, item_row, line_row
 from app.billing.commands.fees import engagements_on, keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, settle_days_of, take_items
@@ -282,6 +285,7 @@ def discard_draft(invoice: Invoice, *, by: Actor) -> None:
     authorize(by, can_draft, invoice)
     with transaction() as session:
         open_draft(invoice, entries=None)
+        close_pending(ApprovalKind.BILL, invoice.id, "the draft was taken apart", by=by)
         ids = session.scalars(
             sa.select(InvoiceItem.item_id).where(
                 InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment != Treatment.LATER
@@ -307,11 +311,16 @@ def discard_draft(invoice: Invoice, *, by: Actor) -> None:
 
 
 def submit_for_approval(invoice: Invoice, *, by: Actor) -> None:
-    """Say that a draft is ready for whoever approves."""
+    """Ask for the approval of a draft, as it stands, by whoever may."""
     authorize(by, can_draft, invoice)
-    with transaction():
+    with transaction() as session:
         open_draft(invoice)
-        invoice.state = InvoiceState.AWAITING
+        recompute(invoice)
+        lines = lines_of(invoice)
+        if not lines:
+            raise Refused("A bill needs at least one line.")
+        rows = list(session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)))
+        ask_for_bill(invoice, lines, rows, judge_bill(invoice, lines, rows, clock.today(), by=by), by=by)
         record(
             "billing.invoice.submit", invoice, by=by, net=invoice.net, currency=invoice.currency, topics=("invoices",)
         )
@@ -324,4 +333,6 @@ def return_to_draft(invoice: Invoice, reason: str, *, by: Actor) -> None:
         if invoice.state is not InvoiceState.AWAITING:
             raise Refused("This bill is not waiting for approval.")
         open_draft(invoice)
+        word, mine = reason.strip(), invoice_asker(invoice) == by.person_id
+        close_pending(ApprovalKind.BILL, invoice.id, word, by=by, declined=bool(word) and not mine)
         record("billing.invoice.return", invoice, by=by, reason=reason.strip(), topics=("invoices",))

@@ -11,7 +11,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.approvals.commands import Outdated, close_pending
+from app.approvals.models import ApprovalKind
 from app.billing.amounts import needs_reason
+from app.billing.commands.approving import approve_bill, ask_for_bill, judge_bill
 from app.billing.commands.items import items_by_id, set_items, settle_days_of
 from app.billing.commands.numbering import give_number
 from app.billing.commands.paper import check_paper, tried_facts
@@ -49,15 +52,23 @@ def approve_invoice(
     version: int | None = None,
     send: bool = False,
     reason: str = "",
+    asked: UUID | None = None,
 ) -> Invoice:
     """Approve = issue = give the number, in one transaction; the WIP, the receivable, revenue and tax are posted.
 
     With `send` it is mailed as soon as its PDF is kept. Pressing twice issues once. Raises Refused with what lacks.
+    Above the limit of whoever presses it is not issued: its approval is asked for, and it has no number yet.
+    `asked` names the request that is answered, where one is; Outdated when the bill is not what it asked for.
     """
     authorize(by, can_approve, invoice)
     day = issued_on or clock.today()
     try:
-        return _issue(invoice, day, by=by, version=version, send=send, reason=reason)
+        return _issue(invoice, day, by=by, version=version, send=send, reason=reason, asked=asked)
+    except Outdated:
+        with transaction():  # what was asked for is no more; the draft stands as it is
+            open_draft(invoice)
+            close_pending(ApprovalKind.BILL, invoice.id, "the bill has changed", by=by)
+        raise
     except TaxChanged:
         with transaction():  # what was refused is undone; the draft is shown with the tax that holds now
             open_draft(invoice)
@@ -68,7 +79,8 @@ def approve_invoice(
 
 
 def _issue(
-    invoice: Invoice, day: dt.date, *, by: Actor, version: int | None, send: bool, reason: str
+    invoice: Invoice, day: dt.date, *, by: Actor, version: int | None, send: bool, reason: str,
+    asked: UUID | None,
 ) -> Invoice:
     with transaction() as session:
         hold_bill(invoice, entries=None)
@@ -86,6 +98,12 @@ def _issue(
         _check_reason(invoice, lines, rows)
         if send:
             refuse_unreachable(bill_recipients(invoice.payer_id))
+        judged = judge_bill(invoice, lines, rows, day, by=by)
+        if not judged.within and asked is not None:
+            raise Refused(f"{judged.why_not} Somebody else has to approve it.")
+        if not judged.within:
+            ask_for_bill(invoice, lines, rows, judged, by=by)
+            return invoice
         freed = {row.item_id for row in rows if row.treatment is not Treatment.LATER}
         rows = _without_later(rows)
         freed -= {row.item_id for row in rows}
@@ -94,6 +112,7 @@ def _issue(
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None
         facts = tried_facts(invoice, lines, day)
+        approval = approve_bill(invoice, lines, rows, facts, judged, by=by, asked=asked)
         number = give_number(invoice, day)
         refuse_closed(invoice.entity_id, day, field="issued_on", what="a bill")
         books, exchange = Books(entity.id, entity.currency), rate_on(invoice.currency, entity.currency, day)
@@ -113,7 +132,8 @@ def _issue(
             gross=invoice.gross,
             currency=invoice.currency,
             topics=("wip", "invoices"),
-            covers=[("bill", invoice.id), ("bill_life", invoice.id), ("billed_work", invoice.id)],
+            covers=[("bill", invoice.id), ("bill_life", invoice.id), ("billed_work", invoice.id),
+                    ("approval", approval.id)],
         )
         settle_days_of(freed, by=by)
         enqueue("billing.keep_pdf", invoice_id=str(invoice.id))

@@ -82,7 +82,7 @@ def draft_one(run: Run, item: RunItem, by: Actor) -> dict[str, str]:
     if run.options.get("approve"):
         try:
             approve_invoice(invoice, by=by)
-            words = f"{invoice.number}, {gross}"
+            words = f"{invoice.number}, {gross}" if invoice.number else f"{gross}, approval asked for"
         except Refused as refusal:
             words = f"{words}, not issued: {refusal.message}"
     return {"href": f"/billing/invoices/{invoice_id}", "title": words}

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.activity.commands import record
 from app.billing.commands.items import items_by_id, lock_items, settle_days_of
+from app.billing.commands.write_offs import Part, WrittenOff, write_off_parts
 from app.billing.policy import can_draft, can_write_off
 from app.clients.models import Engagement, EngagementStatus
 from app.clients.policy import can_see
@@ -153,12 +154,21 @@ def _leave_its_receipt(expense: Expense) -> None:
     expense.document_id = None
 
 
-def write_off_items(ids: Sequence[UUID], reason: str, *, by: Actor, percent: Decimal = Decimal(100)) -> Decimal:
-    """Write WIP off, wholly or by a percentage. Returns the amount."""
+def write_off_items(
+    ids: Sequence[UUID], reason: str, *, by: Actor, percent: Decimal = Decimal(100)
+) -> WrittenOff:
+    """Write WIP off, wholly or by a percentage; what is above the limit of whoever acts is asked for instead."""
     authorize(by, can_write_off)
     if not 0 < percent <= 100:
         raise Refused("Write off between 0 and 100 %.", field="percent")
-    return _change(ids, _reason(reason), -percent, by=by)
+    reason = _reason(reason)
+    with transaction():
+        items = _fetch(ids, by=by)
+        authorize(by, can_write_off, *items)
+        parts = [Part(item, round_amount(item.open_value * percent / 100, item.currency)) for item in items]
+        parts = [part for part in parts if part.amount]
+        _refuse_nothing(items, parts, "off")
+        return write_off_parts(parts, reason, by=by)
 
 
 def write_on_items(ids: Sequence[UUID], reason: str, *, by: Actor, percent: Decimal) -> Decimal:
@@ -166,11 +176,7 @@ def write_on_items(ids: Sequence[UUID], reason: str, *, by: Actor, percent: Deci
     authorize(by, can_write_off)
     if not 0 < percent <= 1000:
         raise Refused("Write up by more than 0 %.", field="percent")
-    return _change(ids, _reason(reason), percent, by=by)
-
-
-def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) -> Decimal:
-    total = Decimal(0)
+    reason, total = _reason(reason), Decimal(0)
     with transaction():
         items = _fetch(ids, by=by)
         authorize(by, can_write_off, *items)
@@ -185,24 +191,22 @@ def _change(ids: Sequence[UUID], reason: str, percent: Decimal, *, by: Actor) ->
             settle(item)
             item.version += 1
             record(
-                f"billing.wip.{'write_off' if percent < 0 else 'write_on'}",
-                item,
-                by=by,
-                amount=abs(change),
-                currency=item.currency,
-                reason=reason,
+                "billing.wip.write_on", item, by=by, amount=change, currency=item.currency, reason=reason,
                 topics=("wip",),
-            )
-            total += abs(change)
-        if all(item.waiting for item in items):
-            raise Refused("It waits for a rate and is worth nothing yet; set the rate first.", field="percent")
-        if not total:
-            raise Refused(
-                f"There is nothing to write {'off' if percent < 0 else 'up'}: "
-                f"{'it has' if len(items) == 1 else 'they have'} nothing open.",
-                field="percent",
-            )
+            )  # fmt: skip
+            total += change
+        _refuse_nothing(items, total, "up")
     return total
+
+
+def _refuse_nothing(items: Sequence[Item], found: object, which: str) -> None:
+    if all(item.waiting for item in items):
+        raise Refused("It waits for a rate and is worth nothing yet; set the rate first.", field="percent")
+    if not found:
+        raise Refused(
+            f"There is nothing to write {which}: {'it has' if len(items) == 1 else 'they have'} nothing open.",
+            field="percent",
+        )
 
 
 def take_back(ids: Sequence[UUID], reason: str, *, by: Actor, transaction_id: int | None = None) -> Decimal:

@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
+from app.approvals.queries import to_decide_count
 from app.billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from app.billing.policy import can_see_invoices
 from app.clients.models import Client
@@ -242,9 +243,10 @@ def credit_note_of(invoice: Invoice, *, seen_by: Actor) -> Invoice | None:
     )
 
 
-def counts_of_pending(*, seen_by: Actor) -> int:
-    """How many drafts wait, for the tab."""
-    return int(db.session.scalar(_pending(seen_by)) or 0)
+def counts_of_pending(*, seen_by: Actor) -> tuple[int, int]:
+    """How many drafts wait, and how much waits for the viewer's approval, for the tabs: one question."""
+    row = db.session.execute(sa.select(_pending(seen_by).scalar_subquery(), to_decide_count(seen_by))).one()
+    return row[0] or 0, row[1] or 0
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.approvals.models import Approval
 from app.billing.models import InvoiceItem
 from app.billing.policy import can_see_wip
 from app.billing.queries.wip import UNBILLED
@@ -23,7 +24,7 @@ from app.core.errors import NotFound
 from app.jobs.models import Job, JobStatus
 from app.ledger.models import Account, LedgerTransaction, Posting
 from app.people.models import Person
-from app.timekeeping.models import Expense, ItemState, TimeEntry
+from app.timekeeping.models import Expense, ItemState, TimeEntry, WriteOffItem
 
 PER_PAGE = 60
 
@@ -265,3 +266,35 @@ def unbilled_though_finished(*, seen_by: Actor, page: int = 1) -> tuple[list[Fin
         .offset((page - 1) * PER_PAGE)
     ).all()
     return [FinishedJob(*row) for row in rows[:PER_PAGE]], len(rows) > PER_PAGE
+
+
+@dataclass(frozen=True)
+class WriteOffEntry:
+    """An entry or expense of a write-off that was asked for: what was open of it, and how much is written off."""
+
+    id: UUID
+    kind: str
+    worked_on: dt.date
+    person: str
+    narrative: str
+    open_value: Decimal
+    amount: Decimal
+
+
+def entries_of_write_off(approval: Approval, *, seen_by: Actor) -> list[WriteOffEntry]:
+    """What a write-off takes, by date."""
+    if not can_see_wip(seen_by):
+        raise NotFound()
+    parts: list[Any] = [
+        sa.select(
+            table.id, WriteOffItem.item_kind, table.worked_on, Person.name, table.narrative, WriteOffItem.open_value,
+            WriteOffItem.amount,
+        )
+        .join(WriteOffItem, WriteOffItem.item_id == table.id)
+        .join(Person, Person.id == table.person_id)
+        .where(WriteOffItem.approval_id == approval.id, *within_sight(seen_by, table.client_id, table.engagement_id))
+        for table in (TimeEntry, Expense)
+    ]
+    both = sa.union_all(*parts).subquery()
+    rows = db.session.execute(sa.select(both).order_by(both.c.worked_on, both.c.id)).all()
+    return [WriteOffEntry(*row) for row in rows]

@@ -16,6 +16,7 @@ from app.billing.models import Invoice, LineKind, Rest, Treatment
 from app.billing.policy import can_approve, can_draft
 from app.billing.queries.behind import asks_reason, beside, expenses_on, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
+from app.billing.queries.limits import ahead_of
 from app.core import clock
 from app.core.ids import new_id
 from app.core.web import SAVE_AGAIN, Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
@@ -75,6 +76,7 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "may_draft": can_draft(me(), invoice),
         "may_approve": can_approve(me(), invoice),
         "due_on": clock.today(),
+        "ahead": ahead_of(invoice, seen_by=me()),
     }
 
 

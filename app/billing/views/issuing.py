@@ -48,7 +48,10 @@ def approve(invoice_id: UUID) -> Answer:
         send=sends,
         reason=request.form.get("reason", "")[:500],
     )
-    said = f"{invoice.number} issued{' and on its way' if sends else ''}"
+    if invoice.number is None:
+        said = "It is above your limit: its approval is asked for"
+    else:
+        said = f"{invoice.number} issued{' and on its way' if sends else ''}"
     if request.form.get("then") == "next":
         return redirect_to(url_for("issuing.sitting"), said)
     return redirect_to(url_for("invoices.show", invoice_id=invoice_id), said)

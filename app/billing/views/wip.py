@@ -18,6 +18,7 @@ from app.billing.commands.wip import (
     write_off_items,
     write_on_items,
 )
+from app.billing.commands.write_offs import WrittenOff
 from app.billing.policy import can_draft, can_record_payment, can_see_wip, can_write_off
 from app.billing.queries.invoices import counts_of_pending
 from app.billing.queries.items import PER_PAGE as ITEMS_PER_PAGE
@@ -39,6 +40,7 @@ from app.ledger.models import Account
 from app.people.filters import PersonAsked, people_asked
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
+from app.timekeeping.written import asked_write_offs
 
 blueprint = guard(Blueprint("wip", __name__))
 MOST_SELECTED = 1000
@@ -53,11 +55,13 @@ def billing_tabs() -> list[tuple[str, str, str, int | None]]:
     """The tabs of billing that this person may open."""
     actor = me()
     if "pending" not in g:
-        g.pending = counts_of_pending(seen_by=actor)
+        g.pending, g.to_decide = counts_of_pending(seen_by=actor)
     tabs: list[tuple[str, str, str, int | None]] = []
     if can_see_wip(actor):
         tabs.append(("wip", "WIP", url_for("wip.index"), None))
     tabs.append(("drafts", "Drafts", url_for("drafts.index"), g.pending or None))
+    if can_see_wip(actor):
+        tabs.append(("approvals", "Approvals", url_for("approvals.index"), g.to_decide or None))
     tabs.append(("invoices", "Invoices", url_for("invoices.index"), None))
     tabs.append(("payments", "Payments", url_for("payments.index"), None))
     tabs.append(("receivables", "Receivables", url_for("receivables.index"), None))
@@ -126,19 +130,21 @@ def _items_of_client(client_id: UUID) -> dict[str, Any]:
     """Today, or as the past day of the address ended: then there is nothing to be done to them."""
     asked = date_arg("on")
     on = asked if asked and asked < clock.today() else None
+    items = list_wip_items(
+        client_id,
+        seen_by=me(),
+        engagement_id=id_arg("engagement"),
+        job_id=id_arg("job"),
+        person_id=id_arg("person"),
+        on=on,
+        written_off=_written_off(),
+        page=page_number(),
+    )
     return {
         "on": on,
         "engagements": wip_by_engagement(client_id, seen_by=me(), on=on),
-        "items": list_wip_items(
-            client_id,
-            seen_by=me(),
-            engagement_id=id_arg("engagement"),
-            job_id=id_arg("job"),
-            person_id=id_arg("person"),
-            on=on,
-            written_off=_written_off(),
-            page=page_number(),
-        ),
+        "items": items,
+        "asked": {} if on else asked_write_offs([item.id for item in items.rows], seen_by=me()),
         "waiting": count_waiting(seen_by=me(), client_id=client_id),
         "may_set_rates": can_edit_rates(me()),
         "written_off": not on and _written_off(),
@@ -199,8 +205,15 @@ def _change(what: str, ids: Sequence[UUID], reason: str) -> str:
         return f"{take_back(ids, reason, by=me(), transaction_id=transaction_id):,.2f} taken back"
     percent = _percent(f"{what}-percent")
     if what == "write-off":
-        return f"{write_off_items(ids, reason, by=me(), percent=percent):,.2f} written off"
+        return _said(write_off_items(ids, reason, by=me(), percent=percent))
     return f"{write_on_items(ids, reason, by=me(), percent=percent):,.2f} written up"
+
+
+def _said(written: WrittenOff) -> str:
+    """What was done, and what waits for somebody else."""
+    parts = [f"{written.done:,.2f} written off"] if written.done else []
+    parts += [f"{written.asked:,.2f} is above your limit: its approval is asked for"] if written.asked else []
+    return "; ".join(parts)
 
 
 def _text(name: str) -> str:

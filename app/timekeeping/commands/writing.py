@@ -13,12 +13,13 @@ from app.timekeeping.commands.wip import Item, Place, move_wip, place_of, wip_le
 from app.timekeeping.written import Movement
 
 
-def write(item: Item, change: Decimal, reason: str, *, by: Actor, books: Books) -> None:
+def write(item: Item, change: Decimal, reason: str, *, by: Actor, books: Books) -> int | None:
     """Post an amount as written on, or off when below zero. The caller counts it to the item's figures afterwards.
+    Answers the id of what it posted.
 
     Dated today: writing off says something about today, not about the day of the work.
     """
-    post(
+    return post(
         TransactionKind.WRITTEN_OFF if change < 0 else TransactionKind.WRITTEN_ON,
         wip_legs(_of(item, change)),
         by=by,

@@ -37,7 +37,7 @@ from app.timekeeping.rates import rate_of_entry
 from app.timekeeping.views.answers import changed, fragment, told
 from app.timekeeping.waiting import count_waiting, list_waiting
 from app.timekeeping.weeks import ZERO, week_of
-from app.timekeeping.written import movements_of
+from app.timekeeping.written import asked_write_offs, movements_of
 
 blueprint = guard(Blueprint("time", __name__))
 MOST = 300
@@ -167,6 +167,7 @@ def _entry(entry: TimeEntry, form: EntryForm, split: SplitForm | None = None, st
         found=rate_of_entry(entry) if sees else None,
         may_set_rates=can_edit_rates(me()),
         movements=movements_of(entry, seen_by=me()),
+        asked=asked_write_offs([entry.id], seen_by=me()).get(entry.id),
         may_take_back=can_take_back(me(), entry),
         rounding=RoundingRule.from_json(entry.rounding).describe() if entry.rounding else "",
         new_id=new_id,

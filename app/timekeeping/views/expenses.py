@@ -32,7 +32,7 @@ from app.timekeeping.policy import (
     can_take_back,
 )
 from app.timekeeping.queries import PAGE, get_expense, list_expenses
-from app.timekeeping.written import movements_of
+from app.timekeeping.written import asked_write_offs, movements_of
 
 blueprint = guard(Blueprint("expenses", __name__))
 
@@ -70,6 +70,7 @@ def _page(form: ExpenseForm, expense: Expense | None = None) -> str:
         may_change=expense is None or can_change_item(me(), expense),
         movements=movements_of(expense, seen_by=me()) if expense else [],
         may_retax=expense is not None and can_edit_item(me(), expense),
+        asked=asked_write_offs([expense.id], seen_by=me()).get(expense.id) if expense else None,
         may_take_back=expense is not None and can_take_back(me(), expense),
     )
 

@@ -1,0 +1,195 @@
+"""A write-off above the limit of whoever wants it waits for somebody else; nothing is posted before."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from app.activity.models import Event
+from app.approvals.commands import Outdated, decline_approval, withdraw_approval
+from app.approvals.models import Approval, Decision
+from app.approvals.queries import get_approval, list_to_decide
+from app.billing.commands.wip import take_back, transfer_items, write_off_items
+from app.billing.commands.write_offs import approve_write_off
+from app.billing.queries.items import entries_of_write_off
+from app.clients.models import Wall
+from app.core import clock
+from app.core.db import db, transaction
+from app.core.errors import FirmamentError, NotAllowed, NotFound, Refused
+from app.core.permissions import Role
+from app.ledger.models import LedgerTransaction, TransactionKind
+from app.timekeeping.models import ItemState, TimeEntry, WriteOffItem
+from tests.approvals.make_approvals import WRITE_OFF, found_by, limit
+from tests.billing.make_billing import make_draft, make_entry, make_rate
+from tests.make import Cast, count, keep, make_engagement, make_person, sign_in
+
+
+@pytest.fixture
+def entry(session: Session, cast: Cast) -> TimeEntry:
+    """Ten hours, worth 1,000; nobody in billing writes off more than 300."""
+    make_rate("100")
+    limit(cast, Role.BILLING, "300", WRITE_OFF)
+    return make_entry(cast, "10")
+
+
+def only() -> Approval:
+    [one] = db.session.scalars(sa.select(Approval))
+    return one
+
+
+def written_off() -> int:
+    kind = LedgerTransaction.kind == TransactionKind.WRITTEN_OFF
+    return int(db.session.scalar(sa.select(sa.func.count()).select_from(LedgerTransaction).where(kind)) or 0)
+
+
+def test_within_the_limit_it_is_done_and_the_row_says_by_whom(entry: TimeEntry, cast: Cast) -> None:
+    done = write_off_items([entry.id], "Training", by=cast.actor(cast.bea), percent=Decimal(30))
+    assert (done.done, done.asked, entry.open_value) == (300, 0, 700)
+    one = only()
+    assert (one.decision, one.amount, one.limit_amount, one.reason) == (Decision.APPROVED, 300, 300, "Training")
+    assert db.session.scalar(sa.select(WriteOffItem.transaction_id)) is not None
+    assert found_by("approvals", "billing", "ledger") == []
+
+
+def test_above_the_limit_nothing_is_posted_until_somebody_else_approves(entry: TimeEntry, cast: Cast) -> None:
+    bea, pat = cast.actor(cast.bea), cast.actor(cast.pat)
+    asked = write_off_items([entry.id], "Training", by=bea)
+    assert (asked.done, asked.asked) == (0, 1000)
+    assert (entry.open_value, entry.state, written_off()) == (1000, ItemState.OPEN, 0)
+    one = only()
+    assert list(list_to_decide(seen_by=pat)[0]) == [one] and not list_to_decide(seen_by=bea)[0]
+    assert approve_write_off(one, by=pat) == 1000
+    assert (entry.open_value, entry.state) == (0, ItemState.WRITTEN_OFF)
+    assert (one.decision, one.decided_by, one.asked_by) == (Decision.APPROVED, cast.pat.id, cast.bea.id)
+    assert approve_write_off(one, by=pat) == 1000 and written_off() == 1  # a second time nothing happens
+    kinds = set(db.session.scalars(sa.select(Event.kind).where(Event.subject_id == one.id)))
+    assert kinds == {"approvals.approval.asked", "approvals.approval.approved"}
+    assert found_by("approvals", "billing", "ledger") == []
+
+
+def test_nobody_approves_their_own_and_nobody_above_their_limit(entry: TimeEntry, cast: Cast) -> None:
+    write_off_items([entry.id], "Training", by=cast.actor(cast.bea))
+    limit(cast, Role.MANAGER, "999.99", WRITE_OFF)
+    with pytest.raises(Refused, match=r"1,000\.00 GBP; your limit is 999\.99"):
+        approve_write_off(only(), by=cast.actor(cast.mel))
+    limit(cast, cast.bea, None, WRITE_OFF)
+    with pytest.raises(Refused, match="asked for this yourself"):
+        approve_write_off(only(), by=cast.actor(cast.bea))
+    assert written_off() == 0 and only().decision is Decision.PENDING
+
+
+def test_the_same_entry_is_asked_for_once_at_a_time(entry: TimeEntry, cast: Cast) -> None:
+    write_off_items([entry.id], "Training", by=cast.actor(cast.bea))
+    for person in (cast.bea, cast.pat):
+        with pytest.raises(Refused, match="waits for approval already"):
+            write_off_items([entry.id], "Training", by=cast.actor(person))
+    assert count(Approval) == 1
+
+
+def test_what_has_changed_since_is_refused_with_both_and_asked_for_anew(entry: TimeEntry, cast: Cast) -> None:
+    bea, pat = cast.actor(cast.bea), cast.actor(cast.pat)
+    write_off_items([entry.id], "Training", by=bea, percent=Decimal(50))
+    with transaction():  # as an edit would
+        entry.value = entry.value - 400
+        entry.open_value = entry.open_value - 400
+    with pytest.raises(Outdated, match=r"open 1,000\.00 → 600\.00 GBP"):
+        approve_write_off(only(), by=pat)
+    assert only().decision is Decision.WITHDRAWN and written_off() == 0
+    with pytest.raises(Refused, match="withdrawn by now"):
+        approve_write_off(only(), by=pat)
+    write_off_items([entry.id], "Training", by=bea)
+    [again] = list_to_decide(seen_by=pat)[0]
+    assert again.amount == 600
+
+
+def test_an_entry_that_moved_or_is_on_a_draft_is_not_written_off(entry: TimeEntry, cast: Cast) -> None:
+    bea, pat = cast.actor(cast.bea), cast.actor(cast.pat)
+    write_off_items([entry.id], "Training", by=bea)
+    make_draft(cast)
+    db.session.expire_all()
+    with pytest.raises(Outdated, match="open → drafted"):
+        approve_write_off(only(), by=pat)
+    other = make_entry(cast, "5")
+    write_off_items([other.id], "Training", by=bea)
+    transfer_items([other.id], make_engagement(cast.acme, cast.entity, "Else").id, "Wrong one", by=bea)
+    [asked] = list_to_decide(seen_by=pat)[0]
+    with pytest.raises(Outdated, match="another engagement"):
+        approve_write_off(asked, by=pat)
+    assert written_off() == 0
+
+
+def test_withdrawn_or_declined_everything_stays_as_it_was(entry: TimeEntry, cast: Cast) -> None:
+    bea, pat = cast.actor(cast.bea), cast.actor(cast.pat)
+    write_off_items([entry.id], "Training", by=bea)
+    first = only()
+    with pytest.raises(NotAllowed):
+        withdraw_approval(first, by=pat)
+    withdraw_approval(first, by=bea)
+    write_off_items([entry.id], "Training", by=bea)
+    [second] = list_to_decide(seen_by=pat)[0]
+    decline_approval(second, "Bill it", by=pat)
+    with pytest.raises(Refused, match="declined by now"):
+        approve_write_off(second, by=pat)
+    assert (entry.open_value, written_off()) == (1000, 0)
+    assert found_by("approvals", "billing") == []
+
+
+def test_several_entries_are_one_amount_before_the_limit(entry: TimeEntry, cast: Cast) -> None:
+    ids = [make_entry(cast, "1").id for _ in range(4)]
+    asked = write_off_items(ids, "Training", by=cast.actor(cast.bea))
+    assert (asked.done, asked.asked) == (0, 400)
+    assert len(entries_of_write_off(only(), seen_by=cast.actor(cast.pat))) == 4
+    assert approve_write_off(only(), by=cast.actor(cast.pat)) == 400 and written_off() == 4
+
+
+def test_what_was_approved_is_taken_back_as_ever(entry: TimeEntry, cast: Cast) -> None:
+    write_off_items([entry.id], "Training", by=cast.actor(cast.bea))
+    approve_write_off(only(), by=cast.actor(cast.pat))
+    take_back([entry.id], "By mistake", by=cast.actor(cast.bea))
+    assert entry.open_value == 1000
+    assert found_by("approvals", "billing", "ledger") == []
+
+
+def test_a_wall_and_a_contact_neither_see_nor_approve_it(session: Session, cast: Cast) -> None:
+    make_rate("100")
+    limit(cast, Role.BILLING, "300", WRITE_OFF)
+    entry = make_entry(cast, "10", engagement=cast.rival_work)
+    write_off_items([entry.id], "Training", by=cast.actor(cast.bea))
+    one = only()
+    with transaction():
+        walled = make_person("Paula", Role.PARTNER, cast.office)
+        keep(Wall(person_id=walled.id, engagement_id=cast.rival_work.id, reason="Family", created_at=clock.now()))
+    for actor in (cast.actor(walled), cast.contact(cast.otto), cast.actor(cast.sam)):
+        with pytest.raises((NotFound, NotAllowed)):
+            get_approval(one.id, seen_by=actor)
+        with pytest.raises(FirmamentError):
+            approve_write_off(one, by=actor)
+    assert not list_to_decide(seen_by=cast.actor(walled))[0] and written_off() == 0
+
+
+def test_the_database_keeps_what_was_asked_for(entry: TimeEntry, cast: Cast, session: Session) -> None:
+    write_off_items([entry.id], "Training", by=cast.actor(cast.bea))
+    for change in ("UPDATE write_off_item SET amount = 1", "DELETE FROM write_off_item"):
+        with pytest.raises(sa.exc.IntegrityError), session.begin_nested():
+            session.execute(sa.text(change))
+
+
+def test_the_pages_say_what_waits_and_let_it_be_decided(client: FlaskClient, entry: TimeEntry, cast: Cast) -> None:
+    bea = sign_in(client, cast.bea)
+    form = {"item": str(entry.id), "write-off-percent": "100", "write-off-reason": "Training"}
+    bea.post("/billing/wip/write-off", data={**form, "back": "/billing"})
+    assert "its approval is asked for" in bea.get("/billing").get_data(as_text=True)
+    assert "Write-off asked" in bea.get(f"/billing/wip/clients/{cast.acme.id}").get_data(as_text=True)
+    assert "waits for approval" in bea.get(f"/time/{entry.id}").get_data(as_text=True)
+    one = only()
+    pat = sign_in(client, cast.pat)
+    page = pat.get(f"/billing/approvals/{one.id}").get_data(as_text=True)
+    assert "Training" in page and "1,000.00" in page and "Approve and write off" in page
+    assert pat.post(f"/billing/approvals/{one.id}/approval").status_code == 303
+    db.session.expire_all()
+    assert entry.state is ItemState.WRITTEN_OFF
+    assert "waits for approval" not in pat.get(f"/time/{entry.id}").get_data(as_text=True)
