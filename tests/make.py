@@ -66,6 +66,7 @@ _codes = iter(range(1, 1_000_000))
 def make_client(name: str, office: Office, **values: Any) -> Client:
     values.setdefault("code", f"T{next(_codes):05d}")
     values.setdefault("currency", "GBP")
+    values.setdefault("address", "4 Mill Lane\nYork YO1 7HH")
     return keep(Client(name=name, sort_key=name.casefold(), office_id=office.id, **values))
 
 
@@ -139,6 +140,7 @@ def make_cast() -> Cast:
             name="Hartwell & Co Ltd",
             country="GB",
             currency="GBP",
+            address="12 Fleet Street\nLondon EC4Y 1AA",
             iban="GB33BUKB20201555555555",
             tax_number="GB123456782",
         )

@@ -68,7 +68,10 @@ ENTRY_LEFT_OUT = WORK_LEFT_OUT | {
     "timer_id": "the recorded time itself is covered",
 }
 EXPENSE_LEFT_OUT = WORK_LEFT_OUT | {
+    "bill_tax": "the tax of the bill is covered with its line, and what its paper says with its facts",
     "document_id": "the receipt is covered as a document",
+    "evidence": "told of by the expense's own events",
+    "receipt_name": "told of by the expense's own events",
     "tax_code": "the tax of the bill is covered with its line",
 }
 

@@ -12,6 +12,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 from app.billing.amounts import Spread
 from app.billing.commands.lines import DraftTerms
 from app.billing.models import Grouping, PaymentMethod, Rest, TaxMode
+from app.clients.commands.clients import LONGEST_ADDRESS
 from app.clients.queries import find_client
 from app.core.fields import AmountField, DecimalField, EnumField, PickField, VersionField, offers
 from app.core.ids import parse_id
@@ -66,6 +67,14 @@ class TermsForm(Form):
             tax_mode=self.tax_mode.data,
             reason=self.reason.data or "",
         )
+
+
+class AddressForm(Form):
+    """The postal address that a bill lacks."""
+
+    address = wtforms.TextAreaField("Postal address", validators=[
+        InputRequired("Write the postal address."), Length(max=LONGEST_ADDRESS),
+    ])
 
 
 LONGEST_LINE = 4000

@@ -51,6 +51,15 @@ KNOWN: dict[str, Country] = {
 }
 
 
+# Whoever is registered for VAT here issues full VAT invoices, with both addresses: the United Kingdom, and the EU.
+VAT_INVOICES = frozenset(
+    (
+        "GB", "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT",
+        "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+    )
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class UsualRate:
     """One rate to begin with."""

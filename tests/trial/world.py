@@ -61,7 +61,9 @@ class World:
         for currency, rates in EXCHANGE.items():
             for from_on, rate in zip((dt.date(2030, 1, 1), dt.date(2031, 4, 25)), rates, strict=True):
                 keep(ExchangeRate(id=new_id(), currency=currency, base="GBP", from_on=from_on, rate=Decimal(rate)))
-        branch = keep(Entity(name="Hartwell Kuwait", country="KW", currency="KWD", tax_point=TaxPoint.ISSUE))
+        branch = keep(Entity(
+            name="Hartwell Kuwait", country="KW", currency="KWD", address="1 Bay Street", tax_point=TaxPoint.ISSUE
+        ))
         self.entities = (cast.entity.id, branch.id)
         self.clients = (cast.acme.id, cast.rival.id)
         cast.acme.tax_number = "GB123456782"

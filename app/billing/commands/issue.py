@@ -53,17 +53,21 @@ def approve_invoice(
     send: bool = False,
     reason: str = "",
     asked: UUID | None = None,
+    without_address: bool = False,
 ) -> Invoice:
     """Approve = issue = give the number, in one transaction; the WIP, the receivable, revenue and tax are posted.
 
-    With `send` it is mailed as soon as its PDF is kept. Pressing twice issues once. Raises Refused with what lacks.
+    With `send` it is mailed as soon as its PDF is kept. `without_address` lets it go out without a postal address where
+    the law allows that. Pressing twice issues once. Raises Refused with what lacks.
     Above the limit of whoever presses it is not issued: its approval is asked for, and it has no number yet.
-    `asked` names the request that is answered, where one is; Outdated when the bill is not what it asked for.
+    `asked` names the request that is answered, where one is (who asked has answered for the addresses); Outdated when
+    the bill is not what it asked for.
     """
     authorize(by, can_approve, invoice)
     day = issued_on or clock.today()
     try:
-        return _issue(invoice, day, by=by, version=version, send=send, reason=reason, asked=asked)
+        bare = without_address or asked is not None
+        return _issue(invoice, day, by=by, version=version, send=send, reason=reason, asked=asked, bare=bare)
     except Outdated:
         with transaction():  # what was asked for is no more; the draft stands as it is
             open_draft(invoice)
@@ -80,7 +84,7 @@ def approve_invoice(
 
 def _issue(
     invoice: Invoice, day: dt.date, *, by: Actor, version: int | None, send: bool, reason: str,
-    asked: UUID | None,
+    asked: UUID | None, bare: bool,
 ) -> Invoice:
     with transaction() as session:
         hold_bill(invoice, entries=None)
@@ -94,7 +98,7 @@ def _issue(
         refuse_other_tax(invoice, shown, sums_of_taxes(lines))
         entity = session.get_one(Entity, invoice.entity_id)
         rows = list(session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)))
-        check_paper(invoice, lines, day)
+        check_paper(invoice, lines, day, without_address=bare)
         _check_reason(invoice, lines, rows)
         if send:
             refuse_unreachable(bill_recipients(invoice.payer_id))

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from app.billing.addresses import asks_addresses, lack_words, lacking
 from app.billing.commands.totals import lines_of, recompute
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceLine
@@ -22,15 +23,23 @@ from app.firm.models import Entity, TaxTreatment
 from app.firm.queries import the_firm
 
 
-def check_paper(invoice: Invoice, lines: Sequence[InvoiceLine], day: dt.date) -> None:
-    """Raises Refused with what a bill of this day would lack on its paper."""
+def check_paper(
+    invoice: Invoice, lines: Sequence[InvoiceLine], day: dt.date, *, without_address: bool = False
+) -> None:
+    """Raises Refused with what a bill of this day would lack on its paper.
+
+    `without_address` lets a bill go out without one where the law does not ask for it.
+    """
     if not lines:
         raise Refused("A bill needs at least one line.")
     if invoice.gross <= 0:
         raise Refused("A bill over nothing is not issued; write the time off instead.")
     if day > clock.today():
         raise Refused("A bill is not dated in the future.", field="issued_on")
-    payer = db.session.get_one(Client, invoice.payer_id)
+    payer, entity = db.session.get_one(Client, invoice.payer_id), db.session.get_one(Entity, invoice.entity_id)
+    lacks = lacking(payer, entity)
+    if lacks and (asks_addresses(entity) or not without_address):
+        raise Refused(lack_words(lacks, entity), field="without_address")
     if any(line.tax_treatment is TaxTreatment.REVERSE_CHARGE for line in lines) and not payer.tax_number:
         raise Refused(
             "Reverse charge names the customer's own VAT number (Directive 2006/112/EC, art. 226(4)). "
@@ -68,7 +77,7 @@ def preview_pdf(invoice: Invoice, *, by: Actor, issued_on: dt.date | None = None
         with transaction():
             recompute(invoice, day)
             lines = lines_of(invoice)
-            check_paper(invoice, lines, day)
+            check_paper(invoice, lines, day, without_address=True)
             raise _Seen(tried_facts(invoice, lines, day))
     except _Seen as seen:
         return invoice_pdf({**seen.facts, "number": "", "draft": True}, the_firm())

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import Response, render_template, url_for
 
+from app.billing.addresses import asks_addresses, lacking
 from app.billing.amounts import HUNDRED
 from app.billing.commands.fees import agreed_on
 from app.billing.forms import SPREADS, TAX_MODES, TermsForm
@@ -17,10 +18,12 @@ from app.billing.policy import can_approve, can_draft
 from app.billing.queries.behind import asks_reason, beside, expenses_on, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
 from app.billing.queries.limits import ahead_of
+from app.clients.policy import can_edit_client
 from app.core import clock
 from app.core.ids import new_id
 from app.core.web import SAVE_AGAIN, Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
 from app.firm.models import TaxRate, percent_words
+from app.firm.policy import can_edit_settings
 from app.firm.queries import list_tax_rates
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
@@ -52,6 +55,10 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
         "billed": billed,
         "carried": sum((line.carried for line in sums.values()), Decimal(0)),
         "expenses": expenses_on(invoice, seen_by=me()) if has_expense else {},
+        "lacks": lacking(invoice.payer, invoice.entity),
+        "must_have_address": asks_addresses(invoice.entity),
+        "may_add_address": can_edit_client(me(), invoice.payer),
+        "may_edit_settings": can_edit_settings(me()),
         "asks_reason": asks_reason(invoice, sums),
         "fees": {fee.id: fee for fees in agreed_on(invoice).values() for fee in fees} if has_fee else {},
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,

@@ -17,11 +17,12 @@ from app.billing.commands.drafts import (
     submit_for_approval,
 )
 from app.billing.commands.lines import change_terms
-from app.billing.forms import GROUPINGS, DraftForm, TermsForm
+from app.billing.forms import GROUPINGS, AddressForm, DraftForm, TermsForm
 from app.billing.policy import can_draft
 from app.billing.queries.invoices import PER_PAGE, InvoiceFilter, get_invoice, list_invoices
 from app.billing.queries.wip import AgedRow, wip_by_engagement
-from app.billing.views.draft_page import draft_page, draft_partial
+from app.billing.views.draft_page import draft_page, draft_partial, draft_refused
+from app.clients.commands.clients import give_address
 from app.clients.models import Arrangement, Client
 from app.clients.queries import engagements_of, get_client
 from app.core import clock
@@ -119,6 +120,16 @@ def update(invoice_id: UUID) -> Answer:
     if submit(form, lambda: change_terms(invoice, form.values(), by=me(), version=form.version.number)):
         return draft_partial(invoice_id, "Saved")
     return draft_page(get_invoice(invoice_id, seen_by=me()), terms=form, status=422)
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/address")
+def create_address(invoice_id: UUID) -> Answer:
+    """Keep the address of whoever the bill goes to, which it lacked."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    payer, form = get_client(invoice.payer_id, seen_by=me()), AddressForm()
+    if submit(form, lambda: give_address(payer, form.address.data or "", by=me())):
+        return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"Kept as the address of {payer.name}")
+    return draft_refused(invoice_id, form, "address")
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/new-items")

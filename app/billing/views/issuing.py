@@ -47,6 +47,7 @@ def approve(invoice_id: UUID) -> Answer:
         version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
         send=sends,
         reason=request.form.get("reason", "")[:500],
+        without_address=request.form.get("without_address") == "1",
     )
     if invoice.number is None:
         said = "It is above your limit: its approval is asked for"

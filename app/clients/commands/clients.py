@@ -30,6 +30,7 @@ from app.firm.models import Entity, Office, SeriesKind
 from app.firm.taxes import check_tax_code
 from app.people.models import Person
 
+LONGEST_ADDRESS = 1000
 MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 COUNTRIES = frozenset(
     code for code in map(str, Locale("en").territories) if len(code) == 2 and code.isalpha()
@@ -97,6 +98,22 @@ def update_client(client: Client, facts: ClientFacts, *, by: Actor, version: int
         values = {**_columns(facts), "sort_key": sort_key(facts.name)}
         changes = apply_changes(client, values)
         changes.pop("sort_key", None)
+        if changes:
+            record("clients.client.update", client, by=by, name=client.name, changes=changes)
+        return client
+
+
+def give_address(client: Client, address: str, *, by: Actor) -> Client:
+    """Keep a client's postal address, for instance when a bill asks for it. The same again changes nothing."""
+    authorize(by, can_edit_client, client)
+    with transaction():
+        lock_version(client, None)
+        address = "\n".join(line.strip() for line in address.strip().splitlines())
+        if not address:
+            raise Refused("Write the postal address.", field="address")
+        if len(address) > LONGEST_ADDRESS:
+            raise Refused(f"An address has at most {LONGEST_ADDRESS} characters.", field="address")
+        changes = apply_changes(client, {"address": address})
         if changes:
             record("clients.client.update", client, by=by, name=client.name, changes=changes)
         return client

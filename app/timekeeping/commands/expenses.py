@@ -177,6 +177,7 @@ def record_expense(
             currency=expense.currency,
             on=expense.worked_on,
             narrative=expense.narrative,
+            **{name: getattr(expense, name) for name in TAX_FACTS},
             topics=("wip",),
         )
         return expense
