@@ -18,7 +18,7 @@ from app.core.locking import to_lock
 from app.core.queue import background, enqueue
 from app.core.storage import storage
 from app.delivery.letterhead import letterhead
-from app.delivery.message import message_of
+from app.delivery.message import Outgoing, message_of
 from app.delivery.models import Delivery, DeliveryState
 from app.delivery.secrets import without_links
 from app.delivery.smtp import MailRefused, MailUnreachable, hand_over
@@ -26,6 +26,10 @@ from app.delivery.smtp import MailRefused, MailUnreachable, hand_over
 log = structlog.get_logger()
 PAUSES = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440))
 IN_HAND = dt.timedelta(minutes=5)
+
+
+class CannotBeWritten(Exception):
+    """No message can be made of what was asked for."""
 
 
 @background("delivery.send")
@@ -37,13 +41,22 @@ def send_delivery(id: str) -> None:
     settings = current_app.config["SETTINGS"]
     try:
         files = [storage().get(file["key"]) for file in delivery.attachments]
-        hand_over(message_of(delivery, letterhead().name, settings, files), settings.smtp_url)
-    except MailRefused as error:
+        hand_over(_written(delivery, files), settings.smtp_url)
+    except (MailRefused, CannotBeWritten) as error:
         _finish(delivery.id, DeliveryState.FAILED, str(error))
     except (MailUnreachable, FirmamentError) as error:
         _put_back(delivery.id, str(error))
     else:
         _finish(delivery.id, DeliveryState.SENT, "")
+
+
+def _written(delivery: Delivery, files: list[bytes]) -> Outgoing:
+    try:
+        return message_of(delivery, letterhead().name, current_app.config["SETTINGS"], files)
+    except FirmamentError:
+        raise
+    except Exception as error:  # whatever it is, trying again would meet it again
+        raise CannotBeWritten(f"The message could not be written: {type(error).__name__}: {error}"[:500]) from error
 
 
 @background("delivery.sweep", every=30)

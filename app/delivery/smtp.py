@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from email.message import EmailMessage
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from app.delivery.message import Outgoing
 
 SECONDS = 20
 
@@ -18,7 +19,7 @@ class MailUnreachable(Exception):
     """It did not work this time."""
 
 
-def hand_over(message: EmailMessage, url: str) -> None:
+def hand_over(message: Outgoing, url: str) -> None:
     """Give one message to the server. Raises MailRefused or MailUnreachable.
 
     smtp:// speaks STARTTLS when the server offers it, and must on `?tls=required` or when it signs in to
@@ -29,7 +30,7 @@ def hand_over(message: EmailMessage, url: str) -> None:
         with _connected(parts) as server:
             if parts.username:
                 server.login(unquote(parts.username), unquote(parts.password or ""))
-            server.send_message(message)
+            server.sendmail(message.sender, [message.recipient], message.content, _options(server, message.recipient))
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _said in error.recipients.values()]
         if codes and all(code >= 500 for code in codes):
@@ -41,6 +42,16 @@ def hand_over(message: EmailMessage, url: str) -> None:
         raise MailUnreachable(_short(error)) from error
     except (smtplib.SMTPException, OSError) as error:
         raise MailUnreachable(_short(error)) from error
+
+
+def _options(server: smtplib.SMTP, recipient: str) -> list[str]:
+    """What the server must be told of the message. An address with other letters needs a server that knows them."""
+    server.ehlo_or_helo_if_needed()
+    if recipient.isascii():
+        return []
+    if not server.has_extn("smtputf8"):
+        raise MailRefused(f"The mail server takes no address with letters beyond ASCII ({recipient}).")
+    return ["SMTPUTF8", "BODY=8BITMIME"]
 
 
 def _connected(parts: SplitResult) -> smtplib.SMTP:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import smtplib
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.activity.models import Event
 from app.core.clock import now, travel_to
@@ -22,7 +28,8 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_token
 from app.delivery.background import send_delivery, sweep
-from app.delivery.commands import send_mail
+from app.delivery.commands import one_line, send_mail
+from app.delivery.message import message_of
 from app.delivery.models import Delivery, DeliveryState
 from tests.make import Cast, count
 
@@ -116,6 +123,73 @@ def test_line_ends_in_names_and_subjects_add_no_header(cast: Cast, postbox: Post
     message = postbox.taken[0]
     assert message["Bcc"] is None
     assert b"\nBcc:" not in postbox.raw[0]
+
+
+HEADERS = (
+    b"Content-Type", b"MIME-Version", b"From", b"To", b"Subject", b"Date", b"Message-ID", b"Auto-Submitted",
+)
+ENCODED = "=?utf-8?q?=0d=0aBcc:_spy=40evil.test=0d=0a=0d=0aHello?="
+
+
+@pytest.mark.parametrize("text", [
+    ENCODED, f"Müller {ENCODED}", f'"{ENCODED}" (x)', "=?utf-8?b?DQpCY2M6IHg=?=", "=?", "a\\b",
+])
+def test_what_looks_like_an_encoded_word_is_read_as_it_was_typed(cast: Cast, postbox: Postbox, text: str) -> None:
+    delivery = ask(name=text, subject=text)
+    send_delivery(str(delivery.id))
+    assert b"\nBcc:" not in postbox.raw[0]
+    headers = postbox.raw[0].partition(b"\r\n\r\n")[0]
+    names = [line.split(b":")[0] for line in headers.split(b"\r\n") if not line.startswith((b" ", b"\t"))]
+    assert sorted(names) == sorted(HEADERS)
+    message = postbox.taken[0]
+    assert str(make_header(decode_header(message["Subject"]))) == text
+    name, address = parseaddr(message["To"])
+    assert str(make_header(decode_header(name))) == text and address == "sam@firm.example"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=400))
+def test_any_name_and_subject_come_through_whole_and_in_lines_that_are_short_enough(app: Flask, text: str) -> None:
+    said = one_line(text)
+    delivery = Delivery(
+        id=uuid4(), recipient="sam@firm.example", recipient_name=said, subject=said, text="Hello", html="<p>Hello",
+        attachments=[{"name": said or "a", "content_type": "text/plain"}], created_at=dt.datetime.now(dt.UTC),
+    )
+    written = message_of(delivery, said, app.config["SETTINGS"], [b"x"]).content
+    assert all(len(line) <= 998 for line in written.split(b"\r\n"))
+    message = message_from_bytes(written)
+    assert str(make_header(decode_header(message["Subject"] or ""))).strip() == said
+    assert sorted(name.encode() for name in message) == sorted(HEADERS)
+    assert message.get_payload()[1].get_payload(decode=True) == b"x"  # type: ignore[index, union-attr]
+
+
+def test_a_mail_that_cannot_be_written_fails_with_its_reason_and_stops_no_other(
+    cast: Cast, postbox: Postbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = ask(), ask(key="two")
+    def written(delivery: Delivery, *rest: Any) -> Any:
+        if delivery.id == bad.id:
+            raise UnicodeError("no bytes for this")
+        return message_of(delivery, *rest)
+    monkeypatch.setattr("app.delivery.background.message_of", written)
+    for each in (bad, good):
+        send_delivery(str(each.id))
+    assert fresh(bad).state is DeliveryState.FAILED and "no bytes for this" in fresh(bad).error
+    assert fresh(good).state is DeliveryState.SENT
+
+
+def test_an_address_in_other_letters_goes_only_to_a_server_that_knows_them(
+    cast: Cast, postbox: Postbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = ask(to="sam@büro.example")
+    send_delivery(str(delivery.id))
+    assert postbox.taken[0]["To"] == "Sam <sam@xn--bro-hoa.example>"
+    taken, refused = (ask(key=key, to="jürgen@firm.example") for key in ("two", "three"))
+    send_delivery(str(taken.id))
+    monkeypatch.setattr(smtplib.SMTP, "has_extn", lambda server, name: False)
+    send_delivery(str(refused.id))
+    assert fresh(taken).state is DeliveryState.SENT
+    assert fresh(refused).state is DeliveryState.FAILED and "beyond ASCII" in fresh(refused).error
 
 
 @pytest.mark.parametrize("address", [
