@@ -7,6 +7,7 @@ from collections.abc import Callable
 from app.config import Settings
 from app.core.backing import BackingFailed, missing, take_lease
 from app.core.health import Finding, look, probe_smtp
+from app.exchange.check import ANCHOR, FILES, evidence
 
 MEND = {
     "database": "Is the server up, and is DATABASE_URL (and DATABASE_APP_URL) right?",
@@ -14,6 +15,8 @@ MEND = {
     "redis": "Is the server up, and is REDIS_URL right?",
     "s3": "Is the server up, and are S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY right?",
     "mail": "Is the server up, and is SMTP_URL right (smtp://name:password@host:587)?",
+    FILES: "`firmament verify --objects all` names each; bring them back from a backup.",
+    ANCHOR: "It is written once a day: do `firmament scheduler` and a worker of the bulk queue run?",
 }
 URLS = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "s3": "S3_ENDPOINT_URL"}
 
@@ -32,6 +35,8 @@ def report(settings: Settings, *, say: Callable[[str], None]) -> int:
         findings = look(settings)
         if settings.smtp_url:
             findings.append(_mail(settings.smtp_url))
+        if all(finding.ok for finding in findings if finding.name == "database"):
+            findings += evidence(settings.database_url)
         for finding in findings:
             say(_line(finding))
         for note in _notes(settings):

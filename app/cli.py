@@ -151,9 +151,12 @@ def demo(app: Flask) -> None:
 @with_app
 def backup(app: Flask, file: Path) -> None:
     """Write the whole firm, data and documents, into FILE."""
+    from app.core.actors import SYSTEM
+    from app.exchange.anchor_mail import BACKUP, mail_anchor
     from app.exchange.backup import write_backup
 
     written = write_backup(app.config["SETTINGS"], file)
+    mail_anchor(written.chain, BACKUP, by=SYSTEM)
     rows = sum(written.tables.values())
     click.echo(f"{file}: {rows} rows and {written.objects} objects of {written.bytes} bytes in all.")
     if written.missing:

@@ -35,6 +35,7 @@ SCREENS = (
     "app.desk.activity.views",
     "app.search.views",
     "app.exchange.views",
+    "app.exchange.anchor_views",
     "app.desk.comment_views",
     "app.desk.list_views",
     "app.delivery.views",

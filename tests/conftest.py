@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any
 
 import hypothesis
@@ -21,6 +22,7 @@ from app.core import db as database_module
 from app.core.db import HouseSession, db
 from tests.locks import ASKED, complaints, watch
 from tests.plumbing import PREFIX, TestServices, cloned_database, running_services, test_var, turn, wait_for_stop
+from tests.postbox import Postbox, running_postbox
 
 NOT_COUNTED = ("SAVEPOINT", "RELEASE", "ROLLBACK", "RESET", "SET ", "SELECT set_config")
 
@@ -114,6 +116,16 @@ def queued(app: Flask) -> list[tuple[str, dict[str, Any]]]:
     """The background work that was sent in this test: (name, payload)."""
     sent: list[tuple[str, dict[str, Any]]] = app.config["QUEUE_INLINE"]
     return sent
+
+
+@pytest.fixture
+def postbox(app: Flask) -> Iterator[Postbox]:
+    """The mail server that the product sends to in this test."""
+    before = app.config["SETTINGS"]
+    with running_postbox() as (box, url):
+        app.config["SETTINGS"] = replace(before, smtp_url=url)
+        yield box
+        app.config["SETTINGS"] = before
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ end of the log, or writes it anew from somewhere on, is found by the first ancho
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Iterator
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,14 @@ from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.proofs import Finding, proof
 from app.core.storage import Storage, storage
+from app.exchange.anchor_mail import DAILY, mail_anchor
 from app.exchange.archive import table_member, whole_archive
 from app.firm.queries import get_firm
 
+SMALL = 200_000
 PREFIX, WRITTEN = "anchors/", "activity.anchor.written"
 _KEY = re.compile(PREFIX + r"(\d{12})-([0-9a-f]{64})\.json")
+_MAIL = re.compile(r"^MIME-Version:", re.M | re.I)
 _TYPED = re.compile(r"(\d{1,18})[:\s]+([0-9a-f]{64})")
 
 
@@ -46,18 +51,32 @@ def put_anchor(anchor: Anchor, place: Storage) -> None:
 
 
 def write_anchor(*, by: Actor) -> Anchor | None:
-    """Anchor the chain's end in storage and tell of it. None when nothing but anchors was sealed since the last one."""
+    """Anchor the chain's end in storage, tell of it and mail it to those who want it.
+
+    None when nothing but anchors was sealed since the last one.
+    """
     authorize(by, can_anchor)
     told = sa.select(EventPayload.data).join(Event, Event.id == EventPayload.event_id).where(Event.kind == WRITTEN)
     with transaction() as session:  # ended before storage is spoken to
         end, firm = chain_end(), get_firm()
         last: dict[str, Any] = session.scalar(told.order_by(Event.id.desc()).limit(1)) or {}
-    if firm is None or end.position <= int(last.get("position", 0)) + 1:
+    if firm is None or end.position <= int(last.get("position", -1)) + 1:
         return None
     put_anchor(end, storage())
     with transaction():
         record(WRITTEN, firm, by=by, position=end.position, hash=end.hash)
+        mail_anchor(end, DAILY, by=by)
     return end
+
+
+def last_anchored() -> tuple[Anchor, dt.datetime] | None:
+    """The newest anchor that the log tells of, and when it was written."""
+    told = (
+        sa.select(EventPayload.data, Event.at).join(Event, Event.id == EventPayload.event_id)
+        .where(Event.kind == WRITTEN).order_by(Event.id.desc()).limit(1)
+    )  # fmt: skip
+    row = db.session.execute(told).one_or_none()
+    return (Anchor(int(row.data["position"]), str(row.data["hash"])), row.at) if row and row.data else None
 
 
 def stored_anchors() -> list[Anchor]:
@@ -108,10 +127,17 @@ def _link(row: dict[str, Any]) -> Anchor:
 
 
 def _small_text(path: Path) -> str:
-    """What a small file of text says; nothing for any other file. Raises Refused when it cannot be read."""
+    """What a small file of text says, and the text of a saved mail; nothing for any other file. Raises Refused when it
+    cannot be read."""
     try:
-        return path.read_text() if path.stat().st_size < 10_000 else ""
+        body = path.read_bytes() if path.stat().st_size < SMALL else b""
+        text = body.decode()
     except UnicodeDecodeError:
         return ""
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}.") from error
+    if not _MAIL.search(text[:SMALL // 2]):
+        return text
+    letter = message_from_bytes(body, policy=policy.default)
+    plain = letter.get_body(("plain",))
+    return str(plain.get_content()) if plain is not None else text

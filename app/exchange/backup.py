@@ -31,16 +31,19 @@ from app.exchange.archive import (
 # Who is signed in where does not travel: after a restore everybody signs in anew.
 LEFT_OUT = frozenset({"person_session", "contact_session", "person_link", "contact_link", "sign_in_attempt"})
 BATCH = 2_000
+NOTHING_SEALED = Anchor(0, "")
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a backup holds: rows by table, objects and their bytes, and keys of objects that storage had lost."""
+    """What a backup holds: rows by table, objects and their bytes, keys of objects that storage had lost, and where
+    the event log ended."""
 
     tables: dict[str, int]
     objects: int
     bytes: int
     missing: tuple[str, ...] = ()
+    chain: Anchor = NOTHING_SEALED
 
     @classmethod
     def of(cls, manifest: Manifest) -> Written:
@@ -49,6 +52,7 @@ class Written:
             len(manifest.objects),
             sum(part.size for part in manifest.objects.values()),
             manifest.missing,
+            manifest.chain,
         )
 
 

@@ -70,3 +70,13 @@ class ObjectCheck(Base):
     found: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (sa.Index("ix_object_check_found", "key", postgresql_where=sa.text("found <> ''")),)
+
+
+class AnchorRecipient(Base):
+    """A partner to whom the end of the event log is mailed."""
+
+    __tablename__ = "anchor_recipient"
+
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"), primary_key=True)
+    since_at: Mapped[dt.datetime]
+    added_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))

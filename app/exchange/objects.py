@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -83,6 +84,36 @@ def check_objects(limit: int = SAMPLE, *, by: Actor) -> int:
             )
         )
     return sum(bool(row["found"]) for row in found)
+
+
+@dataclass(frozen=True)
+class FaultFound:
+    """A stored object that the daily reading found wrong."""
+
+    subject: str
+    found: str
+    checked_at: dt.datetime
+
+
+def faults_found() -> list[FaultFound]:
+    """What the daily reading found wrong and nobody has mended since."""
+    kept = _kept()
+    rows = db.session.execute(
+        sa.select(kept.c.what, kept.c.name, ObjectCheck.found, ObjectCheck.checked_at)
+        .join(ObjectCheck, ObjectCheck.key == kept.c.key)
+        .where(kept.c.sha256.is_not(None), ObjectCheck.found != "").order_by(ObjectCheck.checked_at, kept.c.key)
+    )  # fmt: skip
+    return [FaultFound(f"{row.what} {row.name}", row.found, row.checked_at) for row in rows]
+
+
+def count_read() -> tuple[int, int, dt.datetime | None]:
+    """Of the objects with a kept digest: how many were read again, how many there are, and when the last one was."""
+    kept = _kept()
+    row = db.session.execute(
+        sa.select(sa.func.count(ObjectCheck.key), sa.func.count(), sa.func.max(ObjectCheck.checked_at))
+        .select_from(kept.outerjoin(ObjectCheck, ObjectCheck.key == kept.c.key)).where(kept.c.sha256.is_not(None))
+    ).one()  # fmt: skip
+    return row[0], row[1], row[2]
 
 
 @proof("objects.digests")

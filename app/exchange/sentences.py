@@ -30,6 +30,12 @@ def anchored(data: Data) -> str:
     return f"anchored the log at position {data['position']} in storage"
 
 
+@sentence("exchange.anchor.readdress", icon="mail")
+def readdressed(data: Data) -> str:
+    told = [f"{word} {', '.join(data[key])}" for key, word in (("added", "to"), ("gone", "no longer to")) if data[key]]
+    return f"had the end of the log mailed {' and '.join(told)}"
+
+
 @sentence("activity.baseline.recorded", icon="history")
 def baseline(data: Data) -> str:
     return "took down what stood before events kept digests"

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
+from app.activity.commands import record, seal_events
 from app.checks import report
 from app.config import BadSettings, Settings
+from app.core.actors import SYSTEM
+from app.core.clock import now, travel_to
+from app.core.db import db, transaction
+from app.core.storage import storage
+from app.exchange.anchors import key_of, write_anchor
+from app.exchange.check import ANCHOR, FILES, evidence
+from app.exchange.models import ObjectCheck
+from tests.make import make_cast
 
 PRODUCTION = {
     "FIRMAMENT_ENV": "production", "SECRET_KEY": "k" * 48, "PUBLIC_URL": "https://firm.example",
@@ -30,6 +41,37 @@ def test_check_names_what_answers_what_does_not_and_how_to_mend_it(database: Set
     assert "FAILS   redis" in told and "is REDIS_URL right" in told
     assert "FAILS   mail" in told and "is SMTP_URL right" in told
     assert "ok    database" in told
+
+
+@pytest.mark.real
+def test_check_names_files_found_wrong_and_an_anchor_that_is_old(real_app: Flask) -> None:
+    settings, said = real_app.config["SETTINGS"], list[str]()
+    with real_app.app_context():
+        with transaction():
+            cast = make_cast()
+            record("clients.client.update", cast.acme, by=SYSTEM, name="Acme")
+        seal_events()
+        assert report(settings, say=said.append) == 0
+        assert {"  ok    stored files", "  ok    anchor of the event log"} <= set(said)
+        with transaction() as session:
+            session.add(ObjectCheck(key="kept/deed", checked_at=now(), found="is missing from storage"))
+        said.clear()
+        with travel_to(now() + dt.timedelta(days=3)):
+            assert report(settings, say=said.append) == 1
+        told = "\n".join(said)
+        assert "FAILS   stored files: one is not what was kept, such as kept/deed" in told
+        assert "FAILS   anchor of the event log: never written; the log ends at 1" in told
+        anchored = write_anchor(by=SYSTEM)
+        assert anchored is not None
+        seal_events()
+        with travel_to(now() + dt.timedelta(days=3)):
+            assert {one.name: one.ok for one in evidence(settings.database_url)} == {FILES: False, ANCHOR: True}
+            with transaction():
+                record("clients.client.update", cast.acme, by=SYSTEM, name="Acme")
+            seal_events()
+            assert {one.name: one.ok for one in evidence(settings.database_url)} == {FILES: False, ANCHOR: False}
+        storage().delete(key_of(anchored))
+        db.session.remove()
 
 
 def test_production_starts_with_everything_of_its_own_only(tmp_path: Path) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import smtplib
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import Any
 from uuid import uuid4
@@ -32,36 +30,7 @@ from app.delivery.commands import one_line, send_mail
 from app.delivery.message import message_of
 from app.delivery.models import Delivery, DeliveryState
 from tests.make import Cast, count
-
-
-class Postbox:
-    """A mail server that keeps what it gets and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.taken: list[EmailMessage] = []
-        self.raw: list[bytes] = []
-        self.answer = "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.answer.startswith("250"):
-            self.raw.append(envelope.content)
-            self.taken.append(message_from_bytes(envelope.content))  # type: ignore[arg-type]
-        return self.answer
-
-
-@pytest.fixture
-def postbox(app: Flask) -> Iterator[Postbox]:
-    box = Postbox()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    before = app.config["SETTINGS"]
-    app.config["SETTINGS"] = replace(before, smtp_url=f"smtp://127.0.0.1:{port}")
-    yield box
-    app.config["SETTINGS"] = before
-    controller.stop()
+from tests.postbox import Postbox
 
 
 def ask(key: str = "one", **changed: Any) -> Delivery:

@@ -145,7 +145,7 @@ def test_a_backup_is_an_anchor_of_every_link(real_app: Flask, tmp_path: Path) ->
             cast = make_cast()
         happen(cast)
         write_backup(real_app.config["SETTINGS"], tmp_path / "firm.zip")
-        assert stored_anchors()[-1] == chain_end()
+        assert chain_end() in stored_anchors()
         assert list(differences_from(str(tmp_path / "firm.zip"))) == []
         engine = sa.create_engine(real_app.config["SETTINGS"].database_url)
         with engine.begin() as connection:

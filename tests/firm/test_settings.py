@@ -24,8 +24,8 @@ from app.people.passwords import hash_password
 from tests.make import Cast, sign_in
 
 PAGES = (
-    "/settings", "/settings/firm", "/settings/security", "/settings/entities", "/settings/entities/new",
-    "/settings/offices", "/settings/offices/new", "/settings/closures", "/settings/tax-rates",
+    "/settings", "/settings/firm", "/settings/security", "/settings/tamper-evidence", "/settings/entities",
+    "/settings/entities/new", "/settings/offices", "/settings/offices/new", "/settings/closures", "/settings/tax-rates",
     "/settings/tax-rates/new", "/settings/numbers", "/settings/numbers/job/-", "/settings/rounding", "/people",
     "/people/new", "/account", "/account/email", "/account/password", "/account/second-factor",
 )
