@@ -19,7 +19,7 @@ from app.core.actors import SYSTEM, Actor, ActorKind
 from app.core.db import Visitor, db, enter_portal_door, set_visitor
 from app.core.errors import NotFound, Refused
 from app.core.ids import parse_id
-from app.core.web import Answer, error_page, is_htmx
+from app.core.web import Answer, asks_for_json, error_page, is_htmx
 from app.firm.queries import get_firm_facts
 
 OPEN = "portal.sign_in"
@@ -66,8 +66,10 @@ def leave(_error: BaseException | None = None) -> None:
 
 def _outside(visit: PortalVisit | None) -> Response:
     """No session, or one that reaches nothing any more: the way in, never a dead end."""
-    if is_htmx() or request.is_json:
-        return error_page(401, _("You have been signed out. Open your link again; what you typed is still here."))
+    if is_htmx() or request.is_json or asks_for_json():
+        return error_page(
+            401, _("You have been signed out. Open your link again or sign in; what you typed is kept here.")
+        )
     if visit is not None and visit.request_id is not None:
         flash(_("That request is finished. Thank you. Sign in to look at it again."))
     return redirect(url_for("portal.sign_in.show"), 303)

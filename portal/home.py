@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, jsonify, redirect, render_template, request, session, url_for
+from flask_wtf.csrf import generate_csrf
 
 from app.core import clock
 from app.core.ids import parse_id
@@ -25,6 +26,12 @@ def show() -> Answer:
         "portal/home.html", asked=asked, work=work,
         owed=list_owed(clients, seen_by=actor), hour=clock.local(clock.now()).hour,
     )
+
+
+@blueprint.get("/form-token")
+def show_form_token() -> Answer:
+    """For a page that is open while its session is followed by another one: whose it is now, and that one's token."""
+    return jsonify(contact=str(g.visit.contact_id), token=generate_csrf())
 
 
 @blueprint.post("/client")

@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Callable
 from uuid import UUID
 
-from flask import Blueprint, Response, g, render_template, request, url_for
+from flask import Blueprint, Response, flash, g, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 
+from app.core import clock
 from app.core.errors import NotFound, Refused
-from app.core.web import Answer, is_htmx, me, redirect_to
+from app.core.ids import parse_id
+from app.core.web import Answer, arg, asks_for_json, error_page, is_htmx, me, redirect_to
 from app.core.wording import moment
 from app.requests.answers import chosen, currency_of, in_words, typed_again
 from app.requests.commands.answering import (
@@ -26,13 +28,15 @@ from app.requests.models import ClientRequest, ItemState, RequestItem
 from app.requests.queries import WholeRequest, get_item, get_item_to_answer, get_request, get_whole_request
 from portal.door import chosen_clients, signed_in_only
 from portal.readings import list_asked
+from portal.whole_form import MOST_BY_FORM, Refusal, save_all
 
 blueprint = Blueprint("requests", __name__, url_prefix="/requests")
 
 
 @blueprint.context_processor
 def words() -> dict[str, object]:
-    return {"typed_again": typed_again, "chosen_options": chosen, "in_words": in_words, "amounts_in": _amounts_in}
+    return {"saved_at_of": _saved_at, "most_by_form": MOST_BY_FORM, "typed_again": typed_again,
+            "chosen_options": chosen, "in_words": in_words, "amounts_in": _amounts_in}
 
 
 def _amounts_in(item: RequestItem) -> str:
@@ -60,9 +64,10 @@ def show(request_id: UUID) -> Answer:
 
 
 def _page(whole: WholeRequest) -> dict[str, object]:
-    asked, order = whole.request, {ItemState.RETURNED: 0, ItemState.OPEN: 1}
-    items = sorted(asked.items, key=lambda item: (order.get(item.state, 2), item.position))
-    return {"asked": asked, "items": items, "earlier": whole.earlier, **_progress(asked)}
+    """What was sent back stands first; everything else stays where it was."""
+    asked = whole.request
+    items = sorted(asked.items, key=lambda item: (item.state is not ItemState.RETURNED, item.position))
+    return {"asked": asked, "items": items, "earlier": whole.earlier, "refused": {}, **_progress(asked)}
 
 
 def _progress(asked: ClientRequest) -> dict[str, object]:
@@ -104,19 +109,31 @@ def create_exception(request_id: UUID, item_id: UUID) -> Answer:
 
 def _saved(item: RequestItem, command: Callable[[], dt.datetime]) -> Answer:
     """`Saved 10:42` for what saves itself; for a plain form the page again, with the refusal and what was typed."""
+    base = request.headers.get("X-Saved-At")
+    if base is not None and base != _saved_at(item):
+        return error_page(409, _("This was answered elsewhere in the meantime."))
     try:
         saved_at = command()
     except Refused as refusal:
         if is_htmx():
             return Response(refusal.message, status=422, mimetype="text/plain")
-        whole = get_whole_request(item.request_id, seen_by=me())
-        refused = {"item": item.id, "message": refusal.message, "typed": request.form.getlist("value"),
-                   "because": request.form.get("because", "")}
-        return render_template("portal/requests/show.html", refused=refused, **_page(whole)), 422
+        refused = Refusal(refusal.message, request.form.getlist("value"), request.form.get("because", ""))
+        return _again(item.request_id, {item.id: refused})
     said = _("Saved %(time)s", time=moment(saved_at))
     if is_htmx():
-        return Response(said, mimetype="text/plain")
+        return Response(said, mimetype="text/plain", headers={"X-Saved-At": _saved_at(item)})
     return _back(item, said)
+
+
+def _saved_at(item: RequestItem) -> str:
+    """When an answer was last saved, for comparing: a page that was left for days may not know the newest one."""
+    return item.saved_at.astimezone(dt.UTC).isoformat() if item.saved_at else ""
+
+
+def _again(request_id: UUID, refused: dict[UUID, Refusal], said: str = "") -> Answer:
+    """The page once more, with what was refused and what was typed there."""
+    page = _page(get_whole_request(request_id, seen_by=me()))
+    return render_template("portal/requests/show.html", **page | {"refused": refused, "said": said}), 422
 
 
 @blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/clearing")
@@ -128,39 +145,73 @@ def create_clearing(request_id: UUID, item_id: UUID) -> Answer:
 
 @blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/change")
 def create_change(request_id: UUID, item_id: UUID) -> Answer:
-    change_answer(_same(get_item(item_id, seen_by=me()), request_id), by=me())
-    return _item(item_id)
+    item = _same(get_item(item_id, seen_by=me()), request_id)
+    refused = _save_whole(request_id)
+    change_answer(item, by=me())
+    return _again(request_id, refused) if refused else _item(item_id)
 
 
 @blueprint.post("/<uuid:request_id>/items/<uuid:item_id>/files/<uuid:document_id>/removal")
 def create_removal(request_id: UUID, item_id: UUID, document_id: UUID) -> Answer:
-    remove_file(_same(get_item(item_id, seen_by=me()), request_id), document_id, by=me())
-    return _item(item_id)
+    item = _same(get_item(item_id, seen_by=me()), request_id)
+    refused = _save_whole(request_id)
+    remove_file(item, document_id, by=me())
+    return _again(request_id, refused) if refused else _item(item_id)
+
+
+def _save_whole(request_id: UUID) -> dict[UUID, Refusal]:
+    """Without script a button sends the whole page; with it, what was typed has its own way."""
+    return {} if is_htmx() else save_all(get_request(request_id, seen_by=me()), by=me())
 
 
 def _item(item_id: UUID, message: str = "") -> Answer:
     item = get_item(item_id, seen_by=me())
     if not is_htmx():
         return _back(item, message)
-    return render_template("portal/requests/_item.html", item=item, earlier={}, asked=item.request)
+    return render_template("portal/requests/_item.html", item=item, earlier={}, asked=item.request, refused={})
 
 
 def _back(item: RequestItem, message: str) -> Answer:
     return redirect_to(url_for("portal.requests.show", request_id=item.request_id) + f"#item-{item.id}", message)
 
 
+@blueprint.post("/<uuid:request_id>/saving")
+def create_saving(request_id: UUID) -> Answer:
+    """Without script: keep everything typed and chosen so far, and stay."""
+    asked = get_request(request_id, seen_by=me())
+    if refused := save_all(asked, by=me()):
+        return _again(request_id, refused)
+    item_id = parse_id(arg("item"))
+    at = f"#item-{item_id}" if item_id else ""
+    saved = _("Saved %(time)s", time=moment(clock.now()))
+    return redirect_to(url_for("portal.requests.show", request_id=request_id) + at, saved)
+
+
 @blueprint.post("/<uuid:request_id>/submission")
 def create_submission(request_id: UUID) -> Answer:
+    """Save everything that the form carries, then hand over all that is answered."""
+    if refused := save_all(get_request(request_id, seen_by=me()), by=me()):
+        return _not_sent(request_id, refused, _("Nothing was sent yet: please look at what is marked. "
+                                                "Everything else is saved."))
     asked = get_request(request_id, seen_by=me())
     try:
         handed_over = submit_answers(asked, by=me())
     except Refused as refusal:
-        whole = get_whole_request(request_id, seen_by=me())
-        return render_template("portal/requests/show.html", said=refusal.message, **_page(whole)), 422
+        return _not_sent(request_id, {}, refusal.message)
     missing = [item for item in asked.items if item.required and item.is_to_come]
     thanks = _("Thank you, %(n)s sent. Still missing: %(m)s.", n=len(handed_over), m=len(missing)) if missing else _(
         "Thank you, that was everything. We will look at it and write if something is unclear."
     )
-    return redirect_to(url_for("portal.requests.show", request_id=request_id), thanks)
+    url = url_for("portal.requests.show", request_id=request_id)
+    if asks_for_json():
+        flash(thanks)
+        return jsonify(location=url)
+    return redirect_to(url, thanks)
 
 
+def _not_sent(request_id: UUID, refused: dict[UUID, Refusal], said: str) -> Answer:
+    if not asks_for_json():
+        return _again(request_id, refused, said)
+    answer = jsonify(message=said, items={str(item_id): one.message for item_id, one in refused.items()})
+    answer.status_code = 422
+    return answer

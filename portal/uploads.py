@@ -23,9 +23,10 @@ from app.documents.queries import get_document
 from app.documents.upload_bodies import digests, new_file, plan_answer
 from app.requests.commands.answering import start_item_upload, start_plain_item_upload
 from app.requests.models import RequestItem
-from app.requests.queries import get_item, item_of_document
+from app.requests.queries import get_item, get_request, item_of_document
 from portal.documents import list_page
 from portal.door import named_client, signed_in_only
+from portal.whole_form import save_all
 
 blueprint = Blueprint("uploads", __name__)
 
@@ -97,6 +98,8 @@ def create_abandonment(document_id: UUID) -> Answer:
 def create_plain(request_id: UUID, item_id: UUID) -> Answer:
     """Without script: a row for the file first, then a page whose form goes straight to storage."""
     item = _item(request_id, item_id)
+    if refused := save_all(get_request(request_id, seen_by=me()), by=me()):
+        raise Refused(next(iter(refused.values())).message)
     document = start_plain_item_upload(item, parse_id(request.form.get("id")) or new_id(), by=me())
     return redirect_to(url_for("portal.uploads.show_form", document_id=document.id))
 

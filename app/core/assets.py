@@ -35,7 +35,7 @@ BUNDLES: dict[str, tuple[str, ...]] = {
     "js/app.js": tuple(
         f"js/{n}.js" for n in (*_SHARED_JS, "timer-tick", "select", "tabs", "panel", "combobox", "palette", "keys")
     ),
-    "js/portal.js": tuple(f"js/{n}.js" for n in (*_SHARED_JS, "autosave")),
+    "js/portal.js": tuple(f"js/{n}.js" for n in (*_SHARED_JS, "renew", "autosave", "send")),
 }
 
 

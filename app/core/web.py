@@ -200,7 +200,8 @@ def error_page(status: int, message: str, **headers: str) -> Response:
         response = jsonify(status=status, message=message, reference=g.get("request_id", ""))
         response.status_code = status
     elif is_htmx():
-        response = toasted(Response(status=status), message, "late" if status >= 500 else "risk")
+        response = Response(message, status=status, mimetype="text/plain")
+        toasted(response, message, "late" if status >= 500 else "risk")
         response.headers["HX-Reswap"] = "none"
     else:
         portal = request.path.startswith("/portal")

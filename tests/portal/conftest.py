@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from tests.portal.place import browser, opened, place  # noqa: F401
+
 
 @pytest.fixture(autouse=True)
 def no_csrf(app: Flask) -> Iterator[None]:

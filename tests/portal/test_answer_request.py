@@ -154,3 +154,50 @@ def test_bad_input_gets_a_clear_answer_and_changes_nothing(client: FlaskClient, 
     text = browser.post(f"{path}/{statements}/uploads", data='{"name": "a", "size": 1}', content_type="text/plain")
     assert text.status_code == 422
     assert not item_of(fresh(request), "statements").files
+
+
+def test_send_saves_everything_typed_and_a_wrong_answer_keeps_the_rest_and_sends_nothing(
+    client: FlaskClient, cast: Any
+) -> None:
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    turnover, notes, statements = (item_of(request, code).id for code in ("turnover", "notes", "statements"))
+    typed = {"here": [str(turnover), str(notes), str(statements)], f"value-{turnover}": "a lot",
+             f"value-{notes}": "We moved.", f"because-{statements}": "We have no account there."}
+    page = browser.post(f"/portal/requests/{request.id}/submission", data=typed)
+    assert page.status_code == 422 and 'value="a lot"' in page.text and "Nothing was sent yet" in page.text
+    assert item_of(fresh(request), "notes").answer == {"value": "We moved."}
+    assert item_of(request, "statements").not_applicable_because == "We have no account there."
+    assert fresh(request).state is RequestState.IN_PROGRESS
+    told = browser.post(f"/portal/requests/{request.id}/submission", data=typed, headers={"Accept": "application/json"})
+    assert told.status_code == 422 and list(told.json["items"]) == [str(turnover)]
+    sent = browser.post(f"/portal/requests/{request.id}/submission", data=typed | {f"value-{turnover}": "5"},
+                        headers={"Accept": "application/json"})
+    assert sent.json == {"location": f"/portal/requests/{request.id}"}
+    assert fresh(request).state is RequestState.SUBMITTED
+
+
+def test_whoever_is_signed_out_is_told_in_words_that_a_script_reads(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    path = f"/portal/requests/{request.id}/items/{item_of(request, 'notes').id}/answer"
+    mine = browser.get("/portal/form-token").json
+    assert mine["contact"] == str(cast.cleo.id) and mine["token"]
+    browser.post("/portal/sign-out")
+    said = browser.post(path, data={"value": "x"}, headers={"HX-Request": "true"})
+    assert said.status_code == 401 and "You have been signed out" in said.text
+    assert browser.get("/portal/form-token", headers={"Accept": "application/json"}).status_code == 401
+
+
+def test_an_answer_kept_in_a_browser_does_not_cover_a_newer_one(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    browser = at_portal(client, cast.cleo, request)
+    path = f"/portal/requests/{request.id}/items/{item_of(request, 'notes').id}/answer"
+    script = {"HX-Request": "true"}
+    first = browser.post(path, data={"value": "First."}, headers=script | {"X-Saved-At": ""})
+    assert first.status_code == 200
+    late = browser.post(path, data={"value": "Left for days."}, headers=script | {"X-Saved-At": ""})
+    assert late.status_code == 409
+    assert item_of(fresh(request), "notes").answer == {"value": "First."}
+    known = script | {"X-Saved-At": first.headers["X-Saved-At"]}
+    assert browser.post(path, data={"value": "Second."}, headers=known).status_code == 200

@@ -4,84 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
-from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from app.clients.commands.contact_access import make_sign_in_link
-from app.config import Settings
-from app.core.actors import SYSTEM
 from app.core.db import db
-from app.requests.commands.writing import ItemSpec
-from app.requests.models import ItemKind, RequestRecipient, RequestState
-from app.requests.queries import get_request
-from tests.make import make_cast
-from tests.requests.make_requests import FILES, NOTES, STATEMENTS, TURNOVER, link_in, mails, make_request
-from tests.served import PHONE, made_for, serving
+from app.requests.models import RequestRecipient, RequestState
+from tests.portal.place import Place, come_in
+from tests.requests.make_requests import FILES
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.slow]
-CAR = ItemSpec(ItemKind.YES_NO, "Did you buy a car?", code="car")
-
-
-@dataclass
-class Place:
-    """A running portal with one request sent to Cleo."""
-
-    app: Flask
-    url: str
-    link: str
-    request_id: Any
-
-    def state(self) -> RequestState:
-        with self.app.app_context():
-            return get_request(self.request_id, seen_by=SYSTEM).state
-
-
-@pytest.fixture
-def place(real_database: Settings) -> Iterator[Place]:
-    app, settings = made_for(real_database)
-    with app.app_context():
-        cast = make_cast()
-        db.session.commit()
-        request = make_request(cast, items=(STATEMENTS, TURNOVER, CAR, NOTES))
-        link, request_id = link_in(mails("requests.request")[0]), request.id
-        db.session.commit()
-    with serving(app, settings.port):
-        yield Place(app, settings.public_url, settings.public_url + link, request_id)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    made: list[BrowserContext] = []
-
-    def open_context(**values: Any) -> BrowserContext:
-        made.append(browser.new_context(viewport=PHONE, **values))
-        return made[-1]
-
-    yield open_context
-    for context in made:
-        context.close()
-
-
-def come_in(page: Page, place: Place) -> None:
-    page.goto(place.link)
-    page.get_by_role("button", name="Show what is needed").click()
-    expect(page.get_by_role("heading", name="VAT return Q3")).to_be_visible()
 
 
 def test_two_files_and_answers_on_a_phone(place: Place, opened: Callable[..., BrowserContext]) -> None:
@@ -185,23 +123,45 @@ def test_an_upload_goes_on_after_a_lost_line_and_after_a_reload(
     assert puts == ["2"], "what was there is not sent again"
 
 
-def test_everything_works_without_script(place: Place, opened: Callable[..., BrowserContext]) -> None:
+def test_without_script_one_press_sends_everything_and_files_keep_their_names(
+    place: Place, opened: Callable[..., BrowserContext]
+) -> None:
     page = opened(java_script_enabled=False).new_page()
     come_in(page, place)
-    turnover = page.locator("article", has_text="Turnover of the quarter")
-    turnover.locator("input[name=value]").fill("99")
-    turnover.get_by_role("button", name="Save").first.click()
-    expect(page.get_by_text("Saved").first).to_be_visible()
-    page.get_by_role("button", name="Add a file").click()
+    page.get_by_role("textbox", name="Turnover of the quarter").fill("99")
+    page.locator("input[type=file][name^=file]").set_input_files([
+        FILES / "good" / "basicapi.pdf", FILES / "good" / "form_two_pages.pdf",
+    ])
+    page.locator("article", has_text="Did you buy a car?").get_by_text("Yes", exact=True).click()
+    page.get_by_role("textbox", name="Anything we should know?").fill("We moved.")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("that was everything")).to_be_visible()
+    assert place.state() is RequestState.SUBMITTED
+    assert [place.item(code).answer for code in ("turnover", "car", "notes")] == [
+        {"value": "99", "currency": "GBP"}, {"value": True}, {"value": "We moved."},
+    ]
+    assert [link.document.name for link in place.item("statements").files] == ["basicapi.pdf", "form_two_pages.pdf"]
+
+
+def test_without_script_any_button_keeps_what_was_typed_and_a_large_file_has_its_own_page(
+    place: Place, opened: Callable[..., BrowserContext]
+) -> None:
+    page = opened(java_script_enabled=False).new_page()
+    come_in(page, place)
+    turnover, notes = (page.get_by_role("textbox", name=name) for name in ("Turnover", "Anything we should know?"))
+    turnover.fill("a lot")
+    notes.fill("We moved.")
+    page.get_by_role("button", name="Save").first.click()
+    expect(turnover).to_have_value("a lot")
+    expect(turnover).to_have_attribute("aria-invalid", "true")
+    assert place.item("notes").answer == {"value": "We moved."}
+    turnover.fill("100")
+    page.get_by_role("button", name="Add a large file").click()
+    assert place.item("turnover").answer == {"value": "100", "currency": "GBP"}
     page.locator("input[type=file]").set_input_files(FILES / "good" / "basicapi.pdf")
     page.get_by_role("button", name="Send the file").click()
     page.get_by_role("button", name="Add it to my answers").click()
-    arrived = page.get_by_text("Bank statements October.pdf").or_(page.get_by_text("we are checking it"))
-    expect(arrived.first).to_be_visible()
-    page.locator("article", has_text="Did you buy a car?").get_by_text("Yes", exact=True).click()
-    page.locator("article", has_text="Did you buy a car?").get_by_role("button", name="Save").first.click()
-    page.get_by_role("button", name="Send").last.click()
-    assert place.state() is RequestState.SUBMITTED
+    expect(page.get_by_text("we are checking it").or_(page.get_by_text("Arrived")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -137,6 +137,22 @@ def start_plain_upload(
         if joined:
             joined(document)
     return document
+
+
+def take_in(
+    file: NewFile, body: IO[bytes], *, client_id: UUID, by: Actor, client_sees: bool = False,
+    joined: Joined | None = None, engagement_id: UUID | None = None, folder: str = "", about: UUID | None = None,
+) -> Document:
+    """A small file that came with a form, for browsers without script: it keeps its name and goes on to storage."""
+    authorize(by, can_add_document, client_id, engagement_id)
+    if file.size <= 0:
+        raise Refused("This file is empty. Please check it on your computer and choose it again.", field="file")
+    document = start_plain_upload(
+        file, client_id=client_id, by=by, client_sees=client_sees, joined=joined, engagement_id=engagement_id,
+        folder=folder, about=about,
+    )
+    storage().put(document.incoming_key or "", body, OCTETS)
+    return complete_upload(document.id, by=by)
 
 
 def plain_form(document: Document, *, redirect: str, by: Actor) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,7 +18,7 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.locking import to_lock
 from app.core.permissions import authorize
-from app.documents.commands.uploads import NewFile, start_plain_upload, start_upload
+from app.documents.commands.uploads import NewFile, start_plain_upload, start_upload, take_in
 from app.documents.models import Document
 from app.requests.answers import read_answer
 from app.requests.models import (
@@ -33,6 +35,15 @@ MOST_FILES = 50
 LONGEST_REASON = 2_000
 
 
+@dataclass(frozen=True)
+class Typed:
+    """What a form says of one item: its values, and why it does not apply."""
+
+    item_id: UUID
+    values: Sequence[str]
+    because: str
+
+
 def save_answer(item: RequestItem, typed: Sequence[str], *, by: Actor) -> dt.datetime:
     """Keep what was typed; nothing typed clears it. Returns the moment; raises Refused for what is no answer."""
     authorize(by, can_answer, item.request)
@@ -45,6 +56,33 @@ def save_answer(item: RequestItem, typed: Sequence[str], *, by: Actor) -> dt.dat
         if answer is not None:
             item.not_applicable_because = ""
         return _saved(item)
+
+
+def save_answers(request: ClientRequest, typed: Sequence[Typed], *, by: Actor) -> dict[UUID, str]:
+    """Keep what was typed into several items at once; what is as it was stays untouched. Returns by item why one was
+    refused; the others are kept.
+    """
+    authorize(by, can_answer, request)
+    items = {item.id: item for item in request.items if item.is_to_come}
+    refused: dict[UUID, str] = {}
+    with transaction():
+        for one in typed:
+            if (item := items.get(one.item_id)) is None:
+                continue
+            try:
+                with transaction():
+                    _save_typed(item, one, by)
+            except Refused as refusal:
+                refused[item.id] = refusal.message
+    return refused
+
+
+def _save_typed(item: RequestItem, one: Typed, by: Actor) -> None:
+    because, before = one.because.strip()[:LONGEST_REASON], item.not_applicable_because
+    if item.kind is not ItemKind.UPLOAD and read_answer(item, one.values) != item.answer:
+        save_answer(item, one.values, by=by)
+    if because != before:
+        set_not_applicable(item, because, by=by)
 
 
 def set_not_applicable(item: RequestItem, because: str, *, by: Actor) -> dt.datetime:
@@ -107,8 +145,19 @@ def start_plain_item_upload(item: RequestItem, document_id: UUID, *, by: Actor) 
     )
 
 
+def give_item_file(item: RequestItem, file: NewFile, body: IO[bytes], *, by: Actor) -> Document:
+    """A file for an item that came with the form itself; it keeps its own name."""
+    authorize(by, can_answer, item.request)
+    _check_takes_file(item, file.id)
+    return take_in(
+        file, body, client_id=item.request.client_id, by=by, client_sees=True,
+        engagement_id=item.request.engagement_id, folder=item.request.name,
+        joined=lambda document: _join(item, document, by), about=item.id,
+    )
+
+
 def _join(item: RequestItem, document: Document, by: Actor) -> None:
-    db.session.add(ItemDocument(item_id=item.id, document_id=document.id, added_at=now()))
+    item.files.append(ItemDocument(item_id=item.id, document_id=document.id, document=document, added_at=now()))
     item.not_applicable_because = ""
     _begin(item.request)
     db.session.flush()

@@ -27,12 +27,19 @@ const pause = (ms) => new Promise((resolve) => {
   addEventListener("online", () => { clearTimeout(timer); resolve(); }, { once: true });
 });
 
-async function ask(url, body) {
+async function renewed() {
+  const detail = {};
+  document.dispatchEvent(new CustomEvent("renew", { detail }));
+  return (await detail.answer) === "same";
+}
+
+async function ask(url, body, again = true) {
   const token = document.querySelector("input[name=csrf_token]")?.value ?? "";
   const headers = { Accept: "application/json", "X-CSRFToken": token };
   if (body) headers["Content-Type"] = "application/json";
   const answer = await fetch(url, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
   const said = await answer.json().catch(() => ({}));
+  if ([400, 401].includes(answer.status) && again && await renewed()) return ask(url, body, false);
   if (!answer.ok) throw Object.assign(new Error(said.message ?? ""), { status: answer.status });
   return said;
 }
@@ -102,7 +109,11 @@ class Sending {
     this.say(`${Math.floor((done / this.file.size) * 100)} %`);
   }
 
-  async go() {
+  go() {
+    this.ending = this.run();
+  }
+
+  async run() {
     this.failed = this.stopped = false;
     this.button.textContent = this.words.remove;
     open.add(this);
@@ -194,4 +205,5 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") take(place, event.dataTransfer.files);
   });
 }
+document.addEventListener("settling", (event) => event.detail.waits.push(...[...open].map((sending) => sending.ending)));
 addEventListener("beforeunload", (event) => { if ([...open].some((sending) => !sending.done)) event.preventDefault(); });
