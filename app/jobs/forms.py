@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,10 +20,12 @@ from app.core.errors import Refused
 from app.core.fields import DurationField, EnumField, IdSelectField, NumberField, PickField, VersionField, offers
 from app.core.ids import parse_id
 from app.core.web import Form, form_id
+from app.jobs.commands.dates import Answer
+from app.jobs.commands.deadline_dates import DeadlineChange, NewDeadline
 from app.jobs.commands.deadlines import Filed
 from app.jobs.commands.jobs import JobChange, NewJob
 from app.jobs.commands.steps import NewTask, TaskChange
-from app.jobs.models import Job, Task
+from app.jobs.models import Deadline, Job, Task
 from app.people.models import Person, PersonState
 
 PRIORITIES = [("0", "Normal"), ("1", "High"), ("2", "Urgent")]
@@ -109,6 +112,7 @@ class JobEditForm(Form):
     budget = DurationField("Budget, hours", most=MOST)
     notes = wtforms.TextAreaField("Notes")
     because = wtforms.StringField("Why it moves past a deadline")
+    dates, seen = wtforms.HiddenField(), wtforms.HiddenField()
 
     @classmethod
     def of(cls, job: Job) -> JobEditForm:
@@ -195,6 +199,70 @@ class MetForm(Form):
 
     on = wtforms.DateField("Filed or paid on", validators=[DataRequired("Say on which day.")], default=today)
     reference = wtforms.StringField("Reference", description="A filing number or receipt, if there is one.")
+
+
+class DatesForm(Form):
+    """A form whose saving may move other dates: the answer to them comes with it when they have been shown."""
+
+    dates, seen = wtforms.HiddenField(), wtforms.HiddenField()
+
+
+def dates_answer(form: Any) -> Answer:
+    return Answer(form.dates.data == "apply", form.seen.data or "")
+
+
+class DeadlineForm(Form):
+    """A date beside those of the template."""
+
+    id = wtforms.HiddenField()
+    name = wtforms.StringField("What", validators=[DataRequired("Say what it is: a hearing, a filing."),
+                                                   Length(max=200)])
+    due_on = wtforms.DateField("Day", validators=[DataRequired("Say on which day.")])
+    met_by = IdSelectField("Met by the step")
+    basis = wtforms.TextAreaField("Where it comes from", description="The order, the letter, the rule.")
+
+    def values(self, task: Task | None) -> NewDeadline:
+        assert self.due_on.data is not None
+        return NewDeadline(id=form_id(self), name=self.name.data or "", due_on=self.due_on.data, met_by=task,
+                           basis=self.basis.data or "")
+
+
+class DeadlineEditForm(DatesForm):
+    """Putting a deadline right. Where a rule gives it, the day that the rule counts from is what is put right."""
+
+    version = VersionField()
+    name = wtforms.StringField("What", validators=[DataRequired("Give the deadline a name."), Length(max=200)])
+    trigger_on = _day("Counts from")
+    due_on = wtforms.DateField("Day", validators=[DataRequired("Say on which day.")])
+    met_by = IdSelectField("Met by the step")
+    because = wtforms.StringField("Why the date changes")
+
+    @classmethod
+    def of(cls, deadline: Deadline) -> DeadlineEditForm:
+        return cls(data={
+            "version": deadline.version, "name": deadline.name, "trigger_on": deadline.trigger_on,
+            "due_on": deadline.effective_on, "met_by": deadline.met_by_task_id,
+        })
+
+    def values(self) -> DeadlineChange:
+        assert self.due_on.data is not None
+        return DeadlineChange(
+            name=self.name.data or "", due_on=self.due_on.data, trigger_on=self.trigger_on.data,
+            met_by_task_id=self.met_by.data, because=self.because.data or "",
+        )
+
+
+class ExtensionForm(DatesForm):
+    version = VersionField()
+    to = wtforms.DateField("New day", validators=[DataRequired("Say until which day.")])
+    because = wtforms.StringField("Why", validators=[DataRequired("Say why there is more time.")])
+    reference = wtforms.StringField("Reference", description="What the authority calls the extension.")
+
+
+class NamedDateForm(DatesForm):
+    version = VersionField()
+    name = wtforms.HiddenField()
+    on = _day("Day")
 
 
 class FiledForm(MetForm):

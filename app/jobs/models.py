@@ -46,6 +46,8 @@ class Job(MadeOnce, HasVersion, Base):
     """One piece of work for a client under an engagement. `origin` makes creating it twice create it once.
 
     `deadline_on` and `deadline_name` are of its earliest deadline that is not met; the database keeps them.
+    `due_locked`: the due date was set by hand and does not follow its rule. `named_dates` are those that its template
+    names, as ISO dates: the hearing, completion.
     """
 
     __tablename__ = "job"
@@ -66,6 +68,8 @@ class Job(MadeOnce, HasVersion, Base):
     due_on: Mapped[dt.date | None]
     deadline_on: Mapped[dt.date | None]
     deadline_name: Mapped[str] = mapped_column(default="", server_default="")
+    due_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    named_dates: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     budget: Mapped[dt.timedelta | None]
     fee: Mapped[Decimal | None]
@@ -292,6 +296,7 @@ class Deadline(MadeOnce, HasVersion, Base):
 
     `rule` names it in the statutory table, `trigger_on` is the date that the rule counts from. `met_by_task_id` is the
     step that meets it, else the job's last required one. `met_on` is the day on which it was met, late or not.
+    `trigger_locked`, `due_locked`: that day was set by hand and does not follow its rule.
     """
 
     __tablename__ = "deadline"
@@ -306,6 +311,8 @@ class Deadline(MadeOnce, HasVersion, Base):
     effective_on: Mapped[dt.date]
     rule: Mapped[str] = mapped_column(default="", server_default="")
     trigger_on: Mapped[dt.date | None]
+    trigger_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    due_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     basis: Mapped[str] = mapped_column(default="")
     source: Mapped[str] = mapped_column(default="rule")
     state: Mapped[DeadlineState] = mapped_column(default=DeadlineState.OPEN)

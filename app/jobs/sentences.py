@@ -47,6 +47,10 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.dependency.removed": lambda d: f"no longer puts “{_name(d)}” after “{d.get('after_name', '')}”",
     "jobs.job.created": lambda d: f"made the job “{d.get('title', '')}”",
     "jobs.job.changed": lambda d: f"changed {', '.join(_said(d))} of the job" + _because(d),
+    "jobs.job.redated": lambda d: f"moved {counted(len(d.get('dates', ())), 'date')}: {_dates(d)}",
+    "jobs.job.dated": lambda d: f"set the date “{_name(d)}” to {_date(d.get('on'))}",
+    "jobs.job.unlocked": lambda d: "let the job's due date follow its rule again",
+    "jobs.task.unlocked": lambda d: f"let the date of “{_name(d)}” follow its rule again",
     "jobs.job.moved": lambda d: f"moved the job to {d.get('stage', 'another stage')}",
     "jobs.job.held": lambda d: "put the job on hold" + _because(d),
     "jobs.job.resumed": lambda d: "took the job up again",
@@ -61,6 +65,9 @@ WORDS: dict[str, Callable[[Data], str]] = {
         else f"left the job without a {d.get('role', 'team member')} of its own"
     ),
     "jobs.deadline.satisfied": lambda d: f"met the deadline “{_name(d)}”" + _met(d),
+    "jobs.deadline.added": lambda d: f"added the deadline “{_name(d)}” on {_date(d.get('due'))}",
+    "jobs.deadline.changed": lambda d: f"put the deadline “{_name(d)}” right{_move(d)}" + _noted(d),
+    "jobs.deadline.extended": lambda d: f"extended the deadline “{_name(d)}”{_move(d)}" + _noted(d),
     "jobs.deadline.missed": lambda d: f"says: the deadline “{_name(d)}” on {_date(d.get('due'))} was missed",
     "jobs.deadline.waived": lambda d: f"waived the deadline “{_name(d)}”: {d.get('note', '')}",
     "jobs.deadline.reopened": lambda d: f"opened the deadline “{_name(d)}” again",
@@ -70,6 +77,22 @@ COLUMNS = {"due_on": "due date", "starts_on": "start", "owner_id": "owner"}
 
 def _said(data: Data) -> list[str]:
     return [COLUMNS.get(name, name.replace("_", " ")) for name in data.get("changed", {})] or ["something"]
+
+
+def _move(data: Data) -> str:
+    before, due = data.get("before"), data.get("due")
+    return f" from {_date(before)} to {_date(due)}" if before != due else ""
+
+
+def _noted(data: Data) -> str:
+    said = [text for text in (data.get("note"), data.get("reference")) if text]
+    return f": {', '.join(said)}" if said else ""
+
+
+def _dates(data: Data) -> str:
+    moved = data.get("dates", ())
+    said = [f"{each['name']} from {_date(each['before'])} to {_date(each['after'])}" for each in moved[:4]]
+    return "; ".join(said) + (f" and {len(moved) - 4} more" if len(moved) > 4 else "")
 
 
 def _met(data: Data) -> str:

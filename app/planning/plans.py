@@ -56,6 +56,7 @@ class JobPlan:
     roles: dict[WorkRole, UUID]
     tasks: tuple[TaskPlan, ...]
     dates: Dates
+    due_by_hand: bool = False
 
     @property
     def requests(self) -> list[RequestToAsk]:
@@ -115,7 +116,7 @@ def plan_job(
         tasks=tuple(
             TaskPlan(step, dates.steps.get(step.key), holders[step.work_role]) for step in blueprint.steps
         ),
-        dates=dates,
+        dates=dates, due_by_hand=wish.due_on is not None,
     )
 
 

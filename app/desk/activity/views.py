@@ -35,6 +35,7 @@ ROOMS = (
 OF_A_THING = ROOMS[:9]
 OF_CLIENTS = (
     "job", "task", "invoice", "client_request", "document", "time_entry", "expense", "payment", "contact", "series",
+    "deadline",
 )
 
 timelines = guard(Blueprint("timeline", __name__))

@@ -23,8 +23,10 @@ from app.core.permissions import authorize
 from app.core.wording import day
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
+from app.jobs.commands.dates import KEEP, Answer, hold_dates, move_with
 from app.jobs.commands.readiness import hold_jobs, lock_jobs, settle
 from app.jobs.commands.tasks import check_holder
+from app.jobs.dates import AnchorsMoved, Cause, DueMoved, Move
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import can_add_job, can_edit_job
 from app.jobs.queries.deadlines import unmet_of
@@ -85,12 +87,16 @@ def create_job(new: NewJob, *, by: Actor) -> Job:
     return job
 
 
-def edit_job(job: Job, change: JobChange, *, version: int | None, by: Actor) -> None:
-    """Change a job's own facts; the event names what changed."""
+def edit_job(job: Job, change: JobChange, *, version: int | None, by: Actor, answer: Answer = KEEP) -> list[Move]:
+    """Change a job's own facts; the event names what changed. Dates that follow move or stay, as `answer` says.
+
+    Returns what moved with it.
+    """
     authorize(by, can_edit_job, job)
     check_holder(change.owner, job.client_id, job.engagement_id)
     _check_dates(change.starts_on, change.due_on)
     with transaction():
+        before = hold_dates(job)
         check_version(job, version)
         wanted: dict[str, Any] = {
             "title": _title(change.title), "due_on": change.due_on, "starts_on": change.starts_on,
@@ -98,19 +104,34 @@ def edit_job(job: Job, change: JobChange, *, version: int | None, by: Actor) -> 
             "notes": change.notes,
         }
         changed = {name: value for name, value in wanted.items() if getattr(job, name) != value}
-        because = _past_deadline(job, change) if "due_on" in changed else ""
+        because = check_deadlines(job, change)
+        causes = causes_of_edit(job, change)
         for name, value in changed.items():
             setattr(job, name, value)
+        if "due_on" in changed:
+            job.due_locked = change.due_on is not None
+        moved = move_with(job, before, causes, answer, by=by)
         if changed:
             job.plan_stale = True
             record("jobs.job.changed", job, by=by, topics=_stage_topics(job), title=job.title, changed=changed,
                    because=because)
+    return moved
 
 
-def _past_deadline(job: Job, change: JobChange) -> str:
+def causes_of_edit(job: Job, change: JobChange) -> list[Cause]:
+    """What an edit says of days from which others may follow."""
+    causes: list[Cause] = []
+    if change.starts_on != job.starts_on:
+        causes.append(AnchorsMoved({"job_start": change.starts_on}))
+    if change.due_on != job.due_on:
+        causes.append(DueMoved(change.due_on))
+    return causes
+
+
+def check_deadlines(job: Job, change: JobChange) -> str:
     """Refuse a due date after a deadline that is not met, unless a reason is given; the reason."""
     due_on = change.due_on
-    if due_on is None or (job.due_on is not None and due_on <= job.due_on):
+    if due_on is None or due_on == job.due_on or (job.due_on is not None and due_on <= job.due_on):
         return ""
     passed = [each for each in unmet_of(job.id) if due_on > each.effective_on]
     if not passed:

@@ -70,7 +70,8 @@ def add_task(job: Job, new: NewTask, *, by: Actor) -> Task:
             id=new.id, made_from=said, job_id=job.id, client_id=job.client_id, engagement_id=job.engagement_id,
             stage_id=new.stage_id or job.stage_id, position=(last or 0) + 1, name=new.name.strip(), kind=new.kind,
             instructions=new.instructions, assignee_id=new.assignee.id if new.assignee else None,
-            estimate=new.estimate, due_on=new.due_on or job.due_on, required=new.required, priority=job.priority,
+            estimate=new.estimate, due_on=new.due_on or job.due_on, due_locked=new.due_on is not None,
+            required=new.required, priority=job.priority,
         )
         db.session.add(task)
         db.session.flush()
@@ -106,7 +107,7 @@ def edit_task(task: Task, change: TaskChange, *, version: int | None, by: Actor)
         for name, value in changed.items():
             setattr(task, name, value)
         if "due_on" in changed:
-            task.due_locked = True
+            task.due_locked = change.due_on is not None
         db.session.execute(sa.update(Job).where(Job.id == task.job_id).values(plan_stale=True))
         topics = (f"person:{task.assignee_id}",) if task.assignee_id else ()
         record("jobs.task.changed", task, by=by, topics=topics, name=task.name, changed=changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
@@ -11,11 +12,15 @@ from app.clients.models import Client
 from app.clients.policy import clients_seen_by
 from app.clients.queries import find_client
 from app.core.db import db
+from app.core.ids import new_id
 from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to, submit
 from app.desk.guard import guard
 from app.firm.exports import hand_out
+from app.jobs.commands.deadline_dates import add_deadline, causes_of, change_deadline, extend_deadline
 from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
-from app.jobs.forms import MetForm, ReasonForm
+from app.jobs.dates import DeadlineMoved
+from app.jobs.forms import DeadlineEditForm, DeadlineForm, ExtensionForm, MetForm, ReasonForm, dates_answer
+from app.jobs.models import Job, TaskState
 from app.jobs.policy import can_edit_job, can_export
 from app.jobs.queries.deadlines import (
     PER_PAGE,
@@ -27,11 +32,14 @@ from app.jobs.queries.deadlines import (
     list_codes,
     list_deadlines,
 )
-from app.jobs.queries.jobs import get_job
+from app.jobs.queries.jobs import get_job, list_tasks
+from app.jobs.queries.tasks import get_task
 from app.jobs.views.answers import came_from, dialog
+from app.jobs.views.dates import question
 from app.people.filters import PersonAsked, people_asked
 
 blueprint = guard(Blueprint("deadlines", __name__, url_prefix="/deadlines"))
+LAST_STEP = "The last required step"
 TABS = {
     Standing.TO_MEET: "To meet", Standing.OVERDUE: "Overdue", Standing.EXTENDED: "Extended", Standing.MET: "Met",
     Standing.MET_LATE: "Met late", Standing.WAIVED: "Waived", Standing.ALL: "All",
@@ -76,6 +84,60 @@ def satisfaction(deadline_id: UUID) -> Answer:
     return dialog("jobs/_met.html", job=get_job(deadline.job_id, seen_by=me()), form=form, deadline=deadline)
 
 
+@blueprint.route("/<uuid:deadline_id>/edit", methods=["GET", "POST"])
+def edit(deadline_id: UUID) -> Answer:
+    """Put a deadline right: its day, or the day that its rule counts from; with its history below."""
+    deadline = get_deadline(deadline_id, seen_by=me())
+    job = get_job(deadline.job_id, seen_by=me())
+    form = DeadlineEditForm() if request.method == "POST" else DeadlineEditForm.of(deadline)
+    form.met_by.offer(_steps(job), empty=LAST_STEP)
+    if request.method == "POST" and form.validate():
+        asked = question(job, causes_of(deadline, form.values()), form) if form.because.data else None
+        if asked:
+            return asked
+        if submit(form, lambda: change_deadline(
+            deadline, form.values(), version=form.version.number, answer=dates_answer(form), by=me()
+        )):
+            return redirect_to(url_for("jobs.show", job_id=job.id), "Saved")
+    return _form_page("jobs/deadline_edit.html", deadline=deadline, job=job, form=form)
+
+
+@blueprint.route("/<uuid:deadline_id>/extension", methods=["GET", "POST"])
+def extension(deadline_id: UUID) -> Answer:
+    """More time from the authority."""
+    deadline = get_deadline(deadline_id, seen_by=me())
+    job, form = get_job(deadline.job_id, seen_by=me()), ExtensionForm()
+    if request.method == "GET":
+        form.version.data = deadline.version
+    elif form.validate() and form.to.data is not None:
+        to = form.to.data
+        asked = question(job, [DeadlineMoved(deadline.id, to)], form) if to > deadline.effective_on else None
+        if asked:
+            return asked
+        if submit(form, lambda: extend_deadline(
+            deadline, to=to, because=form.because.data or "", reference=form.reference.data or "",
+            version=form.version.number, answer=dates_answer(form), by=me(),
+        )):
+            return redirect_to(url_for("jobs.show", job_id=job.id), f"{deadline.name}: extended")
+    return _form_page("jobs/deadline_extension.html", deadline=deadline, job=job, form=form)
+
+
+@blueprint.route("/new/<uuid:job_id>", methods=["GET", "POST"])
+def new(job_id: UUID) -> Answer:
+    """A date beside those of the template: a hearing, a trial, a filing."""
+    job = get_job(job_id, seen_by=me())
+    form = DeadlineForm() if request.method == "POST" else DeadlineForm(data={"id": new_id()})
+    form.met_by.offer(_steps(job), empty=LAST_STEP)
+
+    def add() -> None:
+        chosen = form.met_by.data
+        add_deadline(job, form.values(get_task(chosen, seen_by=me()) if chosen else None), by=me())
+
+    if request.method == "POST" and submit(form, add):
+        return redirect_to(url_for("jobs.show", job_id=job.id), "Deadline added")
+    return _form_page("jobs/deadline_new.html", job=job, form=form)
+
+
 @blueprint.post("/<uuid:deadline_id>/reopening")
 def create_reopening(deadline_id: UUID) -> Answer:
     deadline = get_deadline(deadline_id, seen_by=me())
@@ -93,6 +155,14 @@ def waiver(deadline_id: UUID) -> Answer:
     at = url_for("deadlines.waiver", deadline_id=deadline.id)
     return dialog("jobs/_reason.html", job=get_job(deadline.job_id, seen_by=me()), form=form,
                   verb="Waive the deadline", at=at)
+
+
+def _form_page(template: str, **context: Any) -> Answer:
+    return render_template(template, **context), 422 if request.method == "POST" else 200
+
+
+def _steps(job: Job) -> list[tuple[UUID, str]]:
+    return [(task.id, task.name) for task in list_tasks(job) if task.state != TaskState.CANCELLED]
 
 
 def _back(job_id: UUID) -> str:

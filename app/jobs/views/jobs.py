@@ -16,6 +16,8 @@ from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect
 from app.desk.guard import guard
 from app.jobs.commands.jobs import (
     cancel_job,
+    causes_of_edit,
+    check_deadlines,
     complete_job,
     create_job,
     edit_job,
@@ -25,12 +27,13 @@ from app.jobs.commands.jobs import (
 )
 from app.jobs.commands.steps import add_task
 from app.jobs.drawing import draw
-from app.jobs.forms import JobEditForm, JobForm, ReasonForm, RoleForm, TaskForm, person_of
+from app.jobs.forms import JobEditForm, JobForm, ReasonForm, RoleForm, TaskForm, dates_answer, person_of
 from app.jobs.models import Job
 from app.jobs.policy import can_edit_job
 from app.jobs.queries.jobs import JOBS_A_PAGE, JobSheet, count_jobs_of, find_jobs, get_job, get_sheet, list_jobs_of
 from app.jobs.queries.lateness import late_words
 from app.jobs.views.answers import dialog
+from app.jobs.views.dates import question
 from app.jobs.views.sections import job_sections
 
 blueprint = guard(Blueprint("jobs", __name__))
@@ -115,9 +118,16 @@ def edit(job_id: UUID) -> Answer:
 
 @blueprint.post("/jobs/<uuid:job_id>/edit")
 def update(job_id: UUID) -> Answer:
+    """Save; where other dates would follow, they are shown first, once nothing else is wrong."""
     job, form = _job(job_id), JobEditForm()
-    if submit(form, lambda: edit_job(job, form.values(), version=form.version.number, by=me())):
-        return redirect_to(url_for("jobs.show", job_id=job.id), "Saved")
+    if submit(form, lambda: check_deadlines(job, form.values())):
+        asked = question(job, causes_of_edit(job, form.values()), form)
+        if asked:
+            return asked
+        if submit(form, lambda: edit_job(
+            job, form.values(), version=form.version.number, by=me(), answer=dates_answer(form)
+        )):
+            return redirect_to(url_for("jobs.show", job_id=job.id), "Saved")
     return unprocessable("jobs/edit.html", job=job, form=form)
 
 

@@ -76,7 +76,8 @@ def _job(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str, Any]:
         "engagement_id": engagement_id, "service_id": plan.blueprint.service_id,
         "template_id": plan.blueprint.template_id, "stage_id": plan.blueprint.first_stage_id, "title": plan.title,
         "period_start": plan.period_start, "period_end": plan.period_end,
-        "period_name": plan.period_name, "starts_on": plan.starts_on, "due_on": plan.due_on, "owner_id": plan.owner_id,
+        "period_name": plan.period_name, "starts_on": plan.starts_on, "due_on": plan.due_on,
+        "due_locked": plan.due_by_hand, "owner_id": plan.owner_id,
         "budget": plan.blueprint.estimate or None, "fee": plan.blueprint.fee, "priority": plan.blueprint.priority,
         "tasks_total": len(plan.tasks), "created_at": at, "updated_at": at,
     }
