@@ -6,13 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-<<<<<<<< HEAD:migrations/versions/0027_dates_that_follow.py
-revision = "0028"
-down_revision = "0027"
-========
-revision = "0028"
-down_revision = "0027"
->>>>>>>> 2a51661 (Follow the newest migration of main with this one):migrations/versions/0026_dates_that_follow.py
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
