@@ -26,7 +26,9 @@ from app.catalogue.due_steps import (
 
 ANCHORS = (
     ("period_end", "the period's end"), ("period_start", "the period's start"), ("job_start", "the job's start"),
-    ("job_due", "the job's due date"),
+    ("job_due", "the job's due date"), ("named:hearing", "the hearing (each job says when)"),
+    ("named:trial", "the trial (each job says when)"), ("named:signing", "the signing (each job says when)"),
+    ("named:completion", "completion (each job says when)"),
 )
 WHICH = {
     Which.ON_OR_AFTER: "on or after", Which.AFTER: "after", Which.ON_OR_BEFORE: "on or before", Which.BEFORE: "before",

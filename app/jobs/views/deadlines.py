@@ -106,10 +106,9 @@ def edit(deadline_id: UUID) -> Answer:
 def extension(deadline_id: UUID) -> Answer:
     """More time from the authority."""
     deadline = get_deadline(deadline_id, seen_by=me())
-    job, form = get_job(deadline.job_id, seen_by=me()), ExtensionForm()
-    if request.method == "GET":
-        form.version.data = deadline.version
-    elif form.validate() and form.to.data is not None:
+    job = get_job(deadline.job_id, seen_by=me())
+    form = ExtensionForm() if request.method == "POST" else ExtensionForm(data={"version": deadline.version})
+    if request.method == "POST" and form.validate() and form.to.data is not None:
         to = form.to.data
         asked = question(job, [DeadlineMoved(deadline.id, to)], form) if to > deadline.effective_on else None
         if asked:
