@@ -123,8 +123,9 @@ def test_a_deadline_is_missed_by_itself_on_the_day_after_where_it_is_kept(cast: 
 def test_a_due_date_past_a_deadline_needs_a_reason_and_is_told(cast: Any) -> None:
     with travel_to(MONDAY):
         by = cast.actor(cast.mel)
-        job = make_job(cast.acme_work, due_on=TODAY + days(5))
-        deadline = make_deadline(job, on=TODAY + days(10))
+        with transaction():
+            job = make_job(cast.acme_work, due_on=TODAY + days(5))
+            deadline = make_deadline(job, on=TODAY + days(10))
         later = JobChange(title=job.title, starts_on=job.starts_on, due_on=TODAY + days(60))
         with pytest.raises(Refused, match="Sat 22 Nov → Fri 16 Jan 2026 is past “VAT return” on Thu 27 Nov") as refusal:
             edit_job(job, later, version=job.version, by=by)
