@@ -163,7 +163,7 @@ def _movements(asked: Asked, actor: Actor) -> Rows:
         raise NotFound() from None
     for moved in movements_of(month, seen_by=actor):
         yield [moved.account, moved.kind, "yes" if moved.is_reversal else "no", moved.debit, moved.credit, moved.net,
-               moved.currency]
+               moved.currency, moved.base, moved.base_currency]
 
 
 def _months(asked: Asked, actor: Actor) -> Rows:
@@ -297,7 +297,8 @@ FILES = {
     "closures": ListFile(("Day", "What for", "Office"), _closures),
     "numbers": ListFile(("Kind", "Entity", "Prefix", "Next", "Digits"), _numbers),
     "movements": ListFile(
-        ("Account", "Movement", "Reversal", "Debit", "Credit", "Net", "Currency"), _movements, ("month",)),
+        ("Account", "Movement", "Reversal", "Debit", "Credit", "Net", "Currency", "Net in books", "Currency of books"),
+        _movements, ("month",)),
     "months": ListFile(("Month", "Over", "Closed"), _months),
     "periods": ListFile(("Period begins", "Job", "State", "Created on", "Due"), _occurrences, ("series_id",)),
     "runs": ListFile(("Run", "Kind", "State", "Items", "Started", "Finished"), _runs),

@@ -90,6 +90,7 @@ class EntityForm(ConfirmedForm):
     invoice_note = wtforms.TextAreaField("Note on every invoice", validators=[Length(max=1000)])
     tax_code = CodeField("Usual tax")
     tax_point = EnumField("The rate of tax is that of", TaxPoint, TAX_POINTS, default=TaxPoint.SUPPLY)
+    late_time = wtforms.BooleanField("Time worked in a closed month may still be recorded", default=True)
     version = wtforms.HiddenField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

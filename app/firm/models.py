@@ -64,6 +64,8 @@ class Entity(MadeOnce, HasVersion, Base):
     invoice_note: Mapped[str] = mapped_column(default="")
     tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
     tax_point: Mapped[TaxPoint] = mapped_column(default=TaxPoint.SUPPLY, server_default="supply")
+    # Whether time worked in closed books may still be recorded; it is posted on the first day that is open.
+    late_time: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     archived_at: Mapped[dt.datetime | None]
 
 

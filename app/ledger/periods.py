@@ -19,6 +19,9 @@ from app.firm.models import Entity
 from app.ledger.ageing import month_of
 from app.ledger.models import Account, Closing, LedgerTransaction, Posting, TransactionKind
 from app.ledger.policy import can_see_books
+from app.people.models import Person
+
+MOST_CLOSINGS = 36
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Month:
 
 @dataclass(frozen=True)
 class Movement:
-    """What moved on an account in a month, in one currency, by kind of act."""
+    """What moved on an account in a month, in one currency, by kind of act; `base` is its net in the currency of the
+    books. What exchange rates made of an amount moves in that alone."""
 
     account: Account
     currency: str
@@ -40,18 +44,22 @@ class Movement:
     is_reversal: bool
     debit: Decimal
     credit: Decimal
+    base: Decimal
+    base_currency: str
 
     @property
     def net(self) -> Decimal:
         return self.debit - self.credit
 
 
-def list_months(*, seen_by: Actor) -> Sequence[Month]:
-    """From the first month with a posting to this one, the newest first."""
+def list_months(*, seen_by: Actor, entity_id: UUID | None = None) -> Sequence[Month]:
+    """From the first month with a posting to this one, the newest first; closed for one entity, or for all of them."""
     if not can_see_books(seen_by):
         raise NotFound()
     first = db.session.scalar(sa.select(sa.func.min(LedgerTransaction.posted_on)))
     latest = _closings()
+    if entity_id is not None:
+        latest = {entity_id: latest[entity_id]} if entity_id in latest else {}
     this, month, months = month_of(clock.today()), month_of(first or clock.today()), []
     while month <= this:
         end = month + relativedelta(months=1, days=-1)
@@ -71,13 +79,40 @@ def _closings() -> dict[UUID, list[Closing]]:
     return found
 
 
+@dataclass(frozen=True)
+class Closed:
+    """An act of closing: whose books, through which day, when and by whom."""
+
+    entity_id: UUID
+    entity: str
+    through: dt.date
+    at: dt.datetime
+    by: str | None
+
+
+def list_closings(*, seen_by: Actor, entity_id: UUID | None = None) -> Sequence[Closed]:
+    """Who closed whose books through which day, the latest first."""
+    if not can_see_books(seen_by):
+        raise NotFound()
+    rows = db.session.execute(
+        sa.select(Closing.entity_id, Entity.name, Closing.closed_through, Closing.closed_at, Person.name)
+        .join(Entity, Entity.id == Closing.entity_id)
+        .outerjoin(Person, Person.id == Closing.closed_by)
+        .where(sa.true() if entity_id is None else Closing.entity_id == entity_id)
+        .order_by(Closing.closed_through.desc(), Closing.closed_at.desc(), Entity.name)
+        .limit(MOST_CLOSINGS)
+    ).all()
+    return [Closed(*row) for row in rows]
+
+
 def closed_through(entity_id: UUID) -> dt.date | None:
     """The day through which an entity's books are closed, None while none is."""
     return db.session.scalar(sa.select(sa.func.max(Closing.closed_through)).where(Closing.entity_id == entity_id))
 
 
-def movements_of(month: dt.date, *, seen_by: Actor) -> Sequence[Movement]:
-    """Everything posted in a month by account and kind; the net of all of it is zero in each currency."""
+def movements_of(month: dt.date, *, seen_by: Actor, entity_id: UUID | None = None) -> Sequence[Movement]:
+    """Everything posted in a month by account and kind, of one entity or of all; the net of all of it is zero in each
+    currency, and so it is in base."""
     if not can_see_books(seen_by):
         raise NotFound()
     reversal = LedgerTransaction.reverses_id.is_not(None)
@@ -89,10 +124,14 @@ def movements_of(month: dt.date, *, seen_by: Actor) -> Sequence[Movement]:
             reversal,
             sa.func.coalesce(sa.func.sum(Posting.amount).filter(Posting.amount > 0), 0),
             sa.func.coalesce(-sa.func.sum(Posting.amount).filter(Posting.amount < 0), 0),
+            sa.func.sum(Posting.base_amount),
+            Entity.currency,
         )
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        .join(Entity, Entity.id == Posting.entity_id)
+        .where(sa.true() if entity_id is None else Posting.entity_id == entity_id)
         .where(LedgerTransaction.posted_on >= month, LedgerTransaction.posted_on < month + relativedelta(months=1))
-        .group_by(Posting.account, Posting.currency, LedgerTransaction.kind, reversal)
-        .order_by(Posting.currency, Posting.account, LedgerTransaction.kind, reversal)
+        .group_by(Posting.account, Posting.currency, LedgerTransaction.kind, reversal, Entity.currency)
+        .order_by(Posting.currency, Posting.account, LedgerTransaction.kind, reversal, Entity.currency)
     ).all()
     return [Movement(*row) for row in rows]

@@ -17,6 +17,7 @@ from app.core.web import Form
 from app.firm.queries import list_entities, list_tax_rates
 from app.timekeeping.commands.expenses import LONGEST_EVIDENCE, ExpenseTax
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
+from app.timekeeping.late import closed_note
 from app.timekeeping.lookup import currency_of, resolve_work
 from app.timekeeping.models import BillTax, Expense, TimeEntry
 from app.timekeeping.targets import Target
@@ -84,6 +85,11 @@ class EntryForm(ApartForm):
         if self.worked_on.data is None and not self.worked_on.raw_data:
             self.worked_on.data = today()
         return self
+
+    @property
+    def closed_note(self) -> str:
+        """What becomes of time of the day that is filled in, where books are closed."""
+        return closed_note(self.worked_on.data) if self.worked_on.data else ""
 
     def empty(self, on: dt.date) -> EntryForm:
         """Forget what was typed: the same form for the next entry."""

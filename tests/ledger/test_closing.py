@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from threading import Event
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from dateutil.relativedelta import relativedelta
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -29,8 +31,11 @@ from app.ledger.commands import close_period
 from app.ledger.models import Closing, LedgerTransaction
 from app.ledger.periods import closed_through, list_months
 from app.ledger.proofs import prove_periods
+from app.timekeeping.commands.entries import EntryFacts, edit_entry
+from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
+from app.timekeeping.models import TimeEntry
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, keep, make_cast
+from tests.make import Cast, keep, make_cast, sign_in
 
 _HASH = sa.text("""
     SELECT md5(string_agg(ROW(t.*)::text || ROW(p.*)::text, '' ORDER BY p.transaction_id, p.line))
@@ -221,3 +226,86 @@ def _wait_for_waiting(app: Flask) -> None:
             db.session.rollback()
             Event().wait(0.05)
     raise AssertionError("Nobody waited.")
+
+
+@pytest.fixture
+def strict(cast: Cast) -> Cast:
+    """Last month is closed, and the entity takes no time worked in it any more."""
+    make_rate("100")
+    cast.entity.late_time = False
+    db.session.commit()
+    close_period(last_month(), by=cast.actor(cast.pat))
+    return cast
+
+
+def test_time_and_expenses_of_closed_months_are_refused_where_the_entity_takes_none_and_say_whom_to_ask(
+    session: Session, strict: Cast
+) -> None:
+    late, asked = last_month() + dt.timedelta(days=3), f"closed through .*Ask {strict.pat.name}"
+    with pytest.raises(Refused, match=asked) as refused:
+        make_entry(strict, on=late)
+    assert refused.value.field == "worked_on"
+    spent = ExpenseFacts(engagement_id=strict.acme_work.id, spent_on=late, net=Decimal(10), narrative="Train")
+    with pytest.raises(Refused, match=asked):
+        record_expense(new_id(), spent, by=strict.actor(strict.sam))
+    assert session.scalar(sa.select(sa.func.count()).select_from(TimeEntry)) == 0
+    entry = make_entry(strict, on=first_open())
+    moved = EntryFacts(engagement_id=strict.acme_work.id, worked_on=late, recorded=entry.recorded)
+    with pytest.raises(Refused, match=asked):
+        edit_entry(entry, moved, by=strict.actor(strict.sam))
+    strict.entity.late_time = True
+    assert make_entry(strict, on=late).worked_on == late
+
+
+def test_what_was_recorded_before_the_books_closed_may_still_be_worded_otherwise(session: Session, cast: Cast) -> None:
+    make_rate("100")
+    entry = make_entry(cast, on=last_month())
+    cast.entity.late_time = False
+    close_period(last_month(), by=cast.actor(cast.pat))
+    facts = EntryFacts(
+        engagement_id=cast.acme_work.id, worked_on=entry.worked_on, recorded=entry.recorded, narrative="In other words"
+    )
+    assert edit_entry(entry, facts, by=cast.actor(cast.sam)).narrative == "In other words"
+    with pytest.raises(Refused, match="closed through"):
+        edit_entry(entry, replace(facts, recorded=dt.timedelta(hours=3)), by=cast.actor(cast.sam))
+
+
+def test_the_form_says_what_becomes_of_time_of_a_closed_month(client: FlaskClient, cast: Cast) -> None:
+    make_rate("100")
+    close_period(last_month(), by=cast.actor(cast.pat))
+    sign_in(client, cast.sam)
+    page = client.get(f"/time?view=day&on={last_month()}").text
+    first = f"{first_open():%-d %B %Y}"
+    assert f"posted on {first} and keeps its date and age" in page
+    assert "are closed through" not in client.get(f"/time?view=day&on={clock.today()}").text
+    data = {
+        "id": str(new_id()), "person": str(cast.sam.id), "worked_on": str(last_month()), "recorded": "1:00",
+        "work": f"engagement:{cast.acme_work.id}", "billable": "y",
+    }  # fmt: skip
+    saved = client.post("/time", data=data, headers={"HX-Request": "true"})
+    assert f"it is posted on {first}" in saved.headers["HX-Trigger"]
+    cast.entity.late_time = False
+    db.session.commit()
+    refused = client.post("/time", data={**data, "id": str(new_id()), "narrative": "What I typed"})
+    assert refused.status_code == 422 and "What I typed" in refused.text and f"Ask {cast.pat.name}" in refused.text
+
+
+def test_the_books_are_closed_for_one_entity_and_show_who_closed_what_and_what_would_come_late(
+    client: FlaskClient, cast: Cast
+) -> None:
+    other = keep(Entity(name="Dublin Ltd", country="IE", currency="GBP"))
+    pay(cast, last_month())
+    make_entry(cast, on=last_month())  # there is no rate yet: it waits
+    sign_in(client, cast.pat)
+    address = f"/settings/books/{last_month():%Y-%m}"
+    assert "1 entry or expense waits" in client.get(f"{address}?entity={cast.entity.id}").text
+    assert "No entry waits" in client.get(f"{address}?entity={other.id}").text
+    assert client.post(f"{address}/closure").status_code == 404  # of two, it must be said whose
+    assert client.post(f"{address}/closure?entity={other.id}").status_code == 303
+    assert (closed_through(cast.entity.id), closed_through(other.id)) == (None, first_open() - dt.timedelta(days=1))
+    page = client.get(f"/settings/books?entity={other.id}").text
+    assert cast.pat.name in page and "Who closed what" in page
+    assert "Who closed what" not in client.get(f"/settings/books?entity={cast.entity.id}").text
+    sign_in(client, cast.sam)
+    assert client.get("/settings/books").status_code == 403
+    assert client.post(f"{address}/closure?entity={cast.entity.id}").status_code == 403

@@ -51,6 +51,7 @@ class EntityFacts:
     invoice_note: str = ""
     tax_code: str | None = None
     tax_point: TaxPoint = TaxPoint.SUPPLY
+    late_time: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

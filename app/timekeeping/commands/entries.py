@@ -38,6 +38,7 @@ from app.timekeeping.commands.valuing import (
     take_value,
 )
 from app.timekeeping.commands.wip import move_wip, place_of
+from app.timekeeping.late import refuse_late
 from app.timekeeping.models import ItemState, TimeEntry
 from app.timekeeping.policy import can_edit_item, can_record_time
 
@@ -69,6 +70,7 @@ def record_entry(
         take_value(entry)
         if not _insert_once(entry):
             return _already_there(entry, said)
+        refuse_late(setting.books.entity_id, entry.worked_on, field="worked_on")
         move_wip(TransactionKind.RECORDED, entry, None, place_of(entry), by=by, books=setting.books)
         record(
             "timekeeping.entry.record",
@@ -179,6 +181,10 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
         moved = after.engagement_id != before.engagement_id
         add_to_task(old_task, -old["seconds"])
         add_to_task(entry.task_id, entry.recorded)
+        if (before.engagement_id, *(old[name] for name in WORKED)) != (
+            entry.engagement_id, *(_told(entry)[name] for name in WORKED)
+        ):  # another word is no more work
+            refuse_late(setting.books.entity_id, entry.worked_on, field="worked_on")
         move_wip(
             TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED,
             entry,
@@ -218,6 +224,9 @@ def _day_to_be(entry: TimeEntry, facts: EntryFacts, setting: Setting) -> Day | N
         billable=setting.charges and facts.billable is not False,
         rounding=_rule_for(entry, setting),
     )
+
+
+WORKED = ("on", "seconds", "value")
 
 
 def _told(entry: TimeEntry) -> dict[str, Any]:

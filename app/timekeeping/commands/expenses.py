@@ -29,6 +29,7 @@ from app.timekeeping.commands.figures import be_worth, refuse_other_currency, se
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, where_it_belongs
 from app.timekeeping.commands.wip import move_wip, place_of
+from app.timekeeping.late import refuse_late
 from app.timekeeping.models import BillTax, Expense
 from app.timekeeping.policy import can_edit_item, can_record_time
 
@@ -167,6 +168,7 @@ def record_expense(
         books = _describe(expense, facts, by=by)
         session.add(expense)
         session.flush()
+        refuse_late(books.entity_id, expense.worked_on, field="spent_on")
         move_wip(TransactionKind.RECORDED, expense, None, place_of(expense), by=by, books=books)
         record(
             "timekeeping.expense.record",
@@ -195,6 +197,8 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
         moved = before.engagement_id != expense.engagement_id
         kind = TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED
         books_before = books_of(before.engagement_id) if moved else None
+        if place_of(expense) != before:
+            refuse_late(books.entity_id, expense.worked_on, field="spent_on")
         move_wip(kind, expense, before, place_of(expense), by=by, books=books, books_before=books_before)
         record(
             "timekeeping.expense.edit",

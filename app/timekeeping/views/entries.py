@@ -22,6 +22,7 @@ from app.people.queries import get_person
 from app.timekeeping.commands.entries import delete_entry, edit_entry, record_entry, restore_entry
 from app.timekeeping.commands.splits import rejoin_entry, split_entry
 from app.timekeeping.forms import EntryForm, SplitForm, day_or
+from app.timekeeping.late import late_note
 from app.timekeeping.lookup import find_work
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import (
@@ -108,12 +109,16 @@ def create() -> Answer:
     entry_id = parse_id(form.id.data) or new_id()
     form.id.data = str(entry_id)
 
+    late = ""
+
     def save() -> None:
-        record_entry(entry_id, form.facts(), by=me(), person_id=person.id)
+        nonlocal late
+        entry = record_entry(entry_id, form.facts(), by=me(), person_id=person.id)
+        late = late_note(entry.engagement_id, entry.worked_on)
 
     if not submit(form, save):
         return _refused(form, person)
-    said = f"{duration(form.recorded.data)} recorded"
+    said = f"{duration(form.recorded.data)} recorded" + (f". {late}" if late else "")
     on = form.worked_on.data or today()
     if not is_htmx():
         return redirect_to(_address(person.id, on), said)
