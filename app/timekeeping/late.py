@@ -79,7 +79,7 @@ def closed_note(day: dt.date) -> str:
             whose = f"The books of {entity.name} are" if len(entities) > 1 else "The books are"
             first = closed + dt.timedelta(days=1)
             then = (
-                f"it is posted on {first:%-d %B %Y} and keeps its date and age" if entity.late_time
+                f"time is posted on {first:%-d %B %Y} and keeps its date and age" if entity.late_time
                 else f"ask {_whom_to_ask()} before you record it"
             )
             said.append(f"{whose} closed through {closed:%-d %B %Y}: {then}.")
