@@ -270,6 +270,7 @@ class WallForm(Form):
     reason = wtforms.TextAreaField(
         "Reason", validators=[DataRequired("Say why, for whoever asks later."), Length(max=1000)]
     )
+    to = IdSelectField("Who takes it")
 
 
 class BulkForm(Form):

@@ -100,3 +100,22 @@ def prove_deadlines() -> Iterator[Finding]:
         yield Finding(
             f"job {row.number}", f"keeps {row.deadline_on} as its earliest deadline, it has {row.effective_on}"
         )
+
+
+@proof("jobs.holders")
+def prove_holders() -> Iterator[Finding]:
+    """No open step, job or role in it is held by somebody who is gone, or kept from it by a wall: each is in sight."""
+    rows = db.session.execute(sa.text("""
+        SELECT h.what, j.number, p.name AS person, p.state = 'deactivated' AS gone FROM (
+            SELECT 'step ' || name AS what, job_id, assignee_id AS person_id FROM task
+            WHERE assignee_id IS NOT NULL AND state NOT IN ('done', 'cancelled')
+            UNION ALL SELECT 'job', id, owner_id FROM job WHERE owner_id IS NOT NULL
+            UNION ALL SELECT 'role ' || work_role, job_id, person_id FROM job_role
+        ) h JOIN job j ON j.id = h.job_id AND j.status IN ('active', 'on_hold') JOIN person p ON p.id = h.person_id
+        WHERE p.state = 'deactivated' OR EXISTS (
+            SELECT FROM wall w
+            WHERE w.person_id = p.id AND (w.client_id = j.client_id OR w.engagement_id = j.engagement_id))
+    """))
+    for row in rows:
+        why = "is gone" if row.gone else "must not see it"
+        yield Finding(f"job {row.number}", f"{row.what} is held by {row.person}, who {why}")

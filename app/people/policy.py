@@ -26,5 +26,10 @@ def can_give_role(by: Actor, role: Role) -> bool:
     return can_edit_people(by) and (role is not Role.PARTNER or by.is_system or by.role == Role.PARTNER)
 
 
+def can_hand_over(by: Actor) -> bool:
+    """Give what one person has in hand to another."""
+    return by.may(Permission.PEOPLE_EDIT) or by.may(Permission.JOB_EDIT)
+
+
 def can_edit_self(by: Actor, person: Person) -> bool:
     return by.is_system or by.person_id == person.id

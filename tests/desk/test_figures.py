@@ -237,5 +237,6 @@ def test_the_board_by_week_and_by_person_shows_every_service_unless_one_is_asked
     assert f"service={first.id}" not in board.split('class="segments"')[1].split("</nav>")[0]
     weeks = {figure.target: figure.count for figure in read(client, "/board?view=week").figures}
     assert [count for target, count in weeks.items() if "column=overdue" in target] == [4]
+    assert client.get("/board?column=overdue&by=week").status_code == 200
     narrowed = read(client, f"/board?view=week&service={first.id}").figures
     assert [figure.count for figure in narrowed if "column=overdue" in figure.target] == [0]

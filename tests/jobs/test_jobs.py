@@ -9,11 +9,10 @@ import pytest
 
 from app.catalogue.models import WorkRole
 from app.core.clock import travel_to
-from app.core.db import db, transaction
+from app.core.db import db
 from app.core.errors import Refused, Stale
 from app.core.ids import new_id
 from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
-from app.jobs.commands.handover import hand_over
 from app.jobs.commands.jobs import (
     JobChange,
     NewJob,
@@ -30,6 +29,7 @@ from app.jobs.commands.steps import TaskChange, edit_task
 from app.jobs.commands.tasks import complete_task
 from app.jobs.models import Deadline, DeadlineState, JobStatus, TaskState
 from app.jobs.queries.work import Tab, list_work
+from app.people.commands.handing import NeedsAnother, hand_over
 from tests.jobs.make_jobs import make_chain, make_job, make_task, settle
 from tests.make import keep
 
@@ -136,8 +136,11 @@ def test_who_leaves_hands_over_but_not_across_a_wall(cast: Any) -> None:
     done, open_task = make_chain(acme, "Done", "Open", assignee_id=cast.sam.id)
     (secret,) = make_chain(rival, "Secret", assignee_id=cast.sam.id)
     complete_task(done, by=cast.actor(cast.sam))
-    with transaction():
-        hand_over(cast.sam, cast.wes, cast.actor(cast.ada))
+    by = cast.actor(cast.ada)
+    with pytest.raises(NeedsAnother, match="Wes must not see all of it") as refusal:
+        hand_over(cast.sam, to=cast.wes, by=by)
+    assert {held.client for held in refusal.value.held} == {"Rival plc"}
+    hand_over(cast.sam, to=cast.wes, instead={cast.rival.id: None}, by=by)
     db.session.expire_all()
     assert (done.assignee_id, open_task.assignee_id, secret.assignee_id) == (cast.sam.id, cast.wes.id, None)
     assert (acme.owner_id, rival.owner_id) == (cast.wes.id, None)

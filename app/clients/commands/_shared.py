@@ -8,10 +8,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.clients.models import Client, Engagement, Wall
 from app.core.db import Base, HasVersion, check_version, db
 from app.core.errors import Refused
 from app.core.locking import lock_row
-from app.people.models import Person
+from app.people.models import Person, PersonState
 
 Row = TypeVar("Row", bound=Base)
 
@@ -42,12 +43,27 @@ def positions(values: Iterable[str]) -> list[str]:
     return list(kept.values())
 
 
-def check_people(**people: UUID | None) -> None:
-    """Refuse an id that is nobody's, at its field."""
-    asked = {person_id for person_id in people.values() if person_id}
+def check_people(
+    of: Client | Engagement | None = None, *, client_id: UUID | None = None, **people: UUID | None
+) -> None:
+    """Refuse an id that is nobody's, or somebody who is gone or must not see it, at its field.
+
+    Who stands in `of` already is not asked again; `client_id` is of what is new.
+    """
+    asked = {person_id for field, person_id in people.items() if person_id and person_id != getattr(of, field, None)}
     if not asked:
         return
-    known = set(db.session.scalars(sa.select(Person.id).where(Person.id.in_(asked))))
+    known = {person.id: person for person in db.session.scalars(sa.select(Person).where(Person.id.in_(asked)))}
+    around = [of.client_id, of.id] if isinstance(of, Engagement) else [of.id if of else client_id]
+    either = sa.or_(Wall.client_id.in_(around), Wall.engagement_id.in_(around))
+    walled = set(db.session.scalars(sa.select(Wall.person_id).where(Wall.person_id.in_(asked), either)))
     for field, person_id in people.items():
-        if person_id and person_id not in known:
+        if person_id not in asked:
+            continue
+        person = known.get(person_id)
+        if person is None:
             raise Refused("Nobody of the firm is meant by that. Pick a name from the list.", field=field)
+        if person.state is PersonState.DEACTIVATED:
+            raise Refused(f"{person.name} does not work here any more.", field=field)
+        if person_id in walled:
+            raise Refused(f"{person.name} cannot be given this client.", field=field)

@@ -28,6 +28,7 @@ from app.core.permissions import authorize
 from app.firm.commands import next_number
 from app.firm.models import Entity, Office, SeriesKind
 from app.firm.taxes import check_tax_code
+from app.people.commands.handing import share_holding
 from app.people.models import Person
 
 LONGEST_ADDRESS = 1000
@@ -93,6 +94,7 @@ def create_client(client_id: UUID, facts: ClientFacts, *, by: Actor) -> Client:
 def update_client(client: Client, facts: ClientFacts, *, by: Actor, version: int | None = None) -> Client:
     authorize(by, can_edit_client, client)
     with transaction():
+        share_holding()
         lock_version(client, version)
         facts = checked(replace(facts, code=facts.code or client.code), of=client)
         values = {**_columns(facts), "sort_key": sort_key(facts.name)}
@@ -153,6 +155,8 @@ def tag_client(client: Client, tag: str, *, by: Actor) -> None:
 def assign_partner(client: Client, partner: Person | None, *, by: Actor) -> None:
     authorize(by, can_edit_client, client)
     with transaction():
+        share_holding()
+        check_people(client, partner_id=partner.id if partner else None)
         changed = apply_changes(client, {"partner_id": partner.id if partner else None})
         if changed:
             lock_version(client, None)
@@ -197,7 +201,7 @@ def checked(facts: ClientFacts, *, of: Client | None = None) -> ClientFacts:
     code = " ".join(facts.code.split())[:40]
     _check_code(code, of)
     _check_year_end(facts)
-    check_people(partner_id=facts.partner_id, manager_id=facts.manager_id)
+    check_people(of, partner_id=facts.partner_id, manager_id=facts.manager_id)
     tax_number = facts.tax_number.strip()
     if of is None or tax_number != of.tax_number or country != of.country:
         tax_number = check_tax_number(tax_number, country)

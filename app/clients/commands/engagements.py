@@ -28,6 +28,7 @@ from app.core.rounding import BadRounding, RoundingRule
 from app.firm.commands import next_number
 from app.firm.models import Entity, Office, SeriesKind
 from app.firm.taxes import check_tax_code
+from app.people.commands.handing import share_holding
 
 BY_THE_HOUR = ArrangementFacts()
 
@@ -67,7 +68,7 @@ def create_engagement(
         currency = (facts.currency or client.currency).upper()
         if not is_currency(currency):
             raise Refused(f"{currency[:10]} is no currency code; three letters such as GBP are.", field="currency")
-        values = _checked(facts)
+        values = _checked(facts, client_id=client.id)
         entity_id = facts.entity_id or _entity_of(client)
         if session.get(Entity, entity_id) is None:
             raise Refused("Choose one of the firm's entities.", field="entity_id")
@@ -90,10 +91,11 @@ def update_engagement(
     """Everything but client, entity and currency, which stay for good."""
     authorize(by, can_edit_engagement, engagement)
     with transaction():
+        share_holding()
         lock_version(engagement, version)
         if facts.currency and facts.currency.upper() != engagement.currency:
             raise Refused("An engagement's currency never changes; open another engagement.", field="currency")
-        changes = apply_changes(engagement, _checked(facts))
+        changes = apply_changes(engagement, _checked(facts, of=engagement))
         if changes:
             record("clients.engagement.update", engagement, by=by, name=engagement.name, changes=changes)
         return engagement
@@ -146,7 +148,9 @@ def _entity_of(client: Client) -> UUID:
     return db.session.scalars(sa.select(Office.entity_id).where(Office.id == client.office_id)).one()
 
 
-def _checked(facts: EngagementFacts) -> dict[str, Any]:
+def _checked(
+    facts: EngagementFacts, *, of: Engagement | None = None, client_id: UUID | None = None
+) -> dict[str, Any]:
     if facts.starts_on and facts.ends_on and facts.ends_on < facts.starts_on:
         raise Refused("It ends before it starts.", field="ends_on")
     if facts.budget is not None and facts.budget <= dt.timedelta():
@@ -156,7 +160,7 @@ def _checked(facts: EngagementFacts) -> dict[str, Any]:
             RoundingRule.from_json(facts.rounding)
         except BadRounding as error:
             raise Refused(str(error), field="rounding") from error
-    check_people(partner_id=facts.partner_id, manager_id=facts.manager_id)
+    check_people(of, client_id=client_id, partner_id=facts.partner_id, manager_id=facts.manager_id)
     check_tax_code(facts.tax_code)
     values = asdict(facts)
     for fixed in ("currency", "entity_id"):

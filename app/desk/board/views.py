@@ -81,6 +81,7 @@ def index() -> Answer:
             "desk/board/table.html", rows=rows, total=total, sort=sort, page=page, per_page=PER_PAGE, only=only,
             statuses=list(JobStatus), shown=shown, elsewhere=_without(shown, "by", "column"), **context,
         )
+    shown = _without(shown, "by", "column")
     # Stages belong to one service, so that view always has one; the other views have one only when it is asked for.
     context["elsewhere"] = _without(shown, "service") if view is View.STAGE else shown
     context["shown"] = shown | ({"service": str(found.service_id)} if found.service_id else {})
@@ -110,7 +111,7 @@ def _column_asked(found: BoardFilter) -> Column | None:
 def column() -> Answer:
     """One column again, or its next cards with `offset`."""
     view, found, key = _view(), _filter(_people()), arg("column")
-    shown = _without(_asked(), "column")
+    shown = _without(_asked(), "by", "column")
     chosen = next((each for each in columns_of(view, found, seen_by=me()) if each.key == key), None)
     if chosen is None:
         raise NotFound()

@@ -24,13 +24,15 @@ from app.core.wording import day
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
 from app.jobs.commands.dates import KEEP, Answer, hold_dates, move_with
+from app.jobs.commands.handover import release_from_the_gone
 from app.jobs.commands.readiness import hold_jobs, lock_jobs, settle
-from app.jobs.commands.tasks import check_holder
+from app.jobs.commands.tasks import check_holder, may_hold
 from app.jobs.dates import AnchorsMoved, Cause, DueMoved, Move
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import can_add_job, can_edit_job
 from app.jobs.queries.deadlines import unmet_of
 from app.jobs.roles import resolve_role
+from app.people.commands.handing import share_holding
 from app.people.models import Person
 
 
@@ -179,6 +181,7 @@ def cancel_job(job: Job, *, because: str, by: Actor) -> None:
 def _change_status(job: Job, status: JobStatus, kind: str, *, by: Actor, because: str = "") -> None:
     authorize(by, can_edit_job, job)
     with transaction():
+        share_holding()
         hold_jobs([job.id])
         db.session.refresh(job, ["status"])
         if job.status is status:
@@ -191,6 +194,7 @@ def _change_status(job: Job, status: JobStatus, kind: str, *, by: Actor, because
             _let_fall(job)
         else:
             _take_up(job)
+            release_from_the_gone({job.id})
         settle([job.id])
         people = db.session.scalars(
             sa.select(Task.assignee_id).where(Task.job_id == job.id, Task.assignee_id.is_not(None)).distinct()
@@ -230,6 +234,7 @@ def set_job_role(job: Job, role: WorkRole, *, person: Person | None, by: Actor) 
     authorize(by, can_edit_job, job)
     check_holder(person, job.client_id, job.engagement_id)
     with transaction():
+        share_holding()
         lock_jobs([job.id])
         if person is None:
             db.session.execute(sa.delete(JobRole).where(JobRole.job_id == job.id, JobRole.work_role == role))
@@ -261,8 +266,11 @@ def set_job_role(job: Job, role: WorkRole, *, person: Person | None, by: Actor) 
 
 
 def _fallback(job: Job, role: WorkRole) -> UUID | None:
+    """Who has it by the engagement's and the client's team; nobody where they are gone or behind a wall."""
     client = db.session.get_one(Client, job.client_id)
-    return resolve_role(role, {}, db.session.get_one(Engagement, job.engagement_id), client)
+    found = resolve_role(role, {}, db.session.get_one(Engagement, job.engagement_id), client)
+    holder = db.session.get(Person, found) if found else None
+    return holder.id if holder and may_hold(holder, job.client_id, job.engagement_id) else None
 
 
 def _first_stage(service_id: UUID | None) -> UUID | None:

@@ -16,6 +16,7 @@ from app.jobs.commands.tasks import put_back
 from app.jobs.models import Job, Task, TaskState
 from app.jobs.policy import can_work
 from app.jobs.queries.tasks import last_work_before
+from app.people.commands.handing import share_holding
 
 
 def _jobs_of(review: Task) -> set[UUID]:
@@ -32,6 +33,7 @@ def return_task(review: Task, *, note: str, by: Actor) -> Task:
     if not note.strip():
         raise Refused("Say what is to be changed.", field="note")
     with transaction():
+        share_holding()
         hold_jobs(lambda: _jobs_of(review))
         db.session.refresh(review, ["state", "returns"])
         if review.state not in (TaskState.READY, TaskState.IN_REVIEW):

@@ -13,6 +13,7 @@ from sqlalchemy.orm.util import identity_key
 from app.activity.commands import record
 from app.catalogue.models import StepKind
 from app.clients.access import actor_for
+from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
@@ -20,6 +21,7 @@ from app.core.errors import Refused
 from app.core.locking import takes
 from app.core.permissions import authorize
 from app.jobs.commands.deadlines import Filed, satisfy_by_task
+from app.jobs.commands.handover import release_from_the_gone
 from app.jobs.commands.lags import end_lags
 from app.jobs.commands.readiness import Finished, finish, hold_jobs, lock_jobs, settle, settle_tasks, tell_assignees
 from app.jobs.commands.stages import advance_stage, fall_back
@@ -27,6 +29,7 @@ from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, Tas
 from app.jobs.policy import can_edit_job, can_review, can_work
 from app.jobs.queries.tasks import blockers_of, jobs_started_after, last_preparer, started_after
 from app.jobs.waits import why_waiting
+from app.people.commands.handing import share_holding
 from app.people.models import Person, PersonState
 
 
@@ -105,6 +108,7 @@ def reopen_task(task: Task, *, by: Actor, later: Later | None = None) -> None:
     """Open a finished or cancelled task again. Later steps that were started are kept or reset, as the person says."""
     authorize(by, can_work, task)
     with transaction():
+        share_holding()
         hold_jobs(lambda: {task.job_id, *jobs_started_after(task)})
         db.session.refresh(task, ["state"])
         if task.state not in (TaskState.DONE, TaskState.CANCELLED):
@@ -136,6 +140,7 @@ def put_back(tasks: Iterable[Task]) -> None:
     db.session.execute(
         sa.update(Dependency).where(Dependency.on_id.in_([task.id for task in rows])).values(opens_on=None)
     )
+    release_from_the_gone({task.job_id for task in rows})
 
 
 def cancel_task(task: Task, *, by: Actor) -> None:
@@ -172,14 +177,20 @@ def assign_task(task: Task, *, to: Person | None, by: Actor) -> None:
 
 
 def check_holder(person: Person | None, client_id: UUID, engagement_id: UUID) -> None:
-    """Refuse somebody who is gone, or who must not see this client's work."""
+    """Refuse somebody who is gone, or who must not see this client's work; whoever takes all of it away waits."""
     if person is None:
         return
+    share_holding()
+    db.session.refresh(person, ["state"])
     if person.state is not PersonState.ACTIVE:
         raise Refused(f"{person.name} does not work here at present.", field="person")
-    actor = actor_for(person)
-    if client_id in actor.walled_clients or engagement_id in actor.walled_engagements:
+    if not may_hold(person, client_id, engagement_id):
         raise Refused(f"{person.name} cannot be given this work.", field="person")
+
+
+def may_hold(person: Person, client_id: UUID, engagement_id: UUID) -> bool:
+    """Whether somebody works here and is not kept from this client's work."""
+    return person.state is PersonState.ACTIVE and can_see(actor_for(person), client_id, engagement_id)
 
 
 def snooze_task(task: Task, *, until: dt.date | None, by: Actor) -> None:

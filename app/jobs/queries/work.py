@@ -143,7 +143,7 @@ def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[lis
     )
     rows = [WorkRow(*tuple(row)) for row in found]
     more, rows = len(rows) > PER_PAGE, rows[:PER_PAGE]
-    return (_with_causes(rows) if tab is Tab.WAITING else rows), more
+    return (_with_causes(rows) if tab in (Tab.WAITING, Tab.NOBODY) else rows), more
 
 
 def count_work(*, of: UUID, seen_by: Actor) -> dict[Tab, int]:
@@ -222,7 +222,9 @@ def _mine(seen_by: Actor, tab: Tab = Tab.TODAY) -> list[Any]:
 def _in_tab(tab: Tab) -> list[Any]:
     awake = sa.or_(_T.c.snoozed_until.is_(None), _T.c.snoozed_until <= _TODAY)
     doable = _DOABLE
-    if tab in (Tab.TODAY, Tab.NOBODY):
+    if tab is Tab.NOBODY:
+        return []
+    if tab is Tab.TODAY:
         return [doable, awake]
     if tab is Tab.WEEK:
         return [doable, awake, _PRESSURE <= _SUNDAY]
@@ -234,7 +236,14 @@ def _order(tab: Tab) -> list[Any]:
     if tab is Tab.WAITING:
         place = sa.case((_T.c.state == TaskState.WAITING, 0), (_T.c.state == TaskState.BLOCKED, 1), else_=2)
         return [place, *by_order]
-    return [sa.case((_LATE, 0), (_PRESSURE <= _TODAY, 1), else_=2), *by_order]
+    place = sa.case((_LATE, 0), (_PRESSURE <= _TODAY, 1), else_=2)
+    if tab is Tab.NOBODY:
+        # Whatever nobody has is in sight, what can be begun first.
+        place = sa.case(
+            (_T.c.state == TaskState.WAITING, 3), (_T.c.state == TaskState.BLOCKED, 4),
+            (_T.c.snoozed_until > _TODAY, 5), (_LATE, 0), (_PRESSURE <= _TODAY, 1), else_=2,
+        )
+    return [place, *by_order]
 
 
 def _with_causes(rows: Sequence[WorkRow]) -> list[WorkRow]:

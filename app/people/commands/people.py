@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from app.core.permissions import ROLES, Permission, Role, authorize
 from app.delivery.commands import one_address, send_mail
 from app.firm.models import Office
 from app.people.commands.codes import clear_second_factor
+from app.people.commands.handing import Handed, begin_hand_over, hand_over
 from app.people.commands.links import end_links, make_link
 from app.people.commands.sessions import revoke_sessions
 from app.people.models import LinkPurpose, Person, PersonState, WorkingPattern
@@ -97,6 +98,7 @@ def edit_person(person: Person, details: PersonDetails, *, by: Actor, version: i
             raise Refused("You cannot change your own role; a colleague can.", field="role")
         _check_role(by, details.role)
         _keep_somebody(person, details.role)
+        _keep_a_way_through_walls(person, details.role)
     email = _free_address(details.email, person)
     with transaction():
         check_version(person, version)
@@ -129,24 +131,34 @@ def set_hours(person: Person, from_on: dt.date, minutes: Sequence[int], *, by: A
                changes={"hours": [before, week]})
 
 
-def deactivate_person(person: Person, *, by: Actor, to: Person | None = None) -> None:
-    """They are out at once, everywhere; their open work goes to `to` in the same transaction."""
+def deactivate_person(
+    person: Person, *, by: Actor, to: Person | None = None, instead: Mapping[UUID, Person | None] | None = None
+) -> Handed:
+    """They are out at once, everywhere; what they have in hand goes to `to` in the same transaction, or to nobody.
+
+    What a wall keeps from `to` goes to whom `instead` names for that client. Raises NeedsAnother while it names nobody.
+    """
     authorize(by, can_edit_person, person)
     if by.person_id == person.id:
         raise Refused("You cannot deactivate yourself; a colleague can.")
     if to is not None and (to.id == person.id or to.state is not PersonState.ACTIVE):
         raise Refused("Choose a colleague who works here.", field="to")
     if person.state is PersonState.DEACTIVATED:
-        return
+        return Handed()
     _keep_somebody(person, None)
+    _keep_a_way_through_walls(person, None)
     with transaction():
+        begin_hand_over(person)
         person.state, person.deactivated_at = PersonState.DEACTIVATED, now()
         revoke_sessions(person, by=by)
         for purpose in (LinkPurpose.INVITE, LinkPurpose.RESET, LinkPurpose.SIGN_IN):
             end_links(purpose, person.id)
+        handed = hand_over(person, by=by, to=to, instead=instead)
         for hook in _on_deactivate:
             hook(person, to, by)
-        record("people.person.deactivate", person, by=by, name=person.name, to=to.id if to else None)
+        record("people.person.deactivate", person, by=by, name=person.name, to=to.id if to else None,
+               given=handed.given, left=handed.left)
+        return handed
 
 
 def reactivate_person(person: Person, *, by: Actor) -> None:
@@ -196,6 +208,30 @@ def _keep_somebody(person: Person, role: Role | None) -> None:
     ))
     if not others:
         raise Refused(f"{person.name} is the last who can change people and settings. Give somebody that role first.")
+
+
+def _keep_a_way_through_walls(person: Person, role: Role | None) -> None:
+    """Nobody goes, or is given another role, who alone can take down a wall; the database holds to it as well."""
+    if role is not None and Permission.WALL_EDIT in ROLES[role]:
+        return
+    alone = db.session.scalar(sa.text("""
+        SELECT coalesce(c.name, k.name) FROM wall w
+        LEFT JOIN engagement e ON e.id = w.engagement_id LEFT JOIN client c ON c.id = w.client_id
+        LEFT JOIN client k ON k.id = e.client_id
+        WHERE NOT EXISTS (
+            SELECT FROM person p WHERE p.id <> :person AND can_lower_walls(p.role, p.state) AND NOT EXISTS (
+                SELECT FROM wall o WHERE o.person_id = p.id AND (
+                    o.client_id = coalesce(w.client_id, e.client_id) OR o.engagement_id = w.engagement_id))
+        ) AND NOT EXISTS (
+            SELECT FROM wall o WHERE o.person_id = :person AND (
+                o.client_id = coalesce(w.client_id, e.client_id) OR o.engagement_id = w.engagement_id)
+        ) LIMIT 1
+    """), {"person": person.id})
+    if alone and person.state is PersonState.ACTIVE and Permission.WALL_EDIT in ROLES[person.role]:
+        raise Refused(
+            f"{person.name} is the last who can take down the wall around {alone}. Take it down first, or give "
+            "somebody who is not behind it that right."
+        )
 
 
 def _free_address(email: str, person: Person | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +10,16 @@ from flask import Blueprint, g, render_template, request, url_for
 
 from app.core.clock import today
 from app.core.errors import NotAllowed
-from app.core.ids import new_id
+from app.core.ids import new_id, parse_id
 from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable, version_of
+from app.core.wording import counted
 from app.desk.guard import confirm_with, guard, needs_confirmation
 from app.firm.exports import can_export, hand_out
 from app.firm.queries import list_offices
 from app.people.commands import people
+from app.people.commands.handing import Handed, NeedsAnother
 from app.people.forms import DAYS, ROLE_WORDS, HoursForm, LeavingForm, PersonForm, hours_as_typed
+from app.people.holdings import Holding, held_by, told_to
 from app.people.models import Person, PersonState
 from app.people.policy import can_edit_people, can_edit_person
 from app.people.queries import get_person, list_grades, list_hours, list_people
@@ -107,23 +110,61 @@ def update_hours(person_id: UUID) -> Answer:
 @blueprint.get("/<uuid:person_id>/deactivation")
 def leaving(person_id: UUID) -> Answer:
     person = _editable(person_id)
-    return render_template("people/leaving.html", person=person, form=_with_colleagues(LeavingForm(), person),
-                           ask_password=needs_confirmation())
+    return _leaving(person, _with_colleagues(LeavingForm(), person))
+
+
+def _leaving(person: Person, form: LeavingForm, unsaid: Sequence[Holding] = ()) -> str:
+    """`unsaid` is what a wall keeps from the colleague chosen: somebody else has to take it, client by client."""
+    told = told_to(g.person, unsaid)
+    apart = [
+        (client_id, [shown for each, shown in zip(unsaid, told, strict=True) if each.client_id == client_id])
+        for client_id in dict.fromkeys(each.client_id for each in unsaid)
+    ]
+    return render_template(
+        "people/leaving.html", person=person, form=form, ask_password=needs_confirmation(), apart=apart,
+        held=told_to(g.person, held_by(person)), chosen=request.form,
+        colleagues=[(each.id, each.name) for each in list_people(seen_by=me()) if each.id != person.id],
+    )
 
 
 @blueprint.post("/<uuid:person_id>/deactivation")
 def deactivate(person_id: UUID) -> Answer:
     person = _editable(person_id)
     form = _with_colleagues(LeavingForm(), person)
+    unsaid: list[Holding] = []
+    handed = Handed()
 
     def leave() -> None:
+        nonlocal handed
         confirm_with(form)
         successor = get_person(form.to.data, seen_by=me()) if form.to.data else None
-        people.deactivate_person(person, by=me(), to=successor)
+        try:
+            handed = people.deactivate_person(person, by=me(), to=successor, instead=_instead())
+        except NeedsAnother as refusal:
+            unsaid.extend(refusal.held)
+            raise
 
     if submit(form, leave):
-        return redirect_to(url_for("people.show", person_id=person.id), f"{person.name} is out of everything")
-    return unprocessable("people/leaving.html", person=person, form=form, ask_password=needs_confirmation())
+        return redirect_to(url_for("people.show", person_id=person.id), _gone(person, handed))
+    return _leaving(person, form, unsaid), 422
+
+
+def _instead() -> dict[UUID, Person | None]:
+    """Who takes what the colleague chosen must not see, by client; `nobody` is an answer, an empty choice none."""
+    chosen = {parse_id(name.removeprefix("instead-")): value for name, value in request.form.items()
+              if name.startswith("instead-") and value}
+    return {
+        client_id: None if value == "nobody" else get_person(parse_id(value) or client_id, seen_by=me())
+        for client_id, value in chosen.items() if client_id
+    }
+
+
+def _gone(person: Person, handed: Handed) -> str:
+    """Says that they are out of everything only where nothing of theirs is left to nobody."""
+    if not handed.left:
+        return f"{person.name} is out of everything"
+    given = f"{counted(handed.given, 'thing')} handed over, " if handed.given else ""
+    return f"{person.name} is signed out everywhere; {given}{counted(handed.left, 'thing')} left to nobody: see My work"
 
 
 @blueprint.post("/<uuid:person_id>/reactivation")

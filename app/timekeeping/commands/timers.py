@@ -140,7 +140,7 @@ def _topics(timer: Timer) -> tuple[str, ...]:
 
 # One at a time per person; the unique index is what guarantees it.
 _LOCK = f"pg_advisory_xact_lock({TIMER_LOCK}, hashtext(:person))"
-_LOCKED = sa.text(f"SELECT {_LOCK}")
+LOCKED = sa.text(f"SELECT {_LOCK}")
 _OF_TASK, _OF_JOB, _OF_ENGAGEMENT = (
     sa.text(f"SELECT {columns}, {_LOCK} FROM {table} WHERE id = :named")
     for table, columns in (
@@ -200,7 +200,7 @@ def _hold(timer: Timer, write: Callable[[Timer, str, Any], None] = setattr) -> N
 def _locked(timer: Timer) -> Timer | None:
     """The timer as it is now, alone with it; None when it has become an entry meanwhile."""
     takes("turn of a person", [timer.person_id])
-    db.session.connection().execute(_LOCKED, {"person": str(timer.person_id)})
+    db.session.connection().execute(LOCKED, {"person": str(timer.person_id)})
     return db.session.scalar(sa.select(Timer).where(Timer.id == timer.id).execution_options(populate_existing=True))
 
 
