@@ -7,8 +7,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.clients.models import Client, Engagement
+from app.clients.models import Client, ClientStatus, Engagement
 from app.core.actors import Actor
+from app.core.db import db
+from app.core.errors import Refused
 from app.core.permissions import Permission
 
 
@@ -65,3 +67,18 @@ def can_import(by: Actor) -> bool:
 
 def can_edit_walls(by: Actor) -> bool:
     return by.may(Permission.WALL_EDIT)
+
+
+def is_served() -> sa.ColumnElement[bool]:
+    """Clients whom the firm works for at present: they alone get new jobs, requests and reminders by themselves."""
+    return sa.and_(Client.status == ClientStatus.ACTIVE, Client.archived_at.is_(None))
+
+
+def check_served(client_id: UUID) -> None:
+    """Refuse recurring and applied work for a client who is dormant, former, a prospect or archived."""
+    client = db.session.execute(
+        sa.select(Client.name, Client.status, Client.archived_at).where(Client.id == client_id)
+    ).one()
+    if client.archived_at is not None or client.status is not ClientStatus.ACTIVE:
+        state = "archived" if client.archived_at else client.status.value
+        raise Refused(f"{client.name} is {state}: no job is made of a service. Make the client active first.")

@@ -9,25 +9,30 @@ import sqlalchemy as sa
 
 from app.activity.commands import reads
 from app.activity.models import Event
+from app.clients.policy import check_served
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db
+from app.core.errors import Refused
 from app.core.queue import BULK, background
-from app.planning import outcome, proofs, sentences
+from app.planning import following, outcome, proofs, sentences
+from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
 from app.planning.commands.forecasting import BATCH, refresh_forecasts, top_up_forecasts
-from app.planning.commands.occurrences import create_occurrences, due_occurrences
+from app.planning.commands.occurrences import create_occurrences, due_occurrences, skip_unserved
 from app.planning.models import Application, Series, SeriesState, VersionPolicy
-from app.runs.commands import works
+from app.runs.commands import Skip, works
 from app.runs.models import ItemState, Run, RunItem
 
-__all__ = ["outcome", "proofs", "sentences"]
+__all__ = ["carrying_out", "following", "outcome", "proofs", "sentences"]
 
 
 @background("planning.recurrence", every=3600, queue=BULK)
 def recur() -> None:
     """Hourly, so that an outage is caught up soon; the second run of a day finds nothing to do."""
     while top_up_forecasts(by=SYSTEM):
+        db.session.expire_all()
+    while skip_unserved(by=SYSTEM):
         db.session.expire_all()
     create_due()
 
@@ -47,6 +52,10 @@ def create_due() -> int:
 @works(KIND)
 def apply_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     client_id = UUID(item.payload["client_id"])
+    try:
+        check_served(client_id)
+    except Refused as refusal:
+        raise Skip(refusal.message) from None
     kept = shelved(run.id, client_id)
     if kept is not None:
         return apply_to_client(kept, client_id, by=by)

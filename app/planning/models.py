@@ -74,7 +74,10 @@ class OccurrenceState(enum.StrEnum):
 
 
 class Occurrence(HasId, Base):
-    """One period of a series: a forecast until its job is created, once. `period_end` is its last day."""
+    """One period of a series: a forecast until its job is created, once. `period_end` is its last day.
+
+    `skipped_because` says why nobody of the firm skipped it: the client was dormant, former, a prospect or archived.
+    """
 
     __tablename__ = "occurrence"
 
@@ -87,6 +90,7 @@ class Occurrence(HasId, Base):
     due_on: Mapped[dt.date | None]
     title: Mapped[str]
     state: Mapped[OccurrenceState] = mapped_column(default=OccurrenceState.FORECAST)
+    skipped_because: Mapped[str] = mapped_column(default="", server_default="")
     job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job.id"))
 
     __table_args__ = (

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
 from app.catalogue.models import Service
+from app.clients.changes import standing_of
 from app.clients.models import Client, ClientStatus, Engagement, EngagementStatus
 from app.clients.policy import within_sight
 from app.core.actors import Actor
@@ -208,8 +209,9 @@ def held_back_because(series: Series, *, seen_by: Actor) -> str:
     """Why an active series (loaded with its client) creates nothing at present; empty when it does."""
     if not can_see_plans(seen_by) or series.state is not SeriesState.ACTIVE:
         return ""
-    if series.client.archived_at is not None:
-        return f"{series.client.name} is archived, so no job is created."
+    standing = standing_of(series.client)
+    if not standing.is_served:
+        return f"{series.client.name} is {standing.words}, so no job is created; what falls due meanwhile is skipped."
     engagement = db.session.get(Engagement, series.engagement_id)
     if engagement is not None and engagement.status is not EngagementStatus.OPEN:
         return f"The engagement {engagement.name} is closed, so no job is created until it is opened again."

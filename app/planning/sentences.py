@@ -15,13 +15,14 @@ _TOLD = {
     "planning.series.end": "ended the series {title}",
     "planning.occurrence.create": "created {title} ahead of its day",
     "planning.occurrence.skip": "skipped {title}",
+    "planning.job.move": "moved {title} to the client’s new periods",
     "planning.occurrence.restore": "took {title} back into the forecast",
     "planning.application.start": "applied {service} to {clients} clients",
 }
 
 
 def _teller(words: str) -> Any:
-    return lambda data: words.format(**data)
+    return lambda data: words.format(**data) + (f": the client was {data['because']}" if data.get("because") else "")
 
 
 for _kind, _words in _TOLD.items():

@@ -272,4 +272,4 @@ def test_nothing_is_created_for_an_archived_client_or_under_a_closed_engagement(
         archive_client(cast.acme, by=SYSTEM)
         assert create_due() == 0
         restore_client(cast.acme, by=SYSTEM)
-        assert create_due() == 1
+        assert create_due() == 0, "what came due meanwhile is skipped, not caught up"

@@ -11,6 +11,7 @@ from babel import Locale
 from babel.numbers import is_currency
 
 from app.activity.commands import record
+from app.clients.changes import ClientChange, check_foreseen, follow, hold, standing_of
 from app.clients.checks import check_email, check_tax_number, check_website, format_phone
 from app.clients.commands._shared import apply_changes, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
@@ -20,9 +21,10 @@ from app.clients.places import check_region
 from app.clients.policy import can_edit_client
 from app.core.actors import Actor
 from app.core.clock import now, today
-from app.core.db import db, transaction
+from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.locking import lock_row
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.commands import next_number
@@ -91,17 +93,28 @@ def create_client(client_id: UUID, facts: ClientFacts, *, by: Actor) -> Client:
         return client
 
 
-def update_client(client: Client, facts: ClientFacts, *, by: Actor, version: int | None = None) -> Client:
+def update_client(
+    client: Client, facts: ClientFacts, *, by: Actor, version: int | None = None, foreseen: str | None = None,
+    redate: bool = True,
+) -> Client:
+    """What follows from it (series, jobs to come unless they are kept) happens in the same transaction.
+
+    `foreseen` digests the effects that were shown and confirmed; refused when they are others by now.
+    """
     authorize(by, can_edit_client, client)
     with transaction():
+        hold(change_of(client, facts))
         share_holding()
-        lock_version(client, version)
+        _lock(client, version)
         facts = checked(replace(facts, code=facts.code or client.code), of=client)
+        change = change_of(client, facts, redate=redate)
+        check_foreseen(change, foreseen, by=by)
         values = {**_columns(facts), "sort_key": sort_key(facts.name)}
         changes = apply_changes(client, values)
         changes.pop("sort_key", None)
         if changes:
             record("clients.client.update", client, by=by, name=client.name, changes=changes)
+            follow(change, by=by)
         return client
 
 
@@ -121,25 +134,58 @@ def give_address(client: Client, address: str, *, by: Actor) -> Client:
         return client
 
 
-def archive_client(client: Client, *, by: Actor) -> None:
-    """Out of the lists and the portal; nothing is lost and it can be brought back."""
+def change_of(client: Client, facts: ClientFacts, *, redate: bool = True) -> ClientChange:
+    """From what is stored to these facts."""
+    before = standing_of(client)
+    after = replace(
+        before, year_end_month=facts.year_end_month, year_end_day=facts.year_end_day, vat_stagger=facts.vat_stagger,
+        status=facts.status,
+    )
+    return ClientChange(client.id, before, after, redate)
+
+
+def archiving_of(client: Client) -> ClientChange:
+    before = standing_of(client)
+    return ClientChange(client.id, before, replace(before, archived=True))
+
+
+def _restoring_of(client: Client) -> ClientChange:
+    before = standing_of(client)
+    return ClientChange(client.id, before, replace(before, archived=False))
+
+
+def _lock(client: Client, version: int | None) -> None:
+    """As lock_version, with the standing as whoever held the client before has left it."""
+    lock_row(client, "version", "status", "archived_at", "year_end_month", "year_end_day", "vat_stagger")
+    check_version(client, version)
+
+
+def archive_client(client: Client, *, by: Actor, foreseen: str | None = None) -> None:
+    """Out of the lists and the portal; nothing is lost and it can be brought back. `foreseen` as in update_client."""
     authorize(by, can_edit_client, client)
     with transaction():
         if client.is_firm:
             raise Refused("The firm's own client holds internal time and cannot be archived.")
-        lock_version(client, None)
+        hold(archiving_of(client))
+        _lock(client, None)
         if client.archived_at is None:
+            change = archiving_of(client)
+            check_foreseen(change, foreseen, by=by)
             client.archived_at = now()
             record("clients.client.archive", client, by=by, name=client.name)
+            follow(change, by=by)
 
 
 def restore_client(client: Client, *, by: Actor) -> None:
     authorize(by, can_edit_client, client)
     with transaction():
-        lock_version(client, None)
+        hold(_restoring_of(client))
+        _lock(client, None)
         if client.archived_at is not None:
+            change = _restoring_of(client)
             client.archived_at = None
             record("clients.client.restore", client, by=by, name=client.name)
+            follow(change, by=by)
 
 
 def tag_client(client: Client, tag: str, *, by: Actor) -> None:

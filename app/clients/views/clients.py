@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
 
+from app.clients.changes import Effect, digest_of_effects, effects_of
 from app.clients.commands import (
     archive_client,
     assign_partner,
@@ -15,6 +16,7 @@ from app.clients.commands import (
     tag_client,
     update_client,
 )
+from app.clients.commands.clients import archiving_of, change_of
 from app.clients.forms import BulkForm, ClientForm, name_of
 from app.clients.models import Client
 from app.clients.policy import can_edit_client
@@ -69,13 +71,30 @@ def update(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     form = ClientForm()
     form.prepare(client)
-    if submit(form, lambda: update_client(client, form.values(), by=me(), version=form.version.number)):
+    stale = form.version.number not in (None, client.version)
+    effects = [] if stale or not form.validate() else effects_of(change_of(client, form.values()), seen_by=me())
+    foreseen = request.form.get("foreseen") or None
+    if effects and foreseen is None:
+        return _ask(client, form, effects)
+    redate = request.form.get("jobs") != "keep"
+    if submit(form, lambda: update_client(
+        client, form.values(), by=me(), version=form.version.number, foreseen=foreseen, redate=redate
+    )):
         return redirect_to(url_for("clients.show", client_id=client.id), f"{form.name.data} saved")
     client = get_client(client_id, seen_by=me())
     theirs = _differences(form, client) if form.version.number not in (None, client.version) else []
     form.version.data = str(client.version)
+    if not theirs and effects:
+        return _ask(client, form, effects)
     page = render_template("clients/edit.html", form=form, client=client, theirs=theirs)
     return page, 409 if theirs else 422
+
+
+def _ask(client: Client, form: ClientForm, effects: list[Effect]) -> Answer:
+    """The form as it was typed, with what the change brings about; it is saved once that is confirmed."""
+    return unprocessable(
+        "clients/edit.html", form=form, client=client, effects=effects, foreseen=digest_of_effects(effects)
+    )
 
 
 def _differences(form: ClientForm, client: Client) -> list[tuple[str, str, str]]:
@@ -99,7 +118,14 @@ def _said(value: object) -> str:
 @blueprint.post("/clients/<uuid:client_id>/archive")
 def archive(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
-    archive_client(client, by=me())
+    effects = effects_of(archiving_of(client), seen_by=me())
+    foreseen = request.form.get("foreseen") or None
+    if effects and foreseen != digest_of_effects(effects):
+        return unprocessable(
+            "clients/archive.html", client=client, effects=effects, foreseen=digest_of_effects(effects),
+            changed=foreseen is not None,
+        )
+    archive_client(client, by=me(), foreseen=foreseen)
     return redirect_to(url_for("clients.show", client_id=client.id), f"{client.name} archived")
 
 
@@ -125,6 +151,15 @@ def change_selected(what: str) -> Answer:
         raise Refused("Name the partner. Nothing was changed.")
     if what == "tag" and not (form.tag.data or "").strip():
         raise Refused("Write the tag. Nothing was changed.")
+    if what == "archive":
+        busy = [client.name for client in clients if effects_of(archiving_of(client), seen_by=me())]
+        if busy:
+            more = f" and {len(busy) - 3} more" if len(busy) > 3 else ""
+            said = "has" if len(busy) == 1 else "have"
+            raise Refused(
+                f"{', '.join(busy[:3])}{more} {said} open work. Archive such clients one by one, so that you see what "
+                "is left. Nothing was changed."
+            )
     with transaction():
         for client in clients:
             if what == "archive":

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.catalogue.models import Cadence, JobTemplate, Service, TemplateState
 from app.clients.models import Client
-from app.clients.policy import within_sight
+from app.clients.policy import is_served, within_sight
 from app.core.actors import Actor
 from app.core.bulk import insert_rows
 from app.core.clock import now
@@ -84,15 +84,13 @@ def prepare_application(
 
 
 def add_clients(application: Application, client_ids: Collection[UUID], *, by: Actor) -> None:
-    """Only those that one may see and that are not archived."""
+    """Only those that one may see and whom the firm serves."""
     authorize(by, can_apply, application)
     seen = db.session.scalars(
-        sa.select(Client.id).where(
-            Client.id.in_(client_ids), Client.archived_at.is_(None), *within_sight(by, Client.id)
-        )
+        sa.select(Client.id).where(Client.id.in_(client_ids), is_served(), *within_sight(by, Client.id))
     ).all()
     if not seen:
-        raise Refused("Choose at least one client.", field="clients")
+        raise Refused("Choose at least one active client; no job is made for any other.", field="clients")
     insert_rows(
         ApplicationClient, [{"application_id": application.id, "client_id": client_id} for client_id in seen],
         tail="ON CONFLICT DO NOTHING",

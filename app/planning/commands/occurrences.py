@@ -14,6 +14,7 @@ from sqlalchemy.orm import joinedload
 from app.activity.commands import record
 from app.catalogue.queries import get_blueprint
 from app.clients.models import Client, Engagement, EngagementStatus
+from app.clients.policy import check_served, is_served
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, transaction
@@ -36,7 +37,7 @@ def due_occurrences(
 ) -> Sequence[sa.Row[dt.date, UUID]]:
     """Forecasts of active series whose jobs should be there by today: (create_on, id), oldest first.
 
-    No new work is made for an archived client or under a closed engagement.
+    No new work is made for a client whom the firm does not serve or under a closed engagement.
     """
     authorize(by, can_edit_series)
     statement = (
@@ -44,7 +45,7 @@ def due_occurrences(
         .join(Client, Client.id == Series.client_id).join(Engagement, Engagement.id == Series.engagement_id)
         .where(
             Occurrence.state == OccurrenceState.FORECAST, Occurrence.create_on <= today(),
-            Series.state == SeriesState.ACTIVE, Client.archived_at.is_(None),
+            Series.state == SeriesState.ACTIVE, is_served(),
             Engagement.status == EngagementStatus.OPEN,
         )
         .order_by(Occurrence.create_on, Occurrence.id).limit(limit)
@@ -52,6 +53,28 @@ def due_occurrences(
     if after is not None:
         statement = statement.where(sa.tuple_(Occurrence.create_on, Occurrence.id) > sa.tuple_(*after))
     return db.session.execute(statement).all()
+
+
+def skip_unserved(*, by: Actor, client_id: UUID | None = None, because: str = "", limit: int = 500) -> int:
+    """Skip what has come due of clients whom the firm does not serve, with the cause. Returns how many.
+
+    With a client and a cause: whatever of theirs is due by now, as they are served again and nothing is caught up.
+    """
+    authorize(by, can_edit_series)
+    with transaction() as session:
+        wanted = sa.select(Occurrence, Client.status, Client.archived_at).join(
+            Series, Series.id == Occurrence.series_id
+        ).join(Client, Client.id == Series.client_id).where(
+            Occurrence.state == OccurrenceState.FORECAST, Occurrence.create_on <= today(),
+            Series.client_id == client_id if client_id else ~is_served(),
+        ).order_by(Occurrence.id).limit(limit)
+        rows = session.execute(to_lock(wanted, of=Occurrence, skip_taken=True)).all()
+        for occurrence, status, archived_at in rows:
+            cause = because or ("archived" if archived_at else status.value)
+            occurrence.state, occurrence.skipped_because = OccurrenceState.SKIPPED, f"the client was {cause}"
+            series = session.get_one(Series, occurrence.series_id)
+            record("planning.occurrence.skip", series, by=by, title=occurrence.title, because=cause)
+        return len(rows)
 
 
 class Planner:
@@ -137,6 +160,7 @@ def create_now(occurrence: Occurrence, *, by: Actor) -> UUID:
     authorize(by, can_edit_series, series)
     if series.state is SeriesState.ENDED:
         raise Refused("This series has ended.")
+    check_served(series.client_id)
     with transaction():
         row = _locked(occurrence)
         if row.state is OccurrenceState.CREATED and row.job_id:
@@ -157,7 +181,7 @@ def skip_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
         if row.state is OccurrenceState.CREATED:
             raise Refused("Its job is there already. Cancel the job instead.")
         if row.state is OccurrenceState.FORECAST:
-            row.state = OccurrenceState.SKIPPED
+            row.state, row.skipped_because = OccurrenceState.SKIPPED, ""
             record("planning.occurrence.skip", series, by=by, title=row.title)
 
 
@@ -169,7 +193,7 @@ def restore_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
         db.session.execute(to_lock(sa.select(Series.id).where(Series.id == series.id)))
         row = _locked(occurrence)
         if row.state is OccurrenceState.SKIPPED:
-            row.state = OccurrenceState.FORECAST
+            row.state, row.skipped_because = OccurrenceState.FORECAST, ""
             refresh_forecasts([series.id], by=by)
             record("planning.occurrence.restore", series, by=by, title=row.title)
 

@@ -11,6 +11,7 @@ import structlog
 
 from app.activity.commands import record
 from app.clients.models import Client, ClientContact, ClientStatus, Contact
+from app.clients.policy import is_served
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
@@ -75,7 +76,7 @@ def _goes_out() -> tuple[sa.ColumnElement[bool], ...]:
     return (
         Client.archived_at.is_(None),
         sa.or_(
-            Client.status == ClientStatus.ACTIVE,
+            is_served(),
             sa.and_(Client.status == ClientStatus.PROSPECT, ClientRequest.template_request_id.is_(None)),
         ),
         sa.or_(Job.id.is_(None), Job.status == JobStatus.ACTIVE),

@@ -12,7 +12,8 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import contains_eager, selectinload
 
 from app.activity.commands import record
-from app.clients.models import Client, ClientContact, Contact
+from app.clients.models import Client, ClientContact, ClientStatus, Contact
+from app.clients.policy import is_served
 from app.core import clock
 from app.core.actors import Actor
 from app.core.clock import now
@@ -113,7 +114,9 @@ def _lets_in() -> sa.ColumnElement[bool]:
 
 
 def _remindable() -> tuple[sa.ColumnElement[bool], ...]:
+    """Of requests joined with their clients. Whom the firm has stopped serving is not reminded; a prospect is."""
     return (
+        sa.or_(is_served(), sa.and_(Client.status == ClientStatus.PROSPECT, Client.archived_at.is_(None))),
         ClientRequest.closed_at.is_(None), ClientRequest.state.in_(WITH_CLIENT), ~ClientRequest.reminders_paused,
         ClientRequest.next_reminder_on.is_not(None), ClientRequest.reminders_sent < ClientRequest.remind_at_most,
     )

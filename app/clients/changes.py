@@ -1,0 +1,130 @@
+"""What a change of a client brings about in the rooms above: told before it is made, done in its own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.clients.models import Client, ClientStatus
+from app.core.actors import Actor
+from app.core.errors import Refused
+from app.core.once import digest_of
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What of a client decides which work recurs and whether there is any."""
+
+    year_end_month: int | None
+    year_end_day: int | None
+    vat_stagger: int | None
+    status: ClientStatus
+    archived: bool
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the firm works for them at present."""
+        return self.status is ClientStatus.ACTIVE and not self.archived
+
+    @property
+    def words(self) -> str:
+        return "archived" if self.archived else self.status.value
+
+    @property
+    def years(self) -> tuple[int | None, int | None, int | None]:
+        return self.year_end_month, self.year_end_day, self.vat_stagger
+
+
+def standing_of(client: Client) -> Standing:
+    return Standing(
+        client.year_end_month, client.year_end_day, client.vat_stagger, client.status, client.archived_at is not None
+    )
+
+
+@dataclass(frozen=True)
+class ClientChange:
+    """A client before and after; `redate` says that jobs to come follow and are not kept as they are."""
+
+    client_id: UUID
+    before: Standing
+    after: Standing
+    redate: bool = True
+
+    @property
+    def moves_periods(self) -> bool:
+        return self.before.years != self.after.years
+
+    @property
+    def ends_service(self) -> bool:
+        return self.before.is_served and not self.after.is_served
+
+    @property
+    def begins_service(self) -> bool:
+        return not self.before.is_served and self.after.is_served
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One thing that the change touches: in words with its address, and for what moves, from what to what."""
+
+    words: str
+    url: str
+    before: str = ""
+    after: str = ""
+    of_job: bool = False
+
+
+Foresees = Callable[[ClientChange, Actor], list[Effect]]
+Follows = Callable[[ClientChange, Actor], None]
+Holds = Callable[[ClientChange], None]
+_foresee: list[Foresees] = []
+_hold: list[Holds] = []
+_follow: list[Follows] = []
+
+
+def foresees(function: Foresees) -> Foresees:
+    """Register what tells of the effects of a change; it writes nothing."""
+    _foresee.append(function)
+    return function
+
+
+def holds(function: Holds) -> Holds:
+    """Register what locks the rows that come before the client in the order of locks and that the change will write."""
+    _hold.append(function)
+    return function
+
+
+def follows(function: Follows) -> Follows:
+    """Register what brings them about, inside the transaction of the change."""
+    _follow.append(function)
+    return function
+
+
+def effects_of(change: ClientChange, *, seen_by: Actor) -> list[Effect]:
+    if change.before == change.after:
+        return []
+    return [effect for foresee in _foresee for effect in foresee(change, seen_by)]
+
+
+def digest_of_effects(effects: list[Effect]) -> str:
+    return str(digest_of([(each.words, each.before, each.after) for each in effects]))
+
+
+def hold(change: ClientChange) -> None:
+    """Before the client itself is locked."""
+    if change.before != change.after:
+        for each in _hold:
+            each(change)
+
+
+def follow(change: ClientChange, *, by: Actor) -> None:
+    if change.before != change.after:
+        for each in _follow:
+            each(change, by)
+
+
+def check_foreseen(change: ClientChange, foreseen: str | None, *, by: Actor) -> None:
+    """Refuse a change whose effects are no longer those that were shown and confirmed. None: nobody was asked."""
+    if foreseen is not None and foreseen != digest_of_effects(effects_of(change, seen_by=by)):
+        raise Refused("What this brings about has changed since it was shown. Look at it again.")

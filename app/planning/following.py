@@ -1,0 +1,187 @@
+"""What a client's changed year end, VAT quarters or standing does to series and jobs to come, told beforehand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
+
+from app.billing.policy import can_see_wip
+from app.catalogue.blueprints import Blueprint
+from app.catalogue.queries import get_blueprint
+from app.clients.changes import ClientChange, Effect, foresees
+from app.clients.policy import within_sight
+from app.core.actors import Actor
+from app.core.clock import today
+from app.core.db import db
+from app.core.wording import amount, counted, day
+from app.jobs.models import Job, JobStatus
+from app.ledger.models import Account
+from app.ledger.queries import balance_of
+from app.planning.commands.forecasting import facts_for, history_of, templates_for
+from app.planning.facts import ClientFacts, staffing
+from app.planning.forecast import Forecast, forecasts_of, horizon, pattern_of_series, periods_of
+from app.planning.models import Occurrence, Series, SeriesState
+from app.planning.periods import Period
+from app.planning.plans import JobPlan, Wish, owner_of, plan_job, roles_of
+from app.requests.models import ANSWERABLE, ClientRequest, RequestState
+from app.requests.policy import requests_seen_by
+
+
+@dataclass(frozen=True)
+class MovedJob:
+    """A job to come with the occurrence that it was made for, and its plan under the changed periods."""
+
+    job: Job
+    occurrence: Occurrence
+    period: Period
+    plan: JobPlan
+
+
+def series_of(change: ClientChange, seen_by: Actor) -> Sequence[Series]:
+    return db.session.scalars(
+        sa.select(Series).where(
+            Series.client_id == change.client_id, Series.state != SeriesState.ENDED,
+            *within_sight(seen_by, Series.client_id, Series.engagement_id),
+        ).order_by(Series.id).options(joinedload(Series.service, innerjoin=True))
+    ).all()
+
+
+class Changed:
+    """The series of a client with the facts before and after a change of its periods."""
+
+    def __init__(self, change: ClientChange, seen_by: Actor) -> None:
+        rows = series_of(change, seen_by)
+        templates = templates_for(rows) if rows else {}
+        facts = facts_for(rows)
+        month, end_day, stagger = change.after.years
+        self.after: dict[Any, ClientFacts] = {
+            key: replace(each, year_end_month=month, year_end_day=end_day, vat_stagger=stagger)
+            for key, each in facts.items()
+        }
+        month, end_day, stagger = change.before.years
+        self.before = {
+            key: replace(each, year_end_month=month, year_end_day=end_day, vat_stagger=stagger)
+            for key, each in facts.items()
+        }
+        self.rows = [
+            row for row in rows
+            if pattern_of_series(row, self.before[row.id]) != pattern_of_series(row, self.after[row.id])
+        ]
+        self.blueprints: dict[Any, Blueprint] = {row.id: get_blueprint(templates[row.id]) for row in self.rows}
+        self.history = history_of([row.id for row in self.rows])
+
+    def next_of(self, series: Series, facts: ClientFacts, history: Sequence[Period]) -> Forecast | None:
+        """The first period that is still to come."""
+        found = forecasts_of(
+            series, self.blueprints[series.id], series.service.name, facts, horizon(today()), history=history
+        )
+        return next((each for each in found if each.period_end >= today()), found[-1] if found else None)
+
+
+def moved_jobs(changed: Changed) -> list[MovedJob]:
+    """Jobs about a period that is not over, on which nothing is done yet, as they would be under the new periods."""
+    rows = db.session.execute(
+        sa.select(Job, Occurrence).join(Occurrence, Occurrence.job_id == Job.id)
+        .where(
+            Occurrence.series_id.in_([row.id for row in changed.rows]), Job.status == JobStatus.ACTIVE,
+            Job.tasks_done == 0, Occurrence.period_end >= today(),
+        ).order_by(Job.id)
+    ).all()
+    staff, series = staffing(), {row.id: row for row in changed.rows}
+    found = []
+    for job, occurrence in rows:
+        row = series[occurrence.series_id]
+        facts = replace(changed.after[row.id], engagement_id=row.engagement_id)
+        others = [each for each in changed.history.get(row.id, ()) if each.start != occurrence.period_start]
+        until = occurrence.period_start + dt.timedelta(days=1)
+        period = next(
+            (each for each in periods_of(row, facts, until, others) if each.start == occurrence.period_start), None
+        )
+        if period is None or period == occurrence.period:
+            continue
+        wish = Wish(
+            pattern_of_series(row, facts), period.start, about=period, owner_id=owner_of(row.roles),
+            roles=roles_of(row.roles), offset_days=row.offset_days,
+        )
+        blueprint = get_blueprint(job.template_id) if job.template_id else changed.blueprints[row.id]
+        plan = plan_job(facts, blueprint, row.service.name, wish, staff, origin=job.origin or "")
+        found.append(MovedJob(job, occurrence, period, plan))
+    return found
+
+
+@foresees
+def periods_that_move(change: ClientChange, seen_by: Actor) -> list[Effect]:
+    """Each series with its next period, and each job to come, from what to what."""
+    if not change.moves_periods:
+        return []
+    changed = Changed(change, seen_by)
+    jobs = moved_jobs(changed)
+    effects = []
+    for row in changed.rows:
+        history = changed.history.get(row.id, [])
+        own = {moved.occurrence.period_start for moved in jobs if moved.occurrence.series_id == row.id}
+        left = [period for period in history if period.start not in own]
+        before = changed.next_of(row, changed.before[row.id], history)
+        after = changed.next_of(row, changed.after[row.id], [*left, *_new_periods(jobs, row)])
+        effects.append(Effect(f"{row.service.name}, next period", f"/series/{row.id}", _said(before), _said(after)))
+    for moved in jobs:
+        effects.append(Effect(
+            moved.job.title, f"/jobs/{moved.job.id}", _dated(moved.occurrence.period, moved.job.due_on),
+            _dated(moved.period, moved.plan.due_on),
+            of_job=True,
+        ))
+    return effects
+
+
+def _new_periods(jobs: Sequence[MovedJob], series: Series) -> list[Period]:
+    return [moved.period for moved in jobs if moved.occurrence.series_id == series.id]
+
+
+def _said(forecast: Forecast | None) -> str:
+    if forecast is None:
+        return "none"
+    return _dated(Period(forecast.period_start, forecast.period_end + dt.timedelta(days=1)), forecast.due_on)
+
+
+def _dated(period: Period, due_on: dt.date | None) -> str:
+    return f"{day(period.start)} – {day(period.last_day)}" + (f", due {day(due_on)}" if due_on else "")
+
+
+@foresees
+def work_that_is_open(change: ClientChange, seen_by: Actor) -> list[Effect]:
+    """What of a client that the firm stops serving is not finished: each with its count and where it is found."""
+    if not change.ends_service:
+        return []
+    client = change.client_id
+    jobs = _count(sa.select(Job.id).where(
+        Job.client_id == client, Job.status.in_((JobStatus.ACTIVE, JobStatus.ON_HOLD)),
+        *within_sight(seen_by, Job.client_id, Job.engagement_id),
+    ))
+    asked = _count(requests_seen_by(seen_by).with_only_columns(ClientRequest.id).where(
+        ClientRequest.client_id == client, ClientRequest.closed_at.is_(None),
+        ClientRequest.state.in_((*ANSWERABLE, RequestState.SCHEDULED)),
+    ))
+    effects = [
+        (jobs, counted(jobs, "open job") + ": stays open", f"/clients/{client}?section=jobs"),
+        (asked, counted(asked, "open request") + ": not asked for and not reminded of any more",
+         f"/clients/{client}?section=requests"),
+    ]
+    series = series_of(change, seen_by)
+    words = f"{len(series)} recurring {'service' if len(series) == 1 else 'services'}"
+    effects.append((len(series), f"{words}: no job is created; what falls due meanwhile is skipped",
+                    f"/clients/{client}?section=recurring"))
+    if can_see_wip(seen_by):
+        for account, name, section in ((Account.WIP, "WIP", "wip"), (Account.RECEIVABLE, "Unpaid bills", "balance")):
+            for currency, owed in sorted(balance_of(account, seen_by=seen_by, client_id=client).items()):
+                said = f"{name}: {amount(owed, currency)} {currency}"
+                effects.append((1, said, f"/clients/{client}?section={section}"))
+    return [Effect(said, url) for count, said, url in effects if count]
+
+
+def _count(statement: sa.Select[Any]) -> int:
+    return db.session.scalar(sa.select(sa.func.count()).select_from(statement.subquery())) or 0
