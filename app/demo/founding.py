@@ -159,8 +159,7 @@ def _company(
             partner_id=partner.id,
             manager_id=manager.id,
             country="GB",
-            address=f"{dice.randint(1, 180)} {dice.choice(('High Street', 'Mill Lane', 'Quay Road', 'Station Road'))}\n"
-            f"{dice.choice(('London', 'Reading', 'Leeds', 'Bristol'))}",
+            address=_postal_address(dice),
             tags=[dice.choice(("retail", "professional", "trades", "hospitality"))],
         ),
         by=SYSTEM,
@@ -174,6 +173,12 @@ def _company(
         _series(house, client, services[key], start, dice)
 
 
+def _postal_address(dice: random.Random) -> str:
+    """As a bill must name it."""
+    street = dice.choice(("High Street", "Mill Lane", "Quay Road", "Station Road"))
+    return f"{dice.randint(1, 180)} {street}\n{dice.choice(('London', 'Reading', 'Leeds', 'Bristol'))}"
+
+
 def _individual(house: House, name: str, office: str, service: Service, start: dt.date, dice: random.Random) -> None:
     partner, manager = _team(house, office, dice)
     client = create_client(
@@ -181,6 +186,7 @@ def _individual(house: House, name: str, office: str, service: Service, start: d
         ClientFacts(
             name=name,
             kind=ClientKind.PERSON,
+            address=_postal_address(dice),
             office_id=house.offices[office].id,
             partner_id=partner.id,
             manager_id=manager.id,
