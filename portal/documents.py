@@ -24,7 +24,8 @@ def index() -> Answer:
 
 def list_page(clients: Collection[UUID], problem: str = "") -> str:
     """The documents of these clients; `problem` is why a file could not be taken."""
-    filters = DocumentFilters(client_id=next(iter(clients)) if len(clients) == 1 else None, words=arg("q"))
+    filters = DocumentFilters(client_id=next(iter(clients)) if len(clients) == 1 else None, words=arg("q"),
+                              with_refused=True)
     documents, has_next = list_documents(filters, seen_by=me(), page=page_number())
     return render_template("portal/documents/index.html", documents=documents, has_next=has_next, page=page_number(),
                            words=arg("q"), problem=problem, file_id=new_id())

@@ -15,7 +15,7 @@ from app.core.errors import FirmamentError
 from app.core.ids import parse_id
 from app.core.queue import BULK, background, enqueue
 from app.core.storage import ObjectMissing, StorageUnavailable, storage
-from app.documents.commands.checking import IN_HAND, check_document
+from app.documents.commands.checking import IN_HAND, check_document, look_again
 from app.documents.commands.uploads import abandon_upload, complete_upload
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.proof import find_differences
@@ -62,6 +62,11 @@ def tend_uploads() -> None:
                 abandon_upload(row.id, by=SYSTEM)
         except FirmamentError as error:
             log.warning("upload.untended", document=str(row.id), error=error.message)
+
+
+@background("documents.look_again", every=60, queue=BULK)
+def look_at_older_pdfs() -> None:
+    look_again(by=SYSTEM)
 
 
 @background("documents.reap", every=3600, queue=BULK)

@@ -22,6 +22,7 @@ cover(
             "archived_at": "put away and taken out again at will; events tell of it",
             "checking_at": "how checking went, before there was anything to keep",
             "client_sees": "shown and hidden at will; events tell of it",
+            "download_only": "how a browser is told to take it, read again from the bytes",
             "engagement_id": "filed elsewhere at will; events tell of it",
             "folder": "filed elsewhere at will; events tell of it",
             "incoming_key": "where it came in, emptied once it is kept",

@@ -34,7 +34,10 @@ MOVES = {
 
 
 class Document(MadeOnce, Base):
-    """A file of a client. `name` is what a person called it and decides nothing; `media_type` is read from content."""
+    """A file of a client. `name` is what a person called it and decides nothing; `media_type` is read from content.
+
+    `download_only`: it would run something in a browser that shows it; null while nobody has looked.
+    """
 
     __tablename__ = "document"
 
@@ -52,6 +55,7 @@ class Document(MadeOnce, Base):
     client_sees: Mapped[bool] = mapped_column(default=False)
     rejected_because: Mapped[str] = mapped_column(default="")
     remark: Mapped[str] = mapped_column(default="", server_default="")
+    download_only: Mapped[bool | None] = mapped_column(default=False)
     same_as_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("document.id"))
     added_kind: Mapped[ActorKind]
     added_by: Mapped[UUID | None]

@@ -21,11 +21,12 @@ LISTED = (DocumentState.RECEIVED, DocumentState.CHECKING, DocumentState.AVAILABL
 
 @dataclass(frozen=True)
 class DocumentFilters:
-    """What a list is narrowed to."""
+    """What a list is narrowed to; `with_refused` also shows what was not taken, and why."""
 
     client_id: UUID | None = None
     words: str = ""
     from_client: bool = False
+    with_refused: bool = False
 
 
 def get_document(document_id: UUID, *, seen_by: Actor) -> Document:
@@ -36,7 +37,8 @@ def list_documents(
     filters: DocumentFilters, *, seen_by: Actor, page: int = 1, per_page: int = PAGE
 ) -> tuple[Sequence[Document], bool]:
     """A page of what has arrived, newest first, and whether there is another page."""
-    statement = documents_seen_by(seen_by).where(Document.state.in_(LISTED))
+    states = (*LISTED, DocumentState.REJECTED) if filters.with_refused else LISTED
+    statement = documents_seen_by(seen_by).where(Document.state.in_(states))
     if filters.client_id is not None:
         statement = statement.where(Document.client_id == filters.client_id)
     if filters.words:

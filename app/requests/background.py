@@ -16,6 +16,7 @@ from app.core.db import db
 from app.core.queue import BULK, background
 from app.requests.commands.asking import ask_due_requests
 from app.requests.commands.links import send_link_again
+from app.requests.commands.refused_files import tell_refused_files
 from app.requests.commands.reminding import contacts_due, remind_contact
 from app.requests.commands.reviewing import forget_removed_file, recount, return_refused_file, tell_returned
 from app.requests.models import ClientRequest, RequestItem
@@ -53,6 +54,11 @@ def remind() -> None:
 def ask_what_is_due() -> None:
     """Each request at its moment; asking again finds nothing left to ask."""
     ask_due_requests(by=SYSTEM)
+
+
+@background("requests.tell_refused_files", every=60)
+def tell_what_was_not_taken() -> None:
+    tell_refused_files(by=SYSTEM)
 
 
 @background("requests.tell_returned", every=60)

@@ -24,6 +24,7 @@ from app.core.permissions import authorize
 from app.core.storage import ObjectMissing, storage
 from app.documents.commands.uploads import CLIENT_QUOTA, MOST_BYTES
 from app.documents.inspection.kinds import Kind, Unacceptable, fitting_name
+from app.documents.inspection.pdfs import Look, look_at_pdf
 from app.documents.inspection.pictures import make_preview
 from app.documents.inspection.sniff import identify
 from app.documents.models import Document, DocumentState, Upload
@@ -32,6 +33,7 @@ from app.documents.policy import can_check_documents
 log = structlog.get_logger()
 IN_HAND = dt.timedelta(minutes=10)
 CHUNK = 1 << 20
+PDF = "application/pdf"
 DAMAGED_ON_THE_WAY = "This file was damaged on its way to us. Please upload it again."
 LOST = "This file did not reach us. Please upload it again."
 NO_ROOM = "There is no room for more files. Please speak to us."
@@ -45,6 +47,7 @@ class Findings:
     sha256: bytes
     size: int
     preview: bytes | None
+    look: Look | None
 
 
 def check_document(document_id: UUID, *, by: Actor) -> None:
@@ -96,7 +99,8 @@ def _inspect(document: Document, file: IO[bytes], digests: Sequence[str], size_o
         raise Unacceptable(DAMAGED_ON_THE_WAY)
     kind = identify(file, size, document.name)
     preview = make_preview(file, kind, size) if kind.picture else None
-    return Findings(kind, sha256, size, preview)
+    look = look_at_pdf(file, size) if kind.media_type == PDF else None
+    return Findings(kind, sha256, size, preview, look)
 
 
 def _fetch(key: str, file: IO[bytes], size_of_part: int) -> tuple[bytes, int, list[str]]:
@@ -138,6 +142,9 @@ def _keep(document: Document, findings: Findings, file: IO[bytes], *, by: Actor)
             return _reject(document.id, NO_ROOM, by=by)
         row.move_to(DocumentState.AVAILABLE)
         row.name, row.remark = fitting_name(row.name, findings.kind)
+        if findings.look is not None:
+            row.download_only = findings.look.download_only
+            row.remark = " ".join(filter(None, (row.remark, findings.look.remark)))
         row.size, row.sha256, row.media_type = findings.size, findings.sha256, findings.kind.media_type
         row.kept_key, row.preview_key, row.checked_at = kept_key, preview_key, now()
         row.same_as_id = _same_before(row)
@@ -157,6 +164,28 @@ def _reject(document_id: UUID, reason: str, *, by: Actor) -> None:
         session.execute(sa.delete(Upload).where(Upload.document_id == row.id))
         record("documents.document.rejected", row, by=by, name=row.name, reason=reason)
     log.info("document.rejected", document=str(document_id))
+
+
+def look_again(*, by: Actor, most: int = 50) -> int:
+    """Look at PDFs that were kept before anybody looked at what they would do; until then they are downloaded only."""
+    authorize(by, can_check_documents)
+    rows = db.session.execute(
+        sa.select(Document.id, Document.kept_key).where(
+            Document.download_only.is_(None), Document.state == DocumentState.AVAILABLE, Document.media_type == PDF
+        ).order_by(Document.created_at.desc()).limit(most)
+    ).all()
+    db.session.rollback()
+    for row in rows:
+        with tempfile.TemporaryFile() as file:
+            try:
+                _sha256, size, _parts = _fetch(row.kept_key, file, 0)
+                file.flush()
+                alone = look_at_pdf(file, size).download_only
+            except Unacceptable:
+                alone = True
+        with transaction() as session:
+            session.execute(sa.update(Document).where(Document.id == row.id).values(download_only=alone))
+    return len(rows)
 
 
 def _locked(document_id: UUID) -> Document | None:

@@ -18,7 +18,7 @@ from app.documents.queries import get_holds
 def open_document(document: Document, *, by: Actor, inline: bool = False) -> str:
     """A link that works for two minutes and says by itself what the file is; each opening is recorded.
 
-    Shown in the browser only what cannot run there (`INLINE`); everything else is downloaded.
+    Shown in the browser only what cannot run there (`INLINE`, and nothing active in it); all else is downloaded.
     """
     authorize(by, can_open_document, document)
     if not document.is_available or document.kept_key is None:
@@ -27,7 +27,7 @@ def open_document(document: Document, *, by: Actor, inline: bool = False) -> str
         holds = get_holds(document, seen_by=by)
         if holds:
             raise Refused(holds[0].reason)
-    shown = inline and document.media_type in INLINE
+    shown = inline and document.media_type in INLINE and document.download_only is False
     with transaction():
         record("documents.document.opened", document, by=by, name=document.name, shown=shown)
     return storage().link(document.kept_key, name=document.name, content_type=document.media_type, inline=shown)
