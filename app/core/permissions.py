@@ -38,6 +38,7 @@ class Permission(enum.StrEnum):
     AUDIT_SEE = "activity.audit.see"
     EXPORT = "exchange.list.export"
     PEOPLE_EDIT = "people.person.edit"
+    LEAVE_EDIT = "people.leave.edit"
     SETTINGS_EDIT = "firm.settings.edit"
 
 
@@ -72,6 +73,7 @@ MANAGER = STAFF | {
     P.INVOICE_DRAFT,
     P.SERVICE_EDIT,
     P.SERVICE_APPLY,
+    P.LEAVE_EDIT,
     P.TIME_EDIT_OTHERS,
     P.REPORT_SEE,
     P.EXPORT,
@@ -85,6 +87,7 @@ PARTNER = (
 ADMIN = STAFF | {
     P.SETTINGS_EDIT,
     P.PEOPLE_EDIT,
+    P.LEAVE_EDIT,
     P.RATE_EDIT,
     P.RATE_SEE,
     P.SERVICE_EDIT,

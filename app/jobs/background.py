@@ -12,7 +12,8 @@ from app.activity.models import Event
 from app.core.queue import background
 from app.jobs.commands.deadlines import mark_missed
 from app.jobs.commands.lags import open_after_lags, recount_lags
-from app.jobs.commands.plan import CHUNK, plan_stale_jobs, wake_up
+from app.jobs.commands.plan import CHUNK, plan_stale_jobs, spread_load_changes, wake_up
+from app.jobs.commands.usual import count_usual_times
 
 
 @background("jobs.plan", every=2)
@@ -20,6 +21,17 @@ def plan_jobs() -> None:
     """Plan again what has changed."""
     while plan_stale_jobs() == CHUNK:
         pass
+
+
+@background("jobs.load", every=45)
+def spread_load() -> None:
+    """Somebody's other work, hours or leave have changed: their jobs may be at risk, or no longer."""
+    spread_load_changes()
+
+
+@background("jobs.usual_times", every=1800)
+def count_usual() -> None:
+    count_usual_times()
 
 
 @background("jobs.open_lagged", every=60)

@@ -182,6 +182,10 @@ class AssignForm(Form):
     person = PickField("Who", find=find_person)
 
 
+class RemainingForm(Form):
+    left = DurationField("Left, hours", most=MOST)
+
+
 class SnoozeForm(Form):
     until = wtforms.DateField("Put off to", validators=[Optional()])
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import DependencyKind, JobTemplate, Service, Stage, StepKind, WorkRole
 from app.clients.models import Client, Engagement
+from app.core.clock import today
 from app.core.db import Base, HasId, HasVersion, MadeOnce
 from app.core.errors import Refused
 from app.people.models import Person
@@ -59,6 +60,7 @@ class Job(MadeOnce, HasVersion, Base):
     service_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("service.id"))
     template_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job_template.id"))
     stage_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("stage.id"))
+    stage_since: Mapped[dt.date] = mapped_column(default=today, server_default=sa.func.current_date())
     title: Mapped[str]
     status: Mapped[JobStatus] = mapped_column(default=JobStatus.ACTIVE)
     period_start: Mapped[dt.date | None]
@@ -169,7 +171,10 @@ DOABLE_STATES = (TaskState.READY, TaskState.IN_PROGRESS, TaskState.IN_REVIEW)
 
 
 class Task(MadeOnce, HasVersion, Base):
-    """One step of a job. Client and engagement stand here too: visibility and My work ask for them."""
+    """One step of a job. Client and engagement stand here too: visibility and My work ask for them.
+
+    `remaining` is what somebody said is left, on `remaining_on`, when `remaining_spent` had been recorded.
+    """
 
     __tablename__ = "task"
 
@@ -189,6 +194,9 @@ class Task(MadeOnce, HasVersion, Base):
     priority: Mapped[int] = mapped_column(default=0)
     estimate: Mapped[dt.timedelta | None]
     spent: Mapped[dt.timedelta] = mapped_column(default=dt.timedelta(0))
+    remaining: Mapped[dt.timedelta | None]
+    remaining_spent: Mapped[dt.timedelta | None]
+    remaining_on: Mapped[dt.date | None]
     due_on: Mapped[dt.date | None]
     due_locked: Mapped[bool] = mapped_column(default=False)
     open_after: Mapped[dt.date | None]
@@ -234,7 +242,38 @@ class Task(MadeOnce, HasVersion, Base):
         ),
         sa.UniqueConstraint("job_id", "step_key"),
         sa.CheckConstraint("(state = 'done') = (done_at IS NOT NULL)", name="done_at"),
+        sa.CheckConstraint("num_nonnulls(remaining, remaining_spent, remaining_on) IN (0, 3)", name="remaining"),
     )
+
+
+class UsualTime(HasId, Base):
+    """How long a step usually takes: the median of what was recorded on finished ones, counted once a day.
+
+    Of one template step (service and key), of a service (no key), of the firm (neither).
+    """
+
+    __tablename__ = "usual_time"
+
+    service_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("service.id"))
+    step_key: Mapped[str | None]
+    takes: Mapped[dt.timedelta]
+    counted: Mapped[int]
+    counted_on: Mapped[dt.date]
+
+    __table_args__ = (
+        sa.UniqueConstraint("service_id", "step_key", name="uq_usual_time_of", postgresql_nulls_not_distinct=True),
+    )
+
+
+class LoadChange(Base):
+    """Somebody's load or hours have changed: written by the database, taken by whoever plans their jobs again."""
+
+    __tablename__ = "load_change"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"))
+
+    __table_args__ = (sa.Index("ix_load_change_person_id", "person_id"),)
 
 
 class ChecklistItem(HasId, Base):

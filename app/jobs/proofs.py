@@ -10,12 +10,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.core.clock import local, today
+from app.core.clock import local, today, zone
 from app.core.db import db
 from app.core.proofs import Finding, proof
+from app.core.wording import counted
 from app.jobs.calendars import calendars_of
+from app.jobs.commands.plan import plan_facts, planned
 from app.jobs.graph import Edge, ready_tasks
-from app.jobs.models import Task
+from app.jobs.models import OPEN_STATES, Job, JobStatus, LoadChange, Task
 
 BATCH = 1_000
 
@@ -119,3 +121,74 @@ def prove_holders() -> Iterator[Finding]:
     for row in rows:
         why = "is gone" if row.gone else "must not see it"
         yield Finding(f"job {row.number}", f"{row.what} is held by {row.person}, who {why}")
+
+
+@proof("jobs.waited_on")
+def prove_waited_on() -> Iterator[Finding]:
+    """How many open steps wait for a step, as it keeps it, is how many do."""
+    rows = db.session.execute(sa.text("""
+        SELECT t.id, t.name, t.waited_on_by, coalesce(f.waiting, 0) AS waiting FROM task t LEFT JOIN (
+            SELECT d.on_id, count(*) AS waiting FROM dependency d JOIN task s ON s.id = d.task_id
+            WHERE d.kind = 'hard' AND s.state NOT IN ('done', 'cancelled') GROUP BY d.on_id
+        ) f ON f.on_id = t.id
+        WHERE t.waited_on_by <> coalesce(f.waiting, 0) AND t.state NOT IN ('done', 'cancelled')
+    """))
+    for row in rows:
+        yield Finding(f"task {row.id}", f"“{row.name}” is waited for by {row.waiting}, it keeps {row.waited_on_by}")
+
+
+@proof("jobs.lags")
+def prove_lags() -> Iterator[Finding]:
+    """Where a lag ends, as it is kept, is where the calendar of the step that waits says."""
+    rows = db.session.execute(sa.text("""
+        SELECT t.id, t.name, t.client_id, d.lag_days, d.opens_on, p.done_at
+        FROM dependency d JOIN task t ON t.id = d.task_id JOIN task p ON p.id = d.on_id
+        JOIN job j ON j.id = t.job_id AND j.status IN ('active', 'on_hold')
+        WHERE d.kind = 'hard' AND d.lag_days > 0 AND p.state = 'done' AND t.state NOT IN ('done', 'cancelled')
+            AND t.started_at IS NULL
+    """)).all()
+    calendars = calendars_of([row.client_id for row in rows])
+    for row in rows:
+        wanted = calendars[row.client_id].add_working_days(local(row.done_at).date(), row.lag_days)
+        if row.opens_on != wanted:
+            yield Finding(f"task {row.id}", f"“{row.name}” is kept to open on {row.opens_on}, its calendar says {wanted}")
+
+
+@proof("jobs.plan")
+def prove_plans() -> Iterator[Finding]:
+    """Latest starts, critical path and risk, as kept, follow from what is there.
+
+    A job that is marked to be planned again, itself or through somebody whose load has changed, is being worked out.
+    """
+    marked = sa.or_(
+        Job.plan_stale, Job.planned_at < dt.datetime.combine(today(), dt.time(), zone()), Job.planned_at.is_(None),
+        sa.select(LoadChange.id).join(Task, Task.assignee_id == LoadChange.person_id)
+        .where(Task.job_id == Job.id, Task.state.in_(OPEN_STATES)).exists(),
+    )
+    active = Job.status == JobStatus.ACTIVE
+    waiting = db.session.scalar(sa.select(sa.func.count()).select_from(Job).where(active, marked))
+    if waiting:
+        yield Finding("jobs", f"{counted(waiting, 'plan')} being worked out", note=True)
+    last = UUID(int=0)
+    while True:
+        ids = db.session.scalars(
+            sa.select(Job.id).where(active, ~marked, Job.id > last).order_by(Job.id).limit(BATCH)
+        ).all()
+        if not ids:
+            return
+        last = ids[-1]
+        jobs = plan_facts(ids)
+        found = planned(jobs, calendars_of([job.client_id for job in jobs]))
+        kept = {row.id: row for row in db.session.execute(
+            sa.select(Task.id, Task.name, Task.latest_start_on, Task.is_critical)
+            .where(Task.job_id.in_(ids), Task.state.in_(OPEN_STATES))
+        )}
+        for job in jobs:
+            plan = found[job.id]
+            if plan.risk != job.at_risk_because:
+                yield Finding(f"job {job.id}", f"keeps the risk “{job.at_risk_because}”, it follows “{plan.risk}”")
+            for task_id in plan.tasks:
+                task = kept[task_id]
+                if (task.latest_start_on, task.is_critical) != (plan.starts.get(task_id), task_id in plan.critical):
+                    said = f"keeps {task.latest_start_on} as its latest start, it is {plan.starts.get(task_id)}"
+                    yield Finding(f"task {task_id}", f"“{task.name}” {said}")

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.activity.sentences import place, sentence
-from app.core.wording import counted, day
+from app.core.wording import counted, day, duration
 
 Data = Mapping[str, Any]
 
@@ -36,6 +36,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
     if d.get("until") else f"took “{_name(d)}” back into My work",
     "jobs.task.redated": lambda d: f"moved “{_name(d)}” from {_date(d.get('before'))} to {_date(d.get('due_on'))}, "
     "as it counts from an earlier step",
+    "jobs.task.reckoned": lambda d: f"says that {hours(d['left'])} of “{_name(d)}” are left"
+    if d.get("left") is not None else f"took back what was said to be left of “{_name(d)}”",
     "jobs.task.added": lambda d: f"added the step “{_name(d)}”",
     "jobs.task.changed": lambda d: f"changed {', '.join(_said(d))} of “{_name(d)}”",
     "jobs.task.waiting": lambda d: f"set “{_name(d)}” to wait for the client",
@@ -77,6 +79,10 @@ COLUMNS = {"due_on": "due date", "starts_on": "start", "owner_id": "owner"}
 
 def _said(data: Data) -> list[str]:
     return [COLUMNS.get(name, name.replace("_", " ")) for name in data.get("changed", {})] or ["something"]
+
+
+def hours(seconds: int) -> str:
+    return f"{duration(dt.timedelta(seconds=seconds))} h"
 
 
 def _move(data: Data) -> str:

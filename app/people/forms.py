@@ -11,11 +11,13 @@ from wtforms.validators import DataRequired, Length
 
 from app.core.durations import BadDuration, format_duration, parse_duration
 from app.core.errors import Refused
-from app.core.fields import IdSelectField, offers
+from app.core.fields import EnumField, IdSelectField, offers
 from app.core.number_format import FORMATS, usual_format
 from app.core.permissions import Role
-from app.core.web import Form
+from app.core.web import Form, form_id
+from app.people.commands.leave import NewLeave
 from app.people.commands.people import PersonDetails
+from app.people.models import LeaveKind
 
 LONGEST_PASSWORD = 1024
 TOO_LONG = "A password has at most 1,024 characters."
@@ -139,3 +141,22 @@ def hours_as_typed(minutes: list[int]) -> list[str]:
 
 class LeavingForm(PresentPassword):
     to = IdSelectField("Hand open work over to")
+
+
+class LeaveForm(Form):
+    """Days away, first and last included."""
+
+    id = wtforms.HiddenField()
+    kind = EnumField("Kind", LeaveKind, {kind: kind.value.capitalize() for kind in LeaveKind},
+                     default=LeaveKind.HOLIDAY)
+    from_on = wtforms.DateField("First day away", validators=[DataRequired("Say on which day it begins.")])
+    to_on = wtforms.DateField("Last day away", validators=[DataRequired("Say on which day it ends.")])
+    from_midday = wtforms.BooleanField("Begins at midday")
+    until_midday = wtforms.BooleanField("Ends at midday")
+
+    def values(self) -> NewLeave:
+        assert self.from_on.data is not None and self.to_on.data is not None
+        return NewLeave(
+            id=form_id(self), kind=self.kind.data, from_on=self.from_on.data, to_on=self.to_on.data,
+            from_midday=bool(self.from_midday.data), until_midday=bool(self.until_midday.data),
+        )

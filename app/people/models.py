@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import CITEXT
+from sqlalchemy.dialects.postgresql import CITEXT, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, HasId, HasVersion, MadeOnce
@@ -69,6 +69,58 @@ class WorkingPattern(HasId, Base):
     __table_args__ = (
         sa.UniqueConstraint("person_id", "from_on"),
         sa.CheckConstraint("array_length(minutes, 1) = 7", name="seven_days"),
+    )
+
+
+class LeaveKind(enum.StrEnum):
+    """Why somebody is away; shown to themselves and to whoever looks after leave."""
+
+    HOLIDAY = "holiday"
+    SICK = "sick"
+    PARENTAL = "parental"
+    TRAINING = "training"
+    OTHER = "other"
+
+
+_HALVES = (
+    "int4range((from_on - DATE '2000-01-01') * 2 + from_midday::int,"
+    " (to_on - DATE '2000-01-01') * 2 + 2 - until_midday::int)"
+)
+
+
+class Leave(MadeOnce, HasVersion, Base):
+    """Days on which somebody is away, first and last included; half a day where it begins or ends at midday.
+
+    Counted in half days so that a morning and an afternoon of one day do not overlap.
+    """
+
+    __tablename__ = "leave"
+
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"))
+    kind: Mapped[LeaveKind]
+    from_on: Mapped[dt.date]
+    to_on: Mapped[dt.date]
+    from_midday: Mapped[bool] = mapped_column(default=False)
+    until_midday: Mapped[bool] = mapped_column(default=False)
+    added_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    cancelled_at: Mapped[dt.datetime | None]
+
+    person: Mapped[Person] = relationship(foreign_keys=[person_id], lazy="raise")
+
+    def share_of(self, day: dt.date) -> float:
+        """How much of a day it takes: none, half or all of it."""
+        if not self.from_on <= day <= self.to_on:
+            return 0.0
+        halves = (self.from_midday and day == self.from_on) + (self.until_midday and day == self.to_on)
+        return 1.0 - halves / 2
+
+    __table_args__ = (
+        sa.Index("ix_leave_person_id", "person_id", "to_on"),
+        sa.CheckConstraint("from_on < to_on OR (from_on = to_on AND NOT (from_midday AND until_midday))", name="days"),
+        ExcludeConstraint(
+            (sa.column("person_id"), "="), (sa.text(_HALVES), "&&"), name="ex_leave_once", using="gist",
+            where=sa.text("cancelled_at IS NULL"),
+        ),
     )
 
 

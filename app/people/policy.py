@@ -33,3 +33,8 @@ def can_hand_over(by: Actor) -> bool:
 
 def can_edit_self(by: Actor, person: Person) -> bool:
     return by.is_system or by.person_id == person.id
+
+
+def can_edit_leave(by: Actor, person: Person | None = None) -> bool:
+    """One's own, or a manager's business. The kind of leave is shown to the same people."""
+    return by.may(Permission.LEAVE_EDIT) or (person is not None and by.is_person and by.person_id == person.id)

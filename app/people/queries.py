@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
 from app.core.actors import Actor, ActorKind
-from app.core.clock import now
+from app.core.clock import now, today
 from app.core.db import db, get_or_404
 from app.core.ids import token_hash
 from app.core.permissions import ROLES
-from app.people.models import Person, PersonSession, PersonState, WorkingPattern
+from app.people.models import Leave, Person, PersonSession, PersonState, WorkingPattern
+from app.people.policy import can_edit_leave
 
 IDLE = dt.timedelta(hours=12)
 
@@ -91,3 +93,60 @@ def list_people(*, seen_by: Actor, everyone: bool = False) -> Sequence[Person]:
         return []
     statement = sa.select(Person).options(joinedload(Person.office)).order_by(Person.sort_key)
     return db.session.scalars(statement if everyone else statement.where(Person.state == PersonState.ACTIVE)).all()
+
+
+@dataclass(frozen=True)
+class LeaveRow:
+    """Leave as a list shows it; `kind` is empty for those whom it does not concern."""
+
+    id: UUID
+    from_on: dt.date
+    to_on: dt.date
+    from_midday: bool
+    until_midday: bool
+    kind: str
+    is_over: bool
+
+    @property
+    def halves(self) -> str:
+        """What of the first and last day is worked."""
+        said = [text for text, on in (("from midday", self.from_midday), ("until midday", self.until_midday)) if on]
+        return ", ".join(said)
+
+
+def list_leave(person: Person, *, seen_by: Actor) -> list[LeaveRow]:
+    """When somebody is away, what is to come first; of what is over, the last year."""
+    if seen_by.is_contact:
+        return []
+    shows = can_edit_leave(seen_by, person)
+    rows = db.session.scalars(
+        sa.select(Leave).where(
+            Leave.person_id == person.id, Leave.cancelled_at.is_(None),
+            Leave.to_on >= today() - dt.timedelta(days=366),
+        ).order_by((Leave.to_on < today()), Leave.from_on)
+    )
+    return [
+        LeaveRow(row.id, row.from_on, row.to_on, row.from_midday, row.until_midday, row.kind.value if shows else "",
+                 row.to_on < today())
+        for row in rows
+    ]
+
+
+def get_leave(leave_id: UUID, *, seen_by: Actor) -> Leave:
+    """One row of leave, for whoever may change it."""
+    found: Leave = get_or_404(
+        sa.select(Leave).where(Leave.id == leave_id, Leave.cancelled_at.is_(None), sa.literal(not seen_by.is_contact))
+        .options(joinedload(Leave.person))
+    )
+    return found
+
+
+def leave_from(people: Iterable[UUID], on: dt.date) -> dict[UUID, list[Leave]]:
+    """By person: the leave that is not over on a day."""
+    found: dict[UUID, list[Leave]] = {}
+    for row in db.session.scalars(
+        sa.select(Leave).where(Leave.person_id.in_(list(people)), Leave.cancelled_at.is_(None), Leave.to_on >= on)
+        .order_by(Leave.from_on)
+    ):
+        found.setdefault(row.person_id, []).append(row)
+    return found

@@ -115,3 +115,13 @@ def second_factor_reset(data: Data) -> str:
 @sentence("people.recovery_codes.renew", icon="shield")
 def recovery_codes(data: Data) -> str:
     return "made new recovery codes"
+
+
+@sentence("people.leave.added", icon="calendar")
+def away(data: Data) -> str:
+    return f"said that {data['name']} is away from {data['from_on']} to {data['to_on']}"
+
+
+@sentence("people.leave.cancelled", icon="calendar")
+def not_away(data: Data) -> str:
+    return f"took back that {data['name']} is away from {data['from_on']} to {data['to_on']}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,13 +12,12 @@ from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
-from app.firm.calendars import WorkingCalendar, calendar_for
-from app.firm.models import Closure, Office
 from app.jobs.models import Job, JobStatus
 from app.jobs.queries.board import Mark, mark_condition
+from app.jobs.queries.load import due_by, hours_of
 from app.ledger.models import Account
 from app.ledger.queries import Aged, aged_total
-from app.people.models import Person, PersonState, WorkingPattern
+from app.people.models import Person, PersonState
 from app.requests.queries import count_requests
 from app.timekeeping.models import TimeEntry
 
@@ -53,6 +50,7 @@ class PersonWeek:
     recorded: dt.timedelta
     charged: dt.timedelta
     capacity: dt.timedelta
+    due: dt.timedelta = dt.timedelta()
 
     @property
     def share(self) -> int:
@@ -99,16 +97,22 @@ def hours_of_week(*, seen_by: Actor, start: dt.date | None = None) -> list[Perso
             ).group_by(TimeEntry.person_id)
         )
     }
-    patterns, calendars = _patterns(), _calendars()
+    hours = hours_of([person.id for person in people], since=monday)
+    due = due_by(monday + WEEK - dt.timedelta(days=1), seen_by=seen_by)
     weeks = []
     for person in people:
         row = worked.get(person.id)
-        minutes = _capacity(patterns.get(person.id, ()), calendars[person.office_id], monday)
         weeks.append(PersonWeek(
             person.id, person.name, _seconds(row.recorded) if row else dt.timedelta(),
-            _seconds(row.charged) if row else dt.timedelta(), dt.timedelta(minutes=minutes),
+            _seconds(row.charged) if row else dt.timedelta(),
+            hours.works(person.id, monday, monday + dt.timedelta(days=6)), due.get(person.id, dt.timedelta()),
         ))
     return weeks
+
+
+def due_of_nobody(*, seen_by: Actor) -> dt.timedelta:
+    """What is left of the steps that are due by the end of the week and that nobody has."""
+    return due_by(this_week()[1] - dt.timedelta(days=1), seen_by=seen_by).get(None, dt.timedelta())
 
 
 def unbilled(*, seen_by: Actor) -> list[Aged]:
@@ -118,33 +122,3 @@ def unbilled(*, seen_by: Actor) -> list[Aged]:
 
 def _seconds(value: object) -> dt.timedelta:
     return value if isinstance(value, dt.timedelta) else dt.timedelta(seconds=int(str(value)))
-
-
-def _patterns() -> Mapping[UUID, Sequence[tuple[dt.date, list[int]]]]:
-    found: dict[UUID, list[tuple[dt.date, list[int]]]] = defaultdict(list)
-    for row in db.session.execute(
-        sa.select(WorkingPattern.person_id, WorkingPattern.from_on, WorkingPattern.minutes)
-        .order_by(WorkingPattern.from_on)
-    ):
-        found[row.person_id].append((row.from_on, row.minutes))
-    return found
-
-
-def _calendars() -> dict[UUID, WorkingCalendar]:
-    closures = db.session.execute(sa.select(Closure.office_id, Closure.closed_on)).all()
-    return {
-        row.id: calendar_for(
-            row.calendar, closures=[c.closed_on for c in closures if c.office_id in (None, row.id)]
-        )
-        for row in db.session.execute(sa.select(Office.id, Office.calendar))
-    }
-
-
-def _capacity(patterns: Sequence[tuple[dt.date, list[int]]], calendar: WorkingCalendar, monday: dt.date) -> int:
-    minutes = 0
-    for offset in range(7):
-        day = monday + dt.timedelta(days=offset)
-        week = next((week for from_on, week in reversed(patterns) if from_on <= day), None)
-        if week and calendar.is_working_day(day):
-            minutes += week[offset]
-    return minutes

@@ -42,6 +42,7 @@ blueprint = guard(Blueprint("board", __name__))
 _SERVICES = sa.select(Service.id, Service.name).where(Service.archived_at.is_(None)).order_by(Service.name)
 MARKS = {
     Mark.ON_TRACK: "On track", Mark.AT_RISK: "At risk", Mark.OVERDUE: "Overdue", Mark.WAITING: "Waiting for clients",
+    Mark.STALLED: "Stalled",
 }
 
 

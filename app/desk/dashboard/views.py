@@ -11,7 +11,7 @@ from app.core.web import Answer, is_htmx, me
 from app.desk.guard import guard
 from app.firm.exports import hand_out
 from app.jobs.policy import can_see_dashboard
-from app.reports.dashboard import hours_of_week, standing, this_week, unbilled
+from app.reports.dashboard import due_of_nobody, hours_of_week, standing, this_week, unbilled
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
 
@@ -25,6 +25,7 @@ def index() -> Answer:
     return render_template(
         "desk/dashboard/_figures.html" if is_htmx() else "desk/dashboard/index.html",
         standing=standing(seen_by=actor), weeks=hours_of_week(seen_by=actor), week=this_week(),
+        nobody=due_of_nobody(seen_by=actor),
         wip=unbilled(seen_by=actor) if actor.may(Permission.WIP_SEE) else None,
         waiting=count_waiting(seen_by=actor) if actor.may(Permission.WIP_SEE) else None,
         may_set_rates=can_edit_rates(actor),
@@ -38,9 +39,11 @@ def export() -> Answer:
     """The week's hours by person as a file."""
     actor = me()
     authorize(actor, can_see_dashboard)
-    header = ["Person", "Recorded, hours", "Charged, hours", "Capacity, hours", "Share, %"]
+    header = ["Person", "Recorded, hours", "Charged, hours", "Capacity, hours", "Due by Sunday, hours",
+              "Share, %"]
     return hand_out("hours of the week", "hours.csv", header, lambda: (
-        [row.name, *(round(each.total_seconds() / 3600, 2) for each in (row.recorded, row.charged, row.capacity)),
+        [row.name,
+         *(round(each.total_seconds() / 3600, 2) for each in (row.recorded, row.charged, row.capacity, row.due)),
          row.share]
         for row in hours_of_week(seen_by=actor)
     ), by=actor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -20,17 +20,17 @@ from app.firm.calendars import WorkingCalendar
 from app.jobs.calendars import calendars_of
 from app.jobs.commands.redating import redate
 from app.jobs.graph import Edge
-from app.jobs.models import OPEN_STATES, Dependency, Job, JobStatus, Task
+from app.jobs.load import NOTHING, Hours
+from app.jobs.models import OPEN_STATES, Dependency, Job, JobStatus, LoadChange, Task
+from app.jobs.queries.load import LEFT, hours_of
 from app.jobs.schedule import Work, schedule
-from app.people.models import Person, WorkingPattern
 
 CHUNK = 200
-NOTHING = dt.timedelta(0)
 
 
 @dataclass(frozen=True)
 class OpenTask:
-    """What the plan asks of an open task; `left` is the estimate less what was recorded, never below zero."""
+    """What the plan asks of an open task; `left` as `jobs.load` says it."""
 
     id: UUID
     job_id: UUID
@@ -48,28 +48,7 @@ class Plan:
     starts: Mapping[UUID, dt.date] = field(default_factory=dict)
     critical: frozenset[UUID] = frozenset()
     risk: str = ""
-
-
-@dataclass(frozen=True)
-class Hours:
-    """When people work and what they have promised: minutes of a week from a date on, work left by due date."""
-
-    names: Mapping[UUID, str] = field(default_factory=dict)
-    patterns: Mapping[UUID, Sequence[tuple[dt.date, list[int]]]] = field(default_factory=dict)
-    promised: Mapping[UUID, Sequence[tuple[dt.date, dt.timedelta]]] = field(default_factory=dict)
-
-    def free(self, person: UUID, until: dt.date, own: dt.timedelta, calendar: WorkingCalendar) -> dt.timedelta:
-        """Their hours from today to the day, less what else they have promised by then; `own` is not else."""
-        patterns = self.patterns.get(person, ())
-        minutes = 0
-        on = today()
-        while on <= until:
-            if calendar.is_working_day(on):
-                week = next((week for from_on, week in reversed(patterns) if from_on <= on), None)
-                minutes += week[on.weekday()] if week else 0
-            on += dt.timedelta(days=1)
-        others = sum((left for due, left in self.promised.get(person, ()) if due <= until), NOTHING) - own
-        return dt.timedelta(minutes=minutes) - max(others, NOTHING)
+    tasks: tuple[UUID, ...] = ()
 
 
 def plan_stale_jobs(limit: int = CHUNK) -> int:
@@ -82,6 +61,26 @@ def plan_stale_jobs(limit: int = CHUNK) -> int:
             )
         ).all()
         plan(ids)
+        return len(ids)
+
+
+def spread_load_changes() -> int:
+    """Have the jobs of everybody whose load or hours changed planned again. Returns how many; safe side by side."""
+    with transaction() as session:
+        people = set(session.scalars(sa.delete(LoadChange).returning(LoadChange.person_id)))
+        if not people:
+            return 0
+        theirs = sa.select(Task.job_id).where(Task.assignee_id.in_(people), Task.state.in_(OPEN_STATES))
+        ids = session.scalars(
+            to_lock(
+                sa.select(Job.id).where(Job.status == JobStatus.ACTIVE, ~Job.plan_stale, Job.id.in_(theirs)),
+                lightly=True,
+            )
+        ).all()
+        session.execute(
+            sa.update(Job).where(Job.id.in_(ids)).values(plan_stale=True)
+            .execution_options(synchronize_session=False)
+        )
         return len(ids)
 
 
@@ -100,25 +99,33 @@ def plan(job_ids: Sequence[UUID]) -> None:
     """Write the latest start of each open task and the job's risk; in the caller's transaction, a few statements."""
     if not job_ids:
         return
-    jobs = db.session.execute(
-        sa.select(Job.id, Job.client_id, Job.template_id, Job.must_by, Job.at_risk_because).where(Job.id.in_(job_ids))
-    ).all()
+    jobs = plan_facts(job_ids)
     calendars = calendars_of([job.client_id for job in jobs])
     redate(jobs, calendars)
-    tasks = _open_tasks(job_ids)
-    edges = _edges(job_ids)
-    hours = hours_of({task.assignee_id for each in tasks.values() for task in each if task.assignee_id})
-    starts: dict[UUID, dt.date] = {}
-    chain: set[UUID] = set()
-    risks: dict[UUID, str] = {}
-    for job in jobs:
-        own = tasks.get(job.id, [])
-        found = plan_job(own, edges.get(job.id, []), job.must_by, calendars[job.client_id], hours)
-        starts |= found.starts
-        chain |= found.critical
-        risks[job.id] = found.risk
-    _write(starts, chain, risks, [task.id for each in tasks.values() for task in each])
+    found = planned(jobs, calendars)
+    starts = {task: day for plan in found.values() for task, day in plan.starts.items()}
+    chain = {task for plan in found.values() for task in plan.critical}
+    risks = {job_id: plan.risk for job_id, plan in found.items()}
+    _write(starts, chain, risks, [task for plan in found.values() for task in plan.tasks])
     live.publish(*(f"job:{job.id}" for job in jobs if risks[job.id] != job.at_risk_because))
+
+
+def planned(jobs: Sequence[Any], calendars: Mapping[UUID, WorkingCalendar]) -> dict[UUID, Plan]:
+    """The plan of each of these jobs as it follows from what is there now; reads only. `jobs` as `plan_facts`."""
+    job_ids = [job.id for job in jobs]
+    tasks, edges = _open_tasks(job_ids), _edges(job_ids)
+    hours = hours_of({task.assignee_id for each in tasks.values() for task in each if task.assignee_id})
+    return {
+        job.id: plan_job(tasks.get(job.id, []), edges.get(job.id, []), job.must_by, calendars[job.client_id], hours)
+        for job in jobs
+    }
+
+
+def plan_facts(job_ids: Sequence[UUID]) -> Sequence[Any]:
+    """What planning asks of jobs."""
+    return db.session.execute(
+        sa.select(Job.id, Job.client_id, Job.template_id, Job.must_by, Job.at_risk_because).where(Job.id.in_(job_ids))
+    ).all()
 
 
 def plan_job(
@@ -128,8 +135,9 @@ def plan_job(
     """At risk is a job when a task of its critical path is past its latest start, or when more is left to do than its
     owner has hours free until the due date."""
     due = due_on or max((task.due_on for task in tasks if task.due_on), default=None)
+    ids = tuple(task.id for task in tasks)
     if not tasks or due is None:
-        return Plan()
+        return Plan(tasks=ids)
     works = {
         task.id: Work(int(task.left.total_seconds() // 60), task.due_on, task.open_after) for task in tasks
     }
@@ -137,14 +145,14 @@ def plan_job(
     starts = {key: slot.latest_start for key, slot in planned.slots.items()}
     chain = frozenset(planned.critical_path) if edges else frozenset()
     if due < today():
-        return Plan(starts, chain)
+        return Plan(starts, chain, tasks=ids)
     for task in sorted(tasks, key=lambda task: starts[task.id]):
         if planned.slots[task.id].critical and starts[task.id] < today():
-            return Plan(starts, chain, f"“{task.name}” should have started by {day(starts[task.id])}")
-    return Plan(starts, chain, _overload(tasks, due, calendar, hours))
+            return Plan(starts, chain, f"“{task.name}” should have started by {day(starts[task.id])}", ids)
+    return Plan(starts, chain, _overload(tasks, due, hours), ids)
 
 
-def _overload(tasks: Sequence[OpenTask], due: dt.date, calendar: WorkingCalendar, hours: Hours) -> str:
+def _overload(tasks: Sequence[OpenTask], due: dt.date, hours: Hours) -> str:
     left: dict[UUID, dt.timedelta] = defaultdict(dt.timedelta)
     counted: dict[UUID, dt.timedelta] = defaultdict(dt.timedelta)
     for task in tasks:
@@ -153,47 +161,23 @@ def _overload(tasks: Sequence[OpenTask], due: dt.date, calendar: WorkingCalendar
             if task.due_on and task.due_on <= due:
                 counted[task.assignee_id] += task.left
     for person, mine in left.items():
-        free = hours.free(person, due, counted[person], calendar)
+        free = hours.free(person, due, counted[person])
         if mine > max(free, NOTHING):
             name, has = hours.names.get(person, "Somebody"), duration(max(free, NOTHING))
             return f"{name} has {has} h free until {day(due)}; {duration(mine)} h of work is left"
     return ""
 
 
-def hours_of(people: Iterable[UUID]) -> Hours:
-    ids = set(people)
-    if not ids:
-        return Hours()
-    named = db.session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))
-    names = {row.id: row.name for row in named}
-    patterns: dict[UUID, list[tuple[dt.date, list[int]]]] = defaultdict(list)
-    for row in db.session.execute(
-        sa.select(WorkingPattern.person_id, WorkingPattern.from_on, WorkingPattern.minutes)
-        .where(WorkingPattern.person_id.in_(ids)).order_by(WorkingPattern.from_on)
-    ):
-        patterns[row.person_id].append((row.from_on, row.minutes))
-    promised: dict[UUID, list[tuple[dt.date, dt.timedelta]]] = defaultdict(list)
-    for row in db.session.execute(sa.text("""
-        SELECT t.assignee_id, t.due_on, sum(greatest(t.estimate - t.spent, 0)) AS left
-        FROM task t JOIN job j ON j.id = t.job_id AND j.status = 'active'
-        WHERE t.state NOT IN ('done', 'cancelled') AND t.assignee_id = ANY(CAST(:ids AS uuid[]))
-            AND t.due_on IS NOT NULL AND t.estimate > t.spent
-        GROUP BY 1, 2
-    """), {"ids": list(ids)}):
-        promised[row.assignee_id].append((row.due_on, dt.timedelta(seconds=int(row.left))))
-    return Hours(names, patterns, promised)
-
-
 def _open_tasks(job_ids: Sequence[UUID]) -> dict[UUID, list[OpenTask]]:
     rows = db.session.execute(
         sa.select(
-            Task.id, Task.job_id, Task.name, Task.assignee_id, Task.due_on, Task.open_after, Task.estimate, Task.spent
+            Task.id, Task.job_id, Task.name, Task.assignee_id, Task.due_on, Task.open_after, LEFT.label("left")
         )
-        .where(Task.job_id.in_(job_ids), Task.state.in_(OPEN_STATES))
+        .join(Job, Job.id == Task.job_id).where(Task.job_id.in_(job_ids), Task.state.in_(OPEN_STATES))
     )
     found: dict[UUID, list[OpenTask]] = defaultdict(list)
     for row in rows:
-        left = max((row.estimate or NOTHING) - row.spent, NOTHING)
+        left = dt.timedelta(seconds=int(row.left))
         found[row.job_id].append(
             OpenTask(row.id, row.job_id, row.name, row.assignee_id, row.due_on, row.open_after, left)
         )

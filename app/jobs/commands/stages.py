@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.catalogue.models import Stage
 from app.core.actors import SYSTEM, Actor
+from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
@@ -69,6 +70,6 @@ def fall_back(job: Job, task: Task) -> None:
 
 def _move(job: Job, stage: Stage, *, by: Actor) -> None:
     before = job.stage_id
-    job.stage_id = stage.id
+    job.stage_id, job.stage_since = stage.id, today()
     topics = tuple(f"stage:{place}" for place in (before, stage.id) if place)
     record("jobs.job.moved", job, by=by, topics=topics, stage_id=stage.id, stage=stage.name, before=before)

@@ -32,6 +32,8 @@ from app.jobs.waits import why_waiting
 from app.people.commands.handing import share_holding
 from app.people.models import Person, PersonState
 
+MOST_LEFT = dt.timedelta(hours=10_000)
+
 
 class Later(enum.StrEnum):
     """What becomes of later steps that were started when an earlier one is opened again."""
@@ -174,6 +176,25 @@ def assign_task(task: Task, *, to: Person | None, by: Actor) -> None:
         _plan_again(task.job_id)
         record("jobs.task.assigned", task, by=by, topics=(*_people(task), *([f"person:{before}"] if before else [])),
                name=task.name, to=task.assignee_id, before=before)
+
+
+def say_remaining(task: Task, left: dt.timedelta | None, *, by: Actor) -> None:
+    """Say how much is left of a step, in place of its estimate; None takes it back."""
+    authorize(by, can_work, task)
+    if left is not None and not dt.timedelta(0) <= left <= MOST_LEFT:
+        raise Refused("What is left of a step is between 0 and 10,000 hours.", field="left")
+    with transaction():
+        lock_jobs([task.job_id])
+        db.session.refresh(task, ["state", "spent", "remaining", "remaining_on", "version"])
+        if task.state in (TaskState.DONE, TaskState.CANCELLED):
+            raise Refused(f"“{task.name}” is {task.state.words}; nothing is left of it.")
+        if task.remaining == left and (left is None or task.remaining_on == today()):
+            return
+        task.remaining = left
+        task.remaining_spent, task.remaining_on = (None, None) if left is None else (task.spent, today())
+        task.version += 1
+        _plan_again(task.job_id)
+        record("jobs.task.reckoned", task, by=by, topics=_people(task), name=task.name, left=left)
 
 
 def check_holder(person: Person | None, client_id: UUID, engagement_id: UUID) -> None:

@@ -39,6 +39,7 @@ class Mark(enum.StrEnum):
     AT_RISK = "at_risk"
     OVERDUE = "overdue"
     WAITING = "waiting"
+    STALLED = "stalled"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,15 @@ class Card:
 
     deadline_on: dt.date | None
     deadline_name: str
+    stage_since: dt.date
+    limit_days: int | None
+
+    @property
+    def stalled_for(self) -> int:
+        """Days beyond its stage's time limit; 0 within it."""
+        if self.limit_days is None or self.status is not JobStatus.ACTIVE:
+            return 0
+        return max((today() - self.stage_since).days - self.limit_days, 0)
 
     @property
     def must_by(self) -> dt.date | None:
@@ -118,6 +128,7 @@ _COLUMNS = (
     Job.id, Job.title, Client.name, Job.client_id, Job.due_on, Person.name, Job.tasks_done, Job.tasks_total,
     Job.waiting_items, Job.waiting_total, Job.at_risk_because, Job.priority, Job.stage_id, Job.number,
     Stage.name, Service.name, Job.status, Job.deadline_on, Job.deadline_name,
+    Job.stage_since, Stage.limit_days,
 )
 
 
@@ -156,7 +167,15 @@ def mark_condition(mark: Mark) -> Any:
         return sa.and_(~late, Job.at_risk_because != "")
     if mark is Mark.ON_TRACK:
         return sa.and_(~late, Job.at_risk_because == "")
+    if mark is Mark.STALLED:
+        return stalled_condition()
     return Job.waiting_items > 0
+
+
+def stalled_condition() -> Any:
+    """Longer in its stage than the stage's time limit."""
+    over = sa.select(Stage.id).where(Stage.id == Job.stage_id, Job.stage_since + Stage.limit_days < today())
+    return over.correlate(Job).exists()
 
 
 _STAGE = cast(sa.Table, Stage.__table__)

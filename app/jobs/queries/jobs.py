@@ -102,6 +102,14 @@ class JobSheet:
     waits: Mapping[UUID, str] = field(default_factory=dict)
 
     @property
+    def stalled_for(self) -> int:
+        """Days beyond the time limit of its stage; 0 within it."""
+        stage = self.job.stage
+        if stage is None or stage.limit_days is None:
+            return 0
+        return max((today() - self.job.stage_since).days - stage.limit_days, 0)
+
+    @property
     def why_late(self) -> str:
         return late_words(self.job.due_on, self.job.deadline_on, self.job.deadline_name)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, Response, render_template, request, url_for
 
 from app.catalogue.models import StepKind
+from app.core.errors import Refused
 from app.core.web import Answer, is_htmx, me, redirect_to, submit
 from app.desk.guard import guard
 from app.jobs.commands.reviews import return_task
@@ -16,11 +17,12 @@ from app.jobs.commands.tasks import (
     assign_task,
     complete_task,
     reopen_task,
+    say_remaining,
     snooze_task,
     start_task,
     tick_item,
 )
-from app.jobs.forms import AssignForm, FiledForm, NoteForm, SnoozeForm, person_of, show_person
+from app.jobs.forms import AssignForm, FiledForm, NoteForm, RemainingForm, SnoozeForm, person_of, show_person
 from app.jobs.models import DOABLE_STATES, Task
 from app.jobs.queries.deadlines import met_by
 from app.jobs.queries.tasks import get_item, get_task, get_task_to_do, started_after
@@ -111,6 +113,17 @@ def create_snooze(task_id: UUID) -> Answer:
     assign = AssignForm(formdata=None)
     show_person(assign.person, task.assignee)
     return _asked("jobs/_assign.html", 422, task=task, form=assign, snooze=form)
+
+
+@blueprint.post("/remaining")
+def update_remaining(task_id: UUID) -> Answer:
+    """How much is left, as the person who does it says; nothing takes it back."""
+    task, form = _task(task_id), RemainingForm()
+    if not submit(form, lambda: say_remaining(task, form.left.data, by=me())):
+        raise Refused(str((form.left.errors or form.form_errors or ["Write hours, such as 2 or 1:30."])[0]))
+    if is_htmx():
+        return panel_of(_task(task_id), me())
+    return redirect_to(url_for("tasks.show", task_id=task.id), "Saved")
 
 
 @blueprint.post("/checklist/<uuid:item_id>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from app.people.views import account, people, sign_in
+from app.people.views import account, leave, people, sign_in
 
-blueprints = (sign_in.blueprint, sign_in.leaving, account.blueprint, people.blueprint, people.exports)
+blueprints = (sign_in.blueprint, sign_in.leaving, account.blueprint, people.blueprint, people.exports,
+              leave.blueprint)
