@@ -151,7 +151,7 @@ def prove_lags() -> Iterator[Finding]:
     for row in rows:
         wanted = calendars[row.client_id].add_working_days(local(row.done_at).date(), row.lag_days)
         if row.opens_on != wanted:
-            yield Finding(f"task {row.id}", f"“{row.name}” is kept to open on {row.opens_on}, its calendar says {wanted}")
+            yield Finding(f"task {row.id}", f"“{row.name}” opens on {row.opens_on} as kept, {wanted} is right")
 
 
 @proof("jobs.plan")
