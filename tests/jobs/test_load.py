@@ -92,7 +92,7 @@ def test_what_is_left_can_be_said_by_whoever_works_and_by_nobody_else(client: Fl
     assert client.post(f"/tasks/{task.id}/remaining", data={"left": "2:30"}).status_code == 303
     db.session.expire_all()
     assert db.session.get_one(Task, task.id).remaining == hours(2.5)
-    assert "2:30 h" in client.get(f"/tasks/{task.id}").text
+    assert ">2:30<" in client.get(f"/tasks/{task.id}").text
     assert client.post(f"/tasks/{task.id}/remaining", data={"left": "soon"}).status_code == 422
     task = db.session.get_one(Task, task.id)
     complete_task(task, by=cast.actor(cast.sam))
