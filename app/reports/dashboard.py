@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -78,8 +79,11 @@ def this_week() -> tuple[dt.date, dt.date]:
     return monday, monday + WEEK
 
 
-def hours_of_week(*, seen_by: Actor, start: dt.date | None = None) -> list[PersonWeek]:
-    """Everyone's week, most loaded first; time on clients behind a wall counts, it has no name here."""
+def hours_of_week(
+    *, seen_by: Actor, start: dt.date | None = None, due: Mapping[UUID | None, dt.timedelta] | None = None
+) -> list[PersonWeek]:
+    """Everyone's week, most loaded first; time on clients behind a wall counts, it has no name here. `due` as from
+    `due_this_week`, where it is at hand."""
     monday = start or this_week()[0]
     people = db.session.execute(
         sa.select(Person.id, Person.name, Person.office_id)
@@ -97,8 +101,8 @@ def hours_of_week(*, seen_by: Actor, start: dt.date | None = None) -> list[Perso
             ).group_by(TimeEntry.person_id)
         )
     }
-    hours = hours_of([person.id for person in people], since=monday)
-    due = due_by(monday + WEEK - dt.timedelta(days=1), seen_by=seen_by)
+    hours = hours_of([person.id for person in people], since=monday, promised_too=False)
+    due = due_this_week(seen_by=seen_by) if due is None else due
     weeks = []
     for person in people:
         row = worked.get(person.id)
@@ -110,9 +114,9 @@ def hours_of_week(*, seen_by: Actor, start: dt.date | None = None) -> list[Perso
     return weeks
 
 
-def due_of_nobody(*, seen_by: Actor) -> dt.timedelta:
-    """What is left of the steps that are due by the end of the week and that nobody has."""
-    return due_by(this_week()[1] - dt.timedelta(days=1), seen_by=seen_by).get(None, dt.timedelta())
+def due_this_week(*, seen_by: Actor) -> dict[UUID | None, dt.timedelta]:
+    """By person: what is left of the steps that are due by Sunday; under None of those that nobody has."""
+    return due_by(this_week()[1] - dt.timedelta(days=1), seen_by=seen_by)
 
 
 def unbilled(*, seen_by: Actor) -> list[Aged]:

@@ -11,7 +11,7 @@ from app.core.web import Answer, is_htmx, me
 from app.desk.guard import guard
 from app.firm.exports import hand_out
 from app.jobs.policy import can_see_dashboard
-from app.reports.dashboard import due_of_nobody, hours_of_week, standing, this_week, unbilled
+from app.reports.dashboard import due_this_week, hours_of_week, standing, this_week, unbilled
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
 
@@ -22,10 +22,11 @@ blueprint = guard(Blueprint("dashboard", __name__))
 def index() -> Answer:
     actor = me()
     authorize(actor, can_see_dashboard)
+    due = due_this_week(seen_by=actor)
     return render_template(
         "desk/dashboard/_figures.html" if is_htmx() else "desk/dashboard/index.html",
-        standing=standing(seen_by=actor), weeks=hours_of_week(seen_by=actor), week=this_week(),
-        nobody=due_of_nobody(seen_by=actor),
+        standing=standing(seen_by=actor), weeks=hours_of_week(seen_by=actor, due=due), week=this_week(),
+        nobody=due.get(None, dt.timedelta()),
         wip=unbilled(seen_by=actor) if actor.may(Permission.WIP_SEE) else None,
         waiting=count_waiting(seen_by=actor) if actor.may(Permission.WIP_SEE) else None,
         may_set_rates=can_edit_rates(actor),

@@ -24,8 +24,9 @@ from app.people.queries import leave_from
 LEFT: Any = sa.cast(sa.literal_column(left_sql()), sa.BigInteger)
 
 
-def hours_of(people: Collection[UUID], *, since: dt.date | None = None) -> Hours:
-    """What these people work from today (or an earlier day) on, and what they have promised by when."""
+def hours_of(people: Collection[UUID], *, since: dt.date | None = None, promised_too: bool = True) -> Hours:
+    """What these people work from today (or an earlier day) on, and what they have promised by when, if that is asked.
+    """
     ids = list(people)
     if not ids:
         return Hours()
@@ -38,13 +39,13 @@ def hours_of(people: Collection[UUID], *, since: dt.date | None = None) -> Hours
     ):
         patterns[row.person_id].append((row.from_on, row.minutes))
     promised: dict[UUID, list[tuple[dt.date, dt.timedelta]]] = defaultdict(list)
-    for person, due_on, left in db.session.execute(
-        sa.select(Task.assignee_id, Task.due_on, sa.func.sum(LEFT))
-        .join(Job, Job.id == Task.job_id)
+    work = (
+        sa.select(Task.assignee_id, Task.due_on, sa.func.sum(LEFT)).join(Job, Job.id == Task.job_id)
         .where(Job.status == JobStatus.ACTIVE, Task.state.in_(OPEN_STATES), Task.assignee_id.in_(ids),
                Task.due_on.is_not(None))
         .group_by(Task.assignee_id, Task.due_on)
-    ):
+    )
+    for person, due_on, left in db.session.execute(work) if promised_too else ():
         promised[person].append((due_on, dt.timedelta(seconds=int(left))))
     return Hours(
         {row.id: row.name for row in named}, patterns, promised,
