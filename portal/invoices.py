@@ -16,7 +16,7 @@ from app.core.storage import storage
 from app.core.web import Answer, me, page_number
 from app.firm.models import Entity
 from portal.door import chosen_clients, signed_in_only
-from portal.readings import Bill, get_bill, lines_of, list_bills, list_owed
+from portal.readings import Bill, get_bill, lines_of, list_bills, list_owed, list_paid_by_others
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/invoices")
 
@@ -28,7 +28,7 @@ def index() -> Answer:
     bills, has_next = list_bills(clients, seen_by=me(), page=page_number())
     return render_template(
         "portal/invoices/index.html", bills=bills, has_next=has_next, page=page_number(),
-        owed=list_owed(clients, seen_by=me()),
+        owed=list_owed(clients, seen_by=me()), others=list_paid_by_others(clients, seen_by=me()),
     )
 
 
@@ -39,7 +39,7 @@ def show(invoice_id: UUID) -> Answer:
     _see(bill)
     return render_template("portal/invoices/show.html", bill=bill, lines=lines_of(bill, seen_by=me()),
                            entity=db.session.get(Entity, bill.entity_id),
-                           client=g.visit.clients.get(bill.client_id, ""))
+                           client=g.visit.clients.get(bill.payer_id, ""))
 
 
 @blueprint.get("/<uuid:invoice_id>/pdf")

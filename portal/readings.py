@@ -156,10 +156,11 @@ def _day(text: str | None) -> dt.date | None:
 
 @dataclass(frozen=True)
 class Bill:
-    """An invoice or credit note with what is still owed on it."""
+    """An invoice or credit note that one of the contact's clients pays, with what is still owed on it."""
 
     id: UUID
     client_id: UUID
+    payer_id: UUID
     kind: InvoiceKind
     state: InvoiceState
     number: str
@@ -202,11 +203,11 @@ class Bill:
 
 def _bills(seen_by: Actor, clients: Collection[UUID]) -> sa.Select[*tuple[Any, ...]]:
     return sa.select(
-        Invoice.id, Invoice.client_id, Invoice.kind, Invoice.state, Invoice.number, Invoice.currency, Invoice.issued_on,
-        Invoice.due_on, Invoice.gross, Invoice.open_amount, Invoice.pdf_key, Invoice.viewed_at, Invoice.note,
-        Invoice.net, Invoice.tax, Invoice.entity_id,
+        Invoice.id, Invoice.client_id, Invoice.payer_id, Invoice.kind, Invoice.state, Invoice.number, Invoice.currency,
+        Invoice.issued_on, Invoice.due_on, Invoice.gross, Invoice.open_amount, Invoice.pdf_key, Invoice.viewed_at,
+        Invoice.note, Invoice.net, Invoice.tax, Invoice.entity_id,
     ).where(
-        Invoice.client_id.in_(_mine(seen_by, clients)), Invoice.state.in_(SHOWN_INVOICES), Invoice.sent_at.is_not(None)
+        Invoice.payer_id.in_(_mine(seen_by, clients)), Invoice.state.in_(SHOWN_INVOICES), Invoice.sent_at.is_not(None)
     )
 
 
@@ -241,7 +242,35 @@ def get_bill(invoice_id: UUID, *, seen_by: Actor) -> Bill:
 
 def lines_of(bill: Bill, *, seen_by: Actor) -> Sequence[InvoiceLine]:
     return db.session.scalars(
-        sa.select(InvoiceLine).where(
-            InvoiceLine.invoice_id == bill.id, InvoiceLine.client_id.in_(seen_by.client_ids)
-        ).order_by(InvoiceLine.position)
+        sa.select(InvoiceLine)
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .where(InvoiceLine.invoice_id == bill.id, Invoice.payer_id.in_(seen_by.client_ids))
+        .order_by(InvoiceLine.position)
     ).all()
+
+
+@dataclass(frozen=True)
+class PaidByOther:
+    """All that a client learns of a bill that somebody else pays."""
+
+    number: str
+    kind: InvoiceKind
+    issued_on: dt.date
+    client_id: UUID
+    payer: str
+    is_paid: bool
+    is_void: bool
+
+    @property
+    def is_credit(self) -> bool:
+        return self.kind is InvoiceKind.CREDIT_NOTE
+
+
+def list_paid_by_others(clients: Collection[UUID], *, seen_by: Actor) -> Sequence[PaidByOther]:
+    """The bills for these clients that others pay, the newest first, at most a hundred; the database says which."""
+    wanted: Any = sa.cast(sorted(_mine(seen_by, clients)), sa.ARRAY(sa.Uuid()))
+    found = sa.func.portal_paid_by_others(wanted).table_valued(
+        "number", "kind", "issued_on", "client_id", "payer", "is_paid", "is_void"
+    )
+    rows = db.session.execute(sa.select(found)).all()
+    return [PaidByOther(row[0], InvoiceKind(row[1]), *row[2:]) for row in rows]

@@ -77,6 +77,13 @@ class AddressForm(Form):
     ])
 
 
+class PayerForm(Form):
+    """Who pays a draft."""
+
+    version = VersionField()
+    payer = PickField("Who pays", find=find_client_id, required="Who pays this bill?")
+
+
 LONGEST_LINE = 4000
 
 

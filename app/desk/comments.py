@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.billing.models import Invoice
+from app.billing.sight import bills_seen_by
 from app.clients.models import Client
 from app.clients.policy import within_sight
 from app.core.actors import Actor
@@ -36,7 +37,8 @@ def subject_of(kind: str, subject_id: UUID, *, seen_by: Actor) -> Any:
         raise NotFound()
     client_id = table.id if table is Client else table.client_id
     engagement_id = getattr(table, "engagement_id", None)
-    return get_or_404(sa.select(table).where(table.id == subject_id, *within_sight(seen_by, client_id, engagement_id)))
+    sight = bills_seen_by(seen_by) if table is Invoice else within_sight(seen_by, client_id, engagement_id)
+    return get_or_404(sa.select(table).where(table.id == subject_id, *sight))
 
 
 def mentioned(body: str) -> list[UUID]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -112,21 +112,45 @@ def kept_days(account: Account) -> sa.Subquery:
     return sa.select(kept.currency, kept.aged_on, kept.amount).where(kept.account == account).subquery()
 
 
+HiddenBills = Callable[[Actor], "sa.Select[UUID] | None"]
+_hidden: list[HiddenBills] = []
+
+
+def hides_bills(which: HiddenBills) -> HiddenBills:
+    """Let the room of bills say which of them walls hide from a person; None where there is no wall."""
+    _hidden[:] = [which]
+    return which
+
+
+def _hidden_from(account: Account, seen_by: Actor) -> sa.Select[UUID] | None:
+    """What is owed is seen by bill, as a whole or not at all; everything else by client and engagement."""
+    return _hidden[0](seen_by) if _hidden and account is Account.RECEIVABLE else None
+
+
 def balances_of(account: Account, seen_by: Actor) -> sa.Subquery:
-    """The kept balances of an account that the viewer may see, by day."""
-    return (
-        sa.select(Balance.client_id, Balance.engagement_id, Balance.currency, Balance.aged_on, Balance.amount)
-        .where(
-            Balance.account == account,
-            Balance.amount != 0,
-            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
-        )
-        .subquery()
-    )
+    """The kept balances of an account that the viewer may see, by day; of what is owed, less the bills they may not."""
+    hidden = _hidden_from(account, seen_by)
+    engagement = Balance.engagement_id if hidden is None else None
+    kept = sa.select(
+        Balance.client_id, Balance.engagement_id, Balance.currency, Balance.aged_on, Balance.amount
+    ).where(
+        Balance.account == account, Balance.amount != 0, *within_sight(seen_by, Balance.client_id, engagement)
+    )  # fmt: skip
+    if hidden is None:
+        return kept.subquery()
+    theirs = sa.select(
+        Posting.client_id, Posting.engagement_id, Posting.currency, Posting.aged_on, -Posting.amount
+    ).where(
+        Posting.account == account, Posting.invoice_id.in_(hidden), *within_sight(seen_by, Posting.client_id)
+    )  # fmt: skip
+    return sa.union_all(kept, theirs).subquery()
 
 
 def postings_until(account: Account, day: dt.date, seen_by: Actor, *conditions: Any) -> sa.Subquery:
     """The same from the postings themselves, of all that was posted up to and including a day."""
+    hidden = _hidden_from(account, seen_by)
+    engagement = Posting.engagement_id if hidden is None else None
+    unhidden = [] if hidden is None else [sa.or_(Posting.invoice_id.is_(None), Posting.invoice_id.not_in(hidden))]
     return (
         sa.select(Posting.client_id, Posting.engagement_id, Posting.currency, Posting.aged_on, Posting.amount)
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
@@ -134,7 +158,8 @@ def postings_until(account: Account, day: dt.date, seen_by: Actor, *conditions: 
             Posting.account == account,
             LedgerTransaction.posted_on <= day,
             *conditions,
-            *within_sight(seen_by, Posting.client_id, Posting.engagement_id),
+            *unhidden,
+            *within_sight(seen_by, Posting.client_id, engagement),
         )
         .subquery()
     )
@@ -144,34 +169,20 @@ def balance_of(
     account: Account, *, seen_by: Actor, client_id: UUID, engagement_id: UUID | None = None
 ) -> dict[str, Decimal]:
     """The kept balance per currency of a client or one engagement."""
+    kept = balances_of(account, seen_by)
     statement = (
-        sa.select(Balance.currency, sa.func.sum(Balance.amount))
-        .where(
-            Balance.account == account,
-            Balance.client_id == client_id,
-            *within_sight(seen_by, Balance.client_id, Balance.engagement_id),
-        )
-        .group_by(Balance.currency)
+        sa.select(kept.c.currency, sa.func.sum(kept.c.amount)).where(kept.c.client_id == client_id)
+        .group_by(kept.c.currency)
     )
     if engagement_id:
-        statement = statement.where(Balance.engagement_id == engagement_id)
+        statement = statement.where(kept.c.engagement_id == engagement_id)
     return {currency: amount for currency, amount in db.session.execute(statement) if amount}
 
 
 def sum_on(account: Account, day: dt.date, *, seen_by: Actor, client_id: UUID | None = None) -> dict[str, Decimal]:
     """The exact sum of postings up to and including a day, per currency: what a past date answers with."""
-    statement = (
-        sa.select(Posting.currency, sa.func.sum(Posting.amount))
-        .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
-        .where(
-            Posting.account == account,
-            LedgerTransaction.posted_on <= day,
-            *within_sight(seen_by, Posting.client_id, Posting.engagement_id),
-        )
-        .group_by(Posting.currency)
-    )
-    if client_id:
-        statement = statement.where(Posting.client_id == client_id)
+    posted = postings_until(account, day, seen_by, *([Posting.client_id == client_id] if client_id else []))
+    statement = sa.select(posted.c.currency, sa.func.sum(posted.c.amount)).group_by(posted.c.currency)
     return dict(db.session.execute(statement).all())
 
 

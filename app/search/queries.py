@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.billing.models import Invoice
+from app.billing.sight import bills_seen_by
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.names import sort_key
 from app.clients.policy import within_sight
@@ -83,7 +84,7 @@ def find_invoices(text: str, *, seen_by: Actor, limit: int = 5) -> list[Hit]:
             Invoice.number.like(_prefix(text.upper()))
         )
     rows = db.session.execute(
-        statement.where(*within_sight(seen_by, Invoice.client_id)).order_by(Invoice.number.desc()).limit(limit)
+        statement.where(*bills_seen_by(seen_by)).order_by(Invoice.number.desc()).limit(limit)
     )
     return [Hit("invoice", row.id, row.number, row.name) for row in rows]
 

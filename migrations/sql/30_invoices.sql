@@ -60,6 +60,21 @@ DROP TRIGGER IF EXISTS credited ON invoice_line;
 CREATE CONSTRAINT TRIGGER credited AFTER INSERT OR UPDATE ON invoice_line DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.credited_line_id IS NOT NULL) EXECUTE FUNCTION check_credited_line();
 
+-- Money goes onto the bills of whoever paid it, in their currency and into the same entity's account, and nowhere else.
+CREATE OR REPLACE FUNCTION check_allocation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM payment p JOIN invoice i ON (i.payer_id, i.currency, i.entity_id)
+                       = (p.client_id, p.currency, p.entity_id)
+                   WHERE p.id = NEW.payment_id AND i.id = NEW.invoice_id AND i.number IS NOT NULL) THEN
+        RAISE EXCEPTION 'a payment settles bills of its own payer, currency and entity only'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'allocation_of_the_payer';
+    END IF;
+    RETURN NEW;
+END $$;
+DROP TRIGGER IF EXISTS of_the_payer ON allocation;
+CREATE TRIGGER of_the_payer BEFORE INSERT OR UPDATE OF payment_id, invoice_id ON allocation
+    FOR EACH ROW EXECUTE FUNCTION check_allocation();
+
 -- A published template version never changes.
 CREATE OR REPLACE FUNCTION keep_published_template() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE current_state text;

@@ -72,10 +72,21 @@ CREATE OR REPLACE FUNCTION portal_gave(document uuid) RETURNS boolean LANGUAGE s
     SELECT EXISTS (SELECT FROM document d WHERE d.id = $1 AND d.added_kind = 'contact' AND d.added_by = portal_contact()
                    AND d.client_id = ANY (portal_clients())) $$;
 
+-- All that a client learns of a bill that somebody else pays: that it is there, its date, who pays it, and whether they
+-- have. Neither what it says nor how much it is; its lines, its PDF and its row stay with the payer.
+CREATE OR REPLACE FUNCTION portal_paid_by_others(wanted uuid[])
+    RETURNS TABLE (number text, kind text, issued_on date, client_id uuid, payer text, is_paid boolean, is_void boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT i.number, i.kind, i.issued_on, i.client_id, p.name, i.open_amount = 0, i.state = 'void'
+    FROM invoice i JOIN client p ON p.id = i.payer_id
+    WHERE portal_signed_in() AND i.client_id = ANY (portal_clients()) AND i.client_id = ANY (wanted)
+      AND NOT i.payer_id = ANY (portal_clients()) AND i.sent_at IS NOT NULL AND i.state IN ('sent', 'void')
+    ORDER BY i.issued_on DESC, i.id DESC LIMIT 100 $$;
+
 -- What runs as the owner is called by the two doors and by nobody else in the cluster.
-REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_visit(bytea, timestamptz, timestamptz), portal_gave(uuid)
-    FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_gave(uuid) TO {portal};
+REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_visit(bytea, timestamptz, timestamptz), portal_gave(uuid),
+    portal_paid_by_others(uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_gave(uuid), portal_paid_by_others(uuid[]) TO {portal};
 GRANT EXECUTE ON FUNCTION portal_visit(bytea, timestamptz, timestamptz) TO {app}, {portal};
 
 DO $$
@@ -180,16 +191,16 @@ GRANT SELECT ON hold TO {portal};
 CREATE POLICY portal_reads ON hold FOR SELECT TO {portal}
     USING (EXISTS (SELECT FROM document d WHERE d.id = document_id));
 
--- Invoices, once issued, and what is still owed on them.
+-- Invoices, once issued, and what is still owed on them: for the payer. The client, where that is another, sees no row.
 GRANT SELECT (id, kind, state, number, entity_id, client_id, payer_id, credits_id, currency, issued_on, due_on, net,
               tax, gross, open_amount, note, pdf_key, pdf_sha256, sent_at, viewed_at, created_at) ON invoice TO {portal};
 GRANT UPDATE (viewed_at, updated_at) ON invoice TO {portal};
 GRANT SELECT ON invoice_line, posting TO {portal};
 CREATE POLICY portal_reads ON invoice FOR SELECT TO {portal}
-    USING ((SELECT portal_signed_in()) AND client_id = ANY ((SELECT portal_clients())::uuid[])
+    USING ((SELECT portal_signed_in()) AND payer_id = ANY ((SELECT portal_clients())::uuid[])
            AND state IN ('sent', 'void') AND sent_at IS NOT NULL);
 CREATE POLICY portal_writes ON invoice FOR UPDATE TO {portal}
-    USING ((SELECT portal_signed_in()) AND client_id = ANY ((SELECT portal_clients())::uuid[]) AND state = 'sent');
+    USING ((SELECT portal_signed_in()) AND payer_id = ANY ((SELECT portal_clients())::uuid[]) AND state = 'sent');
 CREATE POLICY portal_reads ON invoice_line FOR SELECT TO {portal}
     USING (EXISTS (SELECT FROM invoice i WHERE i.id = invoice_id));
 CREATE POLICY portal_reads ON posting FOR SELECT TO {portal}

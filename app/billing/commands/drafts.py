@@ -19,6 +19,7 @@ from app.billing.commands.approving import ask_for_bill, invoice_asker, judge_bi
 from app.billing.commands.drafting import Material, build, fee_for, item_row, line_row
 from app.billing.commands.fees import engagements_on, keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, settle_days_of, take_items
+from app.billing.commands.payer import payer_for, terms_of
 from app.billing.commands.totals import charge_once, lines_of, open_draft, recompute, spread_over
 from app.billing.models import (
     Grouping,
@@ -68,15 +69,14 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
     Entries on a draft are locked; new time never joins it by itself (see `add_new_items`).
     """
     authorize(by, can_draft)
-    with transaction() as session:
+    with transaction():
         said = digest_of(facts)
         existing = made_before(Invoice, invoice_id, said, seen=lambda row: can_draft(by, row))
         if existing is not None:
             return existing
-        take_turns(facts.client_id)
+        take_turns(facts.client_id, facts.payer_id or facts.client_id)
         engagements, client, entity = _engagements(facts, by=by)
-        if facts.payer_id and (session.get(Client, facts.payer_id) is None or not can_see(by, facts.payer_id)):
-            raise NotFound()
+        payer = payer_for(facts.payer_id, client, engagements[0].currency, by=by) if facts.payer_id else client
         arrangements = lock_arrangements([e.id for e in engagements])
         fees = [fee for e in engagements for fee in fees_left(arrangements.get(e.id, ()), facts.until)]
         items = take_items([e.id for e in engagements], facts.until, seen_by=by)
@@ -85,7 +85,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
         invoice = Invoice(
             id=invoice_id,
             client_id=client.id,
-            payer_id=facts.payer_id or client.id,
+            payer_id=payer.id,
             entity_id=entity.id,
             currency=engagements[0].currency,
             note=entity.invoice_note,
@@ -94,12 +94,12 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             until_on=facts.until,
             grouping=facts.grouping,
             made_from=said,
-            terms_days=client.terms_days if client.terms_days is not None else entity.terms_days,
+            terms_days=terms_of(payer, entity),
         )
         taxing = Taxing(tax_table(), entity, clock.today())
         material = Material(
             engagements=engagements, arrangements=arrangements, items=items, grouping=facts.grouping, taxing=taxing,
-            codes=codes_of(engagements, client, taxing), fees=fees, job_titles=_job_titles(items, facts.grouping),
+            codes=codes_of(engagements, payer, taxing), fees=fees, job_titles=_job_titles(items, facts.grouping),
         )
         _write(invoice, material)
         record(
@@ -139,9 +139,9 @@ def taxing_of(invoice: Invoice, day: dt.date | None = None) -> Taxing:
     return Taxing(tax_table(), db.session.get_one(Entity, invoice.entity_id), day or clock.today())
 
 
-def codes_of(engagements: Iterable[Engagement], client: Client, taxing: Taxing) -> dict[UUID, str]:
-    """The tax of each engagement: its own, else the client's, the entity's, the firm's usual one."""
-    return {engagement.id: taxing.code(engagement.tax_code, client.tax_code) for engagement in engagements}
+def codes_of(engagements: Iterable[Engagement], payer: Client, taxing: Taxing) -> dict[UUID, str]:
+    """The tax of each engagement: its own, else its payer's, the entity's, the firm's usual one."""
+    return {engagement.id: taxing.code(engagement.tax_code, payer.tax_code) for engagement in engagements}
 
 
 def fees_left(arrangements: Sequence[Arrangement], until: dt.date) -> list[Arrangement]:
@@ -210,7 +210,7 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
     """
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        take_turns(invoice.client_id)
+        take_turns(invoice.client_id, invoice.payer_id)
         arrangements = lock_arrangements(engagements_on(invoice))
         lines = lines_of(invoice)
         fee_lines = {line.arrangement_id: line for line in lines if line.arrangement_id}
@@ -228,7 +228,7 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
         open_draft(invoice)
         engagements = {e.id: e for e in session.scalars(sa.select(Engagement).where(Engagement.id.in_(ids)))}
         taxing = taxing_of(invoice)
-        codes = codes_of(engagements.values(), session.get_one(Client, invoice.client_id), taxing)
+        codes = codes_of(engagements.values(), session.get_one(Client, invoice.payer_id), taxing)
         spread: dict[UUID, InvoiceLine] = {}
         for item in items:
             fee = fee_for(item, arrangements[item.engagement_id])

@@ -23,6 +23,7 @@ from app.billing.commands.settling import (
 from app.billing.models import Allocation, Invoice, InvoiceState, Payment, PaymentMethod
 from app.billing.open import owed
 from app.billing.policy import can_record_payment
+from app.billing.sight import bills_seen_by
 from app.clients.models import Client
 from app.clients.policy import can_see
 from app.core import clock
@@ -89,7 +90,7 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
             made_from=said,
         )
         # Invoices are locked before the books are held open: whoever posts takes them in that order.
-        invoices, parts = _oldest_first(payment) if facts.parts is None else _named(facts.parts)
+        invoices, parts = _oldest_first(payment, by) if facts.parts is None else _named(facts.parts, by)
         refuse_closed(facts.entity_id, facts.received_on, field="received_on", what="a payment")
         session.add(payment)
         session.flush()
@@ -118,9 +119,11 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
         return payment
 
 
-def _oldest_first(payment: Payment) -> tuple[list[Invoice], Parts]:
-    """The payer's open invoices, locked, and how much of the payment each one gets."""
-    open_ids = sa.select(Invoice.id).where(*owed(payment.client_id, payment.currency, payment.entity_id))
+def _oldest_first(payment: Payment, by: Actor) -> tuple[list[Invoice], Parts]:
+    """The payer's open invoices that may be seen, locked, and how much of the payment each one gets."""
+    open_ids = sa.select(Invoice.id).where(
+        *owed(payment.client_id, payment.currency, payment.entity_id), *bills_seen_by(by)
+    )
     invoices = lock_invoices(open_ids)
     left, parts = payment.amount, []
     for invoice in sorted(invoices, key=lambda i: (i.due_on or dt.date.max, i.number or "")):
@@ -131,12 +134,13 @@ def _oldest_first(payment: Payment) -> tuple[list[Invoice], Parts]:
     return invoices, parts
 
 
-def _named(parts: Parts) -> tuple[list[Invoice], Parts]:
+def _named(parts: Parts, by: Actor) -> tuple[list[Invoice], Parts]:
     gathered: dict[UUID, Decimal] = {}
     for invoice_id, part in parts:
         gathered[invoice_id] = gathered.get(invoice_id, ZERO) + part
     wanted = [(invoice_id, part) for invoice_id, part in gathered.items() if part]
-    return lock_invoices(sa.select(Invoice.id).where(Invoice.id.in_([i for i, _ in wanted]))), wanted
+    ids = sa.select(Invoice.id).where(Invoice.id.in_([i for i, _ in wanted]), *bills_seen_by(by))
+    return lock_invoices(ids), wanted
 
 
 def credit_left(payment: Payment) -> Decimal:
@@ -154,7 +158,7 @@ def allocate_payment(payment: Payment, parts: Parts | None, *, by: Actor) -> Non
     authorize(by, can_record_payment, payment)
     with transaction():
         take_turns(payment.client_id)
-        invoices, wanted = _named(parts) if parts is not None else _oldest_first(payment)
+        invoices, wanted = _named(parts, by) if parts is not None else _oldest_first(payment, by)
         lock_payment(payment)
         if payment.reversed_at:
             raise Refused("This payment was reversed.")
@@ -207,7 +211,7 @@ def _allocate(
         raise Refused("More is allocated than was received.", field="parts")
     for invoice_id, part in sorted(rounded):
         invoice = locked.get(invoice_id)
-        if invoice is None or not can_see(by, invoice.client_id):
+        if invoice is None:
             raise NotFound()
         if (invoice.payer_id, invoice.currency, invoice.entity_id) != (
             payment.client_id,

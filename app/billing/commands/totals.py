@@ -37,12 +37,13 @@ def lock_invoice(invoice: Invoice) -> None:
 Agreed = Mapping[UUID, Sequence[Arrangement]]
 
 
-def hold_bill(invoice: Invoice, entries: Iterable[UUID] | None = ()) -> Agreed:
+def hold_bill(invoice: Invoice, entries: Iterable[UUID] | None = (), payer_id: UUID | None = None) -> Agreed:
     """Lock what a bill touches in the order of the house, and read it anew; of its `entries` these, or (None) all.
+    `payer_id` is one that is to pay it from now on.
 
     Answers what is agreed for its engagements. Raises NotFound when it is gone.
     """
-    take_turns(invoice.client_id, invoice.payer_id)
+    take_turns(invoice.client_id, invoice.payer_id, payer_id or invoice.payer_id)
     arrangements = lock_arrangements(engagements_on(invoice))
     lock_items(_entries_on(invoice) if entries is None else entries)
     lock_invoice(invoice)
@@ -57,12 +58,14 @@ def _entries_on(invoice: Invoice) -> Sequence[UUID]:
     ).all()
 
 
-def open_draft(invoice: Invoice, version: int | None = None, *, entries: Iterable[UUID] | None = ()) -> Agreed:
+def open_draft(
+    invoice: Invoice, version: int | None = None, *, entries: Iterable[UUID] | None = (), payer_id: UUID | None = None
+) -> Agreed:
     """Lock a draft for a change; one that was submitted is a draft again. Answers what is agreed for its engagements.
 
     Raises Refused, Stale, NotFound.
     """
-    arrangements = hold_bill(invoice, entries)
+    arrangements = hold_bill(invoice, entries, payer_id)
     if invoice.number is not None or invoice.kind is InvoiceKind.CREDIT_NOTE:
         raise Refused(f"{invoice.number} is issued and never changes; credit it instead.")
     check_version(invoice, version)

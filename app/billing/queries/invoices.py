@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.approvals.queries import to_decide_count
-from app.billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from app.billing.models import Invoice, InvoiceKind, InvoiceState
 from app.billing.policy import can_see_invoices
+from app.billing.sight import bills_seen_by
 from app.clients.models import Client
 from app.clients.names import sort_key
-from app.clients.policy import within_sight
 from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
@@ -96,8 +96,7 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
         "failed": [Invoice.paper_failed_at.is_not(None)],
     }
     conditions = narrow.get(found.standing, [Invoice.number.is_not(None)])
-    conditions += within_sight(seen_by, Invoice.client_id)
-    conditions += unwalled(seen_by)
+    conditions += bills_seen_by(seen_by)
     if found.text:
         like = found.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         name = sort_key(found.text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -107,16 +106,6 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
     if found.run_id:
         conditions.append(Invoice.run_id == found.run_id)
     return conditions
-
-
-def unwalled(seen_by: Actor) -> list[sa.ColumnElement[bool]]:
-    """A bill with a line of an engagement behind a wall is hidden as a whole."""
-    if not seen_by.walled_engagements:
-        return []
-    hidden = sa.exists().where(
-        InvoiceLine.invoice_id == Invoice.id, InvoiceLine.engagement_id.in_(seen_by.walled_engagements)
-    )
-    return [~hidden]
 
 
 @dataclass(frozen=True)
@@ -194,8 +183,7 @@ def _one(seen_by: Actor) -> sa.Select[Invoice]:
         sa.select(Invoice)
         .where(
             Invoice.id == sa.bindparam("invoice", type_=sa.Uuid()),
-            *within_sight(seen_by, Invoice.client_id),
-            *unwalled(seen_by),
+            *bills_seen_by(seen_by),
         )
         .options(
             joinedload(Invoice.client),
@@ -216,8 +204,7 @@ def next_to_approve(*, seen_by: Actor, after: UUID | None = None) -> tuple[UUID 
         .where(
             Invoice.kind == InvoiceKind.INVOICE,
             Invoice.state.in_(PENDING),
-            *within_sight(seen_by, Invoice.client_id),
-            *unwalled(seen_by),
+            *bills_seen_by(seen_by),
         )
         .order_by(sa.case((Invoice.state == InvoiceState.AWAITING, 0), else_=1), Invoice.created_at, Invoice.id)
     ).all()
@@ -231,7 +218,7 @@ def count_failed(*, seen_by: Actor) -> int:
     if not can_see_invoices(seen_by):
         raise NotFound()
     found = sa.select(sa.func.count()).select_from(Invoice).where(
-        Invoice.paper_failed_at.is_not(None), *within_sight(seen_by, Invoice.client_id), *unwalled(seen_by)
+        Invoice.paper_failed_at.is_not(None), *bills_seen_by(seen_by)
     )
     return db.session.scalar(found) or 0
 
@@ -239,7 +226,7 @@ def count_failed(*, seen_by: Actor) -> int:
 def credit_note_of(invoice: Invoice, *, seen_by: Actor) -> Invoice | None:
     """The note that voided a bill."""
     return db.session.scalar(
-        sa.select(Invoice).where(Invoice.credits_id == invoice.id, *within_sight(seen_by, Invoice.client_id))
+        sa.select(Invoice).where(Invoice.credits_id == invoice.id, *bills_seen_by(seen_by))
     )
 
 
@@ -257,7 +244,6 @@ def _pending(seen_by: Actor) -> sa.Select[int]:
         .where(
             Invoice.state.in_(PENDING),
             Invoice.kind == InvoiceKind.INVOICE,
-            *within_sight(seen_by, Invoice.client_id),
-            *unwalled(seen_by),
+            *bills_seen_by(seen_by),
         )
     )

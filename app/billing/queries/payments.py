@@ -14,9 +14,10 @@ from app.billing.models import Allocation, Invoice, Payment
 from app.billing.open import owed
 from app.billing.policy import can_see_invoices
 from app.billing.queries.wip import AgedPage, WipFilter, aged_clients
+from app.billing.sight import bills_seen_by, payments_seen_by
 from app.clients.models import Client
 from app.clients.names import sort_key
-from app.clients.policy import can_see, within_sight
+from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
@@ -58,7 +59,7 @@ def list_payments(found: PaymentFilter = PaymentFilter(), *, seen_by: Actor, pag
     """One page of payments, the latest first: two queries whatever it holds."""
     if not can_see_invoices(seen_by):
         raise NotFound()
-    conditions = list(within_sight(seen_by, Payment.client_id))
+    conditions = payments_seen_by(seen_by)
     if found.client_id:
         conditions.append(Payment.client_id == found.client_id)
     if found.with_credit:
@@ -84,7 +85,7 @@ def get_payment(payment_id: UUID, *, seen_by: Actor) -> Payment:
         raise NotFound()
     return get_or_404(
         sa.select(Payment)
-        .where(Payment.id == payment_id, *within_sight(seen_by, Payment.client_id))
+        .where(Payment.id == payment_id, *payments_seen_by(seen_by))
         .options(joinedload(Payment.client))
     )
 
@@ -97,7 +98,7 @@ def allocations_of(
         sa.select(Allocation, Invoice, Payment)
         .join(Invoice, Invoice.id == Allocation.invoice_id)
         .join(Payment, Payment.id == Allocation.payment_id)
-        .where(*within_sight(seen_by, Invoice.client_id))
+        .where(*bills_seen_by(seen_by))
         .order_by(Allocation.allocated_on, Allocation.id)
     )
     if payment_id:
@@ -112,7 +113,9 @@ def open_invoices(client_id: UUID, currency: str, *, seen_by: Actor) -> Sequence
     if not can_see_invoices(seen_by) or not can_see(seen_by, client_id):
         raise NotFound()
     return db.session.scalars(
-        sa.select(Invoice).where(*owed(client_id, currency)).order_by(Invoice.due_on, Invoice.number)
+        sa.select(Invoice)
+        .where(*owed(client_id, currency), *bills_seen_by(seen_by))
+        .order_by(Invoice.due_on, Invoice.number)
     ).all()
 
 
@@ -121,7 +124,7 @@ def open_currencies(client_id: UUID, *, seen_by: Actor) -> list[str]:
     return list(
         db.session.scalars(
             sa.select(Invoice.currency)
-            .where(Invoice.payer_id == client_id, Invoice.open_amount > 0, *within_sight(seen_by, Invoice.client_id))
+            .where(Invoice.payer_id == client_id, Invoice.open_amount > 0, *bills_seen_by(seen_by))
             .distinct()
             .order_by(Invoice.currency)
         )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.billing.models import Invoice, InvoiceKind, Payment
+from app.billing.models import Allocation, Invoice, InvoiceKind, Payment
 from app.billing.policy import can_see_invoices
+from app.billing.sight import bills_seen_by, hidden_bills, payments_seen_by
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.db import db
@@ -66,12 +67,16 @@ def statement_of(client_id: UUID, currency: str, start: dt.date, end: dt.date, *
     """The account of a client in one currency, from its postings; the closing balance ties out to the ledger."""
     if not can_see_invoices(seen_by) or not can_see(seen_by, client_id):
         raise NotFound()
-    opening = _balance(client_id, currency, start - dt.timedelta(days=1))
+    hidden = hidden_bills(seen_by)
+    elsewhere = _paid_elsewhere(client_id, currency, hidden)
+    opening = _balance(client_id, currency, start - dt.timedelta(days=1), hidden, elsewhere)
     rows, balance = [], opening
-    for on, happened_on, kind, name, row_id, due_on, amount in _movements(client_id, currency, start, end):
+    for on, happened_on, kind, name, row_id, due_on, amount in _movements(
+        client_id, currency, start, end, hidden, elsewhere
+    ):
         balance += amount
         rows.append(StatementRow(on, happened_on, kind, name, row_id, due_on, amount, balance))
-    return Statement(client_id, currency, start, end, opening, rows, balance, _ages(client_id, currency, end))
+    return Statement(client_id, currency, start, end, opening, rows, balance, _ages(client_id, currency, end, hidden))
 
 
 def statement_currencies(client_id: UUID, *, seen_by: Actor) -> list[str]:
@@ -81,30 +86,68 @@ def statement_currencies(client_id: UUID, *, seen_by: Actor) -> list[str]:
     return list(
         db.session.scalars(
             sa.union(
-                sa.select(Invoice.currency).where(Invoice.payer_id == client_id, Invoice.number.is_not(None)),
-                sa.select(Payment.currency).where(Payment.client_id == client_id),
+                sa.select(Invoice.currency).where(
+                    Invoice.payer_id == client_id, Invoice.number.is_not(None), *bills_seen_by(seen_by)
+                ),
+                sa.select(Payment.currency).where(Payment.client_id == client_id, *payments_seen_by(seen_by)),
             )
         )
     )
 
 
-def _posted(client_id: UUID, currency: str) -> list[sa.ColumnElement[bool]]:
-    return [Posting.client_id == client_id, Posting.account.in_(OWED), Posting.currency == currency]
+Hidden = sa.Select[UUID] | None
+MOVES = LedgerTransaction.kind.in_((TransactionKind.ISSUED, TransactionKind.PAID))
 
 
-def _balance(client_id: UUID, currency: str, day: dt.date) -> Decimal:
+def _seen(hidden: Hidden) -> list[sa.ColumnElement[bool]]:
+    return [] if hidden is None else [sa.or_(Posting.invoice_id.is_(None), Posting.invoice_id.not_in(hidden))]
+
+
+def _posted(client_id: UUID, currency: str, hidden: Hidden) -> list[sa.ColumnElement[bool]]:
+    return [Posting.client_id == client_id, Posting.account.in_(OWED), Posting.currency == currency, *_seen(hidden)]
+
+
+def _paid_elsewhere(client_id: UUID, currency: str, hidden: Hidden) -> dict[UUID, Decimal]:
+    """What of each payment lies on bills that are hidden from the viewer: for them it was never paid."""
+    if hidden is None:
+        return {}
+    rows = db.session.execute(
+        sa.select(Allocation.payment_id, sa.func.sum(Allocation.amount))
+        .join(Payment, Payment.id == Allocation.payment_id)
+        .where(
+            Payment.client_id == client_id, Payment.currency == currency, Allocation.reversed_at.is_(None),
+            Allocation.invoice_id.in_(hidden),
+        )
+        .group_by(Allocation.payment_id)
+    )  # fmt: skip
+    return {payment_id: amount for payment_id, amount in rows}
+
+
+def _balance(
+    client_id: UUID, currency: str, day: dt.date, hidden: Hidden, elsewhere: Mapping[UUID, Decimal]
+) -> Decimal:
+    """The sum of all movements through a day; of each payment what the viewer may know of."""
+    posted = [*_posted(client_id, currency, hidden), LedgerTransaction.posted_on <= day]
     total = db.session.scalar(
         sa.select(sa.func.sum(Posting.amount))
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
-        .where(*_posted(client_id, currency), LedgerTransaction.posted_on <= day)
+        .where(*posted, *([MOVES] if elsewhere else []))
     )
-    return total or ZERO
+    paid = sa.select(LedgerTransaction.source_id).where(
+        LedgerTransaction.source_kind == "payment", LedgerTransaction.source_id.in_(elsewhere),
+        LedgerTransaction.kind == TransactionKind.PAID, LedgerTransaction.reverses_id.is_(None),
+        LedgerTransaction.posted_on <= day,
+    )  # fmt: skip
+    back = [elsewhere[payment_id] for payment_id in db.session.scalars(paid)] if elsewhere else []
+    return sum(back, total or ZERO)
 
 
 Movement = tuple[dt.date, dt.date, str, str, UUID, dt.date | None, Decimal]
 
 
-def _movements(client_id: UUID, currency: str, start: dt.date, end: dt.date) -> list[Movement]:
+def _movements(
+    client_id: UUID, currency: str, start: dt.date, end: dt.date, hidden: Hidden, elsewhere: Mapping[UUID, Decimal]
+) -> list[Movement]:
     """Issuing, crediting, receiving and bouncing; allocations only move money between the two accounts."""
     rows = db.session.execute(
         sa.select(
@@ -117,9 +160,9 @@ def _movements(client_id: UUID, currency: str, start: dt.date, end: dt.date) -> 
         )
         .join(Posting, Posting.transaction_id == LedgerTransaction.id)
         .where(
-            *_posted(client_id, currency),
+            *_posted(client_id, currency, hidden),
             LedgerTransaction.posted_on.between(start, end),
-            LedgerTransaction.kind.in_((TransactionKind.ISSUED, TransactionKind.PAID)),
+            MOVES,
         )
         .group_by(LedgerTransaction.id)
         .having(sa.func.sum(Posting.amount) != 0)
@@ -138,11 +181,14 @@ def _movements(client_id: UUID, currency: str, start: dt.date, end: dt.date) -> 
         else:
             payment = paid[source_id]
             word = "payment" if amount < 0 else "reversed_payment"
+            amount += elsewhere.get(source_id, ZERO)
+            if not amount:
+                continue
             found.append((on, happened_on, word, payment.reference, payment.id, None, amount))
     return found
 
 
-def _ages(client_id: UUID, currency: str, day: dt.date) -> list[tuple[Age, Decimal]]:
+def _ages(client_id: UUID, currency: str, day: dt.date, hidden: Hidden) -> list[tuple[Age, Decimal]]:
     rows = db.session.execute(
         sa.select(Posting.aged_on, sa.func.sum(Posting.amount))
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
@@ -151,6 +197,7 @@ def _ages(client_id: UUID, currency: str, day: dt.date) -> list[tuple[Age, Decim
             Posting.account == Account.RECEIVABLE,
             Posting.currency == currency,
             LedgerTransaction.posted_on <= day,
+            *_seen(hidden),
         )
         .group_by(Posting.aged_on)
     ).all()

@@ -12,7 +12,7 @@ from flask import Response, render_template, url_for
 from app.billing.addresses import asks_addresses, lacking
 from app.billing.amounts import HUNDRED
 from app.billing.commands.fees import agreed_on
-from app.billing.forms import SPREADS, TAX_MODES, TermsForm
+from app.billing.forms import SPREADS, TAX_MODES, PayerForm, TermsForm
 from app.billing.models import Invoice, LineKind, Rest, Treatment
 from app.billing.policy import can_approve, can_draft
 from app.billing.queries.behind import asks_reason, beside, expenses_on, items_behind, sums_of_lines
@@ -34,7 +34,9 @@ RESTS = {Rest.WRITE_OFF.value: "The rest is written off", Rest.CARRY.value: "The
 FEE_RESTS = {Rest.WRITE_OFF.value: "Rebate: the rest is given up", Rest.CARRY.value: "Part bill: the rest comes later"}
 
 
-def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID | None = None) -> dict[str, Any]:
+def draft_facts(
+    invoice: Invoice, terms: TermsForm | None = None, opened: UUID | None = None, payer: PayerForm | None = None
+) -> dict[str, Any]:
     """Everything that a draft's region shows; of the entries only those of the line that is open."""
     sums = sums_of_lines(invoice, seen_by=me())
     worth = sum((line.worth for line in sums.values()), Decimal(0))
@@ -45,7 +47,12 @@ def draft_facts(invoice: Invoice, terms: TermsForm | None = None, opened: UUID |
     form = terms or TermsForm(formdata=None, obj=invoice)
     if terms is None:
         form.version.data = str(invoice.version)
+    payer_form = payer or PayerForm(formdata=None)
+    if payer is None:
+        payer_form.payer.data, payer_form.payer.text = invoice.payer_id, invoice.payer.name
+        payer_form.version.data = str(invoice.version)
     return {
+        "payer_form": payer_form,
         "invoice": invoice,
         "standing": standing_of(invoice),
         "sums": sums,
@@ -95,10 +102,12 @@ def tax_options(rates: Sequence[TaxRate], invoice: Invoice) -> list[tuple[str, s
     return list(found.items())
 
 
-def draft_page(invoice: Invoice, *, terms: TermsForm | None = None, status: int = 200) -> Answer:
+def draft_page(
+    invoice: Invoice, *, terms: TermsForm | None = None, payer: PayerForm | None = None, status: int = 200
+) -> Answer:
     """The whole page, or for htmx its region."""
     template = "billing/drafts/_draft.html" if is_htmx() else "billing/drafts/show.html"
-    return render_template(template, **draft_facts(invoice, terms, id_arg("open"))), status
+    return render_template(template, **draft_facts(invoice, terms, id_arg("open"), payer)), status
 
 
 def draft_partial(invoice_id: UUID, message: str = "", opened: UUID | None = None) -> Answer:

@@ -17,7 +17,8 @@ from app.billing.commands.drafts import (
     submit_for_approval,
 )
 from app.billing.commands.lines import change_terms
-from app.billing.forms import GROUPINGS, AddressForm, DraftForm, TermsForm
+from app.billing.commands.payer import change_payer
+from app.billing.forms import GROUPINGS, AddressForm, DraftForm, PayerForm, TermsForm
 from app.billing.policy import can_draft
 from app.billing.queries.invoices import PER_PAGE, InvoiceFilter, get_invoice, list_invoices
 from app.billing.queries.wip import AgedRow, wip_by_engagement
@@ -130,6 +131,16 @@ def create_address(invoice_id: UUID) -> Answer:
     if submit(form, lambda: give_address(payer, form.address.data or "", by=me())):
         return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"Kept as the address of {payer.name}")
     return draft_refused(invoice_id, form, "address")
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/payer")
+def update_payer(invoice_id: UUID) -> Answer:
+    """Who owes and sees the bill; its client stays for whom the work was done."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    form = PayerForm()
+    if submit(form, lambda: change_payer(invoice, form.payer.data, by=me(), version=form.version.number)):
+        return draft_partial(invoice_id, "Saved")
+    return draft_page(get_invoice(invoice_id, seen_by=me()), payer=form, status=422)
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/new-items")

@@ -71,6 +71,7 @@ def statement(client_id: UUID) -> Answer:
         currencies=currencies,
         asked=_address(found),
         send_id=new_id(),
+        may_send=can_send_statement(me(), client),
         may_export=me().may(Permission.EXPORT),
     )
 

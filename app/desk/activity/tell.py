@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from app.activity.models import Event
 from app.activity.queries import Entry, EventFilter, list_events
 from app.activity.sentences import address, told
+from app.billing.sight import hidden_bills
 from app.clients.models import Contact
 from app.clients.policy import within_sight
 from app.core.actors import SYSTEM, Actor, ActorKind
@@ -49,8 +50,13 @@ class Line:
 
 
 def sight_of(actor: Actor) -> list[sa.ColumnElement[bool]]:
-    """Whose events someone may read: those of what they may see; a contact reads none."""
-    return [sa.false()] if actor.is_contact else within_sight(actor, Event.client_id, Event.engagement_id)
+    """Whose events someone may read: those of what they may see; a contact reads none. A bill is seen as a whole."""
+    if actor.is_contact:
+        return [sa.false()]
+    sight, hidden = within_sight(actor, Event.client_id, Event.engagement_id), hidden_bills(actor)
+    if hidden is not None:
+        sight.append(sa.or_(Event.subject_kind != "invoice", Event.subject_id.not_in(hidden)))
+    return sight
 
 
 def tell(found: EventFilter, *, seen_by: Actor, limit: int = 50) -> list[Line]:

@@ -20,7 +20,8 @@ from app.core.db import db, rows_in_one
 from app.jobs.models import OPEN_JOBS, Job, JobStatus
 from app.jobs.queries.board import Mark, mark_condition
 from app.jobs.queries.lateness import late_words
-from app.ledger.models import Account, Balance, ClientBalance
+from app.ledger.models import Account, ClientBalance
+from app.ledger.queries import balances_of
 from app.requests.models import ClientRequest
 from app.requests.queries import waiting_conditions
 
@@ -123,11 +124,13 @@ def _asked(seen_by: Actor, _on: dt.date) -> sa.Select[*tuple[Any, ...]]:
 
 def _sums(account: Account, seen_by: Actor) -> sa.ScalarSelect[list[dict[str, Any]]]:
     """The kept sums of the client, as text; of the single balances for whoever stands behind a wall."""
-    kept: Any = ClientBalance if sees_everything(seen_by) else Balance
-    sight = [] if kept is ClientBalance else within_sight(seen_by, Balance.client_id, Balance.engagement_id)
+    if sees_everything(seen_by):
+        kept: Any = sa.select(ClientBalance).where(ClientBalance.account == account).subquery().c
+    else:
+        kept = balances_of(account, seen_by).c
     return rows_in_one(
         sa.select(kept.currency.label("currency"), sa.cast(sa.func.sum(kept.amount), sa.Text).label("amount"))
-        .where(kept.client_id == _CLIENT, kept.account == account, *sight).group_by(kept.currency)
+        .where(kept.client_id == _CLIENT).group_by(kept.currency)
     )
 
 

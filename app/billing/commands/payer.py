@@ -1,0 +1,81 @@
+"""Who pays a bill: chosen on its draft. The payer owes and sees it; for whom the work was done stays its client."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.activity.commands import record
+from app.billing.commands.totals import lines_of, open_draft, recompute
+from app.billing.models import Invoice
+from app.billing.policy import can_draft
+from app.billing.taxing import Taxing
+from app.clients.models import Client, Engagement
+from app.clients.policy import can_see
+from app.core import clock
+from app.core.actors import Actor
+from app.core.db import db, transaction
+from app.core.errors import NotFound, Refused
+from app.core.permissions import authorize
+from app.firm.models import Entity
+from app.firm.taxes import tax_table
+
+
+def payer_for(payer_id: UUID, client: Client, currency: str, *, by: Actor) -> Client:
+    """A client who may pay a bill in this currency for another. Raises NotFound, and Refused with what does not fit.
+
+    A client belongs to no entity: whichever issues the bill, its payer pays into that one's account.
+    """
+    payer = db.session.get(Client, payer_id)
+    if payer is None or not can_see(by, payer.id):
+        raise NotFound()
+    if payer.id == client.id:
+        return payer
+    if payer.is_firm:
+        raise Refused("The firm does not bill itself.", field="payer")
+    if payer.archived_at is not None:
+        raise Refused(f"{payer.name} is archived; use it again first.", field="payer")
+    if payer.currency != currency:
+        raise Refused(f"{payer.name} is kept in {payer.currency}, this bill in {currency}.", field="payer")
+    return payer
+
+
+def terms_of(payer: Client, entity: Entity) -> int:
+    """After how many days the payer's bills are due."""
+    return payer.terms_days if payer.terms_days is not None else entity.terms_days
+
+
+def change_payer(invoice: Invoice, payer_id: UUID, *, by: Actor, version: int | None = None) -> None:
+    """Let another client pay a draft. Terms and taxes that were the old payer's usual ones become the new one's; what
+    was chosen for this draft stays. The payer that it has already changes nothing."""
+    authorize(by, can_draft, invoice)
+    with transaction() as session:
+        payer = payer_for(payer_id, session.get_one(Client, invoice.client_id), invoice.currency, by=by)
+        open_draft(invoice, version, payer_id=payer.id)
+        before = session.get_one(Client, invoice.payer_id)
+        if before.id == payer.id:
+            return
+        entity, table = session.get_one(Entity, invoice.entity_id), tax_table()
+        if invoice.terms_days == terms_of(before, entity):
+            invoice.terms_days = terms_of(payer, entity)
+        lines = lines_of(invoice)
+        own = dict(
+            session.execute(
+                sa.select(Engagement.id, Engagement.tax_code).where(
+                    Engagement.id.in_([line.engagement_id for line in lines if line.engagement_id])
+                )
+            ).all()
+        )
+        taxing = Taxing(table, entity, clock.today())
+        for line in lines:
+            if line.engagement_id is None or own.get(line.engagement_id) is not None:
+                continue
+            if line.tax_code == taxing.code(None, before.tax_code):
+                line.tax_code = taxing.code(None, payer.tax_code)
+        invoice.payer_id = payer.id
+        session.flush()
+        recompute(invoice)
+        record(
+            "billing.invoice.change_payer", invoice, by=by, before=before.name, payer=payer.name, topics=("invoices",)
+        )
