@@ -53,9 +53,9 @@ def message_of(delivery: Delivery, from_name: str, settings: Settings, files: li
         message.attach(body)
         for file, content in zip(delivery.attachments, files, strict=True):
             message.attach(_attachment(file, content))
-    message["From"] = named_address(from_name, address)
-    message["To"] = named_address(delivery.recipient_name, recipient)
-    message["Subject"] = header_text(delivery.subject)
+    message["From"] = named_address(from_name, address)  # type: ignore[assignment]
+    message["To"] = named_address(delivery.recipient_name, recipient)  # type: ignore[assignment]
+    message["Subject"] = header_text(delivery.subject)  # type: ignore[assignment]
     message["Date"] = format_datetime(delivery.created_at)
     message["Message-ID"] = f"<{delivery.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
