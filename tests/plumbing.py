@@ -178,7 +178,7 @@ def ready_template(services: TestServices, admin: Admin) -> str:
 def clean_up(admin: Admin) -> None:
     """Drop the clones of killed test processes and all but the newest templates."""
     rows = admin.execute(
-        "SELECT datname FROM pg_database WHERE datname ~ '^(fm|firmament_tpl)_' ORDER BY oid DESC"
+        "SELECT datname FROM pg_database WHERE datname ~ '^(fm_[0-9]+|firmament_tpl)_' ORDER BY oid DESC"
     ).fetchall()
     names = [str(row[0]) for row in rows]
     templates = [name for name in names if name.startswith("firmament_tpl_")]

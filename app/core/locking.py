@@ -26,7 +26,7 @@ ORDER = (
     "turn of a form", "turn", "person", "service", "job_template", "delivery", "client_request", "turn of a contact",
     "document",
     # The firm's work and money.
-    "turn of holding", "turn of a person", "client", "engagement", "arrangement",
+    "turn of holding", "turn of a person", "contact", "client", "engagement", "arrangement",
     "turn of jobs", "job", "task",
     "rate", "turn of a day", "time_entry", "expense",
     "invoice", "payment",
