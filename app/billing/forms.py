@@ -69,6 +69,14 @@ class TermsForm(Form):
         )
 
 
+class DueDateForm(Form):
+    """When an issued bill is due, and why not on the day that it says."""
+
+    version = VersionField()
+    due_on = wtforms.DateField("Due on", validators=[InputRequired("Give a date.")])
+    reason = wtforms.StringField("Reason", validators=[Length(max=500)])
+
+
 class AddressForm(Form):
     """The postal address that a bill lacks."""
 

@@ -114,6 +114,7 @@ class Invoice(MadeOnce, HasVersion, Base):
         sa.CheckConstraint("(state IN ('draft', 'awaiting_approval')) = (number IS NULL)", name="number_when_approved"),
         sa.CheckConstraint("(kind = 'credit_note') = (credits_id IS NOT NULL)", name="credit_note_credits"),
         sa.CheckConstraint("open_amount >= 0", name="open_amount"),
+        sa.CheckConstraint("due_on >= issued_on", name="due_on"),
         sa.CheckConstraint("gross = net + tax", name="gross"),
         sa.CheckConstraint("allowance >= 0 AND charge >= 0 AND prepaid >= 0 AND prepaid <= gross", name="adjustments"),
         sa.Index("ix_invoice_issued", "entity_id", "kind", "issued_on", postgresql_where=sa.text("number IS NOT NULL")),

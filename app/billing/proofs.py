@@ -187,6 +187,12 @@ _PLACES = sa.text("""
     GROUP BY e.id, e.state HAVING count(x.item_id) <> (e.state = 'drafted')::int
     LIMIT 100
 """)
+_DUE = sa.text("""
+    SELECT i.number, i.due_on, p.aged_on, sum(p.amount) AS amount
+    FROM posting p JOIN invoice i ON i.id = p.invoice_id
+    WHERE p.account = 'receivable' AND p.aged_on <> i.due_on
+    GROUP BY i.id, p.engagement_id, p.aged_on HAVING sum(p.amount) <> 0 ORDER BY i.number LIMIT 100
+""")
 _FEES = sa.text("""
     SELECT a.id, e.name, a.drawn, a.agreed_amount, coalesce(t.taken, 0) AS taken
     FROM arrangement a JOIN engagement e ON e.id = a.engagement_id LEFT JOIN (
@@ -254,6 +260,13 @@ def prove_open_amounts() -> Iterator[Finding]:
         yield Finding(f"bill {row.number or row.id}", f"{row.open_amount} kept open, {row.posted} posted")
     for row in asked(_RECEIVABLE):
         yield Finding(f"receivable of client {row.id}", f"{row.posted} posted, {row.open} on open bills")
+
+
+@proof("billing.due_dates")
+def prove_due_dates() -> Iterator[Finding]:
+    """What a bill has open ages from the day that it is due."""
+    for row in asked(_DUE):
+        yield Finding(f"bill {row.number}", f"is due on {row.due_on}, and {row.amount} of it ages from {row.aged_on}")
 
 
 @proof("billing.allocations")

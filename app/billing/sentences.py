@@ -21,6 +21,10 @@ def _money(data: Data, key: str = "amount") -> str:
     return f"{amount(Decimal(data[key]), currency)} {currency}".strip()
 
 
+def _day(data: Data, key: str) -> str:
+    return day(dt.date.fromisoformat(data[key]))
+
+
 def _because(data: Data) -> str:
     return f": {data['reason']}" if data.get("reason") else ""
 
@@ -97,6 +101,10 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
         lambda d: f"sent {d['number']}" + (f" to {', '.join(d['to'])}" if d.get("to") else ""),
     ),
     "billing.invoice.credit": ("undo", lambda d: f"credited {d['number']} by {d['note']}{_because(d)}"),
+    "billing.invoice.change_due_date": (
+        "calendar",
+        lambda d: f"let {d['number']} be due on {_day(d, 'after')} instead of {_day(d, 'before')}{_because(d)}",
+    ),
     "billing.payment.record": ("bank", lambda d: f"recorded a payment of {_money(d)}{_on(d)}"),
     "billing.payment.allocate": ("bank", lambda d: f"put {_money(d)} of credit to use{_on(d)}"),
     "billing.payment.reverse": ("undo", lambda d: f"reversed a payment of {_money(d)}{_because(d)}"),

@@ -66,6 +66,7 @@ class TransactionKind(enum.StrEnum):
     PAID = "paid"
     ALLOCATED = "allocated"
     REFUNDED = "refunded"
+    REDATED = "redated"
 
 
 class LedgerTransaction(Base):

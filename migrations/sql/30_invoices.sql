@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION keep_issued_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     -- Its later life. Whatever else there is or comes to be of a bill is what it says.
-    later constant text[] := ARRAY['state', 'open_amount', 'pdf_key', 'pdf_sha256', 'sent_at', 'send_wanted_by',
+    later constant text[] := ARRAY['state', 'due_on', 'open_amount', 'pdf_key', 'pdf_sha256', 'sent_at', 'send_wanted_by',
                                    'viewed_at', 'paper_failed_at', 'paper_error', 'version', 'updated_at'];
 BEGIN
     IF TG_OP = 'DELETE' THEN

@@ -163,7 +163,40 @@ def release_allocations(
         released += allocation.amount
     if released:
         settle_invoice(invoice.id)
+        follow_due_date(invoice, by=by, reason=reason)
     return released
+
+
+def follow_due_date(invoice: Invoice, *, by: Actor, reason: str) -> None:
+    """Let what a bill has open age from the day that it is due: what stands on another day is taken from there, and
+    put on that one, at what it stands at in base. Nothing else of it moves."""
+    authorize(by, can_post)
+    db.session.flush()
+    stands = db.session.execute(
+        sa.select(
+            Posting.engagement_id, Posting.aged_on, sa.func.sum(Posting.amount), sa.func.sum(Posting.base_amount),
+            sa.func.min(Posting.transaction_id),
+        )
+        .where(
+            Posting.invoice_id == invoice.id, Posting.account == Account.RECEIVABLE, Posting.aged_on != invoice.due_on
+        )
+        .group_by(Posting.engagement_id, Posting.aged_on)
+        .having(sa.func.sum(Posting.amount) != 0)
+        .order_by(Posting.aged_on, sa.func.min(Posting.line))
+    ).all()
+    legs = []
+    for engagement_id, aged_on, amount, amount_base, _ in stands:
+        key: dict[str, Any] = {
+            "account": Account.RECEIVABLE, "client_id": invoice.payer_id, "engagement_id": engagement_id,
+            "invoice_id": invoice.id,
+        }  # fmt: skip
+        legs.append(Leg(amount=-amount, base_amount=-amount_base, aged_on=aged_on, **key))
+        legs.append(Leg(amount=amount, base_amount=amount_base, aged_on=invoice.due_on, **key))
+    if legs:
+        post(
+            TransactionKind.REDATED, legs, by=by, currency=invoice.currency, books=books_of_entity(invoice.entity_id),
+            source=invoice, happened_on=clock.today(), reason=reason, rate=rate_of(min(row[4] for row in stands)),
+        )
 
 
 def _made(row: Payment | Allocation) -> int:

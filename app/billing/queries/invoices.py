@@ -176,6 +176,12 @@ def get_invoice(invoice_id: UUID, *, seen_by: Actor) -> Invoice:
     return get_or_404(_one(seen_by), {"invoice": invoice_id})
 
 
+def printed_due(invoice: Invoice) -> dt.date | None:
+    """The due date that an issued bill's paper says; another one may have been agreed since."""
+    said = (invoice.facts or {}).get("due_on")
+    return dt.date.fromisoformat(said) if said else None
+
+
 @lru_cache(maxsize=256)
 def _one(seen_by: Actor) -> sa.Select[Invoice]:
     """Made once for each pair of eyes: making it costs more than asking it."""

@@ -18,6 +18,7 @@ from app.billing.queries.invoices import (
     credit_note_of,
     get_invoice,
     list_invoices,
+    printed_due,
     standing_of,
 )
 from app.billing.queries.payments import allocations_of
@@ -92,6 +93,7 @@ def show(invoice_id: UUID) -> Answer:
         allocations=allocations_of(seen_by=me(), invoice_id=invoice.id),
         postings=list_postings(seen_by=me(), invoice_id=invoice.id, limit=100),
         credited=credited,
+        printed_due=printed_due(invoice),
         note=note,
         comments=comments_on(invoice, seen_by=me()),
         names=names,

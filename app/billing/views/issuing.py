@@ -9,18 +9,21 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 
 from app.billing.background import ensure_pdf
 from app.billing.commands.credit import credit_invoice
+from app.billing.commands.due_dates import change_due_date
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.paper import preview_pdf
 from app.billing.commands.send import mark_sent, send_invoice
+from app.billing.forms import DueDateForm
 from app.billing.policy import can_approve
-from app.billing.queries.invoices import get_invoice, next_to_approve
+from app.billing.queries.invoices import get_invoice, next_to_approve, printed_due
 from app.billing.views.draft_page import draft_facts
 from app.core.db import transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id
+from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.core.storage import storage
-from app.core.web import Answer, id_arg, me, redirect_to
+from app.core.web import Answer, id_arg, me, redirect_to, submit, unprocessable
 from app.desk.guard import guard
 
 blueprint = guard(Blueprint("issuing", __name__))
@@ -85,6 +88,34 @@ def create_sent(invoice_id: UUID) -> Answer:
     """It was handed over by other means: from now on the client's portal shows it."""
     mark_sent(get_invoice(invoice_id, seen_by=me()), by=me())
     return redirect_to(url_for("invoices.show", invoice_id=invoice_id), "Marked as sent")
+
+
+@blueprint.get("/billing/invoices/<uuid:invoice_id>/due-date")
+def due_date(invoice_id: UUID) -> Answer:
+    invoice = get_invoice(invoice_id, seen_by=me())
+    if invoice.number is None:
+        raise NotFound()
+    authorize(me(), can_approve, invoice)
+    form = DueDateForm(formdata=None, due_on=invoice.due_on)
+    form.version.data = str(invoice.version)
+    return render_template("billing/invoices/due_date.html", invoice=invoice, form=form, printed=printed_due(invoice))
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/due-date")
+def create_due_date(invoice_id: UUID) -> Answer:
+    """Let it be due on another day; back to the day on its paper is the same act."""
+    invoice, form = get_invoice(invoice_id, seen_by=me()), DueDateForm()
+
+    def save() -> None:
+        assert form.due_on.data is not None
+        change_due_date(invoice, form.due_on.data, form.reason.data or "", by=me(), version=form.version.number)
+
+    if submit(form, save):
+        return redirect_to(url_for("invoices.show", invoice_id=invoice_id), "Its due date is changed")
+    invoice = get_invoice(invoice_id, seen_by=me())
+    return unprocessable(
+        "billing/invoices/due_date.html", invoice=invoice, form=form, printed=printed_due(invoice)
+    )
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/credit")
