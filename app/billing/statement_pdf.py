@@ -51,11 +51,11 @@ def _data(statement: Statement, client: Client, locale: Locale) -> dict[str, Any
     }
 
     def cells(row: StatementRow) -> list[str]:
-        charged, paid = (number(row.amount), "") if row.amount > 0 else ("", number(-row.amount))
+        moved = ["" if each is None else number(each) for each in (row.billed, row.credited, row.paid)]
         on = day(row.on) if row.on == row.happened_on else f"{day(row.on)} ({day(row.happened_on)})"
-        return [on, words[row.kind](row), charged, paid, number(row.balance)]
+        return [on, words[row.kind](row), *moved, number(row.balance)]
 
-    rows = [[day(statement.start), _("Brought forward"), "", "", number(statement.opening)]]
+    rows = [[day(statement.start), _("Brought forward"), "", "", "", number(statement.opening)]]
     return {
         "client": {"name": client.legal_name or client.name, "address": client.address},
         "period": f"{day(statement.start, 'long')} – {day(statement.end, 'long')}",
@@ -70,6 +70,7 @@ def _data(statement: Statement, client: Client, locale: Locale) -> dict[str, Any
                 _("Date"),
                 _("What"),
                 _("Billed, %(currency)s", currency=statement.currency),
+                _("Credited"),
                 _("Paid"),
                 _("Balance"),
             ],

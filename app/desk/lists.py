@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.activity.queries import EventFilter
 from app.billing.models import Payment
+from app.billing.queries.invoices import InvoiceFilter, every_invoice
 from app.billing.queries.items import list_wip_items, unbilled_though_finished
 from app.billing.queries.payments import PaymentFilter, list_payments, open_currencies, open_invoices
 from app.catalogue.queries import list_services
@@ -233,7 +234,7 @@ def _engagements(asked: Asked, actor: Actor) -> Rows:
 
 
 def _balance(asked: Asked, actor: Actor) -> Rows:
-    """What is owed, the oldest due first, then what was paid."""
+    """What is owed, the oldest due first, then what was credited, then what was paid."""
     client = get_client(_id(asked, "client_id"), seen_by=actor)
 
     def page_of(number: int) -> tuple[Iterable[Any], bool]:
@@ -244,6 +245,8 @@ def _balance(asked: Asked, actor: Actor) -> Rows:
     for currency in open_currencies(client.id, seen_by=actor):
         for bill in open_invoices(client.id, currency, seen_by=actor):
             yield ["Bill", bill.number, bill.issued_on, bill.due_on, bill.gross, bill.open_amount, bill.currency, ""]
+    for note in every_invoice(InvoiceFilter(client_id=client.id, standing="credit"), seen_by=actor):
+        yield ["Credit note", note.number, note.issued_on, None, note.gross, None, note.currency, note.reason]
     for payment, left in paid:
         yield ["Payment", payment.reference, payment.received_on, None, payment.amount, left, payment.currency,
                payment.reversed_reason]
@@ -314,7 +317,7 @@ FILES = {
         ("Number", "Engagement", "Practice area", "Billed", "Currency", "Status", "From", "Until"), _engagements,
         CLIENT),
     "balance": ListFile(
-        ("What", "Number or reference", "Day", "Due", "Amount", "Open or credit left", "Currency", "Reversed because"),
+        ("What", "Number or reference", "Day", "Due", "Amount", "Open or credit left", "Currency", "Because"),
         _balance, CLIENT),
     "timeline": ListFile(("When", "Who", "What", "In their words", "Changed"), _timeline, ("client_id", "job_id")),
     "walls": ListFile(("Who", "From what", "Reason", "Since"), _walls, CLIENT),

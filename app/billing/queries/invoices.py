@@ -110,10 +110,10 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
 
 @dataclass(frozen=True)
 class InvoicePage:
-    """Rows with their client; totals per currency of what is listed: (currency, gross, open)."""
+    """Rows with their client; totals per currency of what is listed: (currency, billed, open, count, credited)."""
 
     rows: Sequence[Invoice]
-    totals: Sequence[sa.Row[str, Decimal, Decimal, int]]
+    totals: Sequence[sa.Row[str, Decimal, Decimal, int, Decimal]]
     page: int
 
     @property
@@ -141,7 +141,13 @@ def list_invoices(
     """One page of bills with client and entity: two queries whatever it holds."""
     conditions = _narrowed(found, seen_by)
     totals = db.session.execute(
-        sa.select(Invoice.currency, sa.func.sum(Invoice.gross), sa.func.sum(Invoice.open_amount), sa.func.count())
+        sa.select(
+            Invoice.currency,
+            sa.func.coalesce(sa.func.sum(Invoice.gross).filter(Invoice.kind == InvoiceKind.INVOICE), 0),
+            sa.func.sum(Invoice.open_amount),
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(Invoice.gross).filter(Invoice.kind == InvoiceKind.CREDIT_NOTE), 0),
+        )
         .join(Client, Client.id == Invoice.client_id)
         .where(*conditions)
         .group_by(Invoice.currency)

@@ -40,6 +40,19 @@ class StatementRow:
     amount: Decimal
     balance: Decimal
 
+    @property
+    def billed(self) -> Decimal | None:
+        return self.amount if self.kind == "invoice" else None
+
+    @property
+    def credited(self) -> Decimal | None:
+        return -self.amount if self.kind == "credit_note" else None
+
+    @property
+    def paid(self) -> Decimal | None:
+        """Below zero for money that was taken back."""
+        return -self.amount if self.billed is None and self.credited is None else None
+
 
 @dataclass(frozen=True)
 class Statement:

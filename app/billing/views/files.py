@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from app.billing.models import InvoiceKind
 from app.billing.queries.invoices import every_invoice, standing_of
 from app.billing.queries.payments import list_payments, receivables_by_client
 from app.billing.queries.wip import AgedPage, WipFilter, wip_by_client
@@ -65,10 +66,13 @@ def receivables() -> Answer:
 @blueprint.get("/billing/invoices.csv")
 def invoices() -> Answer:
     found, actor = invoice_filter(), me()
-    header = ["Number", "Client code", "Client", "Date", "Due", "State", "Net", "Tax", "Total", "Open", "Currency"]
+    header = ["Number", "Client code", "Client", "Date", "Due", "State", "Net", "Tax", "Total", "Credited", "Open",
+              "Currency"]
 
     def rows() -> Iterator[list[Any]]:
         for bill in every_invoice(found, seen_by=actor):
+            is_credit = bill.kind is InvoiceKind.CREDIT_NOTE
+            sign = -1 if is_credit else 1
             yield [
                 bill.number,
                 bill.client.code,
@@ -76,9 +80,10 @@ def invoices() -> Answer:
                 bill.issued_on,
                 bill.due_on,
                 standing_of(bill).value,
-                bill.net,
-                bill.tax,
-                bill.gross,
+                sign * bill.net,
+                sign * bill.tax,
+                None if is_credit else bill.gross,
+                bill.gross if is_credit else None,
                 bill.open_amount,
                 bill.currency,
             ]

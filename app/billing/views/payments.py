@@ -12,7 +12,8 @@ from flask import Blueprint, render_template, request, url_for
 from app.billing.commands.payments import PaymentFacts, allocate_payment, credit_left, record_payment
 from app.billing.commands.settling import reverse_payment
 from app.billing.forms import SPREAD, PaymentForm
-from app.billing.policy import can_record_payment
+from app.billing.policy import can_record_payment, can_see_invoices
+from app.billing.queries.invoices import InvoiceFilter, list_invoices
 from app.billing.queries.payments import (
     PER_PAGE,
     PaymentFilter,
@@ -185,5 +186,7 @@ def client_section(client_id: UUID) -> Answer:
         client=client,
         owed=[(code, open_invoices(client.id, code, seen_by=me())) for code in currencies[:3]],
         payments=list_payments(PaymentFilter(client_id=client.id), seen_by=me()),
+        credits=list_invoices(InvoiceFilter(client_id=client.id, standing="credit"), seen_by=me())
+        if can_see_invoices(me()) else None,
         may_pay=can_record_payment(me()),
     )

@@ -95,7 +95,7 @@ def pdf(client_id: UUID) -> Answer:
 def export(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     found, _ = _asked(client)
-    header = ("Day", "What", "Number or reference", "Due", "Billed", "Paid", "Balance", "Currency")
+    header = ("Day", "What", "Number or reference", "Due", "Billed", "Credited", "Paid", "Balance", "Currency")
     return hand_out(
         "statement", f"statement-{client.code}-{found.end}.csv", header, lambda: _lines(found), by=me()
     )
@@ -103,11 +103,11 @@ def export(client_id: UUID) -> Answer:
 
 def _lines(found: Statement) -> list[list[Any]]:
     """The page's rows: the balance before, what happened, the balance after."""
-    first = [found.start, "Brought forward", "", None, None, None, found.opening, found.currency]
-    last = [found.end, "Balance", "", None, None, None, found.closing, found.currency]
+    first = [found.start, "Brought forward", "", None, None, None, None, found.opening, found.currency]
+    last = [found.end, "Balance", "", None, None, None, None, found.closing, found.currency]
     rows = [
-        [row.on, WORDS[row.kind], row.name, row.due_on, row.amount if row.amount > 0 else None,
-         -row.amount if row.amount < 0 else None, row.balance, found.currency]
+        [row.on, WORDS[row.kind], row.name, row.due_on, row.billed, row.credited, row.paid, row.balance,
+         found.currency]
         for row in found.rows
     ]
     return [first, *rows, last]
