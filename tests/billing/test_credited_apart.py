@@ -28,7 +28,7 @@ from tests.make import Cast, sign_in
 
 @pytest.fixture
 def notes(session: Session, cast: Cast) -> tuple[Invoice, Invoice]:
-    """One bill over 120.00, paid by 50.00 that bounced, and credited; and another over its time and more, over 360.00."""
+    """A bill over 120.00, paid by 50.00 that bounced, and credited; and one over its time and more, over 360.00."""
     bea = cast.actor(cast.bea)
     make_rate("100")
     make_entry(cast)
