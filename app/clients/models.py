@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId, HasVersion, MadeOnce
@@ -188,12 +189,25 @@ class Engagement(MadeOnce, HasVersion, Base):
         order_by="Arrangement.from_on.nulls_first()", viewonly=True, lazy="raise",
     )
 
+    @hybrid_property
+    def words(self) -> str:
+        """What an engagement is found by: its name, and its scope, where parties and references stand."""
+        return f"{self.name} {self.scope}".lower()
+
+    @words.inplace.expression
+    @classmethod
+    def _words(cls) -> sa.ColumnElement[str]:
+        return sa.func.lower(cls.name + sa.literal_column("' '") + cls.scope)
+
     def billed_on(self, day: dt.date) -> Arrangement:
         """How work of that day is billed; the arrangements are loaded with it."""
         return in_force(self.arrangements, day)
 
     __table_args__ = (
         sa.Index("ix_engagement_client_id", "client_id"),
+        sa.Index(
+            "ix_engagement_words_trgm", sa.text("lower(name || ' ' || scope) gin_trgm_ops"), postgresql_using="gin"
+        ),
         # What stands under it says its client and currency again, and can have no other.
         sa.UniqueConstraint("id", "currency"),
         sa.UniqueConstraint("id", "client_id", "currency"),

@@ -125,11 +125,30 @@ def find_engagements(text: str, client_id: UUID | None, *, seen_by: Actor, limit
     return [Hit("engagement", r.id, r.name, r.number if client_id else r.client) for r in rows]
 
 
+def find_matters(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
+    """Engagements, open and closed, by part of their name or scope (where parties and references stand) from three
+    letters on, or by the beginning of the number; open ones first."""
+    alike = [Engagement.number.like(_prefix(text.upper()))]
+    if len(text) >= LETTERS:
+        alike.append(Engagement.words.like(f"%{escape_like(text.lower())}%"))
+    rows = db.session.execute(
+        sa.select(Engagement.id, Engagement.name, Engagement.number, Client.name.label("client"), Engagement.status)
+        .join(Client, Client.id == Engagement.client_id)
+        .where(sa.or_(*alike), *within_sight(seen_by, Engagement.client_id, Engagement.id))
+        .order_by((Engagement.status == EngagementStatus.OPEN).desc(), Engagement.name, Engagement.id).limit(limit)
+    )
+    return [
+        Hit("engagement", r.id, r.name, " · ".join((r.client, r.number, *(["closed"] if r.status != "open" else []))))
+        for r in rows
+    ]
+
+
 def find_anything(text: str, *, seen_by: Actor) -> Sequence[tuple[str, list[Hit]]]:
-    """Four queries at most, in groups; empty groups are left out."""
+    """Five queries at most, in groups; empty groups are left out."""
     groups = [
         ("Clients", find_clients(text, seen_by=seen_by)),
         ("Jobs", find_jobs(text, seen_by=seen_by) if len(text) > 1 else []),
+        ("Engagements", find_matters(text, seen_by=seen_by) if len(text) > 1 else []),
         ("Invoices", find_invoices(text, seen_by=seen_by) if any(c.isdigit() for c in text) else []),
         ("People", find_people(text, seen_by=seen_by)),
     ]

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.search.queries import find_anything, find_clients, find_engagements
-from tests.make import Cast, make_client, sign_in
+from app.clients.models import EngagementStatus, Wall
+from app.core.clock import now
+from app.search.queries import find_anything, find_clients, find_engagements, find_matters
+from tests.make import Cast, keep, make_client, make_engagement, sign_in
 
 
 def text_of(response: Any) -> str:
     return str(response.get_data(as_text=True))
 
 
-def test_four_questions_at_most(cast: Cast, max_queries: Callable[[int], Any]) -> None:
+def test_five_questions_at_most(cast: Cast, max_queries: Callable[[int], Any]) -> None:
     pat = cast.actor(cast.pat)
-    with max_queries(4):
+    with max_queries(5):
         find_anything("acme 1", seen_by=pat)
 
 
@@ -54,3 +56,25 @@ def test_wes_and_otto_find_only_their_own(cast: Cast) -> None:
     assert find_anything("rival", seen_by=wes) == []
     assert find_engagements("", cast.rival.id, seen_by=wes) == []
     assert [hit.text for _, hits in find_anything("a", seen_by=otto) for hit in hits] == ["Rival plc"]
+
+
+@pytest.mark.parametrize("typed", ["harb", "Harbour v", "HQ-2026-00", "te9", "quay"])
+def test_an_engagement_is_found_by_its_name_its_parties_its_references_and_its_number(cast: Cast, typed: str) -> None:
+    make_engagement(
+        cast.acme, cast.entity, "Harbour v Quayside", scope="Defendant: Quayside Ltd. Claim HQ-2026-0017",
+        number="TE9X", status=EngagementStatus.CLOSED,
+    )
+    found = dict(find_anything(typed, seen_by=cast.actor(cast.sam)))["Engagements"]
+    assert [(hit.text, hit.hint) for hit in found] == [("Harbour v Quayside", "Acme Ltd · TE9X · closed")]
+
+
+def test_no_engagement_is_found_through_a_wall_nor_by_another_clients_contact(client: FlaskClient, cast: Cast) -> None:
+    secret = make_engagement(cast.rival, cast.entity, "Harbour v Quayside")
+    matter = make_engagement(cast.acme, cast.entity, "Harbour lease")
+    keep(Wall(person_id=cast.sam.id, engagement_id=matter.id, reason="Family", created_at=now()))
+    assert find_matters("harbour", seen_by=cast.actor(cast.sam))[0].id == secret.id
+    assert [hit.id for hit in find_matters("harbour", seen_by=cast.actor(cast.wes))] == [matter.id]
+    assert [hit.id for hit in find_matters("harbour", seen_by=cast.contact(cast.otto))] == [secret.id]
+    sign_in(client, cast.pat)
+    page = text_of(client.get("/palette?q=harbour"))
+    assert f"/engagements/{secret.id}" in page and f"/engagements/{matter.id}" in page

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from app.core import clock
+from app.core import clock, live
 from app.core.clock import now, today
 from app.core.db import db
 from app.core.ids import new_id
@@ -290,3 +292,33 @@ def test_a_receipt_goes_among_the_documents_of_the_client(cast: Cast, client: Fl
     assert "taxi.jpg" in client.get(f"/expenses/{expense.id}").text
     sign_in(client, cast.wes)
     assert client.post(at, json={"name": "mine.jpg", "size": 10}).status_code == 403
+
+
+def test_an_entry_moved_to_another_client_is_drawn_anew_from_what_was_saved(
+    client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page of the entry, and whatever shows the client or the job that it has left."""
+    told: list[str] = []
+    monkeypatch.setattr(live, "publish", lambda *topics: told.extend(topics))
+    job = make_job(cast.acme_work)
+    entry = make_entry(cast, job_id=job.id)
+    sign_in(client, cast.sam)
+    page = client.get(f"/time/{entry.id}").text
+    again = re.search(r'id="entry"[^>]*hx-get="([^"]+)"[^>]*time-changed from:body', page)
+    assert again is not None and 'name="page" value="whole"' in page
+    told.clear()
+    values = typed(cast, work=f"engagement:{cast.rival_work.id}", version=entry.version, page="whole")
+    saved = client.post(f"/time/{entry.id}", data=values, headers=HTMX)
+    assert saved.status_code == 200 and json.loads(saved.headers["HX-Trigger"])["time-changed"]
+    fresh = client.get(again[1].replace("&amp;", "&"), headers=HTMX).text
+    assert "Rival plc" in fresh and "Acme" not in fresh.split('id="entry"')[1].split("</main>")[0]
+    assert {f"client:{cast.acme.id}", f"client:{cast.rival.id}", f"job:{job.id}"} <= set(told)
+
+
+def test_an_entry_deleted_on_its_own_page_leads_back_to_the_week_with_a_way_back(
+    client: FlaskClient, cast: Cast
+) -> None:
+    entry = make_entry(cast)
+    sign_in(client, cast.sam)
+    gone = client.post(f"/time/{entry.id}/deletion", data={"page": "whole"}, headers=HTMX)
+    assert "Undo" in client.get(gone.headers["HX-Redirect"]).text

@@ -24,7 +24,7 @@ from app.ledger.books import Books, books_of_each
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.days import day_of, hold_days, settle_days
 from app.timekeeping.commands.entries import add_to_task
-from app.timekeeping.commands.figures import settle
+from app.timekeeping.commands.figures import settle, topics_left
 from app.timekeeping.commands.locks import refuse_closed, refuse_locked
 from app.timekeeping.commands.wip import Item, hold_wip, move_wip, place_of
 from app.timekeeping.commands.writing import undo_write, write
@@ -108,7 +108,7 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
                     f"“{target.name}” is kept in {target.currency}, this time in {item.currency}.",
                     field="engagement_id",
                 )
-            before = place_of(item)
+            before, old_job = place_of(item), item.job_id
             if before.engagement_id == target.id:
                 continue
             if isinstance(item, Expense) and item.client_id != target.client_id:
@@ -136,7 +136,7 @@ def transfer_items(ids: Sequence[UUID], engagement_id: UUID, reason: str, *, by:
                 from_engagement=str(before.engagement_id),
                 amount=item.open_value,
                 currency=item.currency,
-                topics=("wip",),
+                topics=("wip", f"time:{item.person_id}", *topics_left(before.client_id, old_job, item)),
             )
         session.flush()
         settle_days(days, by=by)

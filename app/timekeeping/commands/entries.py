@@ -26,7 +26,7 @@ from app.ledger.books import books_of
 from app.ledger.models import TransactionKind
 from app.people.models import Person
 from app.timekeeping.commands.days import Day, charge_in, day_of, entries_of, hold_days, recharge, settle_days
-from app.timekeeping.commands.figures import refuse_other_currency, settle, topics_of
+from app.timekeeping.commands.figures import refuse_other_currency, settle, topics_left, topics_of
 from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.valuing import (
     EntryFacts,
@@ -176,6 +176,7 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
         check_version(entry, version)
         refuse_other_currency(entry, setting.engagement)
         before, old_task, old = place_of(entry), entry.task_id, _told(entry)
+        old_job = entry.job_id
         others = _revalue(entry, facts, setting, old_day, day)
         after = place_of(entry)
         moved = after.engagement_id != before.engagement_id
@@ -201,7 +202,7 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
             before=old,
             after=_told(entry),
             name=setting.engagement.name,
-            topics=topics_of(entry),
+            topics=(*topics_of(entry), *topics_left(before.client_id, old_job, entry)),
         )
         session.flush()
         recharge(others, by=by)

@@ -25,7 +25,7 @@ from app.firm.taxes import check_tax_code, outside_code
 from app.ledger.books import Books, books_of
 from app.ledger.models import TransactionKind
 from app.ledger.queries import find_rate_on
-from app.timekeeping.commands.figures import be_worth, refuse_other_currency, settle
+from app.timekeeping.commands.figures import be_worth, refuse_other_currency, settle, topics_left
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, where_it_belongs
 from app.timekeeping.commands.wip import move_wip, place_of
@@ -192,7 +192,7 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
         lock(expense)
         refuse_locked(expense)
         check_version(expense, version)
-        before, old = place_of(expense), _told(expense)
+        before, old_job, old = place_of(expense), expense.job_id, _told(expense)
         books = _describe(expense, facts, by=by)
         moved = before.engagement_id != expense.engagement_id
         kind = TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED
@@ -206,7 +206,7 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
             by=by,
             before=old,
             after=_told(expense),
-            topics=("wip",),
+            topics=("wip", *topics_left(before.client_id, old_job, expense)),
         )
         return expense
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import UUID
 
 from app.clients.models import Engagement
 from app.core.errors import Refused
@@ -13,6 +14,12 @@ from app.timekeeping.models import Expense, TimeEntry, WipItem
 def topics_of(entry: TimeEntry | Expense) -> tuple[str, ...]:
     """What open pages listen to when this person's time changes."""
     return (f"person:{entry.person_id}", f"time:{entry.person_id}", "wip")
+
+
+def topics_left(client_id: UUID, job_id: UUID | None, now_at: TimeEntry | Expense) -> tuple[str, ...]:
+    """What pages listen to that show the place from which an entry or expense was moved; nothing where it stayed."""
+    left = (f"client:{client_id}",) if client_id != now_at.client_id else ()
+    return (*left, f"job:{job_id}") if job_id and job_id != now_at.job_id else left
 
 
 def be_worth(item: WipItem, full: Decimal) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, g, render_template, url_for
+from flask import Blueprint, g, render_template, request, url_for
 
 from app.core.clock import today
 from app.core.errors import NotAllowed
@@ -162,8 +162,11 @@ def _entry(entry: TimeEntry, form: EntryForm, split: SplitForm | None = None, st
     form.apart("entry")
     split.apart("split")
     sees = can_see_rates(me())
+    # Beside a list, or a page of its own: that one asks for itself again when something changed.
+    in_panel = is_htmx() and arg("page") != "whole" and request.form.get("page") != "whole"
     page = render_template(
-        "timekeeping/_entry_panel.html" if is_htmx() else "timekeeping/entry.html",
+        "timekeeping/_entry_panel.html" if in_panel else "timekeeping/entry.html",
+        in_panel=in_panel,
         entry=entry,
         form=form,
         split=split,
@@ -228,6 +231,8 @@ def rejoin(entry_id: UUID) -> Answer:
 def delete(entry_id: UUID) -> Answer:
     entry = get_entry(entry_id, seen_by=me(), deleted=True)
     delete_entry(entry, by=me())
+    if request.form.get("page") == "whole":
+        return redirect_to(_address(entry.person_id, entry.worked_on, deleted=entry.id), "Deleted")
     to = _address(entry.person_id, entry.worked_on, deleted=entry.id)
     undo = url_for("time.restore", entry_id=entry.id)
     return changed(f"{duration(entry.recorded)} deleted", to=to, undo=undo)
