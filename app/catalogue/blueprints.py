@@ -80,6 +80,7 @@ class Blueprint:
     dependencies: tuple[After, ...]
     requests: tuple[RequestPlan, ...]
     deadlines: tuple[DeadlinePlan, ...]
+    start_rule: DueRule | None = None
 
     @cached_property
     def step_rules(self) -> dict[str, DueRule]:
@@ -128,6 +129,7 @@ def blueprint_of(template: JobTemplate) -> Blueprint:
         deadlines=tuple(
             DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END) for d in template.deadlines
         ),
+        start_rule=rule_of(template.start_rule),
     )
 
 
@@ -140,6 +142,15 @@ def _apart(row: TemplateRequest) -> TemplateRequest:
     """A copy that belongs to no session, so that a cached blueprint holds on to none."""
     names = [column.key for column in TemplateRequest.__mapper__.column_attrs]
     return TemplateRequest(**{name: getattr(row, name) for name in names})
+
+
+def start_of_job(
+    blueprint: Blueprint, period_start: dt.date, period_end: dt.date, calendar: WorkingCalendar
+) -> dt.date:
+    """The day on which work on a period begins: by the template's own rule, else the day after it."""
+    if blueprint.start_rule is None:
+        return period_end + dt.timedelta(days=1)
+    return resolve(blueprint.start_rule, {"period_start": period_start, "period_end": period_end}, calendar)
 
 
 def dates_of(

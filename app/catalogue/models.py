@@ -66,7 +66,10 @@ class TemplateState(enum.StrEnum):
 
 
 class JobTemplate(HasId, HasVersion, Base):
-    """One version of how a service is done. Published, it never changes; editing makes the next."""
+    """One version of how a service is done. Published, it never changes; editing makes the next.
+
+    `start_rule` gives the day on which a job about a period starts; without one it is the day after the period.
+    """
 
     __tablename__ = "job_template"
 
@@ -75,6 +78,7 @@ class JobTemplate(HasId, HasVersion, Base):
     state: Mapped[TemplateState] = mapped_column(default=TemplateState.DRAFT)
     title_pattern: Mapped[str] = mapped_column(default="{client} {service} {period}")
     due_rule: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    start_rule: Mapped[dict[str, Any] | None]
     priority: Mapped[int] = mapped_column(default=0)
     fee: Mapped[Decimal | None]
     published_at: Mapped[dt.datetime | None]

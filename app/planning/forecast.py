@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.blueprints import Blueprint
+from app.catalogue.blueprints import Blueprint, start_of_job
 from app.planning.cadences import Years, pattern_of
 from app.planning.facts import ClientFacts
 from app.planning.models import Series, SeriesState
@@ -89,7 +89,8 @@ def forecasts_of(
 def _forecast(
     series: Series, blueprint: Blueprint, service_name: str, client: ClientFacts, pattern: PeriodPattern, period: Period
 ) -> Forecast:
-    starts_on = period.end + dt.timedelta(days=series.offset_days)
+    first = start_of_job(blueprint, period.start, period.last_day, client.calendar)
+    starts_on = first + dt.timedelta(days=series.offset_days)
     return Forecast(
         series_id=series.id, client_id=series.client_id, period_start=period.start, period_end=period.last_day,
         create_on=starts_on - dt.timedelta(days=series.ahead_days), starts_on=starts_on,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.catalogue.models import Cadence
+from app.catalogue.plausible import doubts_of
 from app.core.clock import local, now
 from app.core.wording import counted, day
 from app.planning.models import Application
@@ -35,6 +36,8 @@ class Outlook:
     held: int = 0
     unreachable: tuple[str, ...] = ()
     repeats: str = ""
+    own_reviews: int = 0
+    doubts: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -46,6 +49,9 @@ class Outlook:
             parts.append(f"{counted(self.held, 'request')} held until you let them go")
         if self.unreachable:
             parts.append(f"{counted(len(self.unreachable), 'client')} without an address, so not asked")
+        if self.own_reviews:
+            jobs = counted(self.own_reviews, "job")
+            parts.append(f"{jobs} reviewed by whoever prepares, as nobody else is on the team")
         if self.repeats:
             parts.append(f"repeats {self.repeats}")
         return "; ".join(parts) + "."
@@ -88,7 +94,19 @@ def outlook_of(
     return Outlook(
         len(plans), min((plan.due_on for plan in plans if plan.due_on), default=None), mails, when_open, held,
         tuple(unreachable), REPEATS.get(Cadence(application.period["cadence"]), "") if application.repeat else "",
+        sum(bool(plan.own_reviews) for plan in plans), _doubts(plans),
     )
+
+
+def _doubts(plans: Sequence[JobPlan]) -> tuple[str, ...]:
+    """What is odd about the dates of these very jobs, each kind of thing once."""
+    found: dict[str, str] = {}
+    for plan in plans:
+        for what, said in doubts_of(plan.blueprint, plan.dates, plan.starts_on):
+            found.setdefault(what, said)
+    if any(plan.due_on is None and not plan.dates.deadlines and not plan.dates.steps for plan in plans):
+        found["nothing"] = "Nothing has a due date, so that no job is ever late."
+    return tuple(found.values())
 
 
 def _moment(plan: JobPlan, to: Reachable, asked_on: dt.date | None, at: dt.time) -> dt.datetime | None:

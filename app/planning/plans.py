@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.blueprints import Blueprint, Dates, StepPlan, dates_of, due_of
-from app.catalogue.models import TemplateRequest, WorkRole
+from app.catalogue.blueprints import Blueprint, Dates, StepPlan, dates_of, due_of, start_of_job
+from app.catalogue.models import StepKind, TemplateRequest, WorkRole
 from app.core.ids import parse_id
 from app.planning.facts import ClientFacts, Staffing
 from app.planning.periods import Period, PeriodKind, PeriodPattern
@@ -40,7 +40,10 @@ class RequestToAsk:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """Everything that creating the job writes. `origin` is what makes creating it twice create it once."""
+    """Everything that creating the job writes. `origin` is what makes creating it twice create it once.
+
+    `own_reviews` names the reviews for which nobody was found but whoever prepares what is reviewed.
+    """
 
     origin: str
     client: ClientFacts
@@ -57,6 +60,7 @@ class JobPlan:
     tasks: tuple[TaskPlan, ...]
     dates: Dates
     due_by_hand: bool = False
+    own_reviews: tuple[str, ...] = ()
 
     @property
     def requests(self) -> list[RequestToAsk]:
@@ -103,10 +107,11 @@ def plan_job(
 ) -> JobPlan:
     """The plan; reads and writes nothing. `known` keeps the dates that many clients of a batch share."""
     period = wish.period
-    starts_on = wish.starts_on or start_of(period, wish)
+    starts_on = wish.starts_on or start_of(blueprint, client, period, wish)
     dates = _dates(blueprint, client, period, starts_on, wish.due_on, {} if known is None else known)
     roles = {role: person for role, person in (wish.roles or {}).items() if staff.may_do(person, client)}
     holders = {role: staff.holder(role, roles, client) for role in WorkRole}
+    doers = doers_of(blueprint, holders, staff, client)
     return JobPlan(
         origin=origin, client=client, service_name=service_name, blueprint=blueprint,
         title=title_of(blueprint, client.name, service_name, period, wish.pattern, starts_on),
@@ -114,10 +119,43 @@ def plan_job(
         period_name=wish.pattern.name(period) if wish.pattern and period else "", starts_on=starts_on,
         due_on=dates.due_on, owner_id=staff.owner(wish.owner_id, client), roles=roles,
         tasks=tuple(
-            TaskPlan(step, dates.steps.get(step.key), holders[step.work_role]) for step in blueprint.steps
+            TaskPlan(step, dates.steps.get(step.key), doers[step.key]) for step in blueprint.steps
         ),
         dates=dates, due_by_hand=wish.due_on is not None,
+        own_reviews=tuple(
+            step.name for step in blueprint.steps
+            if step.kind is StepKind.REVIEW and doers[step.key] in preparers_of(blueprint, step, holders)
+        ),
     )
+
+
+def doers_of(
+    blueprint: Blueprint, holders: Mapping[WorkRole, UUID | None], staff: Staffing, client: ClientFacts
+) -> dict[str, UUID | None]:
+    """Who does each step. A review goes to somebody other than whoever prepares it, where anybody else is on the team.
+    """
+    team = (
+        holders[WorkRole.REVIEWER], client.engagement.manager_id, client.team.manager_id, holders[WorkRole.PARTNER],
+        client.engagement.partner_id, client.team.partner_id,
+    )
+    doers = {step.key: holders[step.work_role] for step in blueprint.steps}
+    for step in blueprint.steps:
+        if step.kind is StepKind.REVIEW and doers[step.key] is not None:
+            preparers = preparers_of(blueprint, step, holders)
+            if doers[step.key] in preparers:
+                others = (each for each in team if each not in preparers and staff.may_do(each, client))
+                doers[step.key] = next(others, doers[step.key])
+    return doers
+
+
+def preparers_of(
+    blueprint: Blueprint, review: StepPlan, holders: Mapping[WorkRole, UUID | None]
+) -> set[UUID]:
+    """Who does the work that this review comes after; of a review after a review, all of the job's work."""
+    before = {d.on_key for d in blueprint.dependencies if d.step_key == review.key}
+    work = [step for step in blueprint.steps if step.kind is StepKind.WORK]
+    found = [step for step in work if step.key in before] or [s for s in work if s.position < review.position]
+    return {person for step in found if (person := holders[step.work_role]) is not None}
 
 
 def _dates(
@@ -132,9 +170,10 @@ def _dates(
     return known[key]
 
 
-def start_of(period: Period | None, wish: Wish) -> dt.date:
-    """Work on a period begins the day after it, earlier or later by the offset; without one on the day named."""
-    return (period.end if period else wish.period_on) + dt.timedelta(days=wish.offset_days)
+def start_of(blueprint: Blueprint, client: ClientFacts, period: Period | None, wish: Wish) -> dt.date:
+    """As the template says, earlier or later by the offset; about no period on the day named."""
+    first = start_of_job(blueprint, period.start, period.last_day, client.calendar) if period else wish.period_on
+    return first + dt.timedelta(days=wish.offset_days)
 
 
 def anchors_of(period: Period | None, starts_on: dt.date) -> dict[str, dt.date]:

@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import Cadence
+from app.clients.models import Client
 from app.core import clock
 from app.core.actors import SYSTEM
+from app.core.db import db
 from app.core.ids import new_id
 from app.planning.commands.applications import ApplicationValues, prepare_application, run_application
 from app.planning.models import Application
 from app.planning.outcome import who_is_asked
-from app.planning.queries import get_application, outlook
+from app.planning.queries import get_application, outlook, preview
 from app.requests.commands.asking import ask_due_requests
 from app.requests.models import ClientRequest
 from app.runs.background import work
@@ -89,3 +91,28 @@ def test_nothing_of_a_walled_client_is_counted(cast: Cast) -> None:
         walled = replace(mel, walled_clients=frozenset({cast.rival.id}))
         assert outlook(application, seen_by=walled).jobs == 1
         assert outlook(application, seen_by=mel).jobs == 2
+
+
+def test_whoever_prepares_does_not_review_where_somebody_else_is_on_the_team(cast: Cast) -> None:
+    with clock.travel_to(AFTERNOON):
+        roles = {"preparer": str(cast.sam.id), "reviewer": str(cast.sam.id)}
+        application = prepare(cast, reachable=1, mute=0, roles=roles)
+        client_id = preview(application, seen_by=SYSTEM)[0].row.client_id
+        cast_client = db.session.get_one(Client, client_id)
+        cast_client.manager_id = cast.mel.id
+        (planned,) = preview(application, seen_by=SYSTEM)
+        assert [task.assignee_id for task in planned.plan.tasks] == [cast.sam.id, cast.sam.id, cast.mel.id]
+        assert planned.plan.own_reviews == ()
+        assert "reviewed by whoever" not in outlook(application, seen_by=SYSTEM).sentence
+        cast_client.manager_id = None
+        (planned,) = preview(application, seen_by=SYSTEM)
+        assert planned.plan.tasks[2].assignee_id == cast.sam.id and planned.plan.own_reviews == ("Review",)
+        assert "1 job reviewed by whoever prepares, as nobody else is on the team" in outlook(
+            application, seen_by=SYSTEM
+        ).sentence
+
+
+def test_dates_that_make_no_sense_are_said_for_these_very_jobs(cast: Cast) -> None:
+    with clock.travel_to(AFTERNOON):
+        application = prepare(cast, reachable=1, mute=0, starts_on=dt.date(2027, 2, 1))
+        assert "The job is due 33 days before it starts." in outlook(application, seen_by=SYSTEM).doubts

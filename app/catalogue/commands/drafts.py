@@ -66,7 +66,7 @@ def draft_next_version(service: Service, *, by: Actor) -> JobTemplate:
             return before
         draft = JobTemplate(
             service_id=service.id, number=before.number + 1, title_pattern=before.title_pattern,
-            due_rule=before.due_rule, priority=before.priority, fee=before.fee,
+            due_rule=before.due_rule, start_rule=before.start_rule, priority=before.priority, fee=before.fee,
         )
         session.add(draft)
         session.flush()
@@ -89,9 +89,9 @@ def copy_parts(source: JobTemplate, target: JobTemplate, stages: Mapping[UUID, U
 
 def edit_template(
     template: JobTemplate, *, title_pattern: str, due_rule: DueRule | None, priority: int, fee: Decimal | None,
-    by: Actor, version: int | None = None,
+    by: Actor, version: int | None = None, start_rule: DueRule | None = None,
 ) -> None:
-    """What holds for the whole job: its title, its due date, its priority, its fixed fee."""
+    """What holds for the whole job: its title, its start, its due date, its priority, its fixed fee."""
     authorize(by, can_edit_template, template)
     with transaction():
         draft = open_draft(template, version)
@@ -101,7 +101,10 @@ def edit_template(
         if fee is not None and fee < 0:
             raise Refused("A fee is not negative.", field="fee")
         draft.title_pattern, draft.priority, draft.fee = title_pattern, priority, fee
+        if start_rule is not None and start_rule.anchor not in ("period_start", "period_end"):
+            raise Refused("A job starts by its period: choose its start or its end.", field="start_rule")
         draft.due_rule = to_json(due_rule) if due_rule else {}
+        draft.start_rule = to_json(start_rule) if start_rule else None
         record("catalogue.template.edit", draft, by=by)
 
 

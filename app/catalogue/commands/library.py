@@ -32,7 +32,7 @@ def install_library_service(code: str, *, by: Actor) -> Service:
     if ready is None:
         raise NotFound("The library has no such service.")
     with transaction() as session:
-        take_turn(f"catalogue {ready.code}")
+        take_turn(f"catalogue {ready.code}", at="turn of a form")
         existing = session.scalar(sa.select(Service).where(Service.code == ready.code))
         if existing is not None:
             return existing
@@ -51,7 +51,9 @@ def _fill(template: JobTemplate, ready: LibraryService, by: Actor) -> None:
     )
     for deadline in ready.deadlines:
         add_deadline(template, DeadlineValues(deadline.rule, trigger=deadline.trigger), by=by)
-    edit_template(template, title_pattern=ready.title, due_rule=ready.due, priority=0, fee=None, by=by)
+    edit_template(
+        template, title_pattern=ready.title, due_rule=ready.due, start_rule=ready.start, priority=0, fee=None, by=by
+    )
     keys: dict[str, str] = {}
     for step in ready.steps:
         keys[step.name] = add_step(template, new_id(), _values(step, stages[step.stage], keys), by=by).key

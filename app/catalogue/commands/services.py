@@ -113,7 +113,7 @@ def duplicate_service(service: Service, template: JobTemplate, new_service_id: U
         )
         draft = JobTemplate(
             service_id=copy.id, number=1, state=TemplateState.DRAFT, title_pattern=template.title_pattern,
-            due_rule=template.due_rule, priority=template.priority, fee=template.fee,
+            due_rule=template.due_rule, start_rule=template.start_rule, priority=template.priority, fee=template.fee,
         )
         session.add(draft)
         session.flush()

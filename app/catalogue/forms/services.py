@@ -6,7 +6,7 @@ import wtforms
 from wtforms.validators import DataRequired, Length
 
 from app.catalogue.commands import ServiceValues, StageValues
-from app.catalogue.forms.rules import DueRuleField
+from app.catalogue.forms.rules import ANCHORS, DueRuleField
 from app.catalogue.models import Cadence, Service
 from app.core.fields import AmountField, EnumField, NumberField, VersionField, offers
 from app.core.web import Form
@@ -18,6 +18,9 @@ CADENCES = {
     Cadence.TAX_YEAR: "Each British tax year, to 5 April",
 }
 PRIORITIES = offers([(0, "Normal"), (1, "High"), (2, "Urgent")])
+
+
+PERIOD_ANCHORS = list(ANCHORS[:2])
 
 
 class ServiceForm(Form):
@@ -55,6 +58,7 @@ class StageForm(Form):
 class DetailsForm(Form):
     version = VersionField()
     title_pattern = wtforms.StringField("Title of each job", validators=[DataRequired("Give the jobs a title.")])
+    start_rule = DueRuleField("When the job starts")
     due_rule = DueRuleField("When the job is due")
     priority = wtforms.SelectField("Priority", choices=PRIORITIES, coerce=int)
     fee = AmountField("Fixed fee", currency="")

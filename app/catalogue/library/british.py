@@ -115,14 +115,14 @@ PAYROLL = LibraryService(
     code="UK-PAYROLL-MONTH", name="Monthly payroll", area="Payroll", place="United Kingdom", cadence=Cadence.MONTH,
     description="Payroll paid on the last working day of the month: full payment submission on or before payday "
                 "(PAYE Regulations 2003 reg. 67B), PAYE and National Insurance by the 22nd (reg. 69).",
-    title="{client} payroll {month} {year}", due=DueRule("deadline:UK-PAYE-FPS"),
+    title="{client} payroll {month} {year}", due=DueRule("deadline:UK-PAYE-FPS"), start=from_end(-14),
     deadlines=(LibraryDeadline("UK-PAYE-FPS"), LibraryDeadline("UK-PAYE-ELEC", TAX_MONTH)),
     requests=(LibraryRequest(
         "Payroll changes", "Receive the changes", "Please tell us what changed this month.",
         (ask("yes_no", "Are the hours and salaries the same as last month?"),
          upload("Hours, overtime, bonuses", required=False), ask("long_text", "Starters and leavers", required=False),
          ask("long_text", "Sickness and parental leave", required=False)),
-        due=before("UK-PAYE-FPS", 7),
+        due=before("UK-PAYE-FPS", 7), asked=DueRule("job_start"),
     ),),
     steps=(
         LibraryStep("Receive the changes", TODO, 10, before_due(6)),

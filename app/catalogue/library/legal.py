@@ -66,7 +66,7 @@ US_LITIGATION = LibraryService(
          ask("long_text", "What happened, in your words"), upload("Contracts and letters", required=False),
          upload("Insurance policies", required=False),
          ask("confirmation", "We will keep every document and message about this")),
-        due=from_start(3),
+        due=from_start(2),
     ),),
     steps=(
         LibraryStep("Open the matter", INTAKE, 45, from_start(2),
@@ -94,7 +94,7 @@ UK_LITIGATION = LibraryService(
         (upload("Claim form and particulars"), ask("date", "Day on which they reached you"),
          ask("long_text", "What happened, in your words"), upload("Contracts and letters", required=False),
          ask("yes_no", "Is there insurance that may cover this?")),
-        due=from_start(3),
+        due=from_start(2),
     ),),
     steps=(
         LibraryStep("Open the matter", INTAKE, 45, from_start(2),

@@ -66,6 +66,7 @@ class LibraryService:
     title: str = "{client} {service} {period}"
     requests: tuple[LibraryRequest, ...] = ()
     deadlines: tuple[LibraryDeadline, ...] = ()
+    start: DueRule | None = None
     stages: tuple[tuple[str, str], ...] = STAGES
 
 

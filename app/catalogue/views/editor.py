@@ -11,9 +11,10 @@ from flask import render_template
 from app.catalogue.blueprints import After, Blueprint, Dates, RequestPlan, blueprint_of, dates_of, rule_of
 from app.catalogue.due_rule_words import describe
 from app.catalogue.due_rules import BadDueRule, DueRule
-from app.catalogue.forms.services import DetailsForm
+from app.catalogue.forms.services import PERIOD_ANCHORS, DetailsForm
 from app.catalogue.forms.steps import DeadlineForm, RequestForm, StepForm, deadline_anchors
-from app.catalogue.models import DependencyKind, JobTemplate, StepKind, TemplateState, WorkRole
+from app.catalogue.models import Cadence, DependencyKind, JobTemplate, StepKind, TemplateState, WorkRole
+from app.catalogue.plausible import doubts
 from app.catalogue.policy import can_edit_template
 from app.catalogue.soundness import ITEM_KINDS, faults, ordered, sample_anchors
 from app.catalogue.statutes.shape import StatutoryRule
@@ -112,6 +113,8 @@ def form_for(template: JobTemplate, open_part: str) -> Any:
         form.due_rule.offer([*deadline_anchors(template)])
         form.fee.currency = own_currency()
         form.due_rule.show(rule_of(template.due_rule))
+        form.start_rule.anchors = PERIOD_ANCHORS
+        form.start_rule.show(rule_of(template.start_rule))
         form.version.data = str(template.version)
         return form
     if kind == "step":
@@ -176,6 +179,8 @@ def render_editor(
         "job_words": words_of(blueprint.due_rule, names), "end": sample_end(), "start": sample_start(),
         "request_words": {r.row.id: words_of(r.rule, names) for r in blueprint.requests},
         "asking_words": {r.row.id: _asking_words(r, names) for r in blueprint.requests},
+        "doubts": doubts(blueprint, Cadence(template.service.cadence)) if draft else [],
+        "start_words": words_of(blueprint.start_rule, names),
         "faults": list(faults(blueprint, {s.id for s in template.service.stages})) if draft else [],
         "stages": {stage.id: stage.name for stage in template.service.stages}, "names": names,
         "rules": _rules(template),

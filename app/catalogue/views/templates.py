@@ -11,7 +11,7 @@ from app.catalogue.blueprints import blueprint_of
 from app.catalogue.commands import discard_draft, edit_template, publish_template
 from app.catalogue.due_rules import BadDueRule, resolve
 from app.catalogue.forms.rules import DueRuleField
-from app.catalogue.forms.services import DetailsForm
+from app.catalogue.forms.services import PERIOD_ANCHORS, DetailsForm
 from app.catalogue.forms.steps import deadline_anchors
 from app.catalogue.queries import get_template
 from app.catalogue.soundness import sample_anchors
@@ -30,6 +30,7 @@ class RuleForm(wtforms.Form):
 
     due_rule = DueRuleField()
     send_rule = DueRuleField()
+    start_rule = DueRuleField()
     trigger = DueRuleField()
 
 
@@ -51,8 +52,10 @@ def details(template_id: UUID) -> Answer:
     form = DetailsForm()
     form.fee.currency = own_currency()
     form.due_rule.offer(deadline_anchors(template))
+    form.start_rule.anchors = PERIOD_ANCHORS
     saved = submit(form, lambda: edit_template(
         template, title_pattern=form.title_pattern.data or "", due_rule=form.due_rule.data, priority=form.priority.data,
+        start_rule=form.start_rule.data,
         fee=form.fee.data, by=me(), version=form.version.number,
     ))
     if saved:
@@ -85,7 +88,7 @@ def due_rule(template_id: UUID) -> Answer:
     """What the rule under edit says, and the date it gives for a job of the previewed period."""
     template = get_template(template_id, seen_by=me())
     asked_for = arg("field")
-    bound = RuleForm(request.args)[asked_for if asked_for in ("trigger", "send_rule") else "due_rule"]
+    bound = RuleForm(request.args)[asked_for if asked_for in ("trigger", "send_rule", "start_rule") else "due_rule"]
     names = {step.key: step.name for step in template.steps}
     words, day, problem = "", None, next(iter(bound.process_errors), "")
     if bound.data is not None:

@@ -87,7 +87,7 @@ def _move_deadlines(moved: MovedJob) -> None:
     found = dict(moved.plan.dates.deadlines)
     for deadline in _of(Deadline, moved, Deadline.state == DeadlineState.OPEN):
         result = found.get(deadline.code)
-        if result is not None and deadline.effective_on == deadline.statutory_on:
+        if result is not None and not deadline.due_locked and not deadline.trigger_locked:
             deadline.statutory_on = deadline.effective_on = result.due
             deadline.trigger_on, deadline.basis = result.trigger, result.basis
             deadline.version += 1
