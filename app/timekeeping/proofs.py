@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from app.core.copies import Copy, keeps
 from app.core.db import db
 from app.core.proofs import Finding, proof
 
@@ -15,6 +16,13 @@ _SPENT = sa.text("""
     GROUP BY t.id HAVING t.spent <> coalesce(sum(e.recorded), 0)
     ORDER BY t.id LIMIT 1000
 """)
+
+
+SPENT = keeps(Copy(
+    "task.spent", "the time recorded on a step",
+    ("time recorded", "time moved to another step", "time taken back"),
+    "app.timekeeping.commands.entries.record_entry", "timekeeping.spent",
+))
 
 
 @proof("timekeeping.spent")

@@ -64,7 +64,16 @@ def recount_lags(office_id: UUID | None) -> int:
             .order_by(Dependency.id)
         )
         jobs = session.scalars(running.with_only_columns(Task.job_id).order_by(None).distinct()).all()
-        lock_jobs(set(jobs))
+        planned = session.scalars(
+            sa.select(Job.id).where(
+                Job.status == JobStatus.ACTIVE, Job.client_id.in_(sa.select(Client.id).where(at_office))
+            )
+        ).all()
+        lock_jobs({*jobs, *planned})  # the plans' jobs too: no job is locked once the steps are
+        session.execute(
+            sa.update(Job).where(Job.id.in_(planned)).values(plan_stale=True)
+            .execution_options(synchronize_session=False)
+        )
         rows = session.execute(running.execution_options(populate_existing=True)).all()
         calendars = calendars_of([row.client_id for row in rows])
         moved = []
@@ -75,14 +84,6 @@ def recount_lags(office_id: UUID | None) -> int:
                 lag.opens_on = opens_on
                 moved.append(task_id)
         settle_tasks(moved)
-        session.execute(
-            sa.update(Job)
-            .where(
-                Job.status == JobStatus.ACTIVE, Job.client_id.in_(sa.select(Client.id).where(at_office)),
-            )
-            .values(plan_stale=True)
-            .execution_options(synchronize_session=False)
-        )
     return len(moved)
 
 
