@@ -13,12 +13,12 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.activity.commands import request_mark
-from app.clients.commands.contact_access import SEEN_EVERY, PortalVisit, find_visit, touch_session
+from app.clients.commands.contact_access import IDLE, SEEN_EVERY, PortalVisit, find_visit, touch_session
 from app.core import clock
 from app.core.actors import SYSTEM, Actor, ActorKind
 from app.core.db import Visitor, db, enter_portal_door, set_visitor
 from app.core.errors import NotFound, Refused
-from app.core.ids import parse_id
+from app.core.ids import parse_id, token_hash
 from app.core.web import Answer, asks_for_json, error_page, is_htmx
 from app.firm.queries import get_firm_facts
 
@@ -48,7 +48,7 @@ def enter() -> Answer | None:
         touch_session(visit.session_id, by=SYSTEM)
         db.session.remove()
         g.leave_portal = enter_portal_door()
-    set_visitor(Visitor(visit.contact_id, visit.request_id))
+    set_visitor(Visitor(token_hash(session["contact"]), IDLE))
     g.actor = Actor(
         kind=ActorKind.CONTACT, id=visit.contact_id, name=visit.name, client_ids=frozenset(visit.client_ids),
         request_id=visit.request_id, signed_in=visit.request_id is None, address=request.remote_addr or "",

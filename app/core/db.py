@@ -96,10 +96,13 @@ class MadeOnce(HasId):
 
 
 class Visitor(NamedTuple):
-    """Who is at the portal's door: a contact, signed in unless a request's link let them in to that request."""
+    """Who is at the portal's door, by the digest of their session's token: the database asks it, whatever we say.
 
-    contact_id: UUID
-    request_id: UUID | None = None
+    `idle`: how long a session may go unseen.
+    """
+
+    token_hash: bytes
+    idle: dt.timedelta
 
 
 _door: ContextVar[str] = ContextVar("door", default="app")
@@ -157,7 +160,10 @@ def _begin_at_portal(session: Session, _transaction: Any, connection: sa.Connect
     if role:
         connection.exec_driver_sql(f'SET LOCAL ROLE "{role}"')
     if (visitor := _visitor.get()) is not None:
-        connection.exec_driver_sql("SELECT portal_begin(%s, %s)", (visitor.contact_id, visitor.request_id))
+        at = now()
+        connection.exec_driver_sql(
+            "SELECT FROM portal_visit(%s, %s, %s)", (visitor.token_hash, at, at - visitor.idle)
+        )
 
 
 def session_role() -> str:

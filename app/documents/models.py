@@ -70,6 +70,8 @@ class Document(MadeOnce, Base):
         sa.Index("ix_document_unchecked", "received_at", postgresql_where=sa.text("state IN ('received', 'checking')")),
         sa.Index("ix_document_uploading", "created_at", postgresql_where=sa.text("state = 'uploading'")),
         sa.Index("ix_document_sha256", "client_id", "sha256"),
+        sa.Index("ix_document_incoming_key", "incoming_key", unique=True,
+                 postgresql_where=sa.text("incoming_key IS NOT NULL")),
         sa.CheckConstraint("state <> 'available' OR (kept_key IS NOT NULL AND sha256 IS NOT NULL)", name="available"),
         sa.CheckConstraint("size >= 0", name="size"),
     )

@@ -7,22 +7,50 @@ REVOKE DELETE, TRUNCATE ON event_payload FROM {app};
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {portal};
 GRANT USAGE ON SEQUENCE event_id_seq TO {portal};
 
--- Who is at the portal's door, and the clients that they may reach: set at the beginning of each transaction, and
--- nothing is within reach before.
-CREATE OR REPLACE FUNCTION portal_contact() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
-    $$ SELECT nullif(current_setting('firmament.contact', true), '')::uuid $$;
-CREATE OR REPLACE FUNCTION portal_request() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
-    $$ SELECT nullif(current_setting('firmament.request', true), '')::uuid $$;
-CREATE OR REPLACE FUNCTION portal_signed_in() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS
-    $$ SELECT coalesce(current_setting('firmament.assurance', true), '') = 'signed_in' $$;
-CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS
-    $$ SELECT nullif(current_setting('firmament.clients', true), '')::uuid[] $$;
+-- The key that seals what a transaction of the portal may reach: in a schema that no login may enter.
+CREATE SCHEMA IF NOT EXISTS sealed;
+REVOKE ALL ON SCHEMA sealed FROM PUBLIC;
+CREATE TABLE IF NOT EXISTS sealed.portal_key (one boolean PRIMARY KEY DEFAULT true CHECK (one), key bytea NOT NULL);
+REVOKE ALL ON sealed.portal_key FROM PUBLIC;
+INSERT INTO sealed.portal_key (key)
+    SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    ON CONFLICT DO NOTHING;
+
+-- The seal over what is set for this transaction: it holds for this backend and this transaction alone. Whoever could
+-- call this could seal anything: it is granted to nobody.
+CREATE OR REPLACE FUNCTION portal_seal(contact text, clients text, request text, assurance text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT encode(sha256(k.key || sha256(k.key || convert_to(
+        concat_ws('|', contact, clients, request, assurance, pg_backend_pid(), extract(epoch FROM now())), 'UTF8'
+    ))), 'hex') FROM sealed.portal_key k $$;
+CREATE OR REPLACE FUNCTION portal_is_sealed() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT coalesce(current_setting('firmament.seal', true) = portal_seal(
+        coalesce(current_setting('firmament.contact', true), ''), coalesce(current_setting('firmament.clients', true), ''),
+        coalesce(current_setting('firmament.request', true), ''),
+        coalesce(current_setting('firmament.assurance', true), '')), false) $$;
+
+-- Who is at the portal's door, and the clients that they may reach: set at the beginning of each transaction by a secret
+-- of theirs, and nothing is within reach before. Anybody may set these settings; without the seal they say nothing.
+-- Policies ask in a sub-select: once a statement.
+CREATE OR REPLACE FUNCTION portal_contact() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
+    BEGIN RETURN CASE WHEN public.portal_is_sealed()
+        THEN nullif(current_setting('firmament.contact', true), '')::uuid END; END $$;
+CREATE OR REPLACE FUNCTION portal_request() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
+    BEGIN RETURN CASE WHEN public.portal_is_sealed()
+        THEN nullif(current_setting('firmament.request', true), '')::uuid END; END $$;
+CREATE OR REPLACE FUNCTION portal_signed_in() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
+    BEGIN RETURN public.portal_is_sealed()
+        AND coalesce(current_setting('firmament.assurance', true), '') = 'signed_in'; END $$;
+CREATE OR REPLACE FUNCTION portal_clients() RETURNS uuid[] LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
+    BEGIN RETURN CASE WHEN public.portal_is_sealed()
+        THEN nullif(current_setting('firmament.clients', true), '')::uuid[] END; END $$;
 
 -- The clients within reach: those with portal access when signed in, else the one of an open request, for as long as
 -- its contact sees that client in the portal.
 CREATE OR REPLACE FUNCTION portal_begin(contact uuid, request uuid) RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE reach uuid[];
+DECLARE reach uuid[]; assurance text;
 BEGIN
     IF request IS NULL THEN
         SELECT array_agg(cc.client_id) INTO reach
@@ -37,13 +65,15 @@ BEGIN
           AND c.archived_at IS NULL;
     END IF;
     reach := coalesce(reach, '{{}}');
+    assurance := CASE WHEN request IS NULL THEN 'signed_in' ELSE 'request' END;
     PERFORM set_config('firmament.contact', contact::text, true), set_config('firmament.clients', reach::text, true),
         set_config('firmament.request', coalesce(request::text, ''), true),
-        set_config('firmament.assurance', CASE WHEN request IS NULL THEN 'signed_in' ELSE 'request' END, true);
+        set_config('firmament.assurance', assurance, true), set_config('firmament.seal', portal_seal(
+            contact::text, reach::text, coalesce(request::text, ''), assurance), true);
     RETURN reach;
 END $$;
 
--- The visit that a session's token stands for, begun: not ended, not run out, not idle too long, its contact there.
+-- The one way to a reach is a session's own secret. The visit that it stands for, begun: not ended, not run out, not idle too long, its contact there.
 DROP FUNCTION IF EXISTS portal_visit(bytea, timestamptz, timestamptz);
 CREATE FUNCTION portal_visit(hash bytea, at timestamptz, idle_since timestamptz)
     RETURNS TABLE (session_id uuid, contact_id uuid, contact_name text, language text, request_id uuid,
@@ -84,9 +114,11 @@ CREATE OR REPLACE FUNCTION portal_paid_by_others(wanted uuid[])
     ORDER BY i.issued_on DESC, i.id DESC LIMIT 100 $$;
 
 -- What runs as the owner is called by the two doors and by nobody else in the cluster.
+REVOKE EXECUTE ON FUNCTION portal_seal(text, text, text, text), portal_is_sealed() FROM PUBLIC, {app}, {portal};
+REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid) FROM {app}, {portal};
 REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_visit(bytea, timestamptz, timestamptz), portal_gave(uuid),
     portal_paid_by_others(uuid[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_gave(uuid), portal_paid_by_others(uuid[]) TO {portal};
+GRANT EXECUTE ON FUNCTION portal_is_sealed(), portal_gave(uuid), portal_paid_by_others(uuid[]) TO {portal};
 GRANT EXECUTE ON FUNCTION portal_visit(bytea, timestamptz, timestamptz) TO {app}, {portal};
 
 DO $$
@@ -175,7 +207,9 @@ CREATE POLICY portal_reads ON document FOR SELECT TO {portal}
                 OR EXISTS (SELECT FROM item_document x WHERE x.document_id = document.id)));
 CREATE POLICY portal_adds ON document FOR INSERT TO {portal}
     WITH CHECK (client_id = ANY ((SELECT portal_clients())::uuid[]) AND added_kind = 'contact'
-                AND added_by = (SELECT portal_contact()) AND state = 'uploading');
+                AND added_by = (SELECT portal_contact()) AND state = 'uploading' AND archived_at IS NULL
+                AND kept_key IS NULL AND preview_key IS NULL AND sha256 IS NULL AND same_as_id IS NULL
+                AND incoming_key ~ '^incoming/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
 CREATE POLICY portal_writes ON document FOR UPDATE TO {portal}
     USING (added_kind = 'contact' AND added_by = (SELECT portal_contact()) AND state IN ('uploading', 'received'))
     WITH CHECK (state IN ('uploading', 'received'));

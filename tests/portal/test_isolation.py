@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.clients.commands.contact_access import SEEN_EVERY
+from app.clients.commands.contact_access import IDLE, SEEN_EVERY, open_contact_session
 from app.clients.models import ContactSession
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import Base, Visitor, db, portal_door
-from app.core.ids import new_id
+from app.core.ids import new_id, token_hash
 from app.documents.commands.checking import check_document
 from app.documents.commands.uploads import NewFile, start_upload
 from app.documents.models import Document
@@ -88,11 +88,19 @@ def filled(rule: str, ids: dict[str, Any]) -> str:
 @contextmanager
 def at_the_door(contact: Any, *, request: Any = None) -> Iterator[None]:
     """On the portal's own connection, with no filter of ours."""
+    visitor = Visitor(session_of(contact, request), IDLE) if contact else None
     db.session.commit()
     db.session.remove()
-    with portal_door(Visitor(contact, request) if contact else None):
+    with portal_door(visitor):
         yield
         db.session.remove()
+
+
+def session_of(contact: Any, request: Any = None) -> bytes:
+    """A new session of this contact; what the database keeps of its token."""
+    token = open_contact_session(contact, by=SYSTEM, agent="Test", address="", request_id=request)
+    assert token
+    return token_hash(token)
 
 
 @pytest.fixture
@@ -236,9 +244,11 @@ def test_what_runs_as_the_owner_names_its_path_and_is_nobody_elses_to_call(real_
                 SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS public
             FROM pg_proc p WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace
         """)).all()
-    assert {row.name for row in rows} >= {"portal_begin", "portal_visit", "portal_gave"}
+    assert {row.name for row in rows} >= {
+        "portal_begin", "portal_visit", "portal_gave", "portal_seal", "portal_is_sealed",
+    }
     for row in rows:
-        assert row.settings == ["search_path=pg_catalog, public, pg_temp"], row.name
+        assert row.settings[0].startswith("search_path=pg_catalog, ") and row.settings[0].endswith("pg_temp"), row.name
         assert not row.public, f"anybody may call {row.name}"
 
 

@@ -47,7 +47,8 @@ def tell_refused_files(*, by: Actor) -> int:
     db.session.rollback()
     by_contact: dict[UUID, list[UUID]] = {}
     for contact_id, document_id in rows:
-        by_contact.setdefault(contact_id, []).append(document_id)
+        if contact_id is not None:
+            by_contact.setdefault(contact_id, []).append(document_id)
     return sum(_tell(contact_id, ids) for contact_id, ids in by_contact.items())
 
 
