@@ -31,7 +31,7 @@ from tests.plumbing import TestServices, cloned_database
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 DAYS = 170  # so that some of it is older than 121 days
-AGO = (0, 1, 33, 61, 95, 140)
+AGO = (0, 1, 2, 3, 4, 5, 6, 33, 61, 95, 140)
 
 # Nothing here reads the ledger, a kept sum, or a figure that follows from another. A bill stands on a day when it was
 # issued by then and not credited by then; money lies on it when it was put there by then and not taken back by then.
