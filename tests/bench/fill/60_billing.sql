@@ -53,9 +53,11 @@ SELECT row_number() OVER (ORDER BY least(v.due_on - 3 + b.c % 20, DATE ':today')
     CASE WHEN b.age = 2 AND b.service = 1 AND b.c % 3 = 1 THEN round(v.gross / 2, 2) ELSE v.gross END AS amount
 FROM bench.invoice v JOIN bench.job b USING (jn) WHERE b.age > 2 OR b.service = 0 OR b.c % 3 > 0;
 
-INSERT INTO payment (id, client_id, entity_id, received_on, amount, currency, reference, recorded_by, created_at, updated_at)
+-- Their transactions are numbered as 70_ledger.sql does.
+INSERT INTO payment (id, client_id, entity_id, received_on, amount, currency, reference, recorded_by, transaction_id,
+                     created_at, updated_at)
 SELECT bench.id(25, p), client_id, bench.id(2, 1), received_on, amount, 'GBP', 'INV-' || bench.digits(i + 1),
-    manager_id, received_on + TIME '09:00', received_on + TIME '09:00'
+    manager_id, 516::bigint * :clients + 2 * p + 1, received_on + TIME '09:00', received_on + TIME '09:00'
 FROM bench.payment ORDER BY p;
-INSERT INTO allocation (id, payment_id, invoice_id, amount, allocated_on)
-SELECT bench.id(26, p), bench.id(25, p), bench.id(23, i), amount, received_on FROM bench.payment ORDER BY p;
+INSERT INTO allocation (id, payment_id, invoice_id, amount, allocated_on, transaction_id)
+SELECT bench.id(26, p), bench.id(25, p), bench.id(23, i), amount, received_on, 516::bigint * :clients + 2 * p + 2 FROM bench.payment ORDER BY p;

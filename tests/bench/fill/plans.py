@@ -70,7 +70,7 @@ def _plan_job(
     pattern = pattern_of(CADENCES[number], client)
     nobody = Staffing(frozenset(), frozenset())
     plan = plan_job(client, blueprint, NAMES[number], Wish(pattern, forecast.period_start), nobody, origin="")
-    asked = next((day for _, day in plan.requests), None)
+    asked = next((request.asked_on for request in plan.requests), None)
     tables["job_plan"].append((
         combination, j, number, plan.period_start, plan.period_end, plan.period_name, plan.starts_on, plan.due_on,
         plan.title, asked,
