@@ -14,10 +14,10 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import take_turn
 from app.core.permissions import Role, authorize
 from app.delivery.commands import send_mail
 from app.exchange.models import AnchorRecipient
-from app.firm.models import Firm
 from app.firm.policy import can_edit_settings
 from app.firm.queries import the_firm
 from app.people.models import Person, PersonState
@@ -60,7 +60,7 @@ def choose_anchor_recipients(wanted: Collection[UUID], *, by: Actor) -> None:
     """From now on the log's end is mailed to these partners and to nobody else. Who no longer gets it is told so."""
     authorize(by, can_edit_settings)
     with transaction() as session:
-        firm = session.scalars(sa.select(Firm).with_for_update()).one()  # who chooses takes turns
+        take_turn("recipients of anchors")
         partners = {person.id: person for person, _ in session.execute(_partners())}
         if set(wanted) - set(partners):
             raise Refused("Only partners who work here can be mailed.", field="partner")
@@ -74,7 +74,7 @@ def choose_anchor_recipients(wanted: Collection[UUID], *, by: Actor) -> None:
             sa.select(Person).where(Person.id.in_(added | gone | set(wanted)))
         )}  # fmt: skip
         record(
-            "exchange.anchor.readdress", firm, by=by, to=sorted(names[each] for each in wanted),
+            "exchange.anchor.readdress", the_firm(), by=by, to=sorted(names[each] for each in wanted),
             added=sorted(names[each] for each in added), gone=sorted(names[each] for each in gone),
         )  # fmt: skip
         for each in gone & set(partners):
