@@ -16,6 +16,7 @@ from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from app.approvals.commands import Outdated
 from app.billing.amounts import Spread
 from app.billing.commands.adjust import adjust_total
 from app.billing.commands.credit import credit_invoice
@@ -283,6 +284,20 @@ class Machine(RuleBasedStateMachine):
             item.value = value
         self.book.reposition("repriced", item, was)
         self.settle_days(item)
+
+    @precondition(lambda self: self.book.items)
+    @rule(n=SOME, percent=st.integers(30, 100), share=st.integers(5, 90))
+    def write_off_and_edit(self, n: int, percent: int, share: int) -> None:
+        """Much of an entry is written off; then it is edited to a part of its time, and back."""
+        items = [each for each in self.book.items.values() if each.kind == "time_entry" and each.open > 0]
+        if not items:
+            return
+        item = items[n % len(items)]
+        place, before = list(self.book.items).index(item.id), item.seconds // 60
+        self.write(place, place, percent, False, False)
+        times = [each.id for each in self.book.items.values() if each.kind == "time_entry"]
+        for minutes in (max(before * share // 100, 1), before):
+            self.edit(times.index(item.id), 0, 0, minutes, "time")
 
     @precondition(lambda self: self.book.items)
     @rule(n=SOME, share=st.integers(1, 99))
@@ -821,7 +836,15 @@ class Machine(RuleBasedStateMachine):
         for line in bill.lines.values():  # as they are taxed on that day
             line.treatment, line.percent = self.tax_of(bill, line, day)
         refused = refused or bill.tax_by_rate() != shown
-        act = lambda: approve_invoice(invoice, by=self.world.bea, issued_on=day, reason=reason)  # noqa: E731
+        asked = invoice.state is InvoiceState.AWAITING
+
+        def act() -> Invoice:
+            try:
+                return approve_invoice(invoice, by=self.world.bea, issued_on=day, reason=reason)
+            except Outdated:  # which closes the question; as the bill is now it can be approved
+                must(asked, "a bill has changed since an approval that nobody asked for")
+                return approve_invoice(invoice, by=self.world.bea, issued_on=day, reason=reason)
+
         if self.tried(act, refused=refused) is None:
             self.adopt(bill)
             bill.taxed_on = day if bill.tax_by_rate() != shown else bill.taxed_on
