@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask import Response
 
 from app.core.apart import Apart
 from app.core.filenames import disposition
+from app.core.money import Money
 
 log = structlog.get_logger()
 Rows = Iterable[Sequence[Any]]
@@ -23,12 +25,20 @@ CUT_SHORT = "THIS FILE IS NOT WHOLE: something broke while it was written. Take 
 
 
 def cell(value: Any) -> str:
-    """A value as text; what a spreadsheet would run as a formula gets an apostrophe before it. Numbers stay numbers."""
+    """A value as text; what a spreadsheet would run as a formula gets an apostrophe before it. Numbers stay numbers;
+    Money has the decimals of its currency."""
     if value is None:
         return ""
+    if isinstance(value, Money):
+        return f"{value.rounded().amount:f}"
     if isinstance(value, str):
         return f"'{value}" if value.startswith(ACTING) else value
     return str(getattr(value, "value", value))
+
+
+def moneys(currency: str, *amounts: Decimal | None) -> list[Money | None]:
+    """Amounts of one currency as cells; None stays empty."""
+    return [None if amount is None else Money(amount, currency) for amount in amounts]
 
 
 def csv_lines(header: Sequence[str], rows: Rows) -> Iterator[str]:

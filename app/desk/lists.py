@@ -18,6 +18,7 @@ from app.clients.policy import can_edit_walls
 from app.clients.queries import contacts_of, engagements_of, get_client, list_walls
 from app.core import clock
 from app.core.actors import Actor
+from app.core.csv_out import moneys
 from app.core.durations import format_hours
 from app.core.errors import NotFound
 from app.core.ids import parse_id
@@ -103,8 +104,8 @@ def _wip_items(asked: Asked, actor: Actor) -> Rows:
 
     for item in _pages(page_of):
         yield [item.engagement, item.job, item.worked_on, item.person, item.narrative,
-               format_hours(item.charged) if item.charged is not None else "", item.value, item.written,
-               item.open_value,
+               format_hours(item.charged) if item.charged is not None else "",
+               *moneys(item.currency, item.value, item.written, item.open_value),
                item.currency, item.state, item.hold_reason]
 
 
@@ -116,7 +117,7 @@ def _waiting(_asked: Asked, actor: Actor) -> Rows:
 
 def _finished(asked: Asked, actor: Actor) -> Rows:
     for job in _pages(lambda page: unbilled_though_finished(seen_by=actor, page=page)):
-        yield [job.title, job.client, job.completed_at, job.amount, job.currency]
+        yield [job.title, job.client, job.completed_at, *moneys(job.currency, job.amount), job.currency]
 
 
 def _rates(asked: Asked, actor: Actor) -> Rows:
@@ -163,8 +164,9 @@ def _movements(asked: Asked, actor: Actor) -> Rows:
     except ValueError:
         raise NotFound() from None
     for moved in movements_of(month, seen_by=actor):
-        yield [moved.account, moved.kind, "yes" if moved.is_reversal else "no", moved.debit, moved.credit, moved.net,
-               moved.currency, moved.base, moved.base_currency]
+        yield [moved.account, moved.kind, "yes" if moved.is_reversal else "no",
+               *moneys(moved.currency, moved.debit, moved.credit, moved.net), moved.currency,
+               *moneys(moved.base_currency, moved.base), moved.base_currency]
 
 
 def _months(asked: Asked, actor: Actor) -> Rows:
@@ -244,11 +246,14 @@ def _balance(asked: Asked, actor: Actor) -> Rows:
     paid: list[tuple[Payment, Any]] = list(_pages(page_of))
     for currency in open_currencies(client.id, seen_by=actor):
         for bill in open_invoices(client.id, currency, seen_by=actor):
-            yield ["Bill", bill.number, bill.issued_on, bill.due_on, bill.gross, bill.open_amount, bill.currency, ""]
+            yield ["Bill", bill.number, bill.issued_on, bill.due_on,
+                   *moneys(bill.currency, bill.gross, bill.open_amount), bill.currency, ""]
     for note in every_invoice(InvoiceFilter(client_id=client.id, standing="credit"), seen_by=actor):
-        yield ["Credit note", note.number, note.issued_on, None, note.gross, None, note.currency, note.reason]
+        yield ["Credit note", note.number, note.issued_on, None, *moneys(note.currency, note.gross, None),
+               note.currency, note.reason]
     for payment, left in paid:
-        yield ["Payment", payment.reference, payment.received_on, None, payment.amount, left, payment.currency,
+        yield ["Payment", payment.reference, payment.received_on, None,
+               *moneys(payment.currency, payment.amount, left), payment.currency,
                payment.reversed_reason]
 
 

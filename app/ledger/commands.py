@@ -64,7 +64,7 @@ _POST = sa.text(f"""
     ), made AS (
         INSERT INTO ledger_transaction (kind, posted_on, happened_on, source_kind, source_id, reason, by_id,
                                         reverses_id, exchange_rate_id)
-        SELECT :kind, greatest(CAST(:happened_on AS date), hold_open(CAST(:entity_id AS uuid)) + 1),
+        SELECT :kind, greatest(CAST(:dated AS date), hold_open(CAST(:entity_id AS uuid)) + 1),
                CAST(:happened_on AS date), :source_kind, CAST(:source_id AS uuid), :reason, CAST(:by_id AS uuid),
                CAST(:reverses_id AS bigint), CAST(:exchange_rate_id AS uuid)
         RETURNING *
@@ -119,8 +119,9 @@ def post(
     """Append one balanced transaction and move the kept balances with it. Zero legs are left out.
 
     `books` are those of the entity whose act it is. It is posted on `happened_on`, or, when that month is closed, on
-    the first day that is still open. `rate` is the exchange rate of what is being taken back; else the day's own is
-    looked up. Returns its id, None when nothing was left to post. Raises Refused without a rate.
+    the first day that is still open; time of tomorrow (where it is tomorrow already) today, so that what stands at the
+    end of a day is what was posted through it. `rate` is the exchange rate of what is being taken back; else the day's
+    own is looked up. Returns its id, None when nothing was left to post. Raises Refused without a rate.
     """
     authorize(by, can_post)
     legs = [leg for leg in legs if leg.amount or leg.base_amount]
@@ -148,6 +149,7 @@ def post(
             **columns,
             "kind": kind.value,
             "happened_on": happened_on,
+            "dated": min(happened_on, today()),
             "source_kind": source.__tablename__,
             "source_id": source.id,
             "reason": reason,

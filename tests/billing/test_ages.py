@@ -32,11 +32,11 @@ from app.core.ids import new_id
 from app.ledger import commands
 from app.ledger.ageing import AGES, OWED_AGES, age_index
 from app.ledger.commands import gather_account_balances
-from app.ledger.models import Account, AccountBalance, Balance
+from app.ledger.models import Account, AccountBalance, Balance, ExchangeRate
 from app.ledger.proofs import prove_balances, prove_sums
 from app.ledger.queries import aged_total
 from tests.billing.make_billing import make_entry, make_rate
-from tests.make import Cast, make_engagement, sign_in
+from tests.make import Cast, keep, make_engagement, sign_in
 
 # Days ago: each edge of each column, and one far out.
 EDGES = (0, 1, 30, 31, 60, 61, 90, 91, 120, 121, 400)
@@ -234,3 +234,39 @@ def test_every_list_names_its_day_and_opens_into_rows_of_that_day(
     if path == "/billing":
         assert "Show today" in opened.text and "Write off" not in opened.text
     assert "posted through today" in pat.get(path).text.lower()
+
+
+def test_time_of_tomorrow_is_part_of_today_on_every_day_that_looks_back(session: Session, cast: Cast) -> None:
+    """Where somebody works it may be tomorrow already; what stood today is told of today for ever."""
+    make_rate("100")
+    make_entry(cast, on=ago(-1))
+    pat = cast.actor(cast.pat)
+    today = wip_by_client(WipFilter(), seen_by=pat).rows
+    assert [(row.total, row.ages[0]) for row in today] == [(100, 100)]
+    with clock.travel_to(clock.now() + dt.timedelta(days=2)):
+        assert wip_by_client(WipFilter(on=ago(2)), seen_by=pat).rows == today
+        assert [item.open_value for item in list_wip_items(cast.acme.id, seen_by=pat, on=ago(2)).rows] == [100]
+
+
+@pytest.mark.parametrize(("currency", "said"), [("GBP", "100.00"), ("JPY", "100"), ("KWD", "100.000")])
+def test_files_and_rows_say_amounts_as_their_currency_does(
+    session: Session, cast: Cast, client: FlaskClient, currency: str, said: str
+) -> None:
+    if currency != "GBP":
+        keep(ExchangeRate(id=new_id(), currency=currency, base="GBP", from_on=ago(500), rate=Decimal("0.5")))
+    work = make_engagement(cast.acme, cast.entity, "Abroad", currency=currency)
+    make_rate("100", currency=currency)
+    make_entry(cast, "1", engagement=work, on=ago(1))
+    make_entry(cast, "1", engagement=work, on=ago(1))
+    pat = sign_in(client, cast.pat)
+    [row] = _rows(pat, "/billing/wip.csv")
+    assert row["Total"] == row["0-30 days"] == said.replace("100", "200")
+    bill(cast, cast.acme, (work,), ago(0), ago(0), 14)
+    [owed], [issued] = _rows(pat, "/billing/receivables.csv"), _rows(pat, "/billing/invoices.csv")
+    assert owed["Total"] == issued["Total"] == said.replace("100", "240")
+    shown = pat.get("/billing/receivables").text.split("<tbody>")[1].split("</tbody>")[0]
+    assert (f">{currency}</span>" in shown) == (currency != "GBP")  # the firm's own goes without saying
+
+
+def _rows(client: FlaskClient, path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(client.get(path).text.lstrip("\ufeff"))))

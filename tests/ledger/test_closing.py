@@ -296,9 +296,13 @@ def test_the_books_are_closed_for_one_entity_and_show_who_closed_what_and_what_w
     other = keep(Entity(name="Dublin Ltd", country="IE", currency="GBP"))
     pay(cast, last_month())
     make_entry(cast, on=last_month())  # there is no rate yet: it waits
+    make_rate("100", client_id=cast.rival.id)
+    make_entry(cast, engagement=cast.rival_work, on=last_month())
+    make_draft(cast, cast.rival_work)
     sign_in(client, cast.pat)
     address = f"/settings/books/{last_month():%Y-%m}"
-    assert "1 entry or expense waits" in client.get(f"{address}?entity={cast.entity.id}").text
+    page = client.get(f"{address}?entity={cast.entity.id}").text
+    assert "1 entry or expense waits" in page and "1 draft bill of work" in page
     assert "No entry waits" in client.get(f"{address}?entity={other.id}").text
     assert client.post(f"{address}/closure").status_code == 404  # of two, it must be said whose
     assert client.post(f"{address}/closure?entity={other.id}").status_code == 303

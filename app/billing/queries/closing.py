@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.billing.models import Invoice, InvoiceKind
+from app.billing.models import Invoice, InvoiceKind, InvoiceLine
 from app.clients.models import Engagement
 from app.core.actors import Actor
 from app.core.clock import zone
@@ -21,8 +21,8 @@ from app.timekeeping.models import Expense, TimeEntry, Timer
 
 @dataclass(frozen=True)
 class ComesLate:
-    """How many entries and expenses wait for a rate, timers were begun and not stopped, and drafts were made up to a
-    day of the month or before."""
+    """How many entries and expenses wait for a rate, timers were begun and not stopped, and drafts bill work of the
+    month or before."""
 
     waiting: int
     timers: int
@@ -52,7 +52,8 @@ def comes_late(through: dt.date, *, seen_by: Actor, entity_id: UUID | None = Non
         for table in (TimeEntry, Expense)
     ]
     drafts = sa.select(sa.func.count()).select_from(Invoice).where(
-        Invoice.number.is_(None), Invoice.kind == InvoiceKind.INVOICE, Invoice.until_on <= through,
+        Invoice.number.is_(None), Invoice.kind == InvoiceKind.INVOICE,
+        sa.exists().where(InvoiceLine.invoice_id == Invoice.id, InvoiceLine.supplied_on <= through),
         sa.true() if entity_id is None else Invoice.entity_id == entity_id,
     )
     timers = count(Timer, Timer.discarded_at.is_(None), Timer.started_at < begun_before)

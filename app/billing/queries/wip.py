@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
+from app.firm.queries import own_currency
 from app.ledger.ageing import ages_of, oldest_told_apart
 from app.ledger.models import Account, Balance, ClientBalance, Posting
 from app.ledger.queries import age_columns, balances_of, kept_days, postings_until
@@ -81,6 +82,11 @@ class AgedPage:
     @property
     def has_next(self) -> bool:
         return self.page * PER_PAGE < self.total
+
+    @cached_property
+    def names_currency(self) -> bool:
+        """Whether each row says its currency: unless all of them are in the firm's own."""
+        return len(self.totals) > 1 or any(total.currency != own_currency() for total in self.totals)
 
 
 def wip_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) -> AgedPage:

@@ -15,6 +15,7 @@ from app.billing.views.invoices import invoice_filter
 from app.billing.views.payments import payment_filter
 from app.billing.views.wip import wip_filter
 from app.core import clock
+from app.core.csv_out import moneys
 from app.core.web import Answer, me
 from app.desk.guard import guard
 from app.firm.exports import hand_out
@@ -41,7 +42,7 @@ def _aged(pages: Any) -> Iterator[list[Any]]:
     while more:
         page: AgedPage = pages(number)
         for row in page.rows:
-            yield [row.code, row.name, row.currency, *row.ages, row.total]
+            yield [row.code, row.name, row.currency, *moneys(row.currency, *row.ages, row.total)]
         number, more = number + 1, page.has_next
 
 
@@ -80,11 +81,10 @@ def invoices() -> Answer:
                 bill.issued_on,
                 bill.due_on,
                 standing_of(bill).value,
-                sign * bill.net,
-                sign * bill.tax,
-                None if is_credit else bill.gross,
-                bill.gross if is_credit else None,
-                bill.open_amount,
+                *moneys(
+                    bill.currency, sign * bill.net, sign * bill.tax, None if is_credit else bill.gross,
+                    bill.gross if is_credit else None, bill.open_amount,
+                ),
                 bill.currency,
             ]
 
@@ -107,8 +107,7 @@ def payments() -> Answer:
                     paid.client.name,
                     paid.method.value,
                     paid.reference,
-                    paid.amount,
-                    left,
+                    *moneys(paid.currency, paid.amount, left),
                     paid.currency,
                     paid.reversed_reason,
                 ]

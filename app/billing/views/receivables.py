@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from app.billing.views.wip import choices, date_arg, wip_filter
 from app.clients.models import Client
 from app.clients.queries import get_client
 from app.core import clock
+from app.core.csv_out import moneys
 from app.core.errors import Refused
 from app.core.filenames import disposition
 from app.core.ids import new_id, parse_id
@@ -103,10 +105,11 @@ def export(client_id: UUID) -> Answer:
 
 def _lines(found: Statement) -> list[list[Any]]:
     """The page's rows: the balance before, what happened, the balance after."""
-    first = [found.start, "Brought forward", "", None, None, None, None, found.opening, found.currency]
-    last = [found.end, "Balance", "", None, None, None, None, found.closing, found.currency]
+    money = partial(moneys, found.currency)
+    first = [found.start, "Brought forward", "", None, None, None, None, *money(found.opening), found.currency]
+    last = [found.end, "Balance", "", None, None, None, None, *money(found.closing), found.currency]
     rows = [
-        [row.on, WORDS[row.kind], row.name, row.due_on, row.billed, row.credited, row.paid, row.balance,
+        [row.on, WORDS[row.kind], row.name, row.due_on, *money(row.billed, row.credited, row.paid, row.balance),
          found.currency]
         for row in found.rows
     ]

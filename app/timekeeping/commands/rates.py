@@ -15,7 +15,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
-from app.core.locking import lock_row, take_turn, to_lock
+from app.core.locking import take_turn, to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.timekeeping.commands.waiting import value_waiting
@@ -98,9 +98,10 @@ def restore_rate(rate: Rate, *, by: Actor) -> None:
 
 
 def _hold(rate: Rate) -> None:
-    """One at a time changes the cards of the same people and work; the card is read anew."""
+    """One at a time changes the cards of the same people and work; all of them are locked, the card is read anew."""
     take_turn("rate " + " ".join(str(getattr(rate, key)) for key in KEYS))
-    lock_row(rate)
+    db.session.execute(to_lock(sa.select(Rate.id).where(sa.or_(Rate.id == rate.id, _same(rate)))))
+    db.session.refresh(rate)
 
 
 def _same(rate: Rate) -> sa.ColumnElement[bool]:
@@ -116,7 +117,7 @@ def _join(rate: Rate) -> None:
         others = db.session.scalars(
             to_lock(sa.select(Rate).where(_same(rate))).execution_options(populate_existing=False)
         ).all()
-    for other in others:
+    for other in sorted(others, key=lambda each: each.from_on):
         if other.from_on == rate.from_on:
             raise Refused("There is a rate from that very day; archive it first.", field="from_on")
         if other.from_on < rate.from_on and (other.to_on is None or other.to_on > rate.from_on):

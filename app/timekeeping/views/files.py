@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from app.core.csv_out import moneys
 from app.core.durations import format_hours
 from app.core.errors import NotAllowed
 from app.core.permissions import Permission
@@ -97,7 +98,8 @@ def _rows(entries: Iterator[Any], sees: bool) -> Iterator[list[Any]]:
             "yes" if entry.billable else "no",
             entry.state,
         ]
-        yield row + ([entry.rate, entry.value, entry.open_value, entry.currency] if sees else [])
+        money = [entry.rate, *moneys(entry.currency, entry.value, entry.open_value), entry.currency]
+        yield row + (money if sees else [])
 
 
 @blueprint.get("/expenses.csv")
@@ -118,8 +120,7 @@ def expenses() -> Answer:
                 engagement,
                 item.category,
                 item.narrative,
-                item.net,
-                item.tax,
+                *moneys(item.currency, item.net, item.tax),
                 item.currency,
                 "yes" if item.billable else "no",
                 item.state,
@@ -127,6 +128,6 @@ def expenses() -> Answer:
                 item.receipt_name,
                 item.evidence,
             ]
-            yield row + ([item.value] if sees else [])
+            yield row + (moneys(item.currency, item.value) if sees else [])
 
     return hand_out("expenses", "expenses.csv", EXPENSES + (["Billed at"] if sees else []), rows, by=actor)
