@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.billing.commands.credit import credit_invoice
@@ -20,9 +21,10 @@ from app.core import clock
 from app.core.db import db
 from app.core.ids import new_id
 from app.ledger.models import ExchangeRate, LedgerTransaction
+from app.ledger.periods import movements_of
 from app.ledger.proofs import prove_balanced, prove_exchange_rates
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, keep, make_engagement
+from tests.make import Cast, keep, make_engagement, sign_in
 
 
 def ago(days: int) -> dt.date:
@@ -118,3 +120,17 @@ def test_what_does_not_close_in_base_is_found(session: Session, cast: Cast, bill
     payment = pay(cast, 5, bill.gross)
     session.execute(sa.text("UPDATE payment SET transaction_id = NULL"))
     assert [finding.subject for finding in prove_base()] == [f"payment {payment.id}"]
+
+
+def test_the_books_of_a_month_show_what_was_gained_and_come_to_nothing_in_their_own_currency(
+    cast: Cast, bill: Invoice, client: FlaskClient
+) -> None:
+    pay(cast, 0, bill.gross)
+    lost = bill.gross * Decimal("0.05")
+    pat, month = cast.actor(cast.pat), clock.today().replace(day=1)
+    moved = [each for each in movements_of(month, seen_by=pat) if each.kind == "allocated"]
+    [gain] = [each for each in moved if each.account == "gain_loss"]
+    assert (gain.debit, gain.credit, gain.base, gain.base_currency) == (0, 0, lost, "GBP")
+    assert sum(each.base for each in moved) == sum(each.net for each in moved) == 0
+    page = sign_in(client, cast.pat).get(f"/settings/books/{month:%Y-%m}").text
+    assert "Net in GBP" in page and f"{lost:,.2f}" in page and "Ties out" in page
