@@ -16,11 +16,12 @@ from app.billing.commands.send import mark_sent
 from app.billing.models import Invoice
 from app.clients.models import ClientContact
 from app.core import clock
-from app.core.db import Visitor, db, portal_door, transaction
+from app.core.db import db, transaction
 from app.core.ids import new_id
 from tests.billing.make_billing import make_entry, make_rate
 from tests.make import Cast, keep, make_cast, make_client, make_contact
 from tests.portal.make_portal import at_portal
+from tests.portal.test_isolation import at_the_door
 
 
 def bill_for_rival(cast: Cast) -> Invoice:
@@ -80,7 +81,7 @@ def test_the_database_gives_each_of_them_just_that_whatever_is_asked(real_app: F
         db.session.remove()
 
     def asked(contact: Any, question: str) -> list[Any]:
-        with real_app.app_context(), portal_door(Visitor(contact)), transaction() as session:
+        with real_app.app_context(), at_the_door(contact), transaction() as session:
             values = {"bill": bill_id, "clients": clients}
             return [tuple(row) for row in session.execute(sa.text(question), values)]
 

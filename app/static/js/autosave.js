@@ -1,6 +1,7 @@
-// Answers save themselves: the fields of a [data-autosave="where"] are posted on change and in a pause of typing; its
-// [data-saved] says so. What could not be sent stays in the field and, by contact and item, in this browser: it goes when
-// the line is back or the same contact has signed in again, and is forgotten at sign-out and after seven days.
+// Answers save themselves: the fields of a [data-autosave="where"], or of a form[data-autosave], are posted on change and
+// in a pause of typing; its [data-saved] says so. What could not be sent stays in the field and, by contact and item, in
+// this browser: it goes when the line is back or the same contact has signed in again, and is forgotten at sign-out and
+// after seven days.
 const PAUSE = 800;
 const KEPT_FOR = 7 * 86400e3;
 const contact = document.querySelector("meta[name=contact]")?.content ?? "";
@@ -14,7 +15,9 @@ const fields = (place) => [...place.querySelectorAll("input:not([type=hidden], [
 const isTick = (field) => field.matches("[type=radio], [type=checkbox]");
 const plain = (name) => name.replace(/-[0-9a-f]{8}-[0-9a-f-]{27}$/, "");
 const drawn = (field) => Object.assign(field.cloneNode(), { value: field.defaultValue }).value; // as the browser tidies it
-const words = (place) => JSON.parse(place.dataset.words || "{}");
+const DEFAULTS = { saving: "Saving…", unsent: "Not saved yet; we will try again as soon as you are online.", out: "You have been signed out." };
+const words = (place) => ({ ...DEFAULTS, ...JSON.parse(place.dataset.words || "{}") });
+const urlOf = (place) => place.dataset.autosave || place.action;
 const keyOf = (url) => `${KEY}${contact} ${url}`;
 
 function pairs(place, asDrawn = false) {
@@ -45,7 +48,7 @@ function link(text) {
 function keep(place) {
   if (!contact) return;
   const entry = { at: Date.now(), base: place.dataset.savedAt ?? "", pairs: pairs(place) };
-  try { localStorage.setItem(keyOf(place.dataset.autosave), JSON.stringify(entry)); } catch { /* full or forbidden: the page still has it */ }
+  try { localStorage.setItem(keyOf(urlOf(place)), JSON.stringify(entry)); } catch { /* full or forbidden: the page still has it */ }
 }
 
 const forget = (url) => localStorage.removeItem(keyOf(url));
@@ -70,7 +73,7 @@ function save(place) {
   clearTimeout(mine.timer);
   if (mine.running) { mine.again = true; return mine.running; }
   const list = pairs(place);
-  if (said(list) === mine.saved && !mine.refused) { unsent.delete(place); forget(place.dataset.autosave); return Promise.resolve(); }
+  if (said(list) === mine.saved && !mine.refused) { unsent.delete(place); forget(urlOf(place)); return Promise.resolve(); }
   unsent.add(place);
   keep(place);
   say(place, words(place).saving);
@@ -82,11 +85,11 @@ function save(place) {
 }
 
 async function send(place, mine, list) {
-  let answer = await post(place.dataset.autosave, list);
+  let answer = await post(urlOf(place), list);
   if (answer && [400, 401, 403].includes(answer.status)) {
     const door = await renewed();
     if (door === "out" || door === "other") return say(place, words(place)[door], "late", door === "out" ? link(words(place).signin) : []);
-    answer = door === "same" ? await post(place.dataset.autosave, list) : null;
+    answer = door === "same" ? await post(urlOf(place), list) : null;
   }
   if (!answer || answer.status >= 500 || answer.status === 429) return retry(place, mine);
   const text = await answer.text();
@@ -100,7 +103,7 @@ async function send(place, mine, list) {
   const item = [...(place.closest("article") ?? place.parentElement).querySelectorAll("[data-autosave]")];
   item.forEach((one) => { one.dataset.savedAt = answer.headers.get("X-Saved-At") ?? ""; });
   if (list.some(([name, value]) => name === "value" && value)) applies(item);
-  if (said(pairs(place)) === mine.saved) forget(place.dataset.autosave);
+  if (said(pairs(place)) === mine.saved) forget(urlOf(place));
   place.dispatchEvent(new CustomEvent("saved", { bubbles: true }));
   return undefined;
 }
@@ -130,7 +133,7 @@ function restore(place, entry) {
     place.closest("details")?.setAttribute("open", "");
     save(place);
   };
-  if (said(entry.pairs) === said(pairs(place))) return forget(place.dataset.autosave);
+  if (said(entry.pairs) === said(pairs(place))) return forget(urlOf(place));
   if (entry.base === (place.dataset.savedAt ?? "")) return put();
   const use = Object.assign(document.createElement("button"), { type: "button", className: "button button-s", textContent: words(place).use });
   use.addEventListener("click", put);
@@ -144,7 +147,7 @@ async function resume() {
     const url = key.split(" ")[2];
     if (!(entry.at > Date.now() - KEPT_FOR)) localStorage.removeItem(key);
     else if (key === keyOf(url)) {
-      const place = [...places()].find((one) => one.dataset.autosave === url);
+      const place = [...places()].find((one) => urlOf(one) === url);
       if (place) restore(place, entry);
       else if ((await post(url, entry.pairs, entry.base))?.ok) forget(url);
     }
@@ -187,7 +190,13 @@ document.addEventListener("renewed", again);
 addEventListener("online", again);
 document.addEventListener("not-sent", () => { handing = false; again(); });
 document.addEventListener("settling", (event) => { handing = true; places().forEach((place) => { clearTimeout(stateOf(place).timer); if (stateOf(place).running) event.detail.waits.push(stateOf(place).running); }); });
-document.addEventListener("sent", () => { leaving = true; places().forEach((place) => forget(place.dataset.autosave)); });
+document.addEventListener("sent", () => { leaving = true; places().forEach((place) => forget(urlOf(place))); });
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-autosave]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  save(event.target);
+}, true);
 document.addEventListener("submit", (event) => {
   if (!/\/(sign-out|devices\/end)$/.test(event.target.action)) return;
   leaving = true;
