@@ -19,9 +19,9 @@ from app.core.permissions import Role
 from app.ledger.models import LedgerTransaction, TransactionKind
 from tests.approvals.make_approvals import WRITE_OFF, found_by, limit
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.billing.test_at_once import at_once
 from tests.make import Cast, make_cast, make_person
 from tests.plumbing import as_owner
+from tests.together import at_once
 
 pytestmark = pytest.mark.real
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from threading import Barrier
 from uuid import UUID
 
 import pytest
@@ -22,44 +20,22 @@ from app.clients.models import Arrangement, ArrangementKind
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
-from app.core.errors import FirmamentError, Refused
+from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.proofs import run_proofs
 from app.firm.models import TaxRate
 from app.runs.background import work
 from app.runs.models import ItemState, Run, RunItem
-from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, make_cast, make_client, make_engagement
+from tests.billing.make_billing import make_draft, make_entry
+from tests.make import Cast, make_client, make_engagement
+from tests.together import a_firm, at_once
 
 pytestmark = pytest.mark.real
 
 
 @pytest.fixture
 def firm(real_app: Flask) -> Cast:
-    with real_app.app_context():
-        with transaction():
-            cast = make_cast()
-            make_rate("100")
-        db.session.expunge_all()
-        return cast
-
-
-def at_once(app: Flask, *acts: Callable[[], object]) -> list[object]:
-    """Each act in a thread and connection of its own, all starting together; answers results and refusals."""
-    start = Barrier(len(acts))
-
-    def run(act: Callable[[], object]) -> object:
-        with app.app_context():
-            start.wait()
-            try:
-                return act()
-            except FirmamentError as refusal:
-                return refusal
-            finally:
-                db.session.remove()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
+    return a_firm(real_app)
 
 
 def nothing_found() -> bool:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from threading import Barrier
 from typing import Any
 from uuid import UUID
 
-import psycopg.errors as pg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -23,48 +20,21 @@ from app.core import clock, queue
 from app.core.actors import SYSTEM
 from app.core.again import TRIES
 from app.core.db import db, transaction
-from app.core.errors import FirmamentError
 from app.core.ids import new_id
 from app.jobs.commands.dependencies import add_dependency
 from app.jobs.commands.tasks import cancel_task
 from app.jobs.models import Task
-from tests.billing.make_billing import make_draft, make_entry, make_rate
+from tests.billing.make_billing import make_draft, make_entry
 from tests.jobs.make_jobs import make_chain, make_job
-from tests.make import Cast, make_cast
+from tests.make import Cast
+from tests.together import a_firm, at_once, deadlocks
 
 pytestmark = pytest.mark.real
 
 
 @pytest.fixture
 def firm(real_app: Flask) -> Cast:
-    with real_app.app_context():
-        with transaction():
-            cast = make_cast()
-            make_rate("100")
-        db.session.expunge_all()
-        return cast
-
-
-def at_once(app: Flask, *acts: Callable[[], object]) -> list[Any]:
-    """What became of each act, all beginning together in sessions of their own; an error is a result."""
-    start = Barrier(len(acts))
-
-    def run(act: Callable[[], object]) -> object:
-        with app.app_context():
-            start.wait()
-            try:
-                return act()
-            except (FirmamentError, OperationalError) as error:
-                return error
-            finally:
-                db.session.remove()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
-
-
-def deadlocks(results: list[Any]) -> int:
-    return sum(isinstance(getattr(each, "orig", None), pg.DeadlockDetected) for each in results)
+    return a_firm(real_app)
 
 
 def test_steps_of_two_jobs_that_wait_on_each_other_are_cancelled_at_once(real_app: Flask, firm: Cast) -> None:

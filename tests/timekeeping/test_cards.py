@@ -18,9 +18,9 @@ from app.core.ids import new_id
 from app.timekeeping.commands.rates import RateFacts, add_rate, archive_rate, restore_rate
 from app.timekeeping.models import Rate
 from app.timekeeping.queries import rate_holes
-from tests.billing.test_at_once import at_once
 from tests.make import Cast, make_cast, sign_in
 from tests.timekeeping.make_time import make_entry, make_rate
+from tests.together import at_once
 
 JANUARY, MARCH, JUNE, SEPTEMBER = (dt.date(2026, month, 1) for month in (1, 3, 6, 9))
 

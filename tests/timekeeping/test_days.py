@@ -29,10 +29,10 @@ from app.timekeeping.commands.timers import start_timer, stop_timer
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.targets import Target
 from tests.billing.make_billing import make_draft
-from tests.billing.test_at_once import at_once
 from tests.make import Cast, make_cast, make_engagement
 from tests.timekeeping.make_time import exact_wip_of, make_entry, make_rate, wip_of
 from tests.timekeeping.test_figures import all_proven, facts_of
+from tests.together import at_once
 
 MINUTE = dt.timedelta(minutes=1)
 BY_DAY = RoundingRule(15, RoundMode.UP, per=RoundPer.DAY_AND_JOB)

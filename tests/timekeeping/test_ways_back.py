@@ -27,10 +27,10 @@ from app.timekeeping.commands.splits import rejoin_entry, split_entry
 from app.timekeeping.models import ItemState, TimeEntry, item_state
 from app.timekeeping.written import movements_of, standing_writes
 from tests.billing.make_billing import make_draft
-from tests.billing.test_at_once import at_once
 from tests.make import Cast, make_cast, make_engagement, sign_in
 from tests.timekeeping.make_time import exact_wip_of, make_entry, make_rate, wip_of
 from tests.timekeeping.test_figures import HOUR, all_proven, facts_of
+from tests.together import at_once
 
 ZERO, HUNDRED = Decimal(0), Decimal(100)
 
