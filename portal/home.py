@@ -9,7 +9,7 @@ from app.core import clock
 from app.core.ids import parse_id
 from app.core.web import Answer, me, redirect_to
 from portal.door import chosen_clients
-from portal.readings import list_asked_and_work, list_owed
+from portal.readings import list_asked_and_work, list_owed, sums_of
 
 blueprint = Blueprint("home", __name__)
 LISTS = {"documents": "portal.documents.index", "jobs": "portal.jobs.index", "invoices": "portal.invoices.index"}
@@ -22,9 +22,10 @@ def show() -> Answer:
         return redirect(url_for("portal.requests.show", request_id=actor.request_id), 303)
     clients = chosen_clients()
     asked, work = list_asked_and_work(clients, seen_by=actor)
+    owed = list_owed(clients, seen_by=actor)
     return render_template(
         "portal/home.html", asked=asked, work=work,
-        owed=list_owed(clients, seen_by=actor), hour=clock.local(clock.now()).hour,
+        owed=owed, owed_in_all=sums_of(owed), hour=clock.local(clock.now()).hour,
     )
 
 

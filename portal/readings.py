@@ -29,7 +29,7 @@ from app.requests.models import (
 )
 from app.requests.policy import requests_seen_by
 
-PAGE, LONGEST, AT_FIRST = 50, 100, 10
+PAGE, LONGEST, AT_FIRST, MOST_OWED = 50, 100, 10, 20
 SHOWN_INVOICES = (InvoiceState.SENT, InvoiceState.VOID)
 
 
@@ -228,7 +228,17 @@ def list_owed(clients: Collection[UUID], *, seen_by: Actor) -> Sequence[Bill]:
 
 @lru_cache(maxsize=512)
 def _owed(seen_by: Actor, clients: frozenset[UUID]) -> sa.Select[*tuple[Any, ...]]:
-    return _bills(seen_by, clients).where(Invoice.open_amount > 0).order_by(Invoice.due_on, Invoice.id).limit(20)
+    return _bills(seen_by, clients).where(Invoice.open_amount > 0).order_by(Invoice.due_on, Invoice.id).limit(MOST_OWED)
+
+
+def sums_of(bills: Collection[Bill]) -> list[Money]:
+    """What is still to pay of these bills, by currency; nothing where there may be more of them than are listed."""
+    if len(bills) >= MOST_OWED:
+        return []
+    sums: dict[str, Decimal] = {}
+    for bill in bills:
+        sums[bill.currency] = sums.get(bill.currency, Decimal()) + bill.open_amount
+    return [Money(amount, currency) for currency, amount in sorted(sums.items())]
 
 
 def get_bill(invoice_id: UUID, *, seen_by: Actor) -> Bill:

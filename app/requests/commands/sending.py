@@ -11,6 +11,7 @@ from flask import current_app
 from flask_babel import lazy_gettext as _l
 
 from app.activity.commands import record
+from app.clients.models import Client
 from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
@@ -21,6 +22,7 @@ from app.core.permissions import authorize
 from app.delivery.commands import send_mail
 from app.delivery.models import Delivery
 from app.jobs.commands.tasks import set_client_items, set_client_wait
+from app.jobs.models import Job
 from app.requests.models import (
     ANSWERABLE,
     HOLDS_ITS_STEP,
@@ -116,9 +118,18 @@ def mail_request(request: ClientRequest, to: Reachable, template: str, key: str,
         key=f"{key}:{to.contact_id}", kind=f"requests.{template}", to=to.email, name=to.name, language=to.language,
         subject=_Subject(SUBJECTS[template], request.name), template=template, contact_id=to.contact_id,
         client_id=request.client_id, about=request,
-        context={"request_name": request.name, "message": request.message, "due_on": request.due_on, "name": to.name,
+        context={"request_name": request.name, "about": _about(request),
+                 "message": request.message, "due_on": request.due_on, "name": to.name,
                  "link": make_link(request, to.contact_id), **more},
     )
+
+
+def _about(request: ClientRequest) -> str:
+    """Whose it is and for which period: a contact of several clients reads the mail, not our lists."""
+    client = sa.select(Client.name).where(Client.id == request.client_id).scalar_subquery()
+    period = sa.select(Job.period_name).where(Job.id == request.job_id).scalar_subquery()
+    found = db.session.execute(sa.select(client, period)).one()
+    return ", ".join(part for part in found if part)
 
 
 class _Subject:
