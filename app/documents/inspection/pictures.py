@@ -6,12 +6,12 @@ import io
 import warnings
 from typing import IO
 
-import pillow_heif
+import pi_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app.documents.inspection.kinds import KINDS, Kind, Unacceptable
 
-pillow_heif.register_heif_opener()  # type: ignore[no-untyped-call, unused-ignore]
+pi_heif.register_heif_opener()  # type: ignore[no-untyped-call, unused-ignore]
 MOST_PIXELS = 100_000_000
 PREVIEW_EDGE = 1_600
 BIG_FILE = 2 << 20
