@@ -35,7 +35,7 @@ SCREENS = (
     "app.desk.activity.views",
     "app.search.views",
     "app.exchange.views",
-    "app.exchange.anchor_views",
+    "app.exchange.views.anchors",
     "app.desk.comment_views",
     "app.desk.list_views",
     "app.delivery.views",
