@@ -26,7 +26,7 @@ from app.core.wording import amount as said
 from app.ledger.books import Books, books_of_each
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import LOCKED
-from app.timekeeping.commands.wip import Item
+from app.timekeeping.commands.wip import Item, hold_wip
 from app.timekeeping.commands.writing import write
 from app.timekeeping.models import WriteOffItem
 
@@ -72,6 +72,7 @@ def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> Written
         else:
             ask_for_approval(matter, judged, by=by, approval_id=approval_id)
             asked += amount
+    hold_wip([part.item for group in done.values() for part in group])
     for approval_id, group in done.items():
         _post(approval_id, group, reason, books, by=by)
     return WrittenOff(sum((part.amount for group in done.values() for part in group), ZERO), asked)
@@ -117,6 +118,7 @@ def _post(
     approval_id: UUID, parts: Sequence[Part], reason: str, books: Mapping[UUID, Books], *, by: Actor
 ) -> None:
     db.session.flush()
+    hold_wip([part.item for part in parts])
     for number, part in enumerate(parts):
         item = part.item
         made = write(item, -part.amount, reason, by=by, books=books[item.engagement_id])
