@@ -62,8 +62,7 @@ def doubts_of(blueprint: Blueprint, dates: Dates, starts_on: dt.date) -> Iterato
             yield key, f"“{names[key]}” is due {_days(day, starts_on)} before the job starts."
         elif day - starts_on > FARTHEST:
             yield key, f"“{names[key]}” is due years after the job starts."
-    for key, day in _clients_days(blueprint, dates):
-        yield key, day
+    yield from _clients_days(blueprint, dates)
 
 
 def _clients_days(blueprint: Blueprint, dates: Dates) -> Iterator[tuple[str, str]]:
