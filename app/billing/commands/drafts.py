@@ -76,7 +76,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             return existing
         take_turns(facts.client_id, facts.payer_id or facts.client_id)
         engagements, client, entity = _engagements(facts, by=by)
-        payer = payer_for(facts.payer_id, client, engagements[0].currency, by=by) if facts.payer_id else client
+        payer = payer_for(facts.payer_id, client, by=by) if facts.payer_id else client
         arrangements = lock_arrangements([e.id for e in engagements])
         fees = [fee for e in engagements for fee in fees_left(arrangements.get(e.id, ()), facts.until)]
         items = take_items([e.id for e in engagements], facts.until, seen_by=by)

@@ -22,10 +22,11 @@ from app.firm.models import Entity
 from app.firm.taxes import tax_table
 
 
-def payer_for(payer_id: UUID, client: Client, currency: str, *, by: Actor) -> Client:
-    """A client who may pay a bill in this currency for another. Raises NotFound, and Refused with what does not fit.
+def payer_for(payer_id: UUID, client: Client, *, by: Actor) -> Client:
+    """A client who may pay a bill for another. Raises NotFound, and Refused with what does not fit.
 
-    A client belongs to no entity: whichever issues the bill, its payer pays into that one's account.
+    A client belongs to no entity and may owe in any currency: whichever entity issues the bill, and in whatever
+    currency, its payer pays into that one's account.
     """
     payer = db.session.get(Client, payer_id)
     if payer is None or not can_see(by, payer.id):
@@ -36,8 +37,6 @@ def payer_for(payer_id: UUID, client: Client, currency: str, *, by: Actor) -> Cl
         raise Refused("The firm does not bill itself.", field="payer")
     if payer.archived_at is not None:
         raise Refused(f"{payer.name} is archived; use it again first.", field="payer")
-    if payer.currency != currency:
-        raise Refused(f"{payer.name} is kept in {payer.currency}, this bill in {currency}.", field="payer")
     return payer
 
 
@@ -51,7 +50,7 @@ def change_payer(invoice: Invoice, payer_id: UUID, *, by: Actor, version: int | 
     was chosen for this draft stays. The payer that it has already changes nothing."""
     authorize(by, can_draft, invoice)
     with transaction() as session:
-        payer = payer_for(payer_id, session.get_one(Client, invoice.client_id), invoice.currency, by=by)
+        payer = payer_for(payer_id, session.get_one(Client, invoice.client_id), by=by)
         open_draft(invoice, version, payer_id=payer.id)
         before = session.get_one(Client, invoice.payer_id)
         if before.id == payer.id:
