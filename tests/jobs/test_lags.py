@@ -20,9 +20,9 @@ from app.firm.commands.entities import add_closure, remove_closure
 from app.firm.models import Closure
 from app.jobs.commands.dependencies import add_dependency, remove_dependency
 from app.jobs.commands.lags import open_after_lags, recount_lags
-from app.jobs.commands.tasks import complete_task
+from app.jobs.commands.tasks import complete_task, reopen_task
 from app.jobs.models import Dependency, Job, Task, TaskState
-from app.jobs.proofs import prove_counts, prove_readiness
+from app.jobs.proofs import prove_counts, prove_lags, prove_readiness
 from app.people.models import Person
 from tests.jobs.make_jobs import make_job, make_task, settle
 from tests.make import make_cast
@@ -72,6 +72,23 @@ def test_a_closure_added_while_a_lag_runs_opens_the_step_a_day_later(cast: Any) 
         assert recount_lags(None) == 1
         db.session.refresh(later)
         assert later.open_after == dt.date(2025, 11, 5) and not [*prove_readiness()]
+
+
+def test_a_closure_added_while_a_step_was_under_way_counts_once_it_waits_again(cast: Any) -> None:
+    by = cast.actor(cast.sam)
+    with travel_to(MONDAY):
+        first, later = pair(cast, lag=2)
+        complete_task(first, by=by)
+    with travel_to(MONDAY + dt.timedelta(days=2)):
+        open_after_lags()
+        db.session.refresh(later)
+        complete_task(later, by=by)
+        add_closure(new_id(), by=cast.actor(cast.pat), closed_on=dt.date(2025, 11, 5), name="Strike")
+        recount_lags(None)
+        reopen_task(later, by=by)
+        db.session.refresh(later)
+        assert later.state is TaskState.BLOCKED and later.open_after == dt.date(2025, 11, 6)
+        assert not [*prove_readiness(), *prove_lags()]
 
 
 def test_taking_away_an_order_across_jobs_leaves_nobody_waited_for(cast: Any) -> None:

@@ -25,6 +25,7 @@ from app.firm.commands import next_number
 from app.firm.models import SeriesKind
 from app.jobs.commands.dates import KEEP, Answer, hold_dates, move_with
 from app.jobs.commands.handover import release_from_the_gone
+from app.jobs.commands.lags import recount_before
 from app.jobs.commands.readiness import hold_jobs, lock_jobs, settle
 from app.jobs.commands.tasks import check_holder, may_hold
 from app.jobs.dates import AnchorsMoved, Cause, DueMoved, Move
@@ -210,9 +211,11 @@ def _let_fall(job: Job) -> None:
 
 
 def _take_up(job: Job) -> None:
-    for task in db.session.scalars(sa.select(Task).where(Task.job_id == job.id, Task.fell_away)):
+    tasks = db.session.scalars(sa.select(Task).where(Task.job_id == job.id, Task.fell_away)).all()
+    for task in tasks:
         task.move_to(TaskState.READY)
         task.fell_away = False
+    recount_before([task.id for task in tasks])
 
 
 def set_priority(job: Job, *, priority: int, by: Actor) -> None:

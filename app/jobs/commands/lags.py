@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -41,6 +42,20 @@ def end_lags(task: Task) -> None:
     ).all()
     for lag, client_id in rows:
         lag.opens_on = calendar_of(client_id).add_working_days(today(), lag.lag_days)
+    db.session.flush()
+
+
+def recount_before(task_ids: Collection[UUID]) -> None:
+    """Count the lags that lead to these steps anew, as they wait again: the calendar may have changed meanwhile."""
+    finished = sa.orm.aliased(Task)
+    rows = db.session.execute(
+        sa.select(Dependency, Task.client_id, finished.done_at).join(Task, Task.id == Dependency.task_id)
+        .join(finished, finished.id == Dependency.on_id)
+        .where(Dependency.task_id.in_(task_ids), finished.state == TaskState.DONE, *_LAGGED)
+        .order_by(Dependency.id)
+    ).all()
+    for lag, client_id, done_at in rows:
+        lag.opens_on = calendar_of(client_id).add_working_days(local(done_at).date(), lag.lag_days)
     db.session.flush()
 
 

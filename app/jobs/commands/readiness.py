@@ -194,8 +194,8 @@ def finish(task: Task, *, by: UUID | None) -> Finished:
     if not row.done:
         return Finished(False)
     written = {
-        "state": TaskState.DONE, "done_at": now(), "done_by": by, "return_note": "", "snoozed_until": None,
-        "started_at": task.started_at or now(), "version": task.version + 1,
+        "state": TaskState.DONE, "done_at": values["now"], "done_by": by, "return_note": "", "snoozed_until": None,
+        "started_at": task.started_at or values["now"], "version": task.version + 1,
     }
     for name, value in written.items():
         set_committed_value(task, name, value)

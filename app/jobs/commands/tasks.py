@@ -22,7 +22,7 @@ from app.core.locking import takes
 from app.core.permissions import authorize
 from app.jobs.commands.deadlines import Filed, satisfy_by_task
 from app.jobs.commands.handover import release_from_the_gone
-from app.jobs.commands.lags import end_lags
+from app.jobs.commands.lags import end_lags, recount_before
 from app.jobs.commands.readiness import Finished, finish, hold_jobs, lock_jobs, settle, settle_tasks, tell_assignees
 from app.jobs.commands.stages import advance_stage, fall_back
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, TaskState
@@ -142,6 +142,7 @@ def put_back(tasks: Iterable[Task]) -> None:
     db.session.execute(
         sa.update(Dependency).where(Dependency.on_id.in_([task.id for task in rows])).values(opens_on=None)
     )
+    recount_before([task.id for task in rows])
     release_from_the_gone({task.job_id for task in rows})
 
 
