@@ -28,6 +28,7 @@ SCREENS = (
     "app.desk.guard",
     "app.desk.setup_views",
     "app.desk.home_views",
+    "app.desk.undo_views",
     "app.people.views",
     "app.firm.views",
     "app.clients.views",
@@ -70,6 +71,7 @@ WORKS = (
     "app.runs.background",
     "app.clients.holdings",
     "app.clients.proofs",
+    "app.clients.ways_back",
     "app.clients.sentences",
     "app.activity.proofs",
     "app.exchange.anchors",
@@ -98,6 +100,7 @@ WORKS = (
     "app.timekeeping.proofs",
     "app.timekeeping.sentences",
     "app.jobs.background",
+    "app.jobs.ways_back",
     "app.live.page",
     "app.notifications.background",
 )

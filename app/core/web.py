@@ -126,10 +126,10 @@ def submit(form: Form, command: Callable[[], Any]) -> bool:
     return True
 
 
-def redirect_to(url: str, message: str = "") -> BaseResponse:
-    """After a change: 303 to a page, or the htmx word for it; the message is shown there."""
+def redirect_to(url: str, message: str = "", *, undo: str = "") -> BaseResponse:
+    """After a change: 303 to a page, or the htmx word for it; the message is shown there, with a way back if any."""
     if message:
-        flash(message)
+        flash(message, f"undo {undo}" if undo else "message")
     if is_htmx():
         return Response(status=204, headers={"HX-Redirect": url})
     return redirect(url, 303)
@@ -142,10 +142,11 @@ def respond(partial: str, *, to: str, message: str = "", **context: Any) -> Answ
     return toasted(Response(render_template(partial, **context)), message)
 
 
-def toasted(response: Response, message: str, meaning: str = "done") -> Response:
-    """Let the page show a message beside whatever htmx does with the answer."""
+def toasted(response: Response, message: str, meaning: str = "done", *, undo: str = "") -> Response:
+    """Let the page show a message, with a way back if any, beside whatever htmx does with the answer."""
     if message:
-        response.headers["HX-Trigger"] = json.dumps({"toast": {"text": message, "meaning": meaning}})
+        toast = {"text": message, "meaning": meaning, **({"undo": undo} if undo else {})}
+        response.headers["HX-Trigger"] = json.dumps({"toast": toast})
     return response
 
 

@@ -240,6 +240,7 @@ class Task(MadeOnce, HasVersion, Base):
         sa.Index(
             "ix_task_open_after", "open_after", postgresql_where=sa.text("state = 'blocked' AND open_after IS NOT NULL")
         ),
+        sa.Index("ix_task_finished", "done_by", "done_at", postgresql_where=sa.text("state = 'done'")),
         sa.UniqueConstraint("job_id", "step_key"),
         sa.CheckConstraint("(state = 'done') = (done_at IS NOT NULL)", name="done_at"),
         sa.CheckConstraint("num_nonnulls(remaining, remaining_spent, remaining_on) IN (0, 3)", name="remaining"),

@@ -21,6 +21,7 @@ from app.clients.queries import contacts_of, find_client, get_client, get_contac
 from app.core.errors import Refused
 from app.core.ids import parse_id
 from app.core.permissions import authorize
+from app.core.undo import undo_of
 from app.core.web import Answer, form_id, me, redirect_to, respond, submit, unprocessable
 from app.desk.guard import guard
 
@@ -88,7 +89,8 @@ def update(contact_id: UUID) -> Answer:
 def archive(contact_id: UUID) -> Answer:
     contact = get_contact(contact_id, seen_by=me())
     archive_contact(contact, by=me())
-    return redirect_to(url_for("contacts.show", contact_id=contact.id), f"{contact.name} archived")
+    return redirect_to(url_for("contacts.show", contact_id=contact.id), f"{contact.name} archived",
+                       undo=undo_of("clients.contact.archive", by=me(), contact=str(contact.id)))
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/restore")

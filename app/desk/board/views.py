@@ -13,6 +13,7 @@ from app.catalogue.models import Service, Stage
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
 from app.core.ids import parse_id, parse_whole
+from app.core.undo import undo_of
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to
 from app.desk.guard import guard
 from app.firm.exports import hand_out
@@ -155,10 +156,15 @@ def update_stage(job_id: UUID) -> Answer:
     job = get_job(job_id, seen_by=me())
     stage_id = parse_id(request.form.get("stage"))
     stage = get_or_404(sa.select(Stage).where(Stage.id == stage_id))
+    before = job.stage_id
     move_to_stage(job, stage, by=me())
+    undo = ""
+    if before is not None and before != stage.id:
+        undo = undo_of("jobs.job.moved", by=me(), job=str(job.id), before=str(before), after=str(stage.id))
     if request.headers.get("X-Requested-With") == "drag":
-        return Response(status=204)
-    return redirect_to(request.referrer or url_for("board.index", service=job.service_id), f"Moved to {stage.name}")
+        return Response(status=204, headers={"X-Undo": undo} if undo else {})
+    back = request.referrer or url_for("board.index", service=job.service_id)
+    return redirect_to(back, f"Moved to {stage.name}", undo=undo)
 
 
 @blueprint.post("/jobs/<uuid:job_id>/priority")

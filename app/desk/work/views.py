@@ -12,7 +12,17 @@ from app.core.web import Answer, arg, is_htmx, me, page_number
 from app.desk.guard import guard
 from app.firm.exports import hand_out
 from app.jobs.policy import can_export
-from app.jobs.queries.work import MOST_COUNTED, ORDER, PRIORITIES, Tab, count_groups, count_work, every_task, list_work
+from app.jobs.queries.work import (
+    MOST_COUNTED,
+    ORDER,
+    PRIORITIES,
+    Tab,
+    count_groups,
+    count_work,
+    every_task,
+    list_finished,
+    list_work,
+)
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
 
@@ -41,6 +51,7 @@ def index() -> Answer:
         most_counted=MOST_COUNTED,
         counts=count_work(of=actor.person_id, seen_by=actor),
         groups=[(*GROUPS[key], own, in_group[key]) for key, own in groups], total=sum(in_group.values()),
+        finished=list_finished(by=actor.person_id, seen_by=actor) if tab is Tab.TODAY and page == 1 else (),
         may_export=can_export(actor), begins=begins,
         needs_rate=begins and can_edit_rates(actor) and not count_waiting(seen_by=actor).any_rate,
     )

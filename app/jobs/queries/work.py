@@ -16,14 +16,14 @@ from app.catalogue.models import StepKind
 from app.clients.models import Client
 from app.clients.policy import within_sight
 from app.core.actors import Actor
-from app.core.clock import today
+from app.core.clock import local, now, today
 from app.core.db import db
 from app.core.wording import day, distance
 from app.jobs.models import OPEN_STATES, Dependency, Job, Task, TaskState
 from app.jobs.waits import why_waiting
 from app.people.models import Person
 
-PER_PAGE, MOST_COUNTED = 40, 100
+PER_PAGE, MOST_COUNTED, FINISHED = 40, 100, 12
 PRIORITIES = ("normal priority", "high priority", "urgent")
 # The whole order, as it is printed on the page. Ties go by age.
 ORDER = ("deadline pressure", "priority", "who waits on it")
@@ -176,6 +176,18 @@ def every_task(*, seen_by: Actor) -> Iterator[Any]:
         .order_by(_PRESSURE.asc().nulls_last(), _T.c.id).execution_options(yield_per=1000)
     )
     yield from db.session.execute(statement, _days())
+
+
+def list_finished(*, by: UUID, seen_by: Actor, limit: int = FINISHED) -> list[WorkRow]:
+    """What somebody has finished today, the latest first: to look back at, and to open again."""
+    done, midnight = sa.text("task.state = 'done'"), local(now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = db.session.execute(
+        sa.select(*_COLUMNS).select_from(_JOINED).where(
+            done, _T.c.done_by == by, _T.c.done_at >= midnight,
+            *within_sight(seen_by, _T.c.client_id, _T.c.engagement_id),
+        ).order_by(_T.c.done_at.desc()).limit(limit)
+    )
+    return [WorkRow(*tuple(row)) for row in rows]
 
 
 def row_of(task: Task) -> WorkRow:

@@ -25,25 +25,25 @@ def came_from(fallback: str) -> str:
     return f"{parts.path}?{parts.query}".rstrip("?")
 
 
-def answer(task: Task, message: str) -> Answer:
+def answer(task: Task, message: str, *, undo: str = "") -> Answer:
     """The fragment that the pressed button stood in, drawn anew; a redirect for a plain form."""
     view = request.values.get("view", "")
     if not is_htmx():
-        return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)), message)
+        return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)), message, undo=undo)
     if view == "work":
         row = render_template("jobs/_work_row_alone.html", row=row_of(task))
-        return _swapped(row, f"#task-{task.id}", "outerHTML", message)
+        return _swapped(row, f"#task-{task.id}", "outerHTML", message, undo)
     if view == "job":
-        return _swapped(steps_of(task.job_id), "#steps", "outerMorph", message)
+        return _swapped(steps_of(task.job_id), "#steps", "outerMorph", message, undo)
     if view == "panel":
-        return _swapped(panel_of(task, me()), "#panel", "innerHTML", message)
-    return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)), message)
+        return _swapped(panel_of(task, me()), "#panel", "innerHTML", message, undo)
+    return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)), message, undo=undo)
 
 
-def _swapped(body: str, target: str, swap: str, message: str) -> Response:
+def _swapped(body: str, target: str, swap: str, message: str, undo: str = "") -> Response:
     """The button may stand in a form that many rows share: the answer says itself where it belongs."""
     headers = {"HX-Retarget": target, "HX-Reswap": swap, "HX-Push-Url": "false"}
-    return toasted(Response(body, headers=headers), message)
+    return toasted(Response(body, headers=headers), message, undo=undo)
 
 
 def dialog(template: str, **context: Any) -> Answer:

@@ -9,7 +9,8 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from app.catalogue.models import StepKind
 from app.core.errors import Refused
-from app.core.web import Answer, is_htmx, me, redirect_to, submit
+from app.core.undo import undo_of
+from app.core.web import Answer, is_htmx, me, redirect_to, submit, toasted
 from app.desk.guard import guard
 from app.jobs.commands.reviews import return_task
 from app.jobs.commands.tasks import (
@@ -63,9 +64,12 @@ def create_completion(task_id: UUID) -> Answer:
     opened = [f"“{moved.name}”" for moved in finished.moved if moved.is_ready]
     done = "Approved" if task.kind is StepKind.REVIEW else "Done"
     said = f"{done}. Now ready: {', '.join(opened)}" if opened else f"{done}: “{task.name}”"
+    undo = ""
+    if finished.now_done and task.done_at is not None and not (form and form.values()):
+        undo = undo_of("jobs.task.completed", by=me(), task=str(task.id), done_at=task.done_at.isoformat())
     if request.values.get("view") == "panel":
         task = _task(task_id)
-    return answer(task, said)
+    return answer(task, said, undo=undo)
 
 
 @blueprint.route("/reopening", methods=["GET", "POST"])
@@ -94,11 +98,13 @@ def returning(task_id: UUID) -> Answer:
 def assignment(task_id: UUID) -> Answer:
     """Give the step to somebody else; the same dialog puts it off."""
     task, form = _task(task_id), AssignForm()
+    before = str(task.assignee_id) if task.assignee_id else None
     if request.method == "POST":
         if submit(form, lambda: assign_task(task, to=person_of(form.person), by=me())):
             person = person_of(form.person)
             return redirect_to(came_from(url_for("jobs.show", job_id=task.job_id)),
-                               f"Given to {person.name}" if person else "Put into the unassigned queue")
+                               f"Given to {person.name}" if person else "Put into the unassigned queue",
+                               undo=_undo_assignment(task, before, person.id if person else None))
         return _asked("jobs/_assign.html", 422, task=task, form=form, snooze=SnoozeForm(formdata=None))
     show_person(form.person, task.assignee)
     return _asked("jobs/_assign.html", task=task, form=form, snooze=SnoozeForm(formdata=None))
@@ -107,9 +113,12 @@ def assignment(task_id: UUID) -> Answer:
 @blueprint.post("/snooze")
 def create_snooze(task_id: UUID) -> Answer:
     task, form = _task(task_id), SnoozeForm()
+    before = task.snoozed_until.isoformat() if task.snoozed_until else None
     if submit(form, lambda: snooze_task(task, until=form.until.data, by=me())):
         done = "Put off" if task.snoozed_until else "Back in My work"
-        return redirect_to(came_from(url_for("work.index")), done)
+        after = task.snoozed_until.isoformat() if task.snoozed_until else None
+        undo = undo_of("jobs.task.snoozed", by=me(), task=str(task.id), before=before, after=after)
+        return redirect_to(came_from(url_for("work.index")), done, undo=undo)
     assign = AssignForm(formdata=None)
     show_person(assign.person, task.assignee)
     return _asked("jobs/_assign.html", 422, task=task, form=assign, snooze=form)
@@ -130,10 +139,20 @@ def update_remaining(task_id: UUID) -> Answer:
 def update_item(task_id: UUID, item_id: UUID) -> Answer:
     """Tick when `done` is sent, untick when not."""
     task = _task(task_id)
-    tick_item(get_item(item_id, task), task, done=request.form.get("done") == "1", by=me())
+    item, done = get_item(item_id, task), request.form.get("done") == "1"
+    tick_item(item, task, done=done, by=me())
+    undo = undo_of("jobs.checklist.ticked", by=me(), task=str(task.id), item=str(item.id), done=done)
+    said = f"{'Ticked' if done else 'Open again'}: “{item.text}”"
     if is_htmx():
-        return panel_of(task, me())
-    return redirect_to(url_for("tasks.show", task_id=task.id))
+        return toasted(Response(panel_of(task, me())), said, undo=undo)
+    return redirect_to(url_for("tasks.show", task_id=task.id), said, undo=undo)
+
+
+def _undo_assignment(task: Task, before: str | None, after: UUID | None) -> str:
+    said = str(after) if after else None
+    if said == before:
+        return ""
+    return undo_of("jobs.task.assigned", by=me(), task=str(task.id), before=before, after=said)
 
 
 def _asked(template: str, status: int = 200, **context: Any) -> Answer:

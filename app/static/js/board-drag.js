@@ -42,7 +42,12 @@ async function move(card, from, to) {
   const answer = await fetch(`/jobs/${id(card)}/stage`, {
     method: "POST", body, headers: { "X-Requested-With": "drag", "X-CSRFToken": token() },
   }).catch(() => null);
-  if (answer?.ok) return;
+  if (answer?.ok) {
+    const undo = answer.headers.get("X-Undo");
+    const text = `Moved to ${to.closest("[data-column]").getAttribute("aria-label")}`;
+    if (undo) document.dispatchEvent(new CustomEvent("toast", { detail: { text, meaning: "done", undo } }));
+    return;
+  }
   from.insertBefore(card, before);
   count(from, 1);
   count(to, -1);

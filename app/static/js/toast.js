@@ -30,7 +30,8 @@ function wayBack(toast, undo) {
 
 function leave(toast) {
   const words = toast.textContent.trim().split(/\s+/).length;
-  setTimeout(() => toast.matches(":hover, :focus-within") ? leave(toast) : toast.remove(), 4000 + words * 300);
+  const time = Math.max(4000 + words * 300, toast.querySelector(".undo") ? 10000 : 0);
+  setTimeout(() => toast.matches(":hover, :focus-within") ? leave(toast) : toast.remove(), time);
 }
 
 region?.querySelectorAll("[data-toast]").forEach(leave);

@@ -35,7 +35,7 @@ def told(
 def changed(message: str, *, to: str, undo: str = "", close_panel: bool = True) -> Answer:
     """After a change to an entry: nothing to swap for htmx, the sheet for a plain form."""
     if not is_htmx():
-        return redirect_to(to, message)
+        return redirect_to(to, message, undo=undo)
     return told(Response(headers={"HX-Reswap": "none"}), message, undo=undo, close_panel=close_panel)
 
 
