@@ -146,9 +146,10 @@ def test_an_archived_contact_is_brought_back(client: FlaskClient, cast: Cast) ->
 def test_what_was_finished_today_stays_in_sight_with_the_way_back(
     client: FlaskClient, cast: Cast, steps: list[Task]
 ) -> None:
-    old = make_task(steps[0].job, "Long done", assignee_id=cast.sam.id, state=TaskState.DONE,
+    job = db.session.get_one(Job, steps[0].job_id)
+    old = make_task(job, "Long done", assignee_id=cast.sam.id, state=TaskState.DONE,
                     done_at=now() - dt.timedelta(days=2), done_by=cast.sam.id)
-    settle(steps[0].job)
+    settle(job)
     complete_task(fresh(steps[0]), by=cast.actor(cast.sam))
     page = client.get("/work").text
     finished = page.split("Finished today")[1]

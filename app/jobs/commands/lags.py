@@ -55,6 +55,7 @@ def recount_before(task_ids: Collection[UUID]) -> None:
         .order_by(Dependency.id)
     ).all()
     for lag, client_id, done_at in rows:
+        assert done_at is not None  # the predecessor is done
         lag.opens_on = calendar_of(client_id).add_working_days(local(done_at).date(), lag.lag_days)
     db.session.flush()
 
