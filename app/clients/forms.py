@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -38,6 +39,7 @@ from app.core.fields import (
 from app.core.ids import parse_whole
 from app.core.rounding import INCREMENTS, RoundingRule, RoundMode, RoundPer
 from app.core.web import Form
+from app.firm.forms import zones
 from app.firm.queries import list_entities, list_offices, list_tax_rates
 from app.people.models import Person, PersonState
 
@@ -79,7 +81,33 @@ def _lines(text: str | None) -> list[str]:
     return [line.strip() for line in (text or "").replace(",", "\n").replace(";", "\n").splitlines() if line.strip()]
 
 
-class ClientForm(Form):
+LANGUAGES = ("en", "de", "fr", "nl", "es", "it", "pt", "pl", "da", "sv", "nb", "fi", "cs", "el", "he", "ar", "zh", "ja")
+
+
+class WhereForm(Form):
+    """In which language somebody is written to, and what time it is where they are."""
+
+    language = CodeField("Language", default="en")
+    zone = CodeField("Time zone")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer_where(None)
+
+    def offer_where(self, row: Client | Contact | None) -> None:
+        """What can be chosen, with what was chosen before; what a form did not send stays as it was."""
+        names, known = Locale("en", "GB").languages, zones()
+        languages = [*LANGUAGES, *([row.language] if row and row.language not in LANGUAGES else [])]
+        self.language.offer([(code, str(names.get(code, code))) for code in languages])
+        self.zone.offer([(zone, zone.replace("_", " ")) for zone in known], empty="As their office")
+        if row is not None and row.zone and row.zone not in known:
+            self.zone.offer([(zone, zone) for zone in (row.zone, *known)], empty="As their office")
+        for field in (self.language, self.zone):
+            if row is not None and not field.raw_data:
+                field.data = getattr(row, field.name)
+
+
+class ClientForm(WhereForm):
     id = wtforms.HiddenField()
     version = VersionField()
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=LONGEST_NAME)])
@@ -112,6 +140,7 @@ class ClientForm(Form):
         offices = list_offices()
         self.office_id.offer([(office.id, office.name) for office in offices])
         self.tax_code.offer(_taxes(client), empty="As usual")
+        self.offer_where(client)
         if self.is_submitted():
             return
         if client is None:
@@ -138,11 +167,12 @@ class ClientForm(Form):
             year_end_month=parse_whole(self.year_end_month.data), vat_stagger=parse_whole(self.vat_stagger.data),
             office_id=self.office_id.data, partner_id=self.partner_id.data, manager_id=self.manager_id.data,
             terms_days=self.terms_days.data, tags=_lines(self.tags.data), notes=self.notes.data or "",
-            region=self.region.data or "", tax_code=self.tax_code.data,
+            region=self.region.data or "", tax_code=self.tax_code.data, language=self.language.data or "en",
+            zone=self.zone.data,
         )
 
 
-class ContactForm(Form):
+class ContactForm(WhereForm):
     id = wtforms.HiddenField()
     version = VersionField()
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=LONGEST_NAME)])
@@ -151,6 +181,7 @@ class ContactForm(Form):
     phones = wtforms.TextAreaField("Telephone numbers", description="One a line.", validators=[Length(max=2000)])
 
     def show_contact(self, contact: Contact) -> None:
+        self.offer_where(contact)
         if self.is_submitted():
             return
         of_kind = {kind: [a.value for a in contact.addresses if a.kind is kind] for kind in AddressKind}
@@ -159,7 +190,10 @@ class ContactForm(Form):
         self.phones.data = "\n".join(of_kind[AddressKind.PHONE])
 
     def values(self) -> ContactFacts:
-        return ContactFacts(name=self.name.data or "", emails=_lines(self.emails.data), phones=_lines(self.phones.data))
+        return ContactFacts(
+            name=self.name.data or "", emails=_lines(self.emails.data), phones=_lines(self.phones.data),
+            language=self.language.data or "en", zone=self.zone.data,
+        )
 
 
 class StandingForm(Form):

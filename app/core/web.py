@@ -102,7 +102,7 @@ def _words_in(language: str) -> Any:
 
 
 def _strip(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
+    return value.strip().replace("\r\n", "\n") if isinstance(value, str) else value
 
 
 def submit(form: Form, command: Callable[[], Any]) -> bool:

@@ -76,6 +76,7 @@ def edit(contact_id: UUID) -> Answer:
 def update(contact_id: UUID) -> Answer:
     contact = get_contact(contact_id, seen_by=me())
     form = ContactForm()
+    form.show_contact(contact)
     if submit(form, lambda: update_contact(contact, form.values(), by=me(), version=form.version.number)):
         return redirect_to(url_for("contacts.show", contact_id=contact.id), f"{form.name.data} saved")
     contact = get_contact(contact_id, seen_by=me())
