@@ -14,6 +14,7 @@ from app.billing.commands.issue import approve_invoice
 from app.billing.commands.paper import preview_pdf
 from app.billing.commands.send import mark_sent, send_invoice
 from app.billing.forms import DueDateForm
+from app.billing.models import Invoice
 from app.billing.policy import can_approve
 from app.billing.queries.invoices import get_invoice, next_to_approve, printed_due
 from app.billing.views.draft_page import draft_facts
@@ -90,12 +91,18 @@ def create_sent(invoice_id: UUID) -> Answer:
     return redirect_to(url_for("invoices.show", invoice_id=invoice_id), "Marked as sent")
 
 
-@blueprint.get("/billing/invoices/<uuid:invoice_id>/due-date")
-def due_date(invoice_id: UUID) -> Answer:
+def _issued(invoice_id: UUID) -> Invoice:
+    """A bill that has a due date to change, for whoever may change it; 404 while it is a draft."""
     invoice = get_invoice(invoice_id, seen_by=me())
     if invoice.number is None:
         raise NotFound()
     authorize(me(), can_approve, invoice)
+    return invoice
+
+
+@blueprint.get("/billing/invoices/<uuid:invoice_id>/due-date")
+def due_date(invoice_id: UUID) -> Answer:
+    invoice = _issued(invoice_id)
     form = DueDateForm(formdata=None, due_on=invoice.due_on)
     form.version.data = str(invoice.version)
     return render_template("billing/invoices/due_date.html", invoice=invoice, form=form, printed=printed_due(invoice))
@@ -104,7 +111,7 @@ def due_date(invoice_id: UUID) -> Answer:
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/due-date")
 def create_due_date(invoice_id: UUID) -> Answer:
     """Let it be due on another day; back to the day on its paper is the same act."""
-    invoice, form = get_invoice(invoice_id, seen_by=me()), DueDateForm()
+    invoice, form = _issued(invoice_id), DueDateForm()
 
     def save() -> None:
         assert form.due_on.data is not None
