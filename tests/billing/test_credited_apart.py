@@ -65,7 +65,7 @@ def test_a_statement_tells_billed_credited_and_paid_apart(
     sign_in(client, cast.pat)
     rows = csv_of(client.get(f"/billing/clients/{cast.acme.id}/statement.csv"))
     assert [(row["Billed"], row["Credited"], row["Paid"]) for row in rows if row["What"] == "Credit note"] == [
-        ("", "120.0000", "")
+        ("", "120.00", "")
     ]
 
 
@@ -82,8 +82,8 @@ def test_the_list_of_bills_sums_what_is_billed_and_what_is_credited_apart(
         assert page.count('data-label="Credited">120.00') == 1 and "−120" not in page
     rows = {row["Number"]: row for row in csv_of(client.get("/billing/invoices.csv"))}
     note = rows[str(notes[1].number)]
-    assert (note["Total"], note["Credited"], note["Net"], note["Tax"]) == ("", "120.0000", "-100.0000", "-20.0000")
-    assert (rows[str(notes[0].number)]["Total"], rows[str(notes[0].number)]["Credited"]) == ("120.0000", "")
+    assert (note["Total"], note["Credited"], note["Net"], note["Tax"]) == ("", "120.00", "-100.00", "-20.00")
+    assert (rows[str(notes[0].number)]["Total"], rows[str(notes[0].number)]["Credited"]) == ("120.00", "")
 
 
 def test_the_clients_balance_names_its_credit_notes_apart_from_its_payments(

@@ -155,6 +155,7 @@ class Bill:
     issued_on: dt.date | None = None
     due_on: dt.date | None = None
     terms: int = 14
+    asked: bool = False
     reason: str = ""
     void: bool = False
     gross: Fraction = ZERO

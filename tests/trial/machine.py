@@ -772,13 +772,15 @@ class Machine(RuleBasedStateMachine):
         bill = self.draft_at(n)
         invoice = self.invoice(bill)
         if what == "submit":
-            self.tried(lambda: submit_for_approval(invoice, by=self.world.bea))
+            if self.tried(lambda: submit_for_approval(invoice, by=self.world.bea)) is not None:
+                bill.asked = True
             return
         if what == "return":
-            self.tried(
+            if self.tried(
                 lambda: return_to_draft(invoice, "Again", by=self.world.bea),
                 refused=invoice.state is not InvoiceState.AWAITING,
-            )
+            ) is not None:
+                bill.asked = False
             return
         if self.tried(lambda: discard_draft(invoice, by=self.world.bea), refused=False) is not None:
             for row in bill.rows.values():
@@ -836,13 +838,13 @@ class Machine(RuleBasedStateMachine):
         for line in bill.lines.values():  # as they are taxed on that day
             line.treatment, line.percent = self.tax_of(bill, line, day)
         refused = refused or bill.tax_by_rate() != shown
-        asked = invoice.state is InvoiceState.AWAITING
 
         def act() -> Invoice:
             try:
                 return approve_invoice(invoice, by=self.world.bea, issued_on=day, reason=reason)
             except Outdated:  # which closes the question; as the bill is now it can be approved
-                must(asked, "a bill has changed since an approval that nobody asked for")
+                must(bill.asked, "a bill has changed since an approval that nobody asked for")
+                bill.asked = False
                 return approve_invoice(invoice, by=self.world.bea, issued_on=day, reason=reason)
 
         if self.tried(act, refused=refused) is None:

@@ -39,7 +39,8 @@ def run(machine: type[Machine], world: World, examples: int, **wanted: Any) -> N
 
 @pytest.mark.slow
 def test_every_figure_is_that_of_the_book_after_any_history(world: World) -> None:
-    run(Machine, world, EXAMPLES)
+    """The same histories for the same code, so that a failure is the change's; `make soak` looks for new ones."""
+    run(Machine, world, EXAMPLES, derandomize=True)
 
 
 @pytest.mark.soak
