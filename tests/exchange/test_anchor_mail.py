@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import replace
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.activity.commands import record, seal_events
 from app.activity.models import Event, EventPayload
 from app.activity.queries import Anchor, chain_end
 from app.core.actors import SYSTEM, ActorKind
 from app.core.clock import now, travel_to
-from app.core.db import db, transaction
+from app.core.db import db
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.delivery.background import send_delivery, sweep
@@ -32,35 +30,15 @@ from app.exchange.anchors import differences_from
 from app.exchange.objects import check_objects
 from app.people.models import PersonState
 from app.people.passwords import hash_password
+from tests.exchange.make_log import empty_storage, happen
 from tests.make import Cast, count, sign_in
-from tests.plumbing import empty_bucket
 from tests.postbox import Postbox
 
 
 @pytest.fixture(autouse=True)
 def own_storage(app: Flask) -> Iterator[None]:
-    """A bucket without what other tests have left."""
-    from app.core.backing.provision import make_bucket
-
-    before = app.config["SETTINGS"]
-    settings = replace(before, s3_bucket=f"{before.s3_bucket}-anchor-mail")
-    make_bucket(settings)
-    empty_bucket(settings)
-    app.config["SETTINGS"] = replace(app.config["SETTINGS"], s3_bucket=settings.s3_bucket)
-    kept = app.extensions.pop("storage", None)
-    yield
-    empty_bucket(settings)
-    app.config["SETTINGS"] = before
-    app.extensions.pop("storage", None)
-    if kept is not None:
-        app.extensions["storage"] = kept
-
-
-def happen(cast: Cast, times: int = 3) -> None:
-    for n in range(times):
-        with transaction():
-            record("clients.client.update", cast.acme, by=SYSTEM, name="Acme", n=n)
-    seal_events()
+    with empty_storage(app):
+        yield
 
 
 def send_all() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from app.activity.commands import erase_payloads, record, seal_events
+from app.activity.commands import erase_payloads, seal_events
 from app.activity.covers import differences
 from app.activity.models import Event, EventPayload
 from app.activity.queries import chain_end, verify_chain
@@ -28,34 +27,14 @@ from app.exchange.backup import write_backup
 from app.exchange.models import ObjectCheck
 from app.exchange.objects import check_objects, objects_are_what_was_kept, reading
 from tests.billing.make_billing import make_draft, make_entry, make_rate
+from tests.exchange.make_log import empty_storage, happen
 from tests.make import Cast, make_cast
-from tests.plumbing import empty_bucket
 
 
 @pytest.fixture(autouse=True)
 def own_storage(app: Flask) -> Iterator[None]:
-    """A bucket without what other tests have left."""
-    from app.core.backing.provision import make_bucket
-
-    before = app.config["SETTINGS"]
-    settings = replace(before, s3_bucket=f"{before.s3_bucket}-anchors")
-    make_bucket(settings)
-    empty_bucket(settings)
-    app.config["SETTINGS"] = settings
-    kept = app.extensions.pop("storage", None)
-    yield
-    empty_bucket(settings)
-    app.config["SETTINGS"] = before
-    app.extensions.pop("storage", None)
-    if kept is not None:
-        app.extensions["storage"] = kept
-
-
-def happen(cast: Cast, times: int = 3) -> None:
-    for n in range(times):
-        with transaction():
-            record("clients.client.update", cast.acme, by=SYSTEM, name="Acme", n=n)
-    seal_events()
+    with empty_storage(app):
+        yield
 
 
 def bill(cast: Cast) -> Invoice:
