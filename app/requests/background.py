@@ -13,6 +13,7 @@ from app.clients.commands.contact_access import forget_old_access, send_sign_in_
 from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import db
+from app.core.each import each_by_itself
 from app.core.queue import BULK, background
 from app.requests.commands.asking import ask_due_requests
 from app.requests.commands.links import send_link_again
@@ -46,8 +47,9 @@ def remind() -> None:
     """Reminders go out in each contact's morning; asking again the same day changes nothing."""
     due = contacts_due(by=SYSTEM)
     db.session.rollback()
-    for contact in due:
-        remind_contact(contact.contact_id, contact.today, by=SYSTEM)
+    each_by_itself(
+        due, lambda contact: remind_contact(contact.contact_id, contact.today, by=SYSTEM), name="requests.remind"
+    )
 
 
 @background("requests.ask", every=60, queue=BULK)
@@ -66,8 +68,9 @@ def tell_what_was_returned() -> None:
     ids = db.session.scalars(
         sa.select(ClientRequest.id).where(ClientRequest.tell_returned_at <= now()).limit(200)
     ).all()
-    for request_id in ids:
-        tell_returned(get_request(request_id, seen_by=SYSTEM), by=SYSTEM)
+    each_by_itself(
+        ids, lambda id_: tell_returned(get_request(id_, seen_by=SYSTEM), by=SYSTEM), name="requests.tell_returned"
+    )
 
 
 @reads("requests.waiting", "requests.request.submitted", "requests.item.reopened")

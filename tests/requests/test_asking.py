@@ -25,6 +25,7 @@ from app.planning.commands.create import create_planned_job
 from app.planning.facts import client_facts, staffing
 from app.planning.periods import PeriodKind, PeriodPattern
 from app.planning.plans import Wish, plan_job
+from app.requests.commands import asking
 from app.requests.commands.asking import ask_due_requests, change_asking, hold_request, release_request
 from app.requests.commands.sending import delete_draft, send_request
 from app.requests.models import ClientRequest, RequestState
@@ -194,3 +195,18 @@ def test_otto_and_wes_neither_hold_nor_move_what_is_asked_of_rival(cast: Cast) -
         change_asking(request, send_on=NOVEMBER, send_time=dt.time(9), by=cast.contact(cast.otto))
     with pytest.raises(NotFound):
         get_request(request.id, seen_by=cast.contact(cast.otto))
+
+
+def test_a_request_that_cannot_be_written_holds_up_no_other(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = make_planned(cast), make_planned(cast, cast.rival)
+    real = asking.send_request
+
+    def send(request: ClientRequest, **words: Any) -> Any:
+        if request.id == first.id:
+            raise LookupError("no template for this")
+        return real(request, **words)
+
+    monkeypatch.setattr(asking, "send_request", send)
+    with pytest.raises(LookupError):
+        ask_at(1, 9)
+    assert fresh(first).state is RequestState.SCHEDULED and fresh(second).state is RequestState.SENT

@@ -15,6 +15,7 @@ from app.clients.policy import is_served
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
+from app.core.each import each_by_itself
 from app.core.errors import FirmamentError, Refused
 from app.core.locking import to_lock
 from app.core.permissions import authorize
@@ -34,7 +35,7 @@ A_DAY = dt.timedelta(days=1)
 def ask_due_requests(*, by: Actor) -> int:
     """Ask whatever is due by now. Returns how many; one that cannot be asked is passed and tried again next time."""
     authorize(by, is_system)
-    return sum(_ask(request_id, by) for request_id in due_requests(by=by))
+    return each_by_itself(due_requests(by=by), lambda id_: _ask(id_, by), name="requests.ask")
 
 
 def due_requests(*, by: Actor) -> Sequence[UUID]:

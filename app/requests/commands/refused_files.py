@@ -14,6 +14,7 @@ from app.clients.models import AddressKind, Client, ClientContact, Contact, Cont
 from app.core.actors import Actor, ActorKind
 from app.core.clock import now
 from app.core.db import db, transaction
+from app.core.each import each_by_itself
 from app.core.permissions import authorize
 from app.delivery.commands import send_mail
 from app.delivery.models import Delivery
@@ -49,7 +50,7 @@ def tell_refused_files(*, by: Actor) -> int:
     for contact_id, document_id in rows:
         if contact_id is not None:
             by_contact.setdefault(contact_id, []).append(document_id)
-    return sum(_tell(contact_id, ids) for contact_id, ids in by_contact.items())
+    return each_by_itself(by_contact.items(), lambda row: _tell(*row), name=KIND)
 
 
 def _tell(contact_id: UUID, document_ids: Sequence[UUID]) -> int:
