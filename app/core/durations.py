@@ -1,4 +1,8 @@
-"""Durations as people write them (1:30, 1.5, 90m, 1h 30m) and as the product shows them (1:30)."""
+"""Durations as people write them (1:30, 1.5, 90m, 1h 30m) and as the product shows them (1:30).
+
+`1.30` may be 1:18 (a decimal number of hours) or 1:30 (a clock written with a point), so it is refused with both
+readings. Quarters of an hour (`1.25`, `0.50`) are hours: that is how they are written in the trade.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 DAY = timedelta(hours=24)
 _HINT = "Write it like 1:30, 1.5, 90m or 1h 30m."
-_CLOCK = re.compile(r"(\d{1,4}):(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
+_CLOCK = re.compile(r"(\d{0,4}):(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,6}(?:[.,]\d{0,6})?|[.,]\d{1,6}", re.ASCII)
 _PART = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?)\s*([a-z]+)\.?\s*", re.ASCII)
 _UNITS = {
@@ -16,6 +20,10 @@ _UNITS = {
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
 }
+
+
+_QUARTERS = frozenset(("00", "25", "50"))
+_TWO_WAYS = re.compile(r"(\d{0,4})[.,]([0-5]\d)", re.ASCII)
 
 
 class BadDuration(ValueError):
@@ -67,6 +75,14 @@ def _clock(plain: str) -> Decimal | None:
 def _number(plain: str) -> Decimal | None:
     if not _NUMBER.fullmatch(plain):
         return None
+    two_ways = _TWO_WAYS.fullmatch(plain)
+    if two_ways and two_ways[2] not in _QUARTERS:
+        hours, minutes = int(two_ways[1] or 0), int(two_ways[2])
+        as_hours = format_duration(timedelta(hours=hours, minutes=minutes * 60 / 100))
+        raise BadDuration(
+            f"“{plain}” can be read two ways: {as_hours} as hours in decimals, or {hours}:{minutes:02}. "
+            "Write the one that you mean."
+        )
     return Decimal(plain.replace(",", ".")) * 3600
 
 

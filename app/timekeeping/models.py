@@ -25,6 +25,7 @@ class Timer(MadeOnce, Base):
     """A clock on a task, job or engagement; one runs per person, by the database's word. Server time.
 
     `overran` stays when one that was forgotten is paused: it never becomes an entry without being asked about.
+    `by_day` is what was gathered by the day (ISO) of its work, in seconds.
     """
 
     __tablename__ = "timer"
@@ -38,6 +39,7 @@ class Timer(MadeOnce, Base):
     started_at: Mapped[dt.datetime]
     running_since: Mapped[dt.datetime | None]
     gathered: Mapped[dt.timedelta] = mapped_column(default=dt.timedelta(0))
+    by_day: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     overran: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     discarded_at: Mapped[dt.datetime | None]
 

@@ -16,6 +16,7 @@ from app.firm.calendars import calendar_for
 from app.firm.models import Closure, Office
 from app.people.models import Person, WorkingPattern
 from app.timekeeping.queries import DaySum, sum_by_day
+from app.timekeeping.too_much import too_much
 
 ZERO = dt.timedelta()
 
@@ -31,6 +32,11 @@ class WeekDay:
     @property
     def day(self) -> dt.date:
         return self.sums.day
+
+    @property
+    def too_much(self) -> str:
+        """What is odd about the sum of the day, if it is."""
+        return too_much(self.day, self.sums.recorded)
 
     @property
     def missing(self) -> dt.timedelta:

@@ -19,6 +19,7 @@ from app.core.durations import BadDuration, format_duration, format_hours, parse
         ("1h30", 90), ("1h", 60), ("90 min", 90), ("1 hr 20 mins", 80), ("1.5h", 90), (" 1H 30M ", 90),
         (".5", 30),
         ("0:06", 6), ("24", 1440), ("0", 0), ("2 hours", 120), ("1h 30 m", 90), ("0,1", 6),
+        (":30", 30), (":06", 6), ("1.25", 75), ("0.50", 30), ("1.00", 60), ("1.75", 105), ("1.3", 78), ("1.30h", 78),
     ],
 )  # fmt: skip
 def test_every_way_of_writing_a_duration_is_read(text: str, minutes: int) -> None:
@@ -28,7 +29,7 @@ def test_every_way_of_writing_a_duration_is_read(text: str, minutes: int) -> Non
 @pytest.mark.parametrize(
     "text",
     ["", "  ", "abc", "1:75", "1:30:99", "-1", "1h 2h", "30m 1h", "1:2:3:4", "1..5", "1h x", "²", "1e3",
-     "h", ":30",
+     "h", ":", ":3:", "1:",
      "1 30", "nan", "1\x00", "9" * 5000, "1" * 10_000 + "h", "25", "24:01", "1441m", "١:٣٠"],
 )  # fmt: skip
 def test_anything_else_is_refused_in_a_short_sentence(text: str) -> None:
@@ -70,3 +71,12 @@ def test_any_text_gives_a_duration_of_at_most_a_day_or_a_refusal(text: str) -> N
     except BadDuration:
         return
     assert timedelta(0) <= value <= timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "one", "other"), [("1.30", "1:18", "1:30"), ("0,45", "0:27", "0:45"), (".10", "0:06", "0:10")]
+)
+def test_what_can_be_read_two_ways_is_asked_about_with_both_readings(text: str, one: str, other: str) -> None:
+    with pytest.raises(BadDuration, match=f"two ways: {one} as hours in decimals, or {other}") as refused:
+        parse_duration(text)
+    assert parse_duration(one) != parse_duration(other) and text in str(refused.value)

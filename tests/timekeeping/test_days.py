@@ -18,7 +18,8 @@ from app.billing.commands.lines import remove_line, treat_item
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import take_back, transfer_items, write_off_items
 from app.billing.models import Invoice, Treatment
-from app.core.clock import today
+from app.core import clock
+from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
@@ -201,9 +202,12 @@ def test_time_of_others_of_another_job_and_under_another_rule_is_rounded_by_itse
 
 
 def test_a_timer_that_is_stopped_is_rounded_with_the_day(day: Cast) -> None:
-    make_entry(day, recorded=10 * MINUTE)
-    timer = start_timer(new_id(), Target(engagement_id=day.acme_work.id), by=day.actor(day.sam))
-    entry = stop_timer(timer, by=day.actor(day.sam), recorded=4 * MINUTE)
+    noon = now().replace(hour=12)
+    with clock.travel_to(noon):
+        make_entry(day, recorded=10 * MINUTE)
+        timer = start_timer(new_id(), Target(engagement_id=day.acme_work.id), by=day.actor(day.sam))
+    with clock.travel_to(noon + 4 * MINUTE):
+        (entry,) = stop_timer(timer, by=day.actor(day.sam))
     assert minutes(entry) == [0]
     holds(day, 15)
 

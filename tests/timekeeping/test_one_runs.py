@@ -74,7 +74,7 @@ def test_stop_pressed_eight_times_makes_one_entry(real_app: Flask) -> None:
             return
         if number % 2:
             pause_timer(timer, by=by)
-        made.append(stop_timer(timer, by=by).id)
+        made.extend(entry.id for entry in stop_timer(timer, by=by))
 
     at_once(real_app, stop)
     with real_app.app_context():

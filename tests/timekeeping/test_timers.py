@@ -65,7 +65,7 @@ def test_a_forgotten_timer_asks_also_after_it_was_paused_by_another(cast: Cast) 
         for press in (lambda: stop_timer(timer, by=sam), lambda: resume_timer(timer, by=sam)):
             with pytest.raises(Refused, match="overnight"):
                 press()
-        entry = stop_timer(timer, by=sam, recorded=90 * MINUTES)
+        (entry,) = stop_timer(timer, by=sam, recorded=90 * MINUTES)
     assert (entry.recorded, entry.worked_on) == (90 * MINUTES, NOON.date())
 
 

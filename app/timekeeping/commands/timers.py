@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -17,6 +18,7 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
+from app.core.durations import format_duration
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.locking import takes
@@ -30,6 +32,8 @@ from app.timekeeping.queries import TimerGlance
 from app.timekeeping.targets import Target
 
 FORGOTTEN_AFTER = dt.timedelta(hours=10)
+NIGHT_ENDS = dt.time(5)
+MINUTE = dt.timedelta(minutes=1)
 TIMER_LOCK = 7141
 
 
@@ -50,11 +54,37 @@ def elapsed(timer: Timer | TimerGlance) -> dt.timedelta:
 
 
 def is_forgotten(timer: Timer | TimerGlance) -> bool:
-    """Whether it ran overnight or longer than anyone works: then the person is asked how long it really was."""
+    """Whether it ran through a night or longer than anyone works: then the person is asked how long it really was.
+
+    Work that ends in the small hours is no night slept through: it is divided at midnight when it is recorded.
+    """
     if timer.overran or timer.running_since is None:
         return timer.overran
-    ran = now() - timer.running_since
-    return ran > FORGOTTEN_AFTER or clock.local(timer.running_since).date() < clock.today()
+    began, ends = clock.local(timer.running_since), clock.local(now())
+    overnight = began.date() < ends.date() and (began.time() < NIGHT_ENDS or ends.time() >= NIGHT_ENDS)
+    return overnight or now() - timer.running_since > FORGOTTEN_AFTER
+
+
+def worked_days(timer: Timer) -> dict[dt.date, dt.timedelta]:
+    """What was gathered by the day on which it was, first day first; a stretch over midnight belongs to both."""
+    days = {dt.date.fromisoformat(day): dt.timedelta(seconds=seconds) for day, seconds in timer.by_day.items()}
+    untold = timer.gathered - sum(days.values(), dt.timedelta())
+    if untold > dt.timedelta() or not timer.running_since:  # gathered before days were kept
+        first = clock.local(timer.started_at).date()
+        days[first] = days.get(first, dt.timedelta()) + untold
+    if timer.running_since is not None:
+        for day, taken in _by_day(timer.running_since, now()):
+            days[day] = days.get(day, dt.timedelta()) + taken
+    return dict(sorted(days.items()))
+
+
+def _by_day(start: dt.datetime, end: dt.datetime) -> Iterator[tuple[dt.date, dt.timedelta]]:
+    """A stretch in pieces from midnight to midnight of the wall clock, whatever the clocks do that night."""
+    while start < end:
+        here = clock.local(start)
+        midnight = dt.datetime.combine(here.date() + dt.timedelta(days=1), dt.time(), here.tzinfo).astimezone(dt.UTC)
+        yield here.date(), min(midnight, end) - start
+        start = midnight
 
 
 def start_timer(timer_id: UUID, target: Target, *, by: Actor, note: str = "") -> Timer:
@@ -96,6 +126,7 @@ def _new_timer(timer_id: UUID, place: Place, note: str, *, by: Actor) -> Timer:
         started_at=now(),
         running_since=now(),
         gathered=dt.timedelta(),
+        by_day={},
         overran=False,
         discarded_at=None,
     )
@@ -104,25 +135,27 @@ def _new_timer(timer_id: UUID, place: Place, note: str, *, by: Actor) -> Timer:
 # The running one is held first and the new one written then: the database allows one at a time.
 _START = sa.text("""
     WITH held AS (
-        UPDATE timer SET gathered = :gathered, overran = :overran, running_since = NULL
+        UPDATE timer SET gathered = :gathered, by_day = :by_day, overran = :overran, running_since = NULL
         WHERE id = CAST(:running AS uuid) RETURNING id
     )
     INSERT INTO timer (id, person_id, client_id, engagement_id, job_id, task_id, note, started_at, running_since,
-                       gathered, overran, made_from)
+                       gathered, by_day, overran, made_from)
     SELECT :id, :person_id, :client_id, :engagement_id, CAST(:job_id AS uuid), CAST(:task_id AS uuid), :note,
-           :now, :now, 0, false, :made_from
+           :now, :now, 0, '{}', false, :made_from
     FROM (SELECT count(*) AS number FROM held) AS first WHERE first.number >= 0
-""")
+""").bindparams(sa.bindparam("by_day", type_=JSONB()))
 _PLACE = ("id", "person_id", "client_id", "engagement_id", "job_id", "task_id", "note", "made_from")
 
 
 def _start_new(timer: Timer, *, instead_of: Timer | None) -> None:
     """Write a new timer and hold the one that runs, in one statement."""
-    held: dict[str, Any] = {"running": None, "gathered": 0, "overran": False}
+    held: dict[str, Any] = {"running": None, "gathered": 0, "by_day": {}, "overran": False}
     if instead_of is not None:
         _hold(instead_of, set_committed_value)
-        seconds = int(instead_of.gathered.total_seconds())
-        held = {"running": instead_of.id, "gathered": seconds, "overran": instead_of.overran}
+        held = {
+            "running": instead_of.id, "gathered": _seconds(instead_of.gathered), "by_day": instead_of.by_day,
+            "overran": instead_of.overran,
+        }
     values = {name: getattr(timer, name) for name in _PLACE}
     db.session.connection().execute(_START, {**values, **held, "now": timer.started_at})
     make_transient_to_detached(timer)
@@ -193,8 +226,14 @@ def _pause(timers: Sequence[Timer]) -> None:
 
 def _hold(timer: Timer, write: Callable[[Timer, str, Any], None] = setattr) -> None:
     overran, gathered = is_forgotten(timer), elapsed(timer)
-    for name, value in (("overran", overran), ("gathered", gathered), ("running_since", None)):
+    by_day = {day.isoformat(): _seconds(taken) for day, taken in worked_days(timer).items()}
+    held = {"overran": overran, "gathered": gathered, "by_day": by_day, "running_since": None}
+    for name, value in held.items():
         write(timer, name, value)
+
+
+def _seconds(taken: dt.timedelta) -> int:
+    return int(taken.total_seconds())
 
 
 def _locked(timer: Timer) -> Timer | None:
@@ -242,29 +281,51 @@ def _note(note: str) -> str:
     return note
 
 
-def stop_timer(timer: Timer, *, by: Actor, recorded: dt.timedelta | None = None) -> TimeEntry:
-    """Turn the timer into an entry of at least a minute, dated by the day it started. Pressed twice, the same entry.
+def stop_timer(timer: Timer, *, by: Actor, recorded: dt.timedelta | None = None) -> list[TimeEntry]:
+    """Turn the timer into an entry of at least a minute; into one a day, where it ran on several. Pressed twice, the
+    first of them.
 
-    One that was forgotten overnight is refused until `recorded` says how long it really was.
+    One that was forgotten overnight is refused until `recorded` says how long it really was: from its start on, and no
+    longer than it ran.
     """
     authorize(by, can_record_time, timer.person_id)
     with transaction() as session:
         if _locked(timer) is None:
-            return _entry_of(timer)
+            return [_entry_of(timer)]
         if recorded is None and is_forgotten(timer):
             raise Refused("This timer ran on overnight. How long did you really work?", field="recorded")
-        taken = recorded or max(dt.timedelta(seconds=int(elapsed(timer).total_seconds())), dt.timedelta(minutes=1))
-        facts = EntryFacts(
-            engagement_id=timer.engagement_id,
-            job_id=timer.job_id,
-            task_id=timer.task_id,
-            narrative=timer.note,
-            worked_on=clock.local(timer.started_at).date(),
-            recorded=taken,
-        )
-        entry = record_entry(new_id(), facts, by=by, person_id=timer.person_id, timer_id=timer.id)
+        entries: list[TimeEntry] = []
+        for day, taken in _parts(timer, recorded):
+            facts = EntryFacts(
+                engagement_id=timer.engagement_id,
+                job_id=timer.job_id,
+                task_id=timer.task_id,
+                narrative=timer.note,
+                worked_on=day,
+                recorded=taken,
+            )
+            its = None if entries else timer.id
+            entries.append(record_entry(new_id(), facts, by=by, person_id=timer.person_id, timer_id=its))
         session.delete(timer)
-        return entry
+        return entries
+
+
+def _parts(timer: Timer, recorded: dt.timedelta | None) -> list[tuple[dt.date, dt.timedelta]]:
+    """How long on which day, in whole seconds, at least a minute each: what is less goes with the longest."""
+    days = {day: dt.timedelta(seconds=_seconds(taken)) for day, taken in worked_days(timer).items()}
+    ran = sum(days.values(), dt.timedelta())
+    if recorded is not None and recorded > max(ran, MINUTE) + MINUTE:  # the clock in the bar shows whole minutes
+        raise Refused(f"It ran for {format_duration(ran)}; no more than that can be recorded.", field="recorded")
+    left = max(ran if recorded is None else recorded, MINUTE)
+    parts: dict[dt.date, dt.timedelta] = {}
+    for day, taken in days.items():
+        parts[day] = min(taken, left)
+        left -= parts[day]
+    longest = max(parts, key=lambda day: parts[day])
+    parts[longest] += left
+    for day in [day for day, taken in parts.items() if taken < MINUTE and day != longest]:
+        parts[longest] += parts.pop(day)
+    return list(parts.items())
 
 
 def _entry_of(timer: Timer) -> TimeEntry:
@@ -308,4 +369,5 @@ __all__ = [
     "resume_timer",
     "start_timer",
     "stop_timer",
+    "worked_days",
 ]

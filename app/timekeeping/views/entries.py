@@ -35,6 +35,7 @@ from app.timekeeping.policy import (
 )
 from app.timekeeping.queries import get_entry, list_entries
 from app.timekeeping.rates import rate_of_entry
+from app.timekeeping.too_much import day_note
 from app.timekeeping.views.answers import changed, fragment, told
 from app.timekeeping.waiting import count_waiting, list_waiting
 from app.timekeeping.weeks import ZERO, week_of
@@ -193,7 +194,8 @@ def update(entry_id: UUID) -> Answer:
         edit_entry(entry, form.facts(), by=me(), version=form.version.number)
 
     if submit(form, save):
-        return changed("Saved", to=_address(entry.person_id, entry.worked_on))
+        odd = day_note([entry], seen_by=me())
+        return changed(f"Saved. {odd}" if odd else "Saved", to=_address(entry.person_id, entry.worked_on))
     entry = get_entry(entry_id, seen_by=me())
     form.version.data = str(entry.version)
     return _entry(entry, form, status=422)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,11 @@ from app.core.wording import duration, moment
 from app.desk.guard import guard
 from app.timekeeping.commands import timers as commands
 from app.timekeeping.lookup import resolve_work
+from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import can_record_time
 from app.timekeeping.queries import discarded_timer, entry_of_timer, get_timer, list_timers, timers_at_a_glance
 from app.timekeeping.targets import Target
+from app.timekeeping.too_much import day_note
 from app.timekeeping.views.answers import back, told
 
 blueprint = guard(Blueprint("timers", __name__))
@@ -131,18 +134,23 @@ def stop(timer_id: UUID) -> Answer:
     typed = request.form.get("recorded", "").strip()[:60]
     try:
         recorded = parse_duration(typed) if typed else None
-        entry = _stop(timer_id, recorded)
+        entries = _stop(timer_id, recorded)
     except (BadDuration, Refused) as refusal:
         return _answer(error=str(refusal), typed=typed)
-    on = "" if entry.worked_on == today() else f" for {entry.worked_on:%-d %B}"
-    return _answer(f"{duration(entry.recorded)} recorded{on}")
+    parts = [duration(entry.recorded) + _for_day(entry.worked_on, among=len(entries)) for entry in entries]
+    said, odd = f"{' and '.join(parts)} recorded", day_note(entries, seen_by=me())
+    return _answer(f"{said}. {odd}" if odd else said, meaning="risk" if odd else "done")
 
 
-def _stop(timer_id: UUID, recorded: Any) -> Any:
-    """The entry; pressed twice, the second press finds the one that the first has made."""
+def _for_day(day: dt.date, *, among: int) -> str:
+    return "" if day == today() and among == 1 else f" for {day:%-d %B}"
+
+
+def _stop(timer_id: UUID, recorded: dt.timedelta | None) -> list[TimeEntry]:
+    """The entries; pressed twice, the second press finds the one that the first has made."""
     done = entry_of_timer(timer_id, seen_by=me())
     if done is not None:
-        return done
+        return [done]
     return commands.stop_timer(get_timer(timer_id, seen_by=me()), by=me(), recorded=recorded)
 
 
