@@ -12,6 +12,7 @@ from app.core.clock import travel_to
 from app.core.db import db
 from app.core.errors import Refused, Stale
 from app.core.ids import new_id
+from app.jobs.commands import plan as planning_of_jobs
 from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
 from app.jobs.commands.jobs import (
     JobChange,
@@ -59,6 +60,32 @@ def test_a_job_is_at_risk_when_its_critical_path_should_have_started(cast: Any) 
         assert plan_stale_jobs() == 1
         db.session.expire_all()
         assert job.at_risk_because == ""
+
+
+def test_a_job_that_cannot_be_planned_holds_up_no_other(cast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan_job = planning_of_jobs.plan_job
+
+    def breaks(tasks: Any, *others: Any) -> Any:
+        if any(task.name == "Broken" for task in tasks):
+            raise LookupError("no plan for this one")
+        return plan_job(tasks, *others)
+
+    with travel_to(MONDAY):
+        jobs = [make_job(cast.acme_work, due_on=FRIDAY, starts_on=dt.date(2025, 11, 3)) for _ in range(5)]
+        for number, job in enumerate(jobs):
+            make_task(job, "Broken" if number in (0, 1, 3) else "Sound", estimate=hours(60))
+            settle(job)
+        monkeypatch.setattr(planning_of_jobs, "plan_job", breaks)
+        for _ in range(2):  # the second sweep meets the broken ones alone
+            with pytest.raises(LookupError):
+                plan_stale_jobs(limit=2)
+            db.session.expire_all()
+            assert [job.plan_stale for job in jobs] == [True, True, False, True, False]
+        monkeypatch.undo()
+        while plan_stale_jobs(limit=2):
+            pass
+        db.session.expire_all()
+        assert not any(job.plan_stale for job in jobs) and all(job.at_risk_because for job in jobs)
 
 
 def test_a_job_is_at_risk_when_its_owner_has_too_few_hours_free(cast: Any) -> None:

@@ -12,8 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.core import live
+from app.core.again import lost_a_race
 from app.core.clock import now, today
 from app.core.db import db, transaction
+from app.core.each import each_by_itself
 from app.core.locking import to_lock
 from app.core.wording import day, duration
 from app.firm.calendars import WorkingCalendar
@@ -52,14 +54,40 @@ class Plan:
 
 
 def plan_stale_jobs(limit: int = CHUNK) -> int:
-    """Plan the jobs that have changed since they were planned last. Returns how many; safe to run side by side."""
+    """Plan the jobs that have changed since they were planned last. Returns how many; safe to run side by side.
+
+    One that cannot be planned holds up no other: the rest is planned, and then the first error is raised.
+    """
+    try:
+        return _plan_stale(limit=limit)
+    except Exception as error:
+        if lost_a_race(error):
+            raise
+        db.session.rollback()
+    ids = db.session.scalars(sa.select(Job.id).where(*_STALE).order_by(Job.id)).all()
+    chunks = [ids[start : start + limit] for start in range(0, len(ids), limit)]
+    return each_by_itself(chunks, _plan_these, name="jobs.plan")
+
+
+def _plan_these(ids: Sequence[UUID]) -> int:
+    """All at once, or one at a time where that fails."""
+    try:
+        return _plan_stale(ids)
+    except Exception:
+        db.session.rollback()
+    return each_by_itself(ids, lambda job_id: _plan_stale([job_id]), name="jobs.plan")
+
+
+_STALE = (Job.plan_stale, Job.status == JobStatus.ACTIVE)
+
+
+def _plan_stale(among: Sequence[UUID] | None = None, *, limit: int = CHUNK) -> int:
+    """In one transaction: the next ones, or those of `among`, that nobody else is planning."""
+    chosen = sa.select(Job.id).where(*_STALE).limit(limit)
     with transaction() as session:
-        ids = session.scalars(
-            to_lock(
-                sa.select(Job.id).where(Job.plan_stale, Job.status == JobStatus.ACTIVE).limit(limit),
-                lightly=True, skip_taken=True,
-            )
-        ).all()
+        ids = session.scalars(to_lock(
+            chosen if among is None else chosen.where(Job.id.in_(among)), lightly=True, skip_taken=True,
+        )).all()
         plan(ids)
         return len(ids)
 
