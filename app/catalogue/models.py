@@ -28,7 +28,11 @@ class Cadence(enum.StrEnum):
 
 
 class Service(MadeOnce, HasVersion, Base):
-    """A thing that the firm sells again and again; owns its stages and template versions."""
+    """A thing that the firm sells again and again; owns its stages and template versions.
+
+    `own_engagement`: each of its jobs is a matter of its own, under an engagement opened for it; otherwise they share
+    the client's engagement for the service.
+    """
 
     __tablename__ = "service"
 
@@ -37,6 +41,7 @@ class Service(MadeOnce, HasVersion, Base):
     practice_area: Mapped[str] = mapped_column(default="")
     description: Mapped[str] = mapped_column(default="")
     cadence: Mapped[Cadence] = mapped_column(default=Cadence.ONCE, server_default="once")
+    own_engagement: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     archived_at: Mapped[dt.datetime | None]
 
     stages: Mapped[list[Stage]] = relationship(back_populates="service", order_by="Stage.position", lazy="raise")

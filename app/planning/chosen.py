@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
 from app.catalogue.models import Cadence
 from app.catalogue.queries import get_blueprint
+from app.core.actors import Actor
 from app.planning.cadences import pattern_of
-from app.planning.facts import ClientFacts, Staffing
+from app.planning.facts import ClientFacts, Staffing, Team, client_facts, open_engagements
 from app.planning.models import Application, ApplicationClient
 from app.planning.plans import JobPlan, Known, Wish, owner_of, plan_job, roles_of
+
+
+def facts_of(
+    application: Application, rows: Sequence[ApplicationClient], *, seen_by: Actor
+) -> dict[UUID, ClientFacts]:
+    """The clients of these rows, each with the engagement that its job goes to: the one chosen, else the one that fits.
+    """
+    facts = client_facts(
+        [row.client_id for row in rows], application.service_id, seen_by=seen_by, own=application.own_engagement
+    )
+    chosen = open_engagements({row.engagement_id for row in rows if row.engagement_id}, seen_by=seen_by)
+    for row in rows:
+        client = facts.get(row.client_id)
+        if client is None or not (row.engagement_id or row.new_engagement):
+            continue
+        found = chosen.get(row.engagement_id) if row.engagement_id else None
+        facts[row.client_id] = replace(
+            client, engagement_id=found.id if found else None,
+            engagement=Team(found.partner_id, found.manager_id) if found else Team(),
+            engagement_name=found.name if found else row.new_engagement, opens=found is None,
+            lost=found is None and row.engagement_id is not None,
+        )
+    return facts
 
 
 def plan_for(

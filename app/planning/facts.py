@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,17 +11,21 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from app.catalogue.models import WorkRole
+from app.catalogue.models import Service, WorkRole
 from app.clients.models import Client, Engagement, EngagementStatus, Wall
 from app.clients.places import region_code
 from app.clients.policy import within_sight
 from app.core.actors import Actor
+from app.core.clock import now
 from app.core.db import db
 from app.firm.calendars import WorkingCalendar
 from app.firm.models import Office
 from app.jobs.calendars import calendars_of
+from app.jobs.models import Job
 from app.jobs.roles import resolve_role
 from app.people.models import Person, PersonState
+
+JUST_OPENED = dt.timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,11 @@ class Team:
 
 @dataclass(frozen=True)
 class ClientFacts:
-    """A client as a plan needs it; `engagement` is the open one for the service, if there is one yet."""
+    """A client as a plan needs it.
+
+    The job goes to `engagement_id`; without one, to a new engagement named `engagement_name`, or as the plan names it.
+    `opens`: a new one whatever the client has. `lost`: the one that was chosen for it is open no more.
+    """
 
     id: UUID
     name: str
@@ -44,6 +53,9 @@ class ClientFacts:
     calendar: WorkingCalendar
     engagement_id: UUID | None = None
     engagement: Team = field(default_factory=Team)
+    engagement_name: str = ""
+    opens: bool = False
+    lost: bool = False
     region: str = ""
     zone: str = "UTC"
     office_zone: str = "UTC"
@@ -82,25 +94,51 @@ def staffing() -> Staffing:
     return Staffing(frozenset(people), frozenset(walls))
 
 
-def client_facts(
-    client_ids: Collection[UUID], service_id: UUID, *, seen_by: Actor
-) -> dict[UUID, ClientFacts]:
-    """By id; whom one may not see, or whose open engagement for the service one may not see, is not in it."""
-    held = (
-        sa.select(Engagement.client_id, Engagement.id, Engagement.partner_id, Engagement.manager_id)
-        .where(
-            Engagement.service_id == service_id, Engagement.client_id.in_(client_ids),
-            Engagement.status == EngagementStatus.OPEN, *within_sight(seen_by, Engagement.client_id, Engagement.id),
+def _fitting(client_ids: Collection[UUID], service_id: UUID, own: bool, seen_by: Actor) -> sa.Subquery:
+    """By client the open engagement that a job of the service goes to by itself: the first that is for the service.
+
+    Where each job has its own, the newest without a job that is for the service, or was opened lately in its practice
+    area.
+    """
+    wanted: list[Any] = [
+        Engagement.client_id.in_(client_ids), Engagement.status == EngagementStatus.OPEN,
+        *within_sight(seen_by, Engagement.client_id, Engagement.id),
+    ]
+    first: list[Any] = [Engagement.client_id, Engagement.id]
+    if own:
+        area = sa.select(Service.practice_area).where(Service.id == service_id).scalar_subquery()
+        just_opened = sa.and_(
+            Engagement.service_id.is_(None), Engagement.created_at >= now() - JUST_OPENED,
+            sa.func.lower(Engagement.practice_area) == sa.func.lower(area), Engagement.practice_area != "",
         )
-        .ext(distinct_on(Engagement.client_id)).order_by(Engagement.client_id, Engagement.id).subquery()
+        wanted += [
+            sa.or_(Engagement.service_id == service_id, just_opened),
+            ~sa.exists().where(Job.engagement_id == Engagement.id),
+        ]
+        first[1:] = [Engagement.service_id.is_(None), Engagement.created_at.desc(), Engagement.id]
+    else:
+        wanted.append(Engagement.service_id == service_id)
+    return (
+        sa.select(
+            Engagement.client_id, Engagement.id, Engagement.name, Engagement.partner_id, Engagement.manager_id
+        ).where(*wanted).ext(distinct_on(Engagement.client_id)).order_by(*first).subquery()
     )
+
+
+def client_facts(
+    client_ids: Collection[UUID], service_id: UUID, *, seen_by: Actor, own: bool = False
+) -> dict[UUID, ClientFacts]:
+    """By id, with the engagement that a job of the service goes to by itself, of those that one may see.
+
+    Whom one may not see is not in it. `own`: each job has an engagement of its own.
+    """
+    held = _fitting(client_ids, service_id, own, seen_by)
     rows = db.session.execute(
         sa.select(
             Client.id, Client.name, Client.year_end_month, Client.year_end_day, Client.vat_stagger, Client.partner_id,
             Client.manager_id, Client.country, Client.region, Client.zone,
             Office.zone.label("office_zone"), held.c.id.label("engagement_id"),
-            held.c.partner_id.label("e_partner"),
-            held.c.manager_id.label("e_manager"),
+            held.c.name.label("e_name"), held.c.partner_id.label("e_partner"), held.c.manager_id.label("e_manager"),
         )
         .join(Office, Office.id == Client.office_id).outerjoin(held, held.c.client_id == Client.id)
         .where(Client.id.in_(client_ids), *within_sight(seen_by, Client.id))
@@ -110,8 +148,19 @@ def client_facts(
         row.id: ClientFacts(
             row.id, row.name, row.year_end_month, row.year_end_day, row.vat_stagger,
             Team(row.partner_id, row.manager_id), calendars[row.id], row.engagement_id,
-            Team(row.e_partner, row.e_manager), region_code(row.country, row.region), row.zone or row.office_zone,
-            row.office_zone,
+            Team(row.e_partner, row.e_manager), row.e_name or "", own and row.engagement_id is None, False,
+            region_code(row.country, row.region), row.zone or row.office_zone, row.office_zone,
         )
         for row in rows
     }
+
+
+def open_engagements(ids: Collection[UUID], *, seen_by: Actor) -> dict[UUID, Engagement]:
+    """Those of the ids that are open and that one may see."""
+    rows = db.session.scalars(
+        sa.select(Engagement).where(
+            Engagement.id.in_(ids), Engagement.status == EngagementStatus.OPEN,
+            *within_sight(seen_by, Engagement.client_id, Engagement.id),
+        )
+    ).all() if ids else []
+    return {row.id: row for row in rows}

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import wtforms
-from wtforms.validators import DataRequired, Optional
+from wtforms.validators import DataRequired, Length, Optional
 
 from app.catalogue.models import Cadence, WorkRole
 from app.clients.forms import find_person, name_of
+from app.clients.models import Engagement
+from app.clients.names import LONGEST_NAME
 from app.core.clock import today
-from app.core.fields import EnumField, NumberField, PickField, VersionField
+from app.core.errors import Refused
+from app.core.fields import EnumField, NumberField, PickField, VersionField, offers
+from app.core.ids import parse_id
 from app.core.web import Form
 from app.planning.cadences import WORDS, pattern_of
 from app.planning.commands.applications import ApplicationValues
 from app.planning.commands.series import SeriesValues
 from app.planning.models import Series, VersionPolicy
 from app.planning.plans import OWNER
+from app.planning.queries import Planned
 
+GOES_TO = offers([
+    ("", "the client’s engagement for the service"), ("own", "an engagement of its own for each job"),
+])
+AS_PLANNED, NEW = "", "new"
 ROLES = (OWNER, *(role.value for role in WorkRole))
 
 
@@ -50,6 +60,7 @@ class TeamForm(Form):
 
 class ApplyForm(TeamForm):
     id = wtforms.HiddenField()
+    engagement = wtforms.HiddenField()
     cadence = EnumField("How often", Cadence, WORDS)
     period_on = wtforms.DateField("For the period around", validators=[DataRequired("Choose a day in the period.")])
     starts_on = wtforms.DateField("Starts on", validators=[Optional()])
@@ -58,9 +69,11 @@ class ApplyForm(TeamForm):
     offset_days = NumberField("Start, days after the period's end", least=-400, most=400, default=0)
     send_requests = wtforms.BooleanField("Ask the clients when each request says so; otherwise hold it", default=True)
 
-    def suggest(self, cadence: Cadence) -> None:
+    own_engagement = wtforms.SelectField("Goes to", choices=GOES_TO, coerce=str, default="")
+
+    def suggest(self, cadence: Cadence, own_engagement: bool = False) -> None:
         """The period that ended last in an ordinary year; work done once starts today."""
-        self.cadence.data = cadence
+        self.cadence.data, self.own_engagement.data = cadence, "own" if own_engagement else ""
         pattern = pattern_of(cadence, _OrdinaryYear())
         self.period_on.data = pattern.containing(today()).start - dt.timedelta(days=1) if pattern else today()
 
@@ -68,7 +81,8 @@ class ApplyForm(TeamForm):
         return ApplicationValues(
             self.cadence.data, self.period_on.data or today(), self.starts_on.data, self.team(), bool(self.repeat.data),
             14 if self.ahead_days.data is None else self.ahead_days.data, self.offset_days.data or 0,
-            bool(self.send_requests.data),
+            bool(self.send_requests.data), bool(self.own_engagement.data),
+            parse_id(self.engagement.data or ""),
         )
 
 
@@ -77,6 +91,36 @@ class ClientChangeForm(Form):
     owner = PickField("Answers for it", find=find_person)
     starts_on = wtforms.DateField("Starts on", validators=[Optional()])
     due_on = wtforms.DateField("Due on", validators=[Optional()])
+    engagement = wtforms.SelectField("Engagement", coerce=str, default=AS_PLANNED)
+    new_engagement = wtforms.StringField("Name of the new one", validators=[Length(max=LONGEST_NAME)])
+
+    def offer(self, planned: Planned, engagements: Sequence[Engagement]) -> None:
+        """The client's open engagements beside the planned one and a new one."""
+        row, plan = planned.row, planned.plan
+        said = f"{plan.engagement_name}, {'there already' if plan.client.engagement_id else 'new'}"
+        as_planned = "As planned" if row.engagement_id or row.new_engagement else f"As planned: {said}"
+        self.engagement.choices = offers([
+            (AS_PLANNED, as_planned), *((each.id, f"{each.number} {each.name}") for each in engagements),
+            (NEW, "A new one"),
+        ])
+
+    def show(self, planned: Planned) -> None:
+        row = planned.row
+        self.engagement.data = str(row.engagement_id or (NEW if row.new_engagement else AS_PLANNED))
+        self.new_engagement.data = row.new_engagement or planned.plan.new_name
+
+    @property
+    def chosen(self) -> UUID | None:
+        return parse_id(self.engagement.data or "")
+
+    @property
+    def named(self) -> str:
+        """The name of the new engagement that is asked for; empty where none is."""
+        if self.engagement.data != NEW:
+            return ""
+        if not (self.new_engagement.data or "").strip():
+            raise Refused("Give the new engagement a name.", field="new_engagement")
+        return str(self.new_engagement.data)
 
 
 class SeriesForm(TeamForm):

@@ -108,7 +108,8 @@ class Occurrence(HasId, Base):
 class Application(MadeOnce, HasVersion, Base):
     """A service about to be applied to many clients: chosen, previewed, changed one by one, then run under the same id.
 
-    `period` is a PeriodPattern; `roles` as in Series; `repeat` holds the series to begin, or nothing.
+    `period` is a PeriodPattern; `roles` as in Series; `repeat` holds the series to begin, or nothing. With
+    `own_engagement` each job gets one of its own, as the service says unless it is chosen otherwise.
     """
 
     __tablename__ = "application"
@@ -121,6 +122,7 @@ class Application(MadeOnce, HasVersion, Base):
     roles: Mapped[dict[str, Any]] = mapped_column(default=dict)
     repeat: Mapped[dict[str, Any]] = mapped_column(default=dict)
     send_requests: Mapped[bool] = mapped_column(default=True)
+    own_engagement: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     started_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     started_at: Mapped[dt.datetime | None]
 
@@ -129,7 +131,11 @@ class Application(MadeOnce, HasVersion, Base):
 
 
 class ApplicationClient(Base):
-    """One client of an application, with what was changed for it alone."""
+    """One client of an application, with what was changed for it alone.
+
+    Its job goes to `engagement_id`, or to a new engagement named `new_engagement`; without either, to the one that fits
+    the service, else to a new one.
+    """
 
     __tablename__ = "application_client"
 
@@ -139,5 +145,9 @@ class ApplicationClient(Base):
     owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     starts_on: Mapped[dt.date | None]
     due_on: Mapped[dt.date | None]
+    engagement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("engagement.id"))
+    new_engagement: Mapped[str] = mapped_column(default="", server_default="")
 
     client: Mapped[Client] = relationship(lazy="raise")
+
+    __table_args__ = (sa.CheckConstraint("engagement_id IS NULL OR new_engagement = ''", name="one_engagement"),)

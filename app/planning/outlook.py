@@ -31,6 +31,7 @@ class Outlook:
 
     jobs: int
     first_due: dt.date | None
+    opened: int = 0
     mails: Counter[dt.datetime | None] = field(default_factory=Counter)
     when_step_opens: int = 0
     held: int = 0
@@ -42,6 +43,8 @@ class Outlook:
     @property
     def sentence(self) -> str:
         parts = [counted(self.jobs, "job") + (f", first due {day(self.first_due)}" if self.first_due else "")]
+        if self.opened:
+            parts.append(f"{counted(self.opened, 'new engagement')}")
         parts += self._mails()
         if self.when_step_opens:
             parts.append(f"{counted(self.when_step_opens, 'mail')} when the step that waits for it opens")
@@ -92,7 +95,8 @@ def outlook_of(
                 else:
                     mails[_moment(plan, asked[0], request.asked_on, request.row.send_time)] += len(asked)
     return Outlook(
-        len(plans), min((plan.due_on for plan in plans if plan.due_on), default=None), mails, when_open, held,
+        len(plans), min((plan.due_on for plan in plans if plan.due_on), default=None),
+        sum(plan.client.engagement_id is None and not plan.client.lost for plan in plans), mails, when_open, held,
         tuple(unreachable), REPEATS.get(Cadence(application.period["cadence"]), "") if application.repeat else "",
         sum(bool(plan.own_reviews) for plan in plans), _doubts(plans),
     )

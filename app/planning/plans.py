@@ -10,7 +10,9 @@ from uuid import UUID
 
 from app.catalogue.blueprints import Blueprint, Dates, StepPlan, dates_of, due_of, start_of_job
 from app.catalogue.models import StepKind, TemplateRequest, WorkRole
+from app.clients.names import LONGEST_NAME
 from app.core.ids import parse_id
+from app.core.wording import beside
 from app.planning.facts import ClientFacts, Staffing
 from app.planning.periods import Period, PeriodKind, PeriodPattern
 from app.planning.titles import title
@@ -61,6 +63,16 @@ class JobPlan:
     dates: Dates
     due_by_hand: bool = False
     own_reviews: tuple[str, ...] = ()
+
+    @property
+    def engagement_name(self) -> str:
+        """What the job is billed under: the engagement that it goes to, or the name of the one opened for it."""
+        return self.client.engagement_name or (self.new_name if self.client.opens else self.service_name)
+
+    @property
+    def new_name(self) -> str:
+        """What an engagement that is opened for this job alone is named, unless somebody says otherwise."""
+        return beside(self.title, self.client.name)[:LONGEST_NAME]
 
     @property
     def requests(self) -> list[RequestToAsk]:

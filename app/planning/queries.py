@@ -18,8 +18,8 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
-from app.planning.chosen import plan_for
-from app.planning.facts import client_facts, staffing
+from app.planning.chosen import facts_of, plan_for
+from app.planning.facts import staffing
 from app.planning.models import Application, ApplicationClient, Occurrence, OccurrenceState, Series, SeriesState
 from app.planning.outlook import Outlook, outlook_of
 from app.planning.plans import JobPlan, Known
@@ -126,7 +126,7 @@ def preview_one(application: Application, client_id: UUID, *, seen_by: Actor) ->
 
 
 def _planned(application: Application, rows: Sequence[ApplicationClient], seen_by: Actor) -> list[Planned]:
-    facts = client_facts([row.client_id for row in rows], application.service_id, seen_by=seen_by)
+    facts = facts_of(application, rows, seen_by=seen_by)
     staff, known = staffing(), Known()
     return [
         Planned(row, plan_for(application, row, facts[row.client_id], application.service.name, staff, known=known))

@@ -43,8 +43,8 @@ def test_it_names_jobs_mails_with_their_moment_those_without_an_address_and_the_
     with clock.travel_to(AFTERNOON):
         found = outlook(prepare(cast, repeat=True), seen_by=cast.actor(cast.mel))
     assert found.sentence == (
-        "5 jobs, first due Wed 30 Dec; 3 mails on Tue 1 Dec at 09:00; 2 clients without an address, so not asked; "
-        "repeats monthly."
+        "5 jobs, first due Wed 30 Dec; 5 new engagements; 3 mails on Tue 1 Dec at 09:00; 2 clients without an address, "
+        "so not asked; repeats monthly."
     )
     assert found.unreachable == ("Client 3", "Client 4")
 

@@ -36,7 +36,9 @@ def install_library_service(code: str, *, by: Actor) -> Service:
         existing = session.scalar(sa.select(Service).where(Service.code == ready.code))
         if existing is not None:
             return existing
-        values = ServiceValues(ready.name, ready.code, ready.area, ready.description, ready.cadence)
+        values = ServiceValues(
+            ready.name, ready.code, ready.area, ready.description, ready.cadence, ready.own_engagement
+        )
         service = create_service(new_id(), values, by=by, stages=ready.stages)
         template = session.scalars(sa.select(JobTemplate).where(JobTemplate.service_id == service.id)).one()
         _fill(template, ready, by)

@@ -36,6 +36,7 @@ class ServiceValues:
     practice_area: str = ""
     description: str = ""
     cadence: Cadence = Cadence.ONCE
+    own_engagement: bool = False
 
 
 def create_service(
@@ -99,7 +100,7 @@ def duplicate_service(service: Service, template: JobTemplate, new_service_id: U
         name = _free_name(f"{service.name} (copy)")
         copy = Service(
             id=new_service_id, made_from=said, name=name, code=_free_code(name), practice_area=service.practice_area,
-            description=service.description, cadence=service.cadence,
+            description=service.description, cadence=service.cadence, own_engagement=service.own_engagement,
         )
         session.add(copy)
         session.flush()

@@ -17,6 +17,9 @@ CADENCES = {
     Cadence.YEAR: "Each year to the client's year end", Cadence.CALENDAR_YEAR: "Each calendar year",
     Cadence.TAX_YEAR: "Each British tax year, to 5 April",
 }
+ENGAGEMENTS = offers([
+    ("", "Its jobs share the client’s engagement"), ("own", "Each job has one of its own (a matter)"),
+])
 PRIORITIES = offers([(0, "Normal"), (1, "High"), (2, "Urgent")])
 
 
@@ -30,16 +33,18 @@ class ServiceForm(Form):
     code = wtforms.StringField("Code", validators=[Length(max=40)])
     practice_area = wtforms.StringField("Practice area", validators=[Length(max=80)])
     cadence = EnumField("How often it is usually done", Cadence, CADENCES, default=Cadence.ONCE)
+    own_engagement = wtforms.SelectField("Engagement", choices=ENGAGEMENTS, coerce=str, default="")
     description = wtforms.TextAreaField("What it is")
 
     def values(self) -> ServiceValues:
         return ServiceValues(
             self.name.data or "", self.code.data or "", self.practice_area.data or "", self.description.data or "",
-            self.cadence.data,
+            self.cadence.data, bool(self.own_engagement.data),
         )
 
     def show(self, service: Service) -> None:
         self.version.data = str(service.version)
+        self.own_engagement.data = "own" if service.own_engagement else ""
 
 
 class StageForm(Form):

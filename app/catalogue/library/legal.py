@@ -27,6 +27,7 @@ STAGES = (
 
 FORMATION = LibraryService(
     code="UK-COMPANY-FORMATION", name="Company formation", area="Corporate", place="United Kingdom",
+    own_engagement=True,
     description="A private company limited by shares. First confirmation statement within fourteen days of its first "
                 "year (Companies Act 2006 s. 853A); the job starts on the planned day of incorporation.",
     cadence=Cadence.ONCE, title="{client}: {service}", due=days_from_start(28), stages=STAGES,
@@ -56,6 +57,7 @@ FORMATION = LibraryService(
 
 US_LITIGATION = LibraryService(
     code="US-LITIGATION-DEFENSE", name="Litigation, defense", area="Disputes", place="United States",
+    own_engagement=True,
     description="Defending a claim in a federal court; the job starts on the day of service. Answer within 21 days "
                 "(FRCP 12(a)(1)(A)(i)), amendment once as of right within 21 days more (FRCP 15).",
     cadence=Cadence.ONCE, title="{client}: {service}", due=before("US-FRCP12-ANSWER", 1), stages=STAGES,
@@ -85,6 +87,7 @@ US_LITIGATION = LibraryService(
 
 UK_LITIGATION = LibraryService(
     code="UK-LITIGATION-DEFENCE", name="Civil claim, defence", area="Disputes", place="England and Wales",
+    own_engagement=True,
     description="Defending a claim under the Civil Procedure Rules; the job starts on the day the particulars are "
                 "served. Acknowledgment within 14 days (CPR 10.3), defence within 28 days (CPR 15.4(1)(b)).",
     cadence=Cadence.ONCE, title="{client}: {service}", due=before("UK-CPR-15.4-28", 1), stages=STAGES,

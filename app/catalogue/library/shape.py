@@ -53,7 +53,7 @@ class LibraryDeadline:
 
 @dataclass(frozen=True)
 class LibraryService:
-    """One ready service."""
+    """One ready service. `own_engagement`: each job is a matter of its own."""
 
     code: str
     name: str
@@ -68,6 +68,7 @@ class LibraryService:
     deadlines: tuple[LibraryDeadline, ...] = ()
     start: DueRule | None = None
     stages: tuple[tuple[str, str], ...] = STAGES
+    own_engagement: bool = False
 
 
 def review(name: str, minutes: int, due: DueRule | None, after: tuple[str, ...], *,

@@ -41,6 +41,7 @@ def index() -> Answer:
     return render_template(
         "catalogue/index.html", rows=list_services(seen_by=me(), archived=archived), archived=archived,
         may_edit=can_edit_service(me()), may_apply=may_apply(me()), cadences=CADENCES, client_id=id_arg("client"),
+        engagement_id=id_arg("engagement"),
     )
 
 

@@ -12,7 +12,7 @@ from app.clients.models import in_force
 from app.clients.policy import can_edit_engagement
 from app.clients.queries import arrangements_of, engagements_of, get_client, get_engagement
 from app.core.clock import today
-from app.core.permissions import authorize
+from app.core.permissions import Permission, authorize
 from app.core.rounding import RoundingRule
 from app.core.web import Answer, form_id, me, redirect_to, submit, unprocessable
 from app.desk.guard import guard
@@ -63,7 +63,7 @@ def show(engagement_id: UUID) -> Answer:
     return render_template(
         "clients/engagement.html", engagement=engagement, rounding=rounding, arrangements=arrangements,
         now_by=in_force([each for each in arrangements if each.archived_at is None], today()),
-        may_edit=can_edit_engagement(me(), engagement),
+        may_edit=can_edit_engagement(me(), engagement), may_apply=me().may(Permission.SERVICE_APPLY),
     )
 
 

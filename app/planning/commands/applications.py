@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.catalogue.models import Cadence, JobTemplate, Service, TemplateState
 from app.clients.models import Client
+from app.clients.names import clean_name
 from app.clients.policy import is_served, within_sight
 from app.core.actors import Actor
 from app.core.bulk import insert_rows
@@ -24,7 +25,7 @@ from app.core.permissions import authorize
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person
 from app.planning.cadences import pattern_of
-from app.planning.facts import client_facts
+from app.planning.facts import client_facts, open_engagements
 from app.planning.models import Application, ApplicationClient
 from app.planning.periods import check_day
 from app.planning.plans import OWNER
@@ -38,7 +39,10 @@ MOST_CLIENTS = 20_000
 
 @dataclass(frozen=True)
 class ApplicationValues:
-    """What holds for all clients. `repeat` begins a series for each; `starts_on` None: the day after the period."""
+    """What holds for all clients. `repeat` begins a series for each; `starts_on` None: the day after the period.
+
+    The job of the client whose `engagement_id` it is goes there.
+    """
 
     cadence: Cadence
     period_on: dt.date
@@ -48,6 +52,8 @@ class ApplicationValues:
     ahead_days: int = 14
     offset_days: int = 0
     send_requests: bool = True
+    own_engagement: bool = False
+    engagement_id: UUID | None = None
 
 
 def prepare_application(
@@ -69,6 +75,7 @@ def prepare_application(
             period={"cadence": values.cadence.value, "offset_days": values.offset_days}, period_on=values.period_on,
             starts_on=values.starts_on, roles=dict(values.roles),
             repeat={"ahead_days": values.ahead_days} if values.repeat else {}, send_requests=values.send_requests,
+            own_engagement=values.own_engagement,
             started_by=by.person_id, made_from=said,
         )
         session.add(application)
@@ -80,6 +87,13 @@ def prepare_application(
                 ApplicationClient.client_id.in_(same_jobs(application, seen_by=by)),
             ).values(skip=True).execution_options(synchronize_session=False)
         )
+        for engagement in open_engagements([values.engagement_id], seen_by=by).values() if values.engagement_id else ():
+            session.execute(
+                sa.update(ApplicationClient).where(
+                    ApplicationClient.application_id == application.id,
+                    ApplicationClient.client_id == engagement.client_id,
+                ).values(engagement_id=engagement.id).execution_options(synchronize_session=False)
+            )
         return application
 
 
@@ -99,9 +113,9 @@ def add_clients(application: Application, client_ids: Collection[UUID], *, by: A
 
 def change_client(
     application: Application, client_id: UUID, *, skip: bool, owner_id: UUID | None, starts_on: dt.date | None,
-    due_on: dt.date | None, by: Actor,
+    due_on: dt.date | None, engagement_id: UUID | None = None, new_engagement: str = "", by: Actor,
 ) -> None:
-    """What is different for this one client."""
+    """What is different for this one client; its job goes to an engagement of theirs, or to a new one of that name."""
     authorize(by, can_apply, application)
     with transaction() as session:
         _not_started(application)
@@ -119,6 +133,14 @@ def change_client(
             raise Refused("It would be due before it starts.", field="due_on")
         if owner_id is not None and session.get(Person, owner_id) is None:
             raise Refused("Choose somebody of the firm.", field="owner")
+        if engagement_id is not None:
+            found = open_engagements([engagement_id], seen_by=by).get(engagement_id)
+            if found is None or found.client_id != client_id:
+                raise Refused("Choose one of the client’s open engagements, or a new one.", field="engagement")
+            new_engagement = ""
+        elif new_engagement:
+            new_engagement = clean_name(new_engagement, field="new_engagement")
+        row.engagement_id, row.new_engagement = engagement_id, new_engagement
         row.skip, row.owner_id, row.starts_on, row.due_on = skip, owner_id, starts_on, due_on
 
 

@@ -12,19 +12,18 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.catalogue.models import Cadence, Service
-from app.clients.commands import engagement_for_service
 from app.clients.models import Client
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Refused
 from app.core.locking import to_lock
 from app.core.permissions import authorize
-from app.planning.chosen import plan_for, wish_of
-from app.planning.commands.create import create_planned_job, create_within
+from app.planning.chosen import facts_of, plan_for, wish_of
+from app.planning.commands.create import create_planned_job, create_within, engagement_of
 from app.planning.commands.occurrences import mark_created, origin_of
 from app.planning.commands.series import SeriesValues, begin_series
-from app.planning.facts import client_facts, staffing
+from app.planning.facts import staffing
 from app.planning.models import Application, ApplicationClient, Occurrence, OccurrenceState, Series
 from app.planning.periods import PeriodPattern
 from app.planning.plans import JobPlan, Known
@@ -111,7 +110,7 @@ def _plans(application: Application, client_ids: Sequence[UUID], by: Actor) -> d
         )
     ).all()
     name = db.session.scalars(sa.select(Service.name).where(Service.id == application.service_id)).one()
-    facts, staff = client_facts(client_ids, application.service_id, seen_by=by), staffing()
+    facts, staff = facts_of(application, rows, seen_by=by), staffing()
     known: Known = {}
     for row in rows:
         db.session.expunge(row)
@@ -128,17 +127,19 @@ def _with_series(
     application: Application, ready: Ready, by: Actor
 ) -> tuple[JobPlan, Series]:
     """The series, and the plan under the engagement and the origin that it gives."""
-    plan, name = ready.plan, ready.plan.service_name
+    plan = ready.plan
     client = db.session.get_one(Client, plan.client.id)
-    engagement = engagement_for_service(client, application.service_id, name, by=by)
+    if plan.client.lost:
+        raise Refused("The engagement that was chosen for it is open no more; choose another.")
+    engagement_id = plan.client.engagement_id or engagement_of(plan, by).id
     values = SeriesValues(
         ahead_days=int(application.repeat.get("ahead_days", 14)), roles=application.roles,
         offset_days=int(application.period.get("offset_days", 0)),
     )
     cadence = Cadence(application.period["cadence"])
-    series = begin_series(client, engagement.id, application.service_id, cadence, _start(plan), values, by=by)
+    series = begin_series(client, engagement_id, application.service_id, cadence, _start(plan), values, by=by)
     origin = origin_of(series.id, _start(plan))
-    return replace(plan, client=replace(plan.client, engagement_id=engagement.id), origin=origin), series
+    return replace(plan, client=replace(plan.client, engagement_id=engagement_id), origin=origin), series
 
 
 def _start(plan: JobPlan) -> dt.date:

@@ -10,15 +10,16 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.catalogue.models import DependencyKind
-from app.clients.commands import engagement_for_service
+from app.clients.commands import EngagementFacts, create_engagement, engagement_for_service
 from app.clients.models import Client, Engagement
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.bulk import insert_rows
-from app.core.clock import local, now
+from app.core.clock import local, now, today
 from app.core.db import db, transaction
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import take_turn
 from app.core.permissions import authorize
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
@@ -44,7 +45,9 @@ def create_within(plan: JobPlan, *, by: Actor, hold_requests: bool = False) -> t
     authorize(by, can_apply)
     if not can_see(by, plan.client.id, plan.client.engagement_id):
         raise NotFound()
-    engagement_id = plan.client.engagement_id or _engagement(plan, by).id
+    if plan.client.lost:
+        raise Refused("The engagement that was chosen for it is open no more; choose another.")
+    engagement_id = plan.client.engagement_id or engagement_of(plan, by).id
     values = _job(plan, new_id(), engagement_id)
     if not insert_rows(Job, [values], tail="ON CONFLICT (origin) DO NOTHING"):
         return db.session.scalars(sa.select(Job.id).where(Job.origin == plan.origin)).one(), False
@@ -63,10 +66,20 @@ def create_within(plan: JobPlan, *, by: Actor, hold_requests: bool = False) -> t
     return job.id, True
 
 
-def _engagement(plan: JobPlan, by: Actor) -> Engagement:
-    """Every job has one; the first of a service opens it."""
+def engagement_of(plan: JobPlan, by: Actor) -> Engagement:
+    """The engagement of a job that none is there for: opened for it alone, or the one that jobs of the service share.
+    """
     client = db.session.get_one(Client, plan.client.id)
-    return engagement_for_service(client, plan.blueprint.service_id, plan.service_name, by=by)
+    if not plan.client.opens:
+        return engagement_for_service(client, plan.blueprint.service_id, plan.engagement_name, by=by)
+    take_turn(f"{client.id} {plan.blueprint.service_id}", at="turn of a service")
+    made = db.session.scalar(
+        sa.select(Engagement).join(Job, Job.engagement_id == Engagement.id).where(Job.origin == plan.origin)
+    )
+    if made is not None:  # somebody else has just made this very job
+        return made
+    facts = EngagementFacts(name=plan.engagement_name, service_id=plan.blueprint.service_id, starts_on=today())
+    return create_engagement(new_id(), client, facts, by=by)
 
 
 def _job(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.catalogue.models import Cadence, JobTemplate, Service
 from app.catalogue.queries import get_service, get_template, latest_published, list_services
 from app.clients.forms import name_of
 from app.clients.models import ClientStatus
+from app.clients.queries import engagements_of
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
 from app.core.permissions import authorize
@@ -67,8 +68,8 @@ def new(service_id: UUID) -> Answer:
     authorize(me(), can_apply)
     service, _template = _published(service_id)
     form = ApplyForm()
-    form.suggest(Cadence(service.cadence))
-    form.id.data = str(new_id())
+    form.suggest(Cadence(service.cadence), service.own_engagement)
+    form.id.data, form.engagement.data = str(new_id()), arg("engagement")
     return _choose(service, form, _filter(request.args), frozenset())
 
 
@@ -113,10 +114,14 @@ def _preview(
     rows = preview(application, seen_by=me(), page=page, per_page=PREVIEWED)
     total, skipped = count_planned(application, seen_by=me())
     opened = preview_one(application, open_id, seen_by=me()) if open_id else None
-    if opened is not None and form is None and application.started_at is None:
-        row = opened.row
-        form = ClientChangeForm(formdata=None, skip=row.skip, starts_on=row.starts_on, due_on=row.due_on)
-        form.owner.data, form.owner.text = opened.row.owner_id, name_of(opened.row.owner_id)
+    if opened is not None and application.started_at is None:
+        row, fresh = opened.row, form is None
+        if form is None:
+            form = ClientChangeForm(formdata=None, skip=row.skip, starts_on=row.starts_on, due_on=row.due_on)
+            form.owner.data, form.owner.text = row.owner_id, name_of(row.owner_id)
+        form.offer(opened, engagements_of(row.client_id, seen_by=me(), open_only=True))
+        if fresh:
+            form.show(opened)
     page_of = "planning/_preview.html" if is_htmx() else "planning/preview.html"
     html = render_template(
         page_of, application=application, rows=rows, total=total, skipped=skipped, page=page, per_page=PREVIEWED,
@@ -131,9 +136,12 @@ def _preview(
 def update(application_id: UUID, client_id: UUID) -> Answer:
     application = get_application(application_id, seen_by=me())
     form = ClientChangeForm()
+    form.offer(
+        preview_one(application, client_id, seen_by=me()), engagements_of(client_id, seen_by=me(), open_only=True)
+    )
     changed = submit(form, lambda: change_client(
         application, client_id, skip=bool(form.skip.data), owner_id=form.owner.data, starts_on=form.starts_on.data,
-        due_on=form.due_on.data, by=me(),
+        due_on=form.due_on.data, engagement_id=form.chosen, new_engagement=form.named, by=me(),
     ))
     if not changed:
         return _preview(application, client_id, form, 422)
