@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -12,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.clients.models import Client, Contact, Engagement
+from app.clients.models import Client, Contact, Engagement, PayrollFrequency
 from app.core.db import Base
 from app.firm.models import Entity, Office
 from app.timekeeping.models import Expense, TimeEntry
@@ -26,6 +27,7 @@ LIVED_IN: dict[Any, dict[str, Any]] = {
         "language": "de", "zone": "America/New_York", "region": "ME", "country": "US", "legal_name": "Acme Limited",
         "registration_number": "01234567", "email": "post@acme.example", "phone": "+44 20 7946 0018",
         "website": "https://acme.example", "notes": "Call first", "terms_days": 21, "vat_stagger": 2,
+        "payroll_frequency": PayrollFrequency.FORTNIGHTLY, "first_pay_day": dt.date(2026, 1, 9),
     },
     Contact: {"language": "fr", "zone": "Europe/Paris"},
     Engagement: {"tax_code": "S20"},

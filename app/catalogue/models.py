@@ -15,7 +15,7 @@ from app.core.db import Base, HasId, HasVersion, MadeOnce
 
 
 class Cadence(enum.StrEnum):
-    """How often a service is usually done; the client's own year end and VAT stagger say when."""
+    """How often a service is usually done; the client's own year end, VAT stagger and payroll say when."""
 
     ONCE = "once"
     MONTH = "month"
@@ -25,6 +25,7 @@ class Cadence(enum.StrEnum):
     YEAR = "year"
     CALENDAR_YEAR = "calendar_year"
     TAX_YEAR = "tax_year"
+    PAYROLL = "payroll"
 
 
 class Service(MadeOnce, HasVersion, Base):

@@ -13,7 +13,7 @@ from app.firm.calendars import WorkingCalendar, calendar_for
 
 MONTHS = {
     Cadence.MONTH: 1, Cadence.QUARTER: 3, Cadence.VAT_QUARTER: 3, Cadence.HALF_YEAR: 6, Cadence.YEAR: 12,
-    Cadence.CALENDAR_YEAR: 12, Cadence.TAX_YEAR: 12,
+    Cadence.CALENDAR_YEAR: 12, Cadence.TAX_YEAR: 12, Cadence.PAYROLL: 1,
 }
 FARTHEST = dt.timedelta(days=2 * 366)
 SAMPLED = 2027

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from uuid import UUID
 
-from app.clients.models import Client, ClientStatus
+from app.clients.models import Client, ClientStatus, PayrollFrequency
 from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.once import digest_of
 
 
 @dataclass(frozen=True)
+class Years:
+    """What a client says about its year, its VAT quarters and its payroll: the periods of its recurring work."""
+
+    year_end_month: int | None = None
+    year_end_day: int | None = None
+    vat_stagger: int | None = None
+    payroll_frequency: PayrollFrequency | None = None
+    first_pay_day: dt.date | None = None
+
+
+PERIOD_FIELDS = tuple(each.name for each in fields(Years))
+
+
+def years_of(said: object) -> Years:
+    """Of a client, or of facts about one."""
+    return Years(**{name: getattr(said, name) for name in PERIOD_FIELDS})
+
+
+@dataclass(frozen=True)
 class Standing:
     """What of a client decides which work recurs and whether there is any."""
 
-    year_end_month: int | None
-    year_end_day: int | None
-    vat_stagger: int | None
+    years: Years
     status: ClientStatus
     archived: bool
 
@@ -31,15 +49,9 @@ class Standing:
     def words(self) -> str:
         return "archived" if self.archived else self.status.value
 
-    @property
-    def years(self) -> tuple[int | None, int | None, int | None]:
-        return self.year_end_month, self.year_end_day, self.vat_stagger
-
 
 def standing_of(client: Client) -> Standing:
-    return Standing(
-        client.year_end_month, client.year_end_day, client.vat_stagger, client.status, client.archived_at is not None
-    )
+    return Standing(years_of(client), client.status, client.archived_at is not None)
 
 
 @dataclass(frozen=True)

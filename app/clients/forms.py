@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import wtforms
 from babel import Locale
-from wtforms.validators import DataRequired, Length
+from wtforms.validators import DataRequired, Length, Optional
 
 from app.clients.commands import ArrangementFacts, ClientFacts, ContactFacts, EngagementFacts, Standing
 from app.clients.commands.clients import COUNTRIES
@@ -22,6 +22,7 @@ from app.clients.models import (
     ClientStatus,
     Contact,
     Engagement,
+    PayrollFrequency,
 )
 from app.clients.names import LONGEST_NAME
 from app.core.db import db
@@ -49,6 +50,10 @@ COUNTRY_CHOICES = offers(
 )
 MONTHS = offers([("", "—"), *sorted(Locale("en").months["format"]["wide"].items())])
 STAGGERS = offers([("", "—"), (1, "Mar, Jun, Sep, Dec"), (2, "Jan, Apr, Jul, Oct"), (3, "Feb, May, Aug, Nov")])
+PAYROLLS = [
+    (PayrollFrequency.WEEKLY.value, "Each week"), (PayrollFrequency.FORTNIGHTLY.value, "Every two weeks"),
+    (PayrollFrequency.FOUR_WEEKLY.value, "Every four weeks"), (PayrollFrequency.MONTHLY.value, "Each month"),
+]
 ARRANGEMENTS = {
     ArrangementKind.HOURLY: "By the hour",
     ArrangementKind.FIXED: "Fixed fee",
@@ -127,6 +132,8 @@ class ClientForm(WhereForm):
     year_end_day = NumberField("Year end, day", least=1, most=31)
     year_end_month = wtforms.SelectField("Month", choices=MONTHS, default="")
     vat_stagger = wtforms.SelectField("VAT quarters end in", choices=STAGGERS, default="")
+    payroll_frequency = CodeField("Pays its staff")
+    first_pay_day = wtforms.DateField("First pay day", validators=[Optional()])
     office_id = IdSelectField("Office")
     partner_id = PickField("Partner", find=find_person)
     manager_id = PickField("Manager", find=find_person)
@@ -140,6 +147,7 @@ class ClientForm(WhereForm):
         offices = list_offices()
         self.office_id.offer([(office.id, office.name) for office in offices])
         self.tax_code.offer(_taxes(client), empty="As usual")
+        self.payroll_frequency.offer(PAYROLLS, empty="—")
         self.offer_where(client)
         if self.is_submitted():
             return
@@ -165,6 +173,8 @@ class ClientForm(WhereForm):
             phone=self.phone.data or "", website=self.website.data or "", address=self.address.data or "",
             currency=self.currency.data or "", year_end_day=self.year_end_day.data,
             year_end_month=parse_whole(self.year_end_month.data), vat_stagger=parse_whole(self.vat_stagger.data),
+            payroll_frequency=PayrollFrequency(self.payroll_frequency.data) if self.payroll_frequency.data else None,
+            first_pay_day=self.first_pay_day.data,
             office_id=self.office_id.data, partner_id=self.partner_id.data, manager_id=self.manager_id.data,
             terms_days=self.terms_days.data, tags=_lines(self.tags.data), notes=self.notes.data or "",
             region=self.region.data or "", tax_code=self.tax_code.data, language=self.language.data or "en",

@@ -31,6 +31,15 @@ class ClientStatus(enum.StrEnum):
     FORMER = "former"
 
 
+class PayrollFrequency(enum.StrEnum):
+    """How often a client pays its staff."""
+
+    WEEKLY = "weekly"
+    FORTNIGHTLY = "fortnightly"
+    FOUR_WEEKLY = "four_weekly"
+    MONTHLY = "monthly"
+
+
 class Client(MadeOnce, HasVersion, Base):
     """A person or an organisation that the firm works for; one of them is the firm itself, for internal time."""
 
@@ -56,6 +65,8 @@ class Client(MadeOnce, HasVersion, Base):
     year_end_month: Mapped[int | None] = mapped_column(sa.SmallInteger)
     year_end_day: Mapped[int | None] = mapped_column(sa.SmallInteger)
     vat_stagger: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    payroll_frequency: Mapped[PayrollFrequency | None]
+    first_pay_day: Mapped[dt.date | None]
     office_id: Mapped[UUID] = mapped_column(sa.ForeignKey("office.id"))
     partner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     manager_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
@@ -80,6 +91,7 @@ class Client(MadeOnce, HasVersion, Base):
         sa.Index("uq_client_firm", "is_firm", unique=True, postgresql_where=sa.text("is_firm")),
         sa.CheckConstraint("year_end_month BETWEEN 1 AND 12", name="year_end_month"),
         sa.CheckConstraint("vat_stagger BETWEEN 1 AND 3", name="vat_stagger"),
+        sa.CheckConstraint("(payroll_frequency IS NULL) = (first_pay_day IS NULL)", name="payroll"),
     )
 
 

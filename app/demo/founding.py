@@ -8,6 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from app.catalogue.models import Service
 from app.clients.commands.clients import ClientFacts, create_client, create_firm_client
 from app.clients.commands.contacts import ContactFacts, Standing, create_contact
 from app.clients.commands.engagements import EngagementFacts, create_engagement, engagement_for_service
-from app.clients.models import Client, ClientKind, Contact, Engagement
+from app.clients.models import Client, ClientKind, Contact, Engagement, PayrollFrequency
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.clock import now
@@ -38,7 +39,7 @@ from app.timekeeping.commands.rates import RateFacts, add_rate
 SERVICES = {
     "v": "UK-VAT-QUARTER",
     "a": "UK-ACCOUNTS-CT",
-    "p": "UK-PAYROLL-MONTH",
+    "p": "UK-PAYROLL",
     "b": "BOOKKEEPING-MONTH",
     "s": "UK-SELF-ASSESSMENT",
 }
@@ -156,6 +157,7 @@ def _company(
             year_end_month=month,
             year_end_day=28 if month == 2 else end.day,
             vat_stagger=dice.choice((1, 2, 3)),
+            **(_payroll(house, start) if "p" in held else {}),
             partner_id=partner.id,
             manager_id=manager.id,
             country="GB",
@@ -171,6 +173,17 @@ def _company(
     house.clients.append(client)
     for key in held:
         _series(house, client, services[key], start, dice)
+
+
+def _payroll(house: House, start: dt.date) -> dict[str, Any]:
+    """By the month, on its last day; one client in six pays every four weeks, on a Friday."""
+    if len(house.clients) % 6 == 1:
+        friday = start + dt.timedelta(days=(4 - start.weekday()) % 7)
+        return {"payroll_frequency": PayrollFrequency.FOUR_WEEKLY, "first_pay_day": friday}
+    return {
+        "payroll_frequency": PayrollFrequency.MONTHLY,
+        "first_pay_day": start + relativedelta(day=31),
+    }
 
 
 def _postal_address(dice: random.Random) -> str:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.catalogue.models import Service, WorkRole
-from app.clients.models import Client, Engagement, EngagementStatus, Wall
+from app.clients.changes import PERIOD_FIELDS
+from app.clients.models import Client, Engagement, EngagementStatus, PayrollFrequency, Wall
 from app.clients.places import region_code
 from app.clients.policy import within_sight
 from app.core.actors import Actor
@@ -49,6 +50,8 @@ class ClientFacts:
     year_end_month: int | None
     year_end_day: int | None
     vat_stagger: int | None
+    payroll_frequency: PayrollFrequency | None
+    first_pay_day: dt.date | None
     team: Team
     calendar: WorkingCalendar
     engagement_id: UUID | None = None
@@ -135,7 +138,7 @@ def client_facts(
     held = _fitting(client_ids, service_id, own, seen_by)
     rows = db.session.execute(
         sa.select(
-            Client.id, Client.name, Client.year_end_month, Client.year_end_day, Client.vat_stagger, Client.partner_id,
+            Client.id, Client.name, *(getattr(Client, name) for name in PERIOD_FIELDS), Client.partner_id,
             Client.manager_id, Client.country, Client.region, Client.zone,
             Office.zone.label("office_zone"), held.c.id.label("engagement_id"),
             held.c.name.label("e_name"), held.c.partner_id.label("e_partner"), held.c.manager_id.label("e_manager"),
@@ -146,7 +149,8 @@ def client_facts(
     calendars = calendars_of([row.id for row in rows]) if rows else {}
     return {
         row.id: ClientFacts(
-            row.id, row.name, row.year_end_month, row.year_end_day, row.vat_stagger,
+            row.id, row.name, row.year_end_month, row.year_end_day, row.vat_stagger, row.payroll_frequency,
+            row.first_pay_day,
             Team(row.partner_id, row.manager_id), calendars[row.id], row.engagement_id,
             Team(row.e_partner, row.e_manager), row.e_name or "", own and row.engagement_id is None, False,
             region_code(row.country, row.region), row.zone or row.office_zone, row.office_zone,

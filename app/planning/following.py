@@ -58,16 +58,10 @@ class Changed:
         rows = series_of(change, seen_by)
         templates = templates_for(rows) if rows else {}
         facts = facts_for(rows)
-        month, end_day, stagger = change.after.years
         self.after: dict[Any, ClientFacts] = {
-            key: replace(each, year_end_month=month, year_end_day=end_day, vat_stagger=stagger)
-            for key, each in facts.items()
+            key: replace(each, **vars(change.after.years)) for key, each in facts.items()
         }
-        month, end_day, stagger = change.before.years
-        self.before = {
-            key: replace(each, year_end_month=month, year_end_day=end_day, vat_stagger=stagger)
-            for key, each in facts.items()
-        }
+        self.before = {key: replace(each, **vars(change.before.years)) for key, each in facts.items()}
         self.rows = [
             row for row in rows
             if pattern_of_series(row, self.before[row.id]) != pattern_of_series(row, self.after[row.id])

@@ -11,6 +11,7 @@ import wtforms
 from wtforms.validators import DataRequired, Length, Optional
 
 from app.catalogue.models import Cadence, WorkRole
+from app.clients.changes import Years
 from app.clients.forms import find_person, name_of
 from app.clients.models import Engagement
 from app.clients.names import LONGEST_NAME
@@ -31,12 +32,6 @@ GOES_TO = offers([
 ])
 AS_PLANNED, NEW = "", "new"
 ROLES = (OWNER, *(role.value for role in WorkRole))
-
-
-class _OrdinaryYear:
-    """A client whose year ends with December."""
-
-    year_end_month = year_end_day = vat_stagger = None
 
 
 class TeamForm(Form):
@@ -74,7 +69,7 @@ class ApplyForm(TeamForm):
     def suggest(self, cadence: Cadence, own_engagement: bool = False) -> None:
         """The period that ended last in an ordinary year; work done once starts today."""
         self.cadence.data, self.own_engagement.data = cadence, "own" if own_engagement else ""
-        pattern = pattern_of(cadence, _OrdinaryYear())
+        pattern = pattern_of(cadence, Years())
         self.period_on.data = pattern.containing(today()).start - dt.timedelta(days=1) if pattern else today()
 
     def values(self) -> ApplicationValues:

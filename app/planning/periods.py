@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from app.core.errors import Refused
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_PERIODS = 2400
 _DAY = timedelta(days=1)
-_MONTH_DAY = re.compile(r"(\d{1,2})-(\d{1,2})", re.ASCII)
-
-
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 
 
@@ -37,6 +33,7 @@ class PeriodKind(StrEnum):
     YEAR = "year"
     TAX_YEAR = "tax_year"
     CUSTOM = "custom"
+    DAYS = "days"
 
 
 class MonthDay(NamedTuple):
@@ -44,13 +41,6 @@ class MonthDay(NamedTuple):
 
     month: int
     day: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        match = _MONTH_DAY.fullmatch(text.strip())
-        if not match:
-            raise BadPeriods(f"“{text[:20]}” is not a day of the year; write month and day as 12-31.")
-        return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
         return f"{self.month:02}-{self.day:02}"
@@ -84,17 +74,25 @@ _LENGTHS = {
 class PeriodPattern:
     """Periods that follow each other without a gap, one of them ending on `year_end`.
 
-    Custom periods of n months are counted from the year end of 2000, so that five months recur too."""
+    Custom periods of n months are counted from the year end of 2000, so that five months recur too. Periods of a
+    number of days, as weekly pay, have one that ends with `ends_on`."""
 
     kind: PeriodKind
     year_end: MonthDay = MonthDay(12, 31)
     months: int | None = None
+    days: int | None = None
+    ends_on: date | None = None
 
     def __post_init__(self) -> None:
         month, day = self.year_end
         if not (1 <= month <= 12 and 1 <= day <= monthrange(2024, month)[1]):
             raise BadPeriods(f"{self.year_end} is not a day of the year.")
-        if self.kind is PeriodKind.CUSTOM:
+        if (self.kind is PeriodKind.DAYS) != (self.days is not None and self.ends_on is not None):
+            raise BadPeriods("Periods of a number of days say how many and when one of them ends.")
+        if self.kind is PeriodKind.DAYS:
+            if not 1 <= (self.days or 0) <= 366:
+                raise BadPeriods("Such periods are 1 to 366 days long.")
+        elif self.kind is PeriodKind.CUSTOM:
             if self.months is None or not 1 <= self.months <= 60:
                 raise BadPeriods("Periods of one's own are 1 to 60 months long.")
         elif self.months not in (None, _LENGTHS[self.kind]):
@@ -106,6 +104,9 @@ class PeriodPattern:
         return self.months or _LENGTHS[self.kind]
 
     def containing(self, day: date) -> Period:
+        if self.days is not None and self.ends_on is not None:
+            end = self.ends_on + timedelta(days=-((self.ends_on - day).days // self.days) * self.days)
+            return Period(end - timedelta(days=self.days - 1), end + _DAY)
         index = (_index(day) - self._anchor) // self.length
         period = self._nth(index)
         if day < period.start:
@@ -139,6 +140,8 @@ class PeriodPattern:
             return str(years[0]) if years[0] == years[1] else f"{years[0]}/{years[1] % 100:02}"
         if self.kind is PeriodKind.YEAR:
             return f"FY {last.year}"
+        if self.kind is PeriodKind.DAYS:
+            return _day_span(period.start, last)
         if not whole_months:
             return _day_span(period.start, last)
         if self.length == 1:
@@ -148,21 +151,6 @@ class PeriodPattern:
         if self.kind is PeriodKind.HALF_YEAR and last.month % 6 == 0:
             return f"H{last.month // 6} {last.year}"
         return _month_span(period.start, last)
-
-    def to_json(self) -> dict[str, str | int]:
-        own = {"months": self.months} if self.months is not None else {}
-        return {"kind": self.kind.value, "year_end": str(self.year_end), **own}
-
-    @classmethod
-    def from_json(cls, value: object) -> Self:
-        if not isinstance(value, dict) or set(value) - {"kind", "year_end", "months"}:
-            raise BadPeriods("Periods have a kind, a year end and perhaps a number of months.")
-        kind, year_end, months = value.get("kind"), value.get("year_end", "12-31"), value.get("months")
-        if not isinstance(kind, str) or kind not in set(PeriodKind) or not isinstance(year_end, str):
-            raise BadPeriods(f"Periods are one of {', '.join(PeriodKind)}.")
-        if months is not None and type(months) is not int:
-            raise BadPeriods("The months of a period are a whole number.")
-        return cls(PeriodKind(kind), MonthDay.parse(year_end), months)
 
     @property
     def _ends_with_month(self) -> bool:

@@ -50,7 +50,7 @@ def test_no_ready_service_has_dates_that_make_no_sense(code: str, cast: Cast) ->
 
 
 def test_the_ready_payroll_starts_and_is_asked_for_before_it_is_due(cast: Cast) -> None:
-    service = install_library_service("UK-PAYROLL-MONTH", by=SYSTEM)
+    service = install_library_service("UK-PAYROLL", by=SYSTEM)
     blueprint = get_blueprint(latest_published(service.id))  # type: ignore[arg-type]
     calendar = calendar_for("GB-ENG")
     anchors = sample_of(blueprint, MONTHLY, dt.date(2026, 11, 30), calendar)

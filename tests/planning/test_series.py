@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 from app.activity.commands import run_reader, seal_events
 from app.catalogue.commands import StepValues, draft_next_version, edit_step, edit_template, publish_template
 from app.catalogue.models import Cadence
+from app.clients.changes import digest_of_effects, effects_of
 from app.clients.commands import archive_client, close_engagement, reopen_engagement, restore_client
-from app.clients.commands.clients import facts_of, update_client
-from app.clients.models import Engagement
+from app.clients.commands.clients import change_of, facts_of, update_client
+from app.clients.models import Engagement, PayrollFrequency
 from app.core.actors import SYSTEM
 from app.core.clock import travel_to
-from app.core.errors import NotAllowed
+from app.core.errors import NotAllowed, Refused
 from app.jobs.models import Job
 from app.planning.background import create_due, recur
 from app.planning.commands.occurrences import create_now, restore_occurrence, skip_occurrence
@@ -187,12 +188,18 @@ def test_no_period_is_lost_or_doubled_whatever_the_day_on_which_a_year_ends(cade
     start, until = dt.date(2023, 1, 1), dt.date(2028, 1, 1)
     for n in range(366):
         year_end = dt.date(2024, 1, 1) + dt.timedelta(days=n)
-        client = SimpleNamespace(year_end_month=year_end.month, year_end_day=year_end.day, vat_stagger=1 + n % 3)
+        client = SimpleNamespace(
+            year_end_month=year_end.month, year_end_day=year_end.day, vat_stagger=1 + n % 3,
+            payroll_frequency=[None, *PayrollFrequency][n % 5], first_pay_day=year_end,
+        )
         series = Series(cadence=cadence, anchor_on=start, ends_on=None)
         found = periods_of(series, client, until)
         ends = [start + dt.timedelta(days=d) for d in range((until - start).days) if is_end(cadence, client, start, d)]
         assert [period.last_day for period in found if period.last_day < until] == ends, year_end
         assert found[0].start == start and all(one.end == two.start for one, two in pairwise(found))
+
+
+PAY_EVERY = {PayrollFrequency.WEEKLY: 7, PayrollFrequency.FORTNIGHTLY: 14, PayrollFrequency.FOUR_WEEKLY: 28}
 
 
 def is_end(cadence: Cadence, client: Any, start: dt.date, n: int) -> bool:
@@ -212,6 +219,12 @@ def is_end(cadence: Cadence, client: Any, start: dt.date, n: int) -> bool:
         case Cadence.TAX_YEAR:
             return (day.month, day.day) == (4, 5)
     month, wanted = client.year_end_month, client.year_end_day
+    if cadence is Cadence.PAYROLL and client.payroll_frequency in PAY_EVERY:
+        return (day - client.first_pay_day).days % PAY_EVERY[client.payroll_frequency] == 0
+    if cadence is Cadence.PAYROLL:
+        first = client.first_pay_day
+        by_the_month = client.payroll_frequency is None or (first + dt.timedelta(days=1)).day == 1
+        return last_of_month if by_the_month else day.day == first.day or (last_of_month and day.day < first.day)
     months = {month} if cadence is Cadence.YEAR else {month, (month + 5) % 12 + 1}
     if day.month not in months:
         return False
@@ -273,3 +286,33 @@ def test_nothing_is_created_for_an_archived_client_or_under_a_closed_engagement(
         assert create_due() == 0
         restore_client(cast.acme, by=SYSTEM)
         assert create_due() == 0, "what came due meanwhile is skipped, not caught up"
+
+
+def test_a_changed_payroll_is_told_from_what_to_what_and_reaches_the_pay_periods_to_come(
+    cast: Cast, session: Session
+) -> None:
+    mel, friday = cast.actor(cast.mel), dt.date(2026, 6, 12)
+    with travel_to(at(2026, 6, 10)):
+        service, _template = make_service(request=False)
+        series = make_series(cast.acme, service, dt.date(2026, 6, 1), cadence=Cadence.PAYROLL)
+        assert [row.period_end for row in occurrences(series, session)[:2]] == [
+            dt.date(2026, 6, 30), dt.date(2026, 7, 31),
+        ], "by the month until it is said"
+        weekly = replace(facts_of(cast.acme), payroll_frequency=PayrollFrequency.WEEKLY, first_pay_day=friday)
+        told = effects_of(change_of(cast.acme, weekly), seen_by=mel)
+        assert [(each.words, each.before, each.after) for each in told] == [(
+            "Bookkeeping, next period", "Mon 1 Jun – Tue 30 Jun, due Thu 30 Jul",
+            "Sat 6 Jun – Fri 12 Jun, due Sun 12 Jul",
+        )]
+        update_client(cast.acme, weekly, by=mel, foreseen=digest_of_effects(told))
+        rows = occurrences(series, session)
+        assert [row.period_end for row in rows[:3]] == [dt.date(2026, 6, 5), friday, dt.date(2026, 6, 19)]
+        assert rows[-1].period_end >= dt.date(2027, 6, 30) and list(forecasts_equal_their_definition()) == []
+
+
+@pytest.mark.parametrize("field", ["payroll_frequency", "first_pay_day"])
+def test_a_payroll_without_frequency_or_pay_day_is_refused_at_its_field(cast: Cast, field: str) -> None:
+    said = {"payroll_frequency": PayrollFrequency.MONTHLY, "first_pay_day": dt.date(2026, 1, 30), field: None}
+    with pytest.raises(Refused) as refusal:
+        update_client(cast.acme, replace(facts_of(cast.acme), **said), by=cast.actor(cast.mel))
+    assert refusal.value.field == field

@@ -15,7 +15,7 @@ CADENCES = {
     Cadence.ONCE: "Once, when it is asked for", Cadence.MONTH: "Each month", Cadence.QUARTER: "Each calendar quarter",
     Cadence.VAT_QUARTER: "Each VAT quarter of the client", Cadence.HALF_YEAR: "Each half of the client's year",
     Cadence.YEAR: "Each year to the client's year end", Cadence.CALENDAR_YEAR: "Each calendar year",
-    Cadence.TAX_YEAR: "Each British tax year, to 5 April",
+    Cadence.TAX_YEAR: "Each British tax year, to 5 April", Cadence.PAYROLL: "Each pay period of the client",
 }
 ENGAGEMENTS = offers([
     ("", "Its jobs share the client’s engagement"), ("own", "Each job has one of its own (a matter)"),

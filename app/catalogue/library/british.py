@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.catalogue.due_rules import DueRule, day, months
+from app.catalogue.due_rules import DueRule, day, days, months
 from app.catalogue.library.shape import (
     DOING,
     FILE,
@@ -110,16 +110,17 @@ SELF_ASSESSMENT = LibraryService(
     ),
 )
 
-TAX_MONTH = DueRule("period_end", (months(1), day(5)))
+# A pay period ends on its pay day; the tax month of a payment ends on the 5th that is not before it.
+TAX_MONTH = DueRule("period_end", (days(-5), months(1), day(5)))
 PAYROLL = LibraryService(
-    code="UK-PAYROLL-MONTH", name="Monthly payroll", area="Payroll", place="United Kingdom", cadence=Cadence.MONTH,
-    description="Payroll paid on the last working day of the month: full payment submission on or before payday "
-                "(PAYE Regulations 2003 reg. 67B), PAYE and National Insurance by the 22nd (reg. 69).",
-    title="{client} payroll {month} {year}", due=DueRule("deadline:UK-PAYE-FPS"), start=from_end(-14),
+    code="UK-PAYROLL", name="Payroll", area="Payroll", place="United Kingdom", cadence=Cadence.PAYROLL,
+    description="Payroll of each pay period of the client, paid on its last day: full payment submission on or before "
+                "payday (PAYE Regulations 2003 reg. 67B), PAYE and National Insurance by the 22nd (reg. 69).",
+    title="{client} payroll {period}", due=DueRule("deadline:UK-PAYE-FPS"), start=from_end(-14),
     deadlines=(LibraryDeadline("UK-PAYE-FPS"), LibraryDeadline("UK-PAYE-ELEC", TAX_MONTH)),
     requests=(LibraryRequest(
-        "Payroll changes", "Receive the changes", "Please tell us what changed this month.",
-        (ask("yes_no", "Are the hours and salaries the same as last month?"),
+        "Payroll changes", "Receive the changes", "Please tell us what changed since the last pay day.",
+        (ask("yes_no", "Are the hours and salaries the same as last time?"),
          upload("Hours, overtime, bonuses", required=False), ask("long_text", "Starters and leavers", required=False),
          ask("long_text", "Sickness and parental leave", required=False)),
         due=before("UK-PAYE-FPS", 7), asked=DueRule("job_start"),
@@ -128,7 +129,7 @@ PAYROLL = LibraryService(
         LibraryStep("Receive the changes", TODO, 10, before_due(6)),
         LibraryStep("Calculate", DOING, 60, before_due(4), ("Receive the changes",),
                     checks=("Tax code notices read", "Pension contributions", "Statutory pay",
-                            "Net pay against last month")),
+                            "Net pay against last time")),
         review("Review the payroll", 20, before_due(3), ("Calculate",)),
         LibraryStep("Client approves", FILE, 10, before_due(2), ("Review the payroll",)),
         LibraryStep("Submit and send payslips", FILE, 15, DueRule("job_due"), ("Client approves",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from uuid import UUID
@@ -11,11 +12,11 @@ from babel import Locale
 from babel.numbers import is_currency
 
 from app.activity.commands import record
-from app.clients.changes import ClientChange, check_foreseen, follow, hold, standing_of
+from app.clients.changes import PERIOD_FIELDS, ClientChange, check_foreseen, follow, hold, standing_of, years_of
 from app.clients.checks import check_email, check_tax_number, check_website, format_phone
 from app.clients.commands._shared import apply_changes, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
-from app.clients.models import ArrangementKind, Client, ClientKind, ClientStatus, Engagement
+from app.clients.models import ArrangementKind, Client, ClientKind, ClientStatus, Engagement, PayrollFrequency
 from app.clients.names import clean_name, clean_tags, sort_key
 from app.clients.places import check_region
 from app.clients.policy import can_edit_client
@@ -64,6 +65,8 @@ class ClientFacts:
     year_end_month: int | None = None
     year_end_day: int | None = None
     vat_stagger: int | None = None
+    payroll_frequency: PayrollFrequency | None = None
+    first_pay_day: dt.date | None = None
     partner_id: UUID | None = None
     manager_id: UUID | None = None
     terms_days: int | None = None
@@ -137,10 +140,7 @@ def give_address(client: Client, address: str, *, by: Actor) -> Client:
 def change_of(client: Client, facts: ClientFacts, *, redate: bool = True) -> ClientChange:
     """From what is stored to these facts."""
     before = standing_of(client)
-    after = replace(
-        before, year_end_month=facts.year_end_month, year_end_day=facts.year_end_day, vat_stagger=facts.vat_stagger,
-        status=facts.status,
-    )
+    after = replace(before, years=years_of(facts), status=facts.status)
     return ClientChange(client.id, before, after, redate)
 
 
@@ -156,7 +156,7 @@ def _restoring_of(client: Client) -> ClientChange:
 
 def _lock(client: Client, version: int | None) -> None:
     """As lock_version, with the standing as whoever held the client before has left it."""
-    lock_row(client, "version", "status", "archived_at", "year_end_month", "year_end_day", "vat_stagger")
+    lock_row(client, "version", "status", "archived_at", *PERIOD_FIELDS)
     check_version(client, version)
 
 
@@ -272,6 +272,11 @@ def _check_year_end(facts: ClientFacts) -> None:
         raise Refused("A year end has a day and a month.", field="year_end_day")
     if month and not (1 <= month <= 12 and 1 <= (day or 0) <= MONTH_DAYS[month - 1]):
         raise Refused("That day does not exist in that month.", field="year_end_day")
+    if (facts.payroll_frequency is None) != (facts.first_pay_day is None):
+        missing = "first_pay_day" if facts.payroll_frequency else "payroll_frequency"
+        raise Refused("A payroll has a frequency and a first pay day.", field=missing)
+    if facts.first_pay_day and not 1990 <= facts.first_pay_day.year <= 2100:
+        raise Refused("Choose a pay day between 1990 and 2100.", field="first_pay_day")
     if facts.vat_stagger not in (None, 1, 2, 3):
         raise Refused("VAT quarters have stagger 1, 2 or 3.", field="vat_stagger")
     if facts.terms_days is not None and not 0 <= facts.terms_days <= 365:

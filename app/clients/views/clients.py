@@ -34,7 +34,9 @@ TOLD = {
     "name": "Name", "code": "Code", "status": "Status", "legal_name": "Legal name", "tax_number": "Tax number",
     "registration_number": "Company number", "email": "E-mail", "phone": "Telephone", "website": "Website",
     "address": "Address", "country": "Country", "currency": "Currency", "tags": "Tags", "notes": "Notes",
-    "terms_days": "Payment terms", "year_end_day": "Year end, day", "region": "State or region",
+    "terms_days": "Payment terms", "year_end_day": "Year end, day",
+    "year_end_month": "Year end, month", "vat_stagger": "VAT quarters", "payroll_frequency": "Pays its staff",
+    "first_pay_day": "First pay day", "region": "State or region",
 }
 
 
