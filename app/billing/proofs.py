@@ -164,6 +164,14 @@ _POSTED = sa.text("""
     FROM said s FULL JOIN posted p ON (p.invoice_id, p.item_id) = (s.invoice_id, s.item_id)
     WHERE (coalesce(s.billed, 0), coalesce(s.written, 0)) <> (coalesce(p.billed, 0), coalesce(p.written, 0)) LIMIT 100
 """)
+# The line of a draft or standing bill charges what is billed of its entries; a fee without time stands for itself.
+_LINES = sa.text("""
+    SELECT coalesce(i.number, 'a draft') AS bill, l.id, l.net, coalesce(sum(x.billed), 0) AS billed
+    FROM invoice_line l JOIN invoice i ON i.id = l.invoice_id AND i.kind = 'invoice' AND i.state <> 'void'
+    LEFT JOIN invoice_item x ON x.line_id = l.id AND x.treatment = 'bill'
+    WHERE l.kind <> 'text' GROUP BY i.id, l.id
+    HAVING (l.kind <> 'fixed' OR count(x.item_id) > 0) AND l.net <> coalesce(sum(x.billed), 0) LIMIT 100
+""")
 # An item is of its bill's and its entry's client, engagement and currency; it stands as its bill does.
 _PLACES = sa.text("""
     WITH item AS (
@@ -215,12 +223,15 @@ def prove_fees() -> Iterator[Finding]:
 
 @proof("billing.items_of_bills")
 def prove_items_of_bills() -> Iterator[Finding]:
-    """What a bill took and wrote of an entry is what it posted; entry, line and bill are of one client and currency."""
+    """What a bill took and wrote of an entry is what it posted, and its line charges the sum; entry, line and bill are
+    of one client and currency."""
     for row in asked(_POSTED):
         yield Finding(
             f"entry {row.id} on {row.number}",
             f"{row.billed} billed and {row.written} written, {row.posted} and {row.posted_written} posted",
         )
+    for row in asked(_LINES):
+        yield Finding(f"line {row.id} of {row.bill}", f"charges {row.net}, {row.billed} is billed of its entries")
     for row in asked(_PLACES):
         yield Finding(f"entry {row.id} on {row.number or 'a draft'}", row.said)
 

@@ -54,6 +54,15 @@ BEGIN
         RAISE EXCEPTION 'bill % stands otherwise than its items say', NEW.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'invoice_item_as_its_bill';
     END IF;
+    -- What is issued charges what is billed of its entries, line by line; a fee without time stands for itself.
+    IF OLD.number IS NULL AND NEW.number IS NOT NULL AND NEW.kind = 'invoice' AND EXISTS (
+        SELECT FROM invoice_line l LEFT JOIN invoice_item x ON x.line_id = l.id AND x.treatment = 'bill'
+        WHERE l.invoice_id = NEW.id AND l.kind <> 'text' GROUP BY l.id
+        HAVING (l.kind <> 'fixed' OR count(x.item_id) > 0) AND l.net <> coalesce(sum(x.billed), 0)
+    ) THEN
+        RAISE EXCEPTION 'a line of bill % is not what is billed of its entries', NEW.number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'invoice_line_as_its_items';
+    END IF;
     RETURN NULL;
 END $$;
 DROP TRIGGER IF EXISTS held_to_its_entry ON invoice_item;

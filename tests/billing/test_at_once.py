@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from threading import Barrier
 from uuid import UUID
 
 import pytest
@@ -12,9 +13,12 @@ from flask import Flask
 
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
+from app.billing.commands.lines import treat_item
 from app.billing.commands.payments import PaymentFacts, record_payment
 from app.billing.commands.runs import start_bill_run
-from app.billing.models import Allocation, Invoice
+from app.billing.commands.totals import lines_of
+from app.billing.models import Allocation, Invoice, Treatment
+from app.billing.queries.invoices import get_invoice
 from app.clients.commands import ArrangementFacts, change_arrangement
 from app.clients.models import Arrangement, ArrangementKind
 from app.core import clock
@@ -82,6 +86,32 @@ def test_two_payments_at_once_never_settle_more_than_is_owed(real_app: Flask, fi
         assert allocated == 120
         assert db.session.get_one(Invoice, invoice_id).open_amount == 0
         assert sum(isinstance(result, Refused) for result in results) <= 1
+        assert nothing_found()
+
+
+def test_two_who_treat_entries_of_one_line_at_once_leave_it_what_is_billed_of_them(
+    real_app: Flask, firm: Cast
+) -> None:
+    with real_app.app_context(), transaction():
+        entries = [make_entry(firm).id for _ in range(3)]
+        draft_id = make_draft(firm).id
+    both_look = Barrier(2)
+
+    def treating(item_id: UUID, treatment: Treatment) -> Callable[[], object]:
+        def treat() -> object:
+            draft = get_invoice(draft_id, seen_by=SYSTEM)
+            seen = list(draft.lines)  # as whoever shows them before does
+            both_look.wait()
+            treat_item(draft, item_id, treatment, by=SYSTEM)
+            return len(seen)
+
+        return treat
+
+    treatments = (Treatment.WRITE_OFF, Treatment.LATER)
+    at_once(real_app, *[treating(*each) for each in zip(entries[:2], treatments, strict=True)])
+    with real_app.app_context():
+        draft = db.session.get_one(Invoice, draft_id)
+        assert (draft.net, [line.net for line in lines_of(draft)]) == (100, [100])
         assert nothing_found()
 
 

@@ -15,7 +15,7 @@ from app.billing.commands.adjust import adjust_total, plan_total
 from app.billing.commands.credit import credit_invoice
 from app.billing.commands.drafts import add_new_items, discard_draft
 from app.billing.commands.issue import approve_invoice
-from app.billing.commands.lines import LineChange, change_line, treat_item
+from app.billing.commands.lines import LineChange, add_line, change_line, treat_item
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import hold_items, transfer_items, write_off_items
 from app.billing.models import Invoice, InvoiceItem, Rest, Treatment
@@ -26,6 +26,7 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.proofs import run_proofs
 from app.timekeeping.commands.entries import delete_entry
+from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
 from app.timekeeping.models import ItemState, TimeEntry
 from tests.billing.make_billing import make_draft, make_entry, make_rate
 from tests.make import Cast, make_engagement, sign_in
@@ -201,6 +202,66 @@ def test_time_added_to_an_adjusted_line_by_the_hour_keeps_what_was_set(cast: Cas
     two = make_entry(cast, "2")
     add_new_items(draft, clock.today(), by=by)
     assert (draft.net, on(draft, one), on(draft, two)) == (280, (100, 80, 0, 20), (200, 200, 0, 0))
+
+
+@pytest.mark.parametrize("left", [Treatment.WRITE_OFF, Treatment.LATER])
+def test_a_line_of_which_no_entry_is_billed_charges_nothing(cast: Cast, left: Treatment) -> None:
+    by, entry = cast.actor(cast.bea), make_entry(cast)
+    spend = ExpenseFacts(
+        engagement_id=cast.acme_work.id, spent_on=clock.today(), net=Decimal(40), mark_up_percent=Decimal(0),
+        narrative="Fares",
+    )  # fmt: skip
+    record_expense(new_id(), spend, by=by)
+    draft = make_draft(cast)
+    time, fares = (line.id for line in lines_of(draft))
+    treat_item(draft, entry.id, left, by=by)
+    with pytest.raises(Refused, match="Nothing on this line is billed"):
+        change_line(draft, time, LineChange(net=Decimal(50)), by=by)
+    with pytest.raises(Refused, match="comes to 40.00"):  # the fares keep their amount, and nothing else can take it
+        adjust_total(draft, Decimal(30), by=by, reason="Agreed")
+    treat_item(draft, entry.id, Treatment.BILL, by=by)
+    assert {line.id: line.net for line in lines_of(draft)} == {time: 100, fares: 40}
+    treat_item(draft, entry.id, left, by=by)
+    change_line(draft, fares, LineChange(net=Decimal(0), rest=Rest.CARRY), by=by)
+    make_entry(cast)
+    add_new_items(draft, clock.today(), by=by)
+    assert {line.id: line.net for line in lines_of(draft)} == {time: 100, fares: 0}
+    assert nothing_found()
+
+
+def test_a_total_falls_only_on_lines_that_bill_an_entry(cast: Cast) -> None:
+    by, entry = cast.actor(cast.bea), make_entry(cast)
+    draft = make_draft(cast)
+    add_line(draft, new_id(), "Agreed beside it", Decimal(0), by=by)
+    treat_item(draft, entry.id, Treatment.WRITE_OFF, by=by)
+    adjust_total(draft, Decimal(60), by=by, reason="Agreed")
+    assert [line.net for line in lines_of(draft)] == [0, 60]
+    treat_item(draft, entry.id, Treatment.BILL, by=by)
+    assert [line.net for line in lines_of(draft)] == [100, 60]
+    assert nothing_found()
+
+
+def test_a_bill_is_not_issued_with_a_line_that_is_not_what_is_billed_of_its_entries(
+    cast: Cast, session: Session
+) -> None:
+    """As a draft of an older release may hold; by a sentence, by the database's word, and by `verify`."""
+    make_entry(cast)
+    draft = make_draft(cast)
+    session.execute(sa.text("UPDATE invoice_line SET net = 150, unit_price = 150, quantity = 1, tax = 30"))
+    session.commit()
+    with pytest.raises(Refused, match="is not what is billed of its entries"):
+        approve_invoice(draft, by=cast.actor(cast.bea))
+    assert [each.subject for name, found in run_proofs() if name == "billing.items_of_bills" for each in found] == [
+        f"line {lines_of(draft)[0].id} of a draft"
+    ]
+    with pytest.raises(IntegrityError, match="invoice_line_as_its_items|not what is billed"), session.begin_nested():
+        session.execute(sa.text("UPDATE invoice_item SET issued = true"))
+        session.execute(sa.text(
+            "UPDATE invoice SET number = 'X1', state = 'approved', issued_on = current_date, due_on = current_date"
+        ))
+        session.execute(sa.text("UPDATE time_entry SET billed = 100, open_value = 0, state = 'billed'"))
+        session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+    session.execute(sa.text("SET CONSTRAINTS ALL DEFERRED"))
 
 
 def test_more_than_the_fee_is_a_surcharge_with_a_reason(cast: Cast, agreed: Engagement) -> None:

@@ -139,8 +139,10 @@ CHECKS: Mapping[str, str] = {
     """,
     "a line is not what is billed of its entries": """
         SELECT l.id, l.net, sum(x.billed) FROM invoice_line l JOIN invoice i ON i.id = l.invoice_id
-        JOIN invoice_item x ON x.line_id = l.id AND x.treatment = 'bill' AND i.state <> 'void'
-        GROUP BY l.id HAVING l.net <> sum(x.billed)
+        LEFT JOIN invoice_item x ON x.line_id = l.id AND x.treatment = 'bill'
+        WHERE i.state <> 'void' AND i.kind = 'invoice'
+        GROUP BY l.id HAVING (count(x.item_id) > 0 OR l.kind IN ('fee', 'expense'))
+                             AND l.net <> coalesce(sum(x.billed), 0)
     """,
     "somebody is billed for another's work": f"""
         SELECT x.invoice_id, x.item_id FROM invoice_item x JOIN invoice i ON i.id = x.invoice_id

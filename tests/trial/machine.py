@@ -647,7 +647,10 @@ class Machine(RuleBasedStateMachine):
         others = {key: other.net for key, other in bill.lines.items() if key != line.id}
         most = self.drawable(line)
         unsaid = line.kind == "fixed" and rest is None and amount < most <= line.net
-        refused = None if amount == line.net else unsaid
+        nothing = line.kind in ("fee", "expense") and not any(
+            row.line == line.id and row.treatment == "bill" for row in bill.rows.values()
+        )
+        refused = None if amount == line.net else unsaid or nothing
         if self.tried(lambda: change_line(invoice, line.id, change, by=self.world.bea), refused=refused) is None:
             return
         same = amount == line.net
@@ -1195,7 +1198,7 @@ def agree_on_rows(bill: Bill, found: Figures) -> None:
             must(place == (bill.client, bill.currency), "somebody is billed for another's work")
     for line in bill.lines.values():
         mine = [row for row in bill.rows.values() if row.line == line.id and row.treatment == "bill"]
-        if mine:
+        if mine or line.kind in ("fee", "expense"):
             must(sum((row.billed for row in mine), ZERO) == line.net, "a line is not what is billed of its entries")
 
 

@@ -13,7 +13,7 @@ from app.billing.amounts import HUNDRED, Share, Spread, share_of, spread_total
 from app.billing.commands.fees import agreed_on, keep_drawn
 from app.billing.commands.items import items_by_id
 from app.billing.commands.lines import Draw, net_draw, settle_line
-from app.billing.commands.totals import Agreed, billed_items, lines_of, open_draft, recompute
+from app.billing.commands.totals import Agreed, billed_items, charges_entries, lines_of, open_draft, recompute
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, Rest
 from app.billing.policy import can_draft
 from app.core.actors import SYSTEM, Actor
@@ -75,7 +75,8 @@ def plan_total(
     rest: Rest | None = None,
     agreed: Agreed | None = None,
 ) -> Plan:
-    """Where a new net total falls. Disbursements keep their amount; so do fixed fees unless it goes pro rata.
+    """Where a new net total falls. Disbursements keep their amount; so do fixed fees unless it goes pro rata. A line
+    of which no entry is billed charges nothing.
 
     `chosen` are the entries that take it all when it falls on chosen ones. `rest` says what becomes of what is not
     billed; without it each line keeps to what it says. Raises Refused.
@@ -86,7 +87,10 @@ def plan_total(
     if spread is Spread.CHOSEN:
         nets, parts = _on_chosen(invoice, lines, rows, chosen, net)
         return _plan(invoice, net, lines, rows, nets, parts, rest, agreed)
-    moving = [line for line in lines if line.kind is not LineKind.EXPENSE] or lines
+    billing = {row.line_id for row in rows}
+    able = [line for line in lines if line.id in billing or not charges_entries(line)]
+    only_expenses = all(line.kind is LineKind.EXPENSE for line in lines)
+    moving = [line for line in able if only_expenses or line.kind is not LineKind.EXPENSE]
     if spread is not Spread.PRO_RATA:
         moving = [line for line in moving if line.kind is LineKind.FEE and any(r.line_id == line.id for r in rows)]
     staying = sum((line.net for line in lines if line not in moving), ZERO)

@@ -20,7 +20,7 @@ from app.billing.commands.drafting import Material, build, fee_for, item_row, li
 from app.billing.commands.fees import engagements_on, keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, settle_days_of, take_items
 from app.billing.commands.payer import payer_for, terms_of
-from app.billing.commands.totals import charge_once, lines_of, open_draft, recompute, spread_over
+from app.billing.commands.totals import charge_entries, items_on, lines_of, open_draft, recompute, spread_over
 from app.billing.models import (
     Grouping,
     Invoice,
@@ -229,7 +229,7 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
         engagements = {e.id: e for e in session.scalars(sa.select(Engagement).where(Engagement.id.in_(ids)))}
         taxing = taxing_of(invoice)
         codes = codes_of(engagements.values(), session.get_one(Client, invoice.payer_id), taxing)
-        spread: dict[UUID, InvoiceLine] = {}
+        joined: dict[UUID, InvoiceLine] = {}
         for item in items:
             fee = fee_for(item, arrangements[item.engagement_id])
             line = fee_lines.get(fee.id) if fee else None if item.is_expense else fee_home.get(item.engagement_id)
@@ -242,13 +242,13 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
                     fee_home[item.engagement_id] = line
             extra = ZERO if line.kind is LineKind.FIXED else item.open_value
             session.add(InvoiceItem(**item_row(_ties(line), item, extra)))
-            if line.kind is LineKind.FIXED:
-                spread[line.id] = line
-            else:
-                charge_once(line, line.net + extra)
+            joined[line.id] = line
         session.flush()
-        for line in spread.values():
-            spread_over(invoice, line, Spread.PRO_RATA)
+        for line in joined.values():
+            if line.kind is LineKind.FIXED:
+                spread_over(invoice, line, Spread.PRO_RATA)
+            else:
+                charge_entries(invoice, line)
         keep_drawn(fee_lines)
         recompute(invoice)
         record("billing.invoice.add_items", invoice, by=by, items=len(items), topics=("wip", "invoices"))
@@ -313,13 +313,13 @@ def discard_draft(invoice: Invoice, *, by: Actor) -> None:
 def submit_for_approval(invoice: Invoice, *, by: Actor) -> None:
     """Ask for the approval of a draft, as it stands, by whoever may."""
     authorize(by, can_draft, invoice)
-    with transaction() as session:
+    with transaction():
         open_draft(invoice)
         recompute(invoice)
         lines = lines_of(invoice)
         if not lines:
             raise Refused("A bill needs at least one line.")
-        rows = list(session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)))
+        rows = items_on(invoice)
         ask_for_bill(invoice, lines, rows, judge_bill(invoice, lines, rows, clock.today(), by=by), by=by)
         record(
             "billing.invoice.submit", invoice, by=by, net=invoice.net, currency=invoice.currency, topics=("invoices",)

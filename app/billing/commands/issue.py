@@ -21,7 +21,7 @@ from app.billing.commands.paper import check_paper, tried_facts
 from app.billing.commands.recipients import bill_recipients, refuse_unreachable
 from app.billing.commands.settling import settle_invoice
 from app.billing.commands.taxes import TaxChanged, refuse_other_tax, sums_of_taxes
-from app.billing.commands.totals import hold_bill, lines_of, open_draft, recompute
+from app.billing.commands.totals import charges_entries, hold_bill, items_on, lines_of, open_draft, recompute
 from app.billing.facts import exchange_facts
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, LineKind, Treatment
 from app.billing.policy import can_approve
@@ -97,7 +97,7 @@ def _issue(
         lines = lines_of(invoice)
         refuse_other_tax(invoice, shown, sums_of_taxes(lines))
         entity = session.get_one(Entity, invoice.entity_id)
-        rows = list(session.scalars(sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)))
+        rows = items_on(invoice)
         check_paper(invoice, lines, day, without_address=bare)
         _check_reason(invoice, lines, rows)
         if send:
@@ -113,6 +113,7 @@ def _issue(
         freed -= {row.item_id for row in rows}
         items = items_by_id([row.item_id for row in rows], seen_by=SYSTEM)
         _refuse_moved(rows, items)
+        _refuse_other_sums(lines, rows)
         invoice.approved_by, invoice.approved_at = by.person_id, now()
         invoice.send_wanted_by = by.person_id if send else None
         facts = tried_facts(invoice, lines, day)
@@ -162,6 +163,16 @@ def _refuse_moved(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> No
             raise Refused(
                 f"An entry of {item.worked_on:%-d %B %Y} is not what this draft took any more; "
                 "take it off the draft and add it again."
+            )
+
+
+def _refuse_other_sums(lines: Sequence[InvoiceLine], rows: Sequence[InvoiceItem]) -> None:
+    """A line charges what is billed of its entries; drafts of an older release may hold one that does not."""
+    for line in lines:
+        billed = [row.billed for row in rows if row.line_id == line.id and row.treatment is Treatment.BILL]
+        if (billed or charges_entries(line)) and line.net != sum(billed, ZERO):
+            raise Refused(
+                f"“{line.description}” is not what is billed of its entries. Set its amount again, or take it off."
             )
 
 

@@ -19,7 +19,9 @@ from app.billing.commands.items import items_by_id, set_items, settle_days_of
 from app.billing.commands.totals import (
     Agreed,
     billed_items,
+    charge_entries,
     charge_once,
+    charges_entries,
     line_of,
     lines_of,
     open_draft,
@@ -128,17 +130,26 @@ WHICH = (
     "bill."
 )
 
+NOTHING_BEHIND = (
+    "Nothing on this line is billed: its entries are written off or left for later. Bill one of them, or add a line "
+    "for an amount of its own."
+)
+
 
 def set_net(
     invoice: Invoice, line: InvoiceLine, net: Decimal, spread: Spread, rest: Rest | None, arrangements: Agreed
 ) -> None:
     """Give a line another amount and its entries their part of it; `rest` says what becomes of what it does not bill.
 
-    None leaves that as it was. Raises Refused for a fee of which less is billed without its being said.
+    None leaves that as it was. Raises Refused for a fee of which less is billed without its being said, and for a line
+    of which no entry is billed.
     """
     if net < 0:
         raise Refused("An amount on a bill cannot be below zero; make a credit note.", field="net")
-    settle_line(line, net_draw(line, round_amount(net, invoice.currency), rest, arrangements))
+    net = round_amount(net, invoice.currency)
+    if net and charges_entries(line) and not billed_items(invoice, line.id):
+        raise Refused(NOTHING_BEHIND, field="net")
+    settle_line(line, net_draw(line, net, rest, arrangements))
     spread_over(invoice, line, spread)
 
 
@@ -264,7 +275,7 @@ def treat_item(
             if item is None:
                 raise NotFound()
             raise Refused("That entry is not on this draft any more: it was moved or taken off. Look at it in WIP.")
-        line = session.get_one(InvoiceLine, row.line_id)
+        line = line_of(invoice, row.line_id)
         if treatment is Treatment.BILL and amount is not None:
             _check_part(line, amount, invoice.currency)
         if row.treatment is Treatment.LATER and treatment is not Treatment.LATER:
@@ -276,14 +287,13 @@ def treat_item(
         before = (row.treatment, row.value, Share(row.billed, row.written, row.carried))
         if before == (treatment, value, share):
             return
-        change = share.billed - row.billed
         row.treatment, row.value = treatment, value
         share.give(row)
         session.flush()
         if line.kind is LineKind.FIXED:
             spread_over(invoice, line, Spread.PRO_RATA)
         else:
-            charge_once(line, line.net + change)
+            charge_entries(invoice, line)
         session.flush()
         set_items([item_id], state=ItemState.OPEN if treatment is Treatment.LATER else ItemState.DRAFTED)
         recompute(invoice)

@@ -14,7 +14,7 @@ from app.billing.commands.fees import engagements_on, lock_arrangements, take_tu
 from app.billing.commands.items import items_by_id, lock_items
 from app.billing.commands.taxes import settle_taxes
 from app.billing.hours import once
-from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, Treatment
+from app.billing.models import Invoice, InvoiceItem, InvoiceKind, InvoiceLine, InvoiceState, LineKind, Treatment
 from app.billing.taxing import Taxing
 from app.clients.models import Arrangement
 from app.core import clock
@@ -101,6 +101,12 @@ def billed_items(invoice: Invoice, line_id: UUID | None = None) -> list[InvoiceI
     return list(db.session.scalars(statement.order_by(InvoiceItem.item_id).execution_options(populate_existing=True)))
 
 
+def items_on(invoice: Invoice) -> list[InvoiceItem]:
+    """All that lies on a bill, whatever it does with it, read anew."""
+    statement = sa.select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)
+    return list(db.session.scalars(statement.execution_options(populate_existing=True)))
+
+
 def spread_over(invoice: Invoice, line: InvoiceLine, spread: Spread) -> None:
     """Give the entries of a line their part of its amount; what is left of them goes by the line's `rest`."""
     rows = billed_items(invoice, line.id)
@@ -110,6 +116,17 @@ def spread_over(invoice: Invoice, line: InvoiceLine, spread: Spread) -> None:
     worth = [(items[row.item_id].worked_on, row.value) for row in rows]
     for row, part in zip(rows, spread_total(line.net, worth, spread, invoice.currency), strict=True):
         share_of(row.value, part, line.rest).give(row)
+
+
+def charges_entries(line: InvoiceLine) -> bool:
+    """Whether a line is by its nature what is billed of its entries, and without one nothing."""
+    return line.kind in (LineKind.FEE, LineKind.EXPENSE)
+
+
+def charge_entries(invoice: Invoice, line: InvoiceLine) -> None:
+    """Let a line of time or of an expense charge what is billed of its entries by now."""
+    db.session.flush()
+    charge_once(line, sum((row.billed for row in billed_items(invoice, line.id)), ZERO))
 
 
 def charge_once(line: InvoiceLine, net: Decimal) -> None:
