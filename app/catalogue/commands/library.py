@@ -31,6 +31,12 @@ def install_library_service(code: str, *, by: Actor) -> Service:
     ready = find_library_service(code)
     if ready is None:
         raise NotFound("The library has no such service.")
+    return install_service(ready, by=by)
+
+
+def install_service(ready: LibraryService, *, by: Actor) -> Service:
+    """A service that is written like those of the library."""
+    authorize(by, can_edit_service)
     with transaction() as session:
         take_turn(f"catalogue {ready.code}", at="turn of a form")
         existing = session.scalar(sa.select(Service).where(Service.code == ready.code))

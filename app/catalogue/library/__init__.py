@@ -1,9 +1,9 @@
 """Ready services with their statutory dates, to begin from; each can be changed like any other once it is added."""
 
-from app.catalogue.library import american, british, legal
+from app.catalogue.library import american, british, irish, legal
 from app.catalogue.library.shape import LibraryService
 
-SERVICES: tuple[LibraryService, ...] = (*british.SERVICES, *american.SERVICES, *legal.SERVICES)
+SERVICES: tuple[LibraryService, ...] = (*british.SERVICES, *irish.SERVICES, *american.SERVICES, *legal.SERVICES)
 
 
 def find_library_service(code: str) -> LibraryService | None:
