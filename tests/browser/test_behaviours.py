@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, redirect, render_template, request
 from flask_babel import Babel
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from markupsafe import Markup
@@ -54,6 +54,15 @@ STAFF = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block 
 LIST = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Notices{% endblock %}
 {% block content %}{{ ui.page_head("Notices") }}{% if rows %}<ul class="rows" role="list"><li class="row">One</li></ul>
 {% else %}{{ ui.empty("Nothing new") }}{% endif %}{% endblock %}"""
+SUBJECT = "11111111-2222-3333-4444-555555555555"
+NOTES = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Notes{% endblock %}
+{% block content %}<div id="comments">
+<form method="post" action="/comments/{{ subject }}" hx-post="/comments/{{ subject }}" hx-target="#comments">
+{{ ui.textarea("body", "Comment", id="comment") }}<button>Add</button></form></div>
+<form method="post" action="/notes/{{ subject }}">
+{{ ui.textarea("notes", "Notes", notes) }}<button>Save notes</button></form>
+<form method="post" action="/off-with-all">{{ ui.textarea("reason", "Reason") }}</form>
+{% endblock %}"""
 PORTAL = """{% extends "layouts/portal.html" %}{% block title %}Ask{% endblock %}{% block content %}
 <h1>Ask</h1><form data-autosave autocomplete="off" method="post" action="/answer">
 {{ ui.textarea("text", "Your answer") }}
@@ -64,7 +73,8 @@ def small_app(cache: Path) -> Flask:
     """A firm of one page for each door, whose counters tell what really arrived."""
     app = Flask("behaviours", static_folder=None)
     app.secret_key = "only here"
-    pages = {"work.html": STAFF, "list.html": LIST, "ask.html": PORTAL, "answered.html": ANSWERED}
+    pages = {"work.html": STAFF, "list.html": LIST, "ask.html": PORTAL, "answered.html": ANSWERED,
+             "notes.html": NOTES}
     app.jinja_loader = ChoiceLoader([FileSystemLoader(ROOT / "templates"), DictLoader(pages)])
     Babel(app)
     assets.init_app(app, cache)
@@ -73,6 +83,9 @@ def small_app(cache: Path) -> Flask:
     app.jinja_env.globals["csrf_token"] = lambda: "token"
     seen: dict[str, Any] = {
         "saves": 0,
+        "person": "sam",
+        "notes": "Old notes",
+        "notes_fail": 0,
         "voids": 0,
         "answers": [],
         "failing": 0,
@@ -86,7 +99,8 @@ def small_app(cache: Path) -> Flask:
     @app.context_processor
     def frame() -> dict[str, Any]:
         nav = [{"key": "work", "label": "My work", "url": "/work", "icon": "work"}]
-        return {"firm": {"name": "Hartwell"}, "me": {"name": "Sam"}, "nav_items": nav, "live_url": "/stream"}
+        me = {"name": "Sam", "id": seen["person"]}
+        return {"firm": {"name": "Hartwell"}, "me": me, "nav_items": nav, "live_url": "/stream"}
 
     @app.after_request
     def policy(answer: Response) -> Response:
@@ -120,6 +134,25 @@ def small_app(cache: Path) -> Flask:
         seen["saves"] += 1
         time.sleep(0.4)
         return "saved"
+
+    @app.get("/notes/<subject>")
+    def notes(subject: str) -> str:
+        return render_template("notes.html", subject=subject, notes=seen["notes"])
+
+    @app.post("/notes/<subject>")
+    def save_notes(subject: str) -> Any:
+        if seen["notes_fail"]:
+            return "broken", seen["notes_fail"]
+        seen["notes"] = request.form["notes"]
+        return redirect(f"/notes/{subject}", 303)
+
+    @app.post("/comments/<subject>")
+    def comment(subject: str) -> tuple[str, int]:
+        return ("too long", 422) if request.form["body"] == "?" else ("<p>Added</p>", 200)
+
+    @app.post("/sign-out")
+    def sign_out() -> str:
+        return "gone"
 
     @app.post("/void")
     def void() -> str:
@@ -331,3 +364,79 @@ def test_a_refused_answer_says_why_and_stays_in_the_field(page: Page) -> None:
     expect(page.locator("[data-saved]")).to_have_text("Please write it out.")
     expect(page.get_by_label("Your answer")).to_have_value("?")
     expect(page.get_by_label("Your answer")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_half_typed_comment_is_there_again_after_closing_and_gone_once_it_is_added(page: Page, app: Flask) -> None:
+    page.goto(f"/notes/{SUBJECT}")
+    page.get_by_label("Comment").fill("Half a thou")
+    other = page.context.new_page()
+    page.close()
+    other.goto(f"/notes/{SUBJECT}")
+    expect(other.get_by_label("Comment")).to_have_value("Half a thou")
+    expect(other.get_by_text("Kept as you typed it")).to_be_visible()
+    other.get_by_role("button", name="Add", exact=True).click()
+    expect(other.get_by_text("Added")).to_be_visible()
+    other.goto(f"/notes/{SUBJECT}")
+    expect(other.get_by_label("Comment")).to_have_value("")
+
+
+def test_a_refused_comment_is_kept(page: Page, app: Flask) -> None:
+    page.goto(f"/notes/{SUBJECT}")
+    page.get_by_label("Comment").fill("?")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("too long")).to_be_visible()
+    page.goto(f"/notes/{SUBJECT}")
+    expect(page.get_by_label("Comment")).to_have_value("?")
+
+
+def test_half_typed_notes_are_kept_until_they_are_saved_also_through_a_failure(page: Page, app: Flask) -> None:
+    seen = app.extensions["seen"]
+    page.goto(f"/notes/{SUBJECT}")
+    page.get_by_label("Notes").fill("New notes")
+    seen["notes_fail"] = 503
+    page.get_by_role("button", name="Save notes").click()
+    expect(page.get_by_text("broken")).to_be_visible()
+    seen["notes_fail"] = 0
+    page.go_back()
+    expect(page.get_by_label("Notes")).to_have_value("New notes")
+    page.get_by_role("button", name="Save notes").click()
+    expect(page.get_by_label("Notes")).to_have_value("New notes")
+    expect(page.get_by_text("Kept as you typed it")).to_have_count(0)
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('draft '))") == []
+
+
+def test_notes_that_were_changed_meanwhile_are_not_covered_and_the_draft_is_offered(page: Page, app: Flask) -> None:
+    seen = app.extensions["seen"]
+    seen["notes"] = "As it was"
+    page.goto(f"/notes/{SUBJECT}")
+    page.get_by_label("Notes").fill("What Sam typed")
+    seen["notes"] = "What Mel saved"
+    page.goto(f"/notes/{SUBJECT}")
+    expect(page.get_by_label("Notes")).to_have_value("What Mel saved")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.get_by_label("Notes")).to_have_value("What Sam typed")
+    page.get_by_role("button", name="Discard").click()
+    expect(page.get_by_label("Notes")).to_have_value("What Mel saved")
+    page.reload()
+    expect(page.get_by_text("What Sam typed")).to_have_count(0)
+
+
+def test_a_draft_belongs_to_one_person_and_one_subject_and_is_gone_at_sign_out(page: Page, app: Flask) -> None:
+    seen = app.extensions["seen"]
+    page.goto(f"/notes/{SUBJECT}")
+    page.get_by_label("Comment").fill("Sam's own")
+    page.get_by_label("Reason").fill("of no subject")
+    page.goto(f"/notes/{SUBJECT.replace('1', '9')}")
+    expect(page.get_by_label("Comment")).to_have_value("")
+    expect(page.get_by_label("Reason")).to_have_value("")
+    seen["person"] = "mel"
+    page.goto(f"/notes/{SUBJECT}")
+    expect(page.get_by_label("Comment")).to_have_value("")
+    seen["person"] = "sam"
+    page.goto(f"/notes/{SUBJECT}")
+    expect(page.get_by_label("Comment")).to_have_value("Sam's own")
+    page.get_by_label("You: Sam").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("gone")).to_be_visible()
+    page.goto(f"/notes/{SUBJECT}")
+    expect(page.get_by_label("Comment")).to_have_value("")
