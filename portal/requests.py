@@ -40,7 +40,7 @@ def words() -> dict[str, object]:
 
 
 def _amounts_in(item: RequestItem) -> str:
-    """The currency that amounts are answered in; asked once a page, for all its items are one client's."""
+    """The currency that amounts are answered in; once a page, for all its items are one client's."""
     if "amounts_in" not in g:
         g.amounts_in = currency_of(item)
     return str(g.amounts_in)
@@ -66,6 +66,7 @@ def show(request_id: UUID) -> Answer:
 def _page(whole: WholeRequest) -> dict[str, object]:
     """What was sent back stands first; everything else stays where it was."""
     asked = whole.request
+    g.amounts_in = asked.client.currency
     items = sorted(asked.items, key=lambda item: (item.state is not ItemState.RETURNED, item.position))
     return {"asked": asked, "items": items, "earlier": whole.earlier, "refused": {}, **_progress(asked)}
 

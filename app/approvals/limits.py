@@ -23,6 +23,12 @@ from app.ledger.queries import find_rate_on
 LIMITS = "limits of approval"
 TURN = "turn of limits"
 
+# Read when a statement runs, so that it can be made once and kept.
+TODAY: sa.BindParameter[dt.date] = sa.bindparam("day_of_limits", callable_=today, type_=sa.Date())
+NOW: sa.BindParameter[dt.datetime] = sa.bindparam(
+    "moment_of_limits", callable_=now, type_=sa.DateTime(timezone=True)
+)
+
 
 def limit_of(
     kind: object, entity: object, person: object, role: object, day: object, at: object

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.orm import joinedload
 
-from app.approvals.limits import limit_of
+from app.approvals.limits import NOW, TODAY, limit_of
 from app.approvals.models import Approval, ApprovalKind, ApprovalLimit, Decision
 from app.approvals.policy import NEEDED, can_edit_limits, can_see_approvals
 from app.clients.models import Wall
@@ -38,23 +39,23 @@ def _ids(ids: Iterable[UUID]) -> Any:
     return sa.cast(array(sorted(ids)), kind)
 
 
-def _to_decide(seen_by: Actor) -> list[sa.ColumnElement[bool]]:
+@lru_cache(maxsize=256)
+def _to_decide(seen_by: Actor) -> tuple[sa.ColumnElement[bool], ...]:
     """Pending, permitted, within the viewer's limits, and not what they asked for where somebody else has to."""
     kinds = [kind for kind, needed in NEEDED.items() if seen_by.may(needed)]
-    today, at = clock.today(), now()
 
     def within(kind: object, amount: Any) -> sa.ColumnElement[bool]:
-        limit = limit_of(kind, Approval.entity_id, seen_by.person_id, seen_by.role, today, at)
+        limit = limit_of(kind, Approval.entity_id, seen_by.person_id, seen_by.role, TODAY, NOW)
         return sa.func.coalesce(amount, INFINITE) <= limit
 
-    return [
+    return (
         Approval.decision == Decision.PENDING,
         Approval.kind.in_(kinds),
         sa.or_(~Approval.second_person, Approval.asked_by.is_distinct_from(seen_by.person_id)),
         within(sa.cast(Approval.kind, sa.Text), Approval.base_amount),
         sa.or_(Approval.written_off == 0, within(ApprovalKind.WRITE_OFF.value, Approval.written_off_base)),
         *unwalled_approvals(seen_by),
-    ]
+    )
 
 
 def _need(seen_by: Actor) -> None:
@@ -78,7 +79,7 @@ def list_asked(*, seen_by: Actor, page: int = 1) -> tuple[Sequence[Approval], bo
 
 
 def _page(
-    conditions: list[sa.ColumnElement[bool]], order: sa.UnaryExpression[Any], page: int
+    conditions: Iterable[sa.ColumnElement[bool]], order: sa.UnaryExpression[Any], page: int
 ) -> tuple[Sequence[Approval], bool]:
     rows = db.session.scalars(
         sa.select(Approval).where(*conditions)
@@ -101,15 +102,17 @@ def get_approval(approval_id: UUID, *, seen_by: Actor) -> Approval:
     )
 
 
-def latest_for(subject_id: UUID, *, seen_by: Actor) -> Approval | None:
-    """The last that was asked or decided about a thing."""
-    if not can_see_approvals(seen_by):
-        return None
-    return db.session.scalar(
-        sa.select(Approval).where(Approval.subject_id == subject_id, *unwalled_approvals(seen_by))
-        .options(joinedload(Approval.asker), joinedload(Approval.decider))
+def pending_of(subject_id: Any, *, seen_by: Actor) -> sa.Subquery:
+    """What is pending about a thing, one row at most, for a page that asks more at once: what, how much, who asked."""
+    return (
+        sa.select(Approval.id, Approval.amount, Person.name.label("asker"))
+        .outerjoin(Person, Person.id == Approval.asked_by)
+        .where(
+            Approval.subject_id == subject_id, Approval.decision == Decision.PENDING,
+            sa.literal(can_see_approvals(seen_by)), *unwalled_approvals(seen_by),
+        )
         .order_by(Approval.asked_at.desc(), Approval.id.desc()).limit(1)
-        .execution_options(populate_existing=True)
+        .subquery("pending")
     )
 
 

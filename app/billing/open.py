@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from app.billing.models import Invoice, InvoiceKind, InvoiceState
 from app.clients.arrangements import fee_all_taken
+from app.core.db import among
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
 Table = type[TimeEntry] | type[Expense]
@@ -16,15 +15,15 @@ TABLES: tuple[Table, ...] = (TimeEntry, Expense)
 
 
 def unbilled(
-    table: Table, engagement_ids: Iterable[UUID], until: dt.date, fees: Iterable[UUID] = ()
+    table: Table, engagement_ids: Any, until: Any, fees: Any = ()
 ) -> list[Any]:
     """Billable, open and valued, worked up to and including a day: what waits for a rate is not billed unseen.
 
     Time under a fixed fee that is taken whole is not: nothing can be billed for it. `fees` are those of the draft that
-    asks, which takes them itself.
+    asks, which takes them itself. Ids may be the parameter of a kept statement.
     """
     return [
-        table.engagement_id.in_(list(engagement_ids)),
+        among(table.engagement_id, engagement_ids),
         table.worked_on <= until,
         table.state == ItemState.OPEN,
         table.billable,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from app.clients.models import Arrangement, ArrangementKind
+from app.core.db import among
 
 
 def kind_on(engagement_id: Any, day: Any) -> sa.ScalarSelect[ArrangementKind]:
@@ -41,6 +42,6 @@ def fee_all_taken(engagement_id: Any, day: Any, keeping: Any = ()) -> sa.ColumnE
         fee.kind == ArrangementKind.FIXED,
         fee.drawn >= fee.agreed_amount,
         sa.or_(fee.from_on.is_(None), fee.from_on <= day),
-        *([fee.id.not_in(list(keeping))] if keeping else []),
+        *([sa.not_(among(fee.id, keeping))] if isinstance(keeping, sa.BindParameter) or keeping else []),
         ~ended,
     )

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import event
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from app.core.clock import now
@@ -280,6 +280,17 @@ def rows_in_one(statement: sa.Select[*tuple[Any, ...]]) -> sa.ScalarSelect[list[
     rows = statement.subquery()
     drawn = sa.func.json_agg(sa.func.row_to_json(rows.table_valued()), type_=sa.JSON())
     return sa.select(sa.func.coalesce(drawn, sa.text("'[]'::json"))).select_from(rows).scalar_subquery()
+
+
+def ids_given(name: str) -> sa.BindParameter[Any]:
+    """A parameter that holds any number of ids, for a statement that is made once and kept."""
+    return sa.bindparam(name, type_=ARRAY(sa.Uuid()))
+
+
+def among(column: Any, ids: Any) -> sa.ColumnElement[bool]:
+    """Whether a column is one of these ids, or of the ids that a parameter holds."""
+    found: sa.ColumnElement[bool] = column == sa.any_(ids) if isinstance(ids, sa.BindParameter) else column.in_([*ids])
+    return found
 
 
 Row = TypeVar("Row")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import contains_eager
 
 from app.core.clock import today
-from app.core.db import db, get_or_404
+from app.core.db import db, get_or_404, rows_in_one
 from app.core.errors import NotFound
 from app.firm.models import Closure, Entity, Firm, NumberSeries, Office, TaxCode, TaxRate
 
@@ -51,26 +52,55 @@ def list_entities() -> Sequence[Entity]:
     return db.session.scalars(sa.select(Entity).where(Entity.archived_at.is_(None)).order_by(Entity.name)).all()
 
 
+_OWN_CURRENCY = sa.select(Entity.currency).where(Entity.archived_at.is_(None)).order_by(Entity.name).limit(1)
+
+
 def own_currency() -> str:
     """The currency of the firm's first entity: of what is priced before anybody says for whom."""
-    first = sa.select(Entity.currency).where(Entity.archived_at.is_(None)).order_by(Entity.name).limit(1)
-    return db.session.scalars(first).one()
+    return db.session.scalars(_OWN_CURRENCY).one()
+
+
+def own_currency_value() -> sa.ScalarSelect[str]:
+    """The same as one value of a larger question."""
+    return _OWN_CURRENCY.scalar_subquery()
 
 
 _OFFICES = sa.select(Office).where(Office.archived_at.is_(None)).order_by(Office.name)
+_OFFICE_NAMES = sa.select(Office.id, Office.name).where(Office.archived_at.is_(None)).order_by(Office.name)
 
 
 def list_offices() -> Sequence[Office]:
     return db.session.scalars(_OFFICES).all()
 
 
+@dataclass(frozen=True)
+class OfficeName:
+    """An office to choose in a filter."""
+
+    id: UUID
+    name: str
+
+
+def office_names() -> sa.ScalarSelect[list[dict[str, Any]]]:
+    """The offices to choose from as one value of a larger question: `as_offices` reads it."""
+    return rows_in_one(_OFFICE_NAMES)
+
+
+def as_offices(rows: list[dict[str, Any]]) -> list[OfficeName]:
+    return [OfficeName(UUID(row["id"]), row["name"]) for row in rows]
+
+
 _TODAY = sa.bindparam("today", type_=sa.Date())
+_OFFERED = (
+    TaxRate.archived_at.is_(None), TaxCode.archived_at.is_(None), TaxRate.from_on <= _TODAY,
+    sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > _TODAY),
+)
+_BY_PERCENT = (TaxRate.percent.desc(), TaxRate.name)
 _TAX_RATES = (
     sa.select(TaxRate)
     .join(TaxCode, TaxCode.code == TaxRate.code)
-    .where(TaxRate.archived_at.is_(None), TaxCode.archived_at.is_(None), TaxRate.from_on <= _TODAY,
-           sa.or_(TaxRate.to_on.is_(None), TaxRate.to_on > _TODAY))
-    .order_by(TaxRate.percent.desc(), TaxRate.name)
+    .where(*_OFFERED)
+    .order_by(*_BY_PERCENT)
     .options(contains_eager(TaxRate.of))
 )
 
@@ -78,6 +108,20 @@ _TAX_RATES = (
 def list_tax_rates() -> Sequence[TaxRate]:
     """The rates to choose from today, one of each code."""
     return db.session.scalars(_TAX_RATES, {"today": today()}).all()
+
+
+_TAX_NAMES = (
+    sa.select(TaxRate.code, TaxRate.name)
+    .join(TaxCode, TaxCode.code == TaxRate.code)
+    .where(*_OFFERED)
+    .order_by(*_BY_PERCENT)
+)
+
+
+def tax_names() -> sa.ScalarSelect[list[dict[str, Any]]]:
+    """The codes to choose from on a day, the parameter `today`, with their rates' names: one value of a larger
+    question."""
+    return rows_in_one(_TAX_NAMES)
 
 
 def the_firm() -> Firm:

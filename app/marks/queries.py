@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -33,7 +34,7 @@ def list_comments(
     return [(comment, name) for comment, name in reversed(rows)]
 
 
-def how_many(subject_kind: str, subject_id: UUID, sight: Sight) -> sa.ScalarSelect[int]:
+def how_many(subject_kind: str, subject_id: Any, sight: Sight) -> sa.ScalarSelect[int]:
     """How many comments stand on a thing, as one value of a larger question."""
     return sa.select(sa.func.count()).where(
         Comment.subject_kind == subject_kind, Comment.subject_id == subject_id, Comment.deleted_at.is_(None), *sight

@@ -107,7 +107,7 @@ def get_whole_request(request_id: UUID, *, seen_by: Actor) -> WholeRequest:
 def _one(seen_by: Actor) -> sa.Select[ClientRequest]:
     """Made once for each pair of eyes: making it costs more than asking it."""
     return (
-        requests_seen_by(seen_by).options(joinedload(ClientRequest.client).load_only(Client.id, Client.name))
+        requests_seen_by(seen_by).options(joinedload(ClientRequest.client).load_only(Client.name, Client.currency))
         .where(ClientRequest.id == _REQUEST)
     )
 

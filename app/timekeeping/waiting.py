@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight
 from app.core.actors import Actor
-from app.core.db import db
+from app.core.db import among, db, ids_given
 from app.firm.models import Entity
 from app.people.models import Person
 from app.timekeeping.models import Expense, Rate, TimeEntry
@@ -63,32 +64,48 @@ def count_waiting(
 ) -> Waiting:
     """What waits, of one person, client or some engagements, up to a day; else all that may be seen. One query over the
     few rows that wait."""
-    named = {"person_id": person_id, "client_id": client_id}
+    asked = {
+        "person": person_id, "client": client_id, "until": until,
+        "engagements": None if engagement_ids is None else list(engagement_ids),
+    }
+    values = {name: value for name, value in asked.items() if value is not None}
+    return as_waiting(db.session.execute(sa.select(waiting_of(seen_by, *values)), values).one())
+
+
+def as_waiting(row: Any) -> Waiting:
+    """What a row of `waiting_of` says."""
+    return Waiting(row.entries, row.expenses, dt.timedelta(seconds=int(row.recorded)), row.first, row.any_rate)
+
+
+@lru_cache(maxsize=256)
+def waiting_of(seen_by: Actor, *narrowed: str) -> sa.Subquery:
+    """What waits as one row, for a page that asks more at once: `as_waiting` reads it. Made once for each pair of eyes.
+
+    `narrowed` names what is given as parameters: `person`, `client`, `engagements`, `until`.
+    """
     parts = []
     for table in (TimeEntry, Expense):
+        given = {
+            "person": table.person_id == sa.bindparam("person", type_=sa.Uuid()),
+            "client": table.client_id == sa.bindparam("client", type_=sa.Uuid()),
+            "engagements": among(table.engagement_id, ids_given("engagements")),
+            "until": table.worked_on <= sa.bindparam("until", type_=sa.Date()),
+        }
         recorded = sa.cast(TimeEntry.recorded, sa.Integer) if table is TimeEntry else sa.null()
-        conditions = [getattr(table, name) == value for name, value in named.items() if value is not None]
-        if engagement_ids is not None:
-            conditions.append(table.engagement_id.in_(list(engagement_ids)))
-        if until is not None:
-            conditions.append(table.worked_on <= until)
         parts.append(
             sa.select(sa.cast(recorded, sa.Integer).label("recorded"), table.worked_on).where(
-                *still_waiting(table), *conditions, *within_sight(seen_by, table.client_id, table.engagement_id),
-                sa.literal(not seen_by.is_contact),
+                *still_waiting(table), *(given[name] for name in narrowed),
+                *within_sight(seen_by, table.client_id, table.engagement_id), sa.literal(not seen_by.is_contact),
             )
         )  # fmt: skip
     both = sa.union_all(*parts).subquery()
-    row = db.session.execute(
-        sa.select(
-            sa.func.count(both.c.recorded),
-            sa.func.count() - sa.func.count(both.c.recorded),
-            sa.func.coalesce(sa.func.sum(both.c.recorded), 0),
-            sa.func.min(both.c.worked_on),
-            sa.select(sa.exists().where(Rate.archived_at.is_(None))).scalar_subquery(),
-        )
-    ).one()
-    return Waiting(row[0], row[1], dt.timedelta(seconds=int(row[2])), row[3], row[4])
+    return sa.select(
+        sa.func.count(both.c.recorded).label("entries"),
+        (sa.func.count() - sa.func.count(both.c.recorded)).label("expenses"),
+        sa.func.coalesce(sa.func.sum(both.c.recorded), 0).label("recorded"),
+        sa.func.min(both.c.worked_on).label("first"),
+        sa.select(sa.exists().where(Rate.archived_at.is_(None))).scalar_subquery().label("any_rate"),
+    ).subquery("waiting")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import remove_line
 from app.billing.commands.totals import lines_of
 from app.billing.models import Invoice, InvoiceItem, LineKind
-from app.billing.queries.behind import beside
+from app.billing.queries.around_draft import around_draft
 from app.billing.queries.billable import list_billable
 from app.billing.queries.invoices import get_invoice
 from app.clients.models import Arrangement, ArrangementKind, Engagement
@@ -89,7 +89,7 @@ def test_time_beyond_a_fee_that_is_taken_stays_where_it_is(cast: Cast, agreed: E
     draft = make_draft(cast, agreed, cast.acme_work)
     assert (draft.net, items_on(draft), beyond.state) == (100, [100], ItemState.OPEN)
     seen = get_invoice(draft.id, seen_by=by)
-    assert beside(seen, seen_by=by).count == 0
+    assert around_draft(seen, seen_by=by).new.count == 0
     assert add_new_items(draft, clock.today(), by=by) == 0
     discard_draft(draft, by=by)
     offered = list_billable(clock.today(), seen_by=by)

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +15,8 @@ from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, Trea
 from app.billing.open import TABLES, unbilled
 from app.billing.policy import can_see_invoices
 from app.clients.policy import within_sight
-from app.core import clock
 from app.core.actors import Actor
-from app.core.db import db
+from app.core.db import db, ids_given
 from app.core.errors import NotFound
 from app.marks.models import Comment
 from app.marks.queries import how_many
@@ -106,43 +104,22 @@ def expenses_on(invoice: Invoice, *, seen_by: Actor) -> dict[UUID, Expense]:
     return {line_id: expense for line_id, expense in rows}
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Time recorded since on the engagements of a draft: asked about, never added by itself. And its comments."""
-
-    count: int
-    amount: Decimal
-    comments: int
-
-
-def beside(invoice: Invoice, *, seen_by: Actor) -> Beside:
-    """Open entries on a draft's engagements that it neither bills nor has left for later, and how many comments."""
-    if not can_see_invoices(seen_by):
-        raise NotFound()
-    engagements = frozenset(line.engagement_id for line in invoice.lines if line.engagement_id)
-    fees = frozenset(line.arrangement_id for line in invoice.lines if line.arrangement_id)
-    row = db.session.execute(_beside(invoice.id, engagements, fees, clock.today(), seen_by)).one()
-    return Beside(row[0], row[1], row[2])
-
-
-@lru_cache(maxsize=512)
-def _beside(
-    invoice_id: UUID, engagements: frozenset[UUID], fees: frozenset[UUID], day: dt.date, seen_by: Actor
-) -> sa.Select[*tuple[Any, ...]]:
-    """Made once for a draft, which is drawn again after each change of it."""
+def come_since(invoice_id: Any, *, seen_by: Actor) -> sa.Subquery:
+    """Open entries on the `engagements` of a draft that it neither bills nor has left for later, up to `today`, as one
+    row: how many, and their amount. `fees` are those that the draft takes itself."""
     left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice_id)
+    day = sa.bindparam("today", type_=sa.Date())
     parts = [
         sa.select(table.open_value).where(
-            *unbilled(table, engagements, day, fees),
+            *unbilled(table, ids_given("engagements"), day, ids_given("fees")),
             table.id.not_in(left),
             *within_sight(seen_by, table.client_id, table.engagement_id),
         )
         for table in TABLES
     ]
     both = sa.union_all(*parts).subquery()
-    said = how_many("invoice", invoice_id, within_sight(seen_by, Comment.client_id, Comment.engagement_id))
-    amount = sa.func.coalesce(sa.func.sum(both.c.open_value), 0)
-    return sa.select(sa.func.count(), amount, said).select_from(both)
+    amount = sa.func.coalesce(sa.func.sum(both.c.open_value), 0).label("amount")
+    return sa.select(sa.func.count().label("number"), amount).select_from(both).subquery("since")
 
 
 def comments_on(invoice: Invoice, *, seen_by: Actor) -> int:

@@ -13,7 +13,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.approvals.queries import to_decide_count
 from app.billing.models import Invoice, InvoiceKind, InvoiceState
 from app.billing.policy import can_see_invoices
 from app.billing.sight import bills_seen_by
@@ -242,14 +241,8 @@ def credit_note_of(invoice: Invoice, *, seen_by: Actor) -> Invoice | None:
     )
 
 
-def counts_of_pending(*, seen_by: Actor) -> tuple[int, int]:
-    """How many drafts wait, and how much waits for the viewer's approval, for the tabs: one question."""
-    row = db.session.execute(sa.select(_pending(seen_by).scalar_subquery(), to_decide_count(seen_by))).one()
-    return row[0] or 0, row[1] or 0
-
-
-@lru_cache(maxsize=256)
-def _pending(seen_by: Actor) -> sa.Select[int]:
+def pending_count(seen_by: Actor) -> sa.ScalarSelect[int]:
+    """How many drafts wait, as one value of a larger question."""
     return (
         sa.select(sa.func.count())
         .select_from(Invoice)
@@ -258,4 +251,5 @@ def _pending(seen_by: Actor) -> sa.Select[int]:
             Invoice.kind == InvoiceKind.INVOICE,
             *bills_seen_by(seen_by),
         )
+        .scalar_subquery()
     )

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import NotFound
-from app.firm.queries import own_currency
+from app.firm.queries import own_currency_value
 from app.ledger.ageing import ages_of, oldest_told_apart
 from app.ledger.models import Account, Balance, ClientBalance, Posting
 from app.ledger.queries import age_columns, balances_of, kept_days, postings_until
@@ -74,6 +74,7 @@ class AgedPage:
     rows: Sequence[AgedRow]
     totals: Sequence[AgedTotal]
     page: int
+    own_currency: str
 
     @property
     def total(self) -> int:
@@ -83,10 +84,10 @@ class AgedPage:
     def has_next(self) -> bool:
         return self.page * PER_PAGE < self.total
 
-    @cached_property
+    @property
     def names_currency(self) -> bool:
         """Whether each row says its currency: unless all of them are in the firm's own."""
-        return len(self.totals) > 1 or any(total.currency != own_currency() for total in self.totals)
+        return any(total.currency != self.own_currency for total in self.totals)
 
 
 def wip_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) -> AgedPage:
@@ -120,8 +121,9 @@ def _kept_page(account: Account, page: int) -> AgedPage:
     summed = db.session.execute(totals).all()
     return AgedPage(
         [AgedRow(r[0], r[1], r[2], r[3], tuple(r[4:-1]), r[-1]) for r in found],
-        [AgedTotal(r.currency, tuple(r[1:-2]), r.total, r.clients) for r in summed],
+        [AgedTotal(r.currency, tuple(r[1:-3]), r.total, r.clients) for r in summed],
         page,
+        summed[0].own if summed else "",
     )
 
 
@@ -172,7 +174,8 @@ def _kept(account: Account, day: dt.date) -> tuple[sa.Select[*tuple[Any, ...]], 
         .scalar_subquery()
         .label("clients")
     )
-    return rows, sa.select(by_currency, clients).order_by(by_currency.c.total.desc())
+    own = own_currency_value().label("own")
+    return rows, sa.select(by_currency, clients, own).order_by(by_currency.c.total.desc())
 
 
 def _aged_page(
@@ -200,6 +203,7 @@ def _aged_page(
             *ages,
             per.c.total,
             sa.literal(0).label("rows"),
+            sa.literal("").label("own"),
             sa.func.row_number().over(order_by=order).label("place"),
         )
         .join(per, per.c.client_id == Client.id)
@@ -215,21 +219,23 @@ def _aged_page(
         *[sa.func.sum(age).label(age.name) for age in ages],
         sa.func.sum(per.c.total).label("total"),
         sa.func.count().label("rows"),
+        own_currency_value().label("own"),
         sa.literal(0).label("place"),
     ).group_by(per.c.currency)
 
     def compute() -> AgedPage:
         drawn: list[tuple[int, AgedRow]] = []
-        summed = []
+        summed, its_own = [], ""
         for row in db.session.execute(sa.union_all(sa.select(rows.subquery()), totals)).all():
-            row_id, name, code, currency, *amounts, total, clients, place = row
+            row_id, name, code, currency, *amounts, total, clients, own, place = row
             if row_id is None:
+                its_own = own
                 summed.append(AgedTotal(currency, tuple(amounts), total, clients))
             else:
                 drawn.append((place, AgedRow(row_id, name, code, currency, tuple(amounts), total)))
         drawn.sort(key=lambda placed: placed[0])
         summed.sort(key=lambda each: (-each.total, each.currency))
-        return AgedPage([row for _, row in drawn], summed, page)
+        return AgedPage([row for _, row in drawn], summed, page, its_own)
 
     walls = (seen_by.walled_clients, seen_by.walled_engagements)
     return remembered((account, found, day, walls, page), compute)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,18 +15,16 @@ from app.billing.commands.fees import agreed_on
 from app.billing.forms import SPREADS, TAX_MODES, PayerForm, TermsForm
 from app.billing.models import Invoice, LineKind, Rest, Treatment
 from app.billing.policy import can_approve, can_draft
-from app.billing.queries.behind import asks_reason, beside, expenses_on, items_behind, sums_of_lines
+from app.billing.queries.around_draft import around_draft
+from app.billing.queries.behind import asks_reason, expenses_on, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
-from app.billing.queries.limits import ahead_of
 from app.clients.policy import can_edit_client
 from app.core import clock
 from app.core.ids import new_id
 from app.core.web import SAVE_AGAIN, Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
-from app.firm.models import TaxRate, percent_words
+from app.firm.models import percent_words
 from app.firm.policy import can_edit_settings
-from app.firm.queries import list_tax_rates
 from app.timekeeping.policy import can_edit_rates
-from app.timekeeping.waiting import count_waiting
 
 TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
 PARTS = [("part_write_off", "Part, rest written off"), ("part_carry", "Part, rest later")]
@@ -41,7 +39,7 @@ def draft_facts(
     sums = sums_of_lines(invoice, seen_by=me())
     worth = sum((line.worth for line in sums.values()), Decimal(0))
     billed = sum((line.billed for line in sums.values()), Decimal(0))
-    rates = list_tax_rates()
+    around = around_draft(invoice, seen_by=me())
     has_fee = any(line.arrangement_id for line in invoice.lines)
     has_expense = any(line.kind is LineKind.EXPENSE for line in invoice.lines)
     form = terms or TermsForm(formdata=None, obj=invoice)
@@ -69,13 +67,12 @@ def draft_facts(
         "asks_reason": asks_reason(invoice, sums),
         "fees": {fee.id: fee for fees in agreed_on(invoice).values() for fee in fees} if has_fee else {},
         "realisation": round(billed * HUNDRED / worth, 1) if worth else None,
-        "new": beside(invoice, seen_by=me()),
-        "waiting": count_waiting(
-            seen_by=me(), engagement_ids={line.engagement_id for line in invoice.lines if line.engagement_id}
-        ),
+        "new": around.new,
+        "comments": around.comments,
+        "waiting": around.waiting,
         "may_set_rates": can_edit_rates(me()),
         "terms": form,
-        "tax_options": tax_options(rates, invoice),
+        "tax_options": tax_options(around.taxes, invoice),
         "default_tax": invoice.lines[0].tax_code if invoice.lines else None,
         "spreads": [(spread.value, words) for spread, words in SPREADS.items()],
         "tax_modes": TAX_MODES,
@@ -90,13 +87,13 @@ def draft_facts(
         "may_draft": can_draft(me(), invoice),
         "may_approve": can_approve(me(), invoice),
         "due_on": clock.today(),
-        "ahead": ahead_of(invoice, seen_by=me()),
+        "ahead": around,
     }
 
 
-def tax_options(rates: Sequence[TaxRate], invoice: Invoice) -> list[tuple[str, str]]:
+def tax_options(taxes: Mapping[str, str], invoice: Invoice) -> list[tuple[str, str]]:
     """What can be chosen today, and what a line has though it cannot be chosen any more."""
-    found = {rate.code: rate.name for rate in rates}
+    found = dict(taxes)
     for line in invoice.lines:
         found.setdefault(line.tax_code, f"{line.tax_code}, {percent_words(line.tax_percent)} %")
     return list(found.items())

@@ -20,7 +20,7 @@ from app.billing.commands.wip import (
 )
 from app.billing.commands.write_offs import WrittenOff
 from app.billing.policy import can_draft, can_record_payment, can_see_wip, can_write_off
-from app.billing.queries.invoices import counts_of_pending
+from app.billing.queries.around import Around, around_lists, counts_of_pending
 from app.billing.queries.items import PER_PAGE as ITEMS_PER_PAGE
 from app.billing.queries.items import list_wip_items, unbilled_though_finished
 from app.billing.queries.wip import PER_PAGE, WipFilter, find_engagement, wip_by_client, wip_by_engagement
@@ -33,7 +33,6 @@ from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
 from app.core.wording import number_format
 from app.desk.guard import guard, safe_next
-from app.firm.queries import list_offices
 from app.jobs.queries.jobs import get_job
 from app.ledger.ageing import ages_of
 from app.ledger.models import Account
@@ -54,14 +53,14 @@ def init_app(app: Flask) -> None:
 def billing_tabs() -> list[tuple[str, str, str, int | None]]:
     """The tabs of billing that this person may open."""
     actor = me()
-    if "pending" not in g:
-        g.pending, g.to_decide = counts_of_pending(seen_by=actor)
+    found: Around | None = g.get("around")
+    pending, to_decide = (found.pending, found.to_decide) if found else counts_of_pending(seen_by=actor)
     tabs: list[tuple[str, str, str, int | None]] = []
     if can_see_wip(actor):
         tabs.append(("wip", "WIP", url_for("wip.index"), None))
-    tabs.append(("drafts", "Drafts", url_for("drafts.index"), g.pending or None))
+    tabs.append(("drafts", "Drafts", url_for("drafts.index"), pending or None))
     if can_see_wip(actor):
-        tabs.append(("approvals", "Approvals", url_for("approvals.index"), g.to_decide or None))
+        tabs.append(("approvals", "Approvals", url_for("approvals.index"), to_decide or None))
     tabs.append(("invoices", "Invoices", url_for("invoices.index"), None))
     tabs.append(("payments", "Payments", url_for("payments.index"), None))
     tabs.append(("receivables", "Receivables", url_for("receivables.index"), None))
@@ -94,9 +93,16 @@ def wip_filter() -> WipFilter:
     )
 
 
+def around() -> Around:
+    """What stands around a list; asked once a request, for its tabs, filters and notes."""
+    if "around" not in g:
+        g.around = around_lists(seen_by=me())
+    return cast(Around, g.around)
+
+
 def choices() -> dict[str, Any]:
     """What the filters offer, and those whom they ask for."""
-    return {"people": _people(), "offices": list_offices()}
+    return {"people": _people(), "offices": around().offices}
 
 
 @blueprint.get("/billing")
@@ -107,7 +113,7 @@ def index() -> Answer:
         found=found,
         wip=wip_by_client(found, seen_by=me(), page=page_number()),
         per_page=PER_PAGE,
-        waiting=count_waiting(seen_by=me()),
+        waiting=around().waiting,
         may_set_rates=can_edit_rates(me()),
         may_draft=can_draft(me()),
         may_export=me().may(Permission.EXPORT),

@@ -149,22 +149,21 @@ def get_deadline(deadline_id: UUID, *, seen_by: Actor) -> Deadline:
     )
 
 
+_JOB, _TASK = sa.bindparam("job", type_=sa.Uuid()), sa.bindparam("task", type_=sa.Uuid())
+_LAST = (
+    sa.select(Task.id).where(Task.job_id == _JOB, Task.required, Task.state != TaskState.CANCELLED)
+    .order_by(Task.position.desc(), Task.id.desc()).limit(1).scalar_subquery()
+)
+_MET_BY = sa.select(Deadline).where(
+    Deadline.job_id == _JOB, Deadline.state.in_(UNMET),
+    sa.or_(Deadline.met_by_task_id == _TASK, sa.and_(Deadline.met_by_task_id.is_(None), _TASK == _LAST)),
+).order_by(Deadline.effective_on, Deadline.code)
+
+
 def met_by(task: Task) -> Sequence[Deadline]:
     """The deadlines, not met yet, that finishing this step meets: those that name it, and where it is the job's last
     required step those that name none."""
-    last = (
-        sa.select(Task.id).where(Task.job_id == task.job_id, Task.required, Task.state != TaskState.CANCELLED)
-        .order_by(Task.position.desc(), Task.id.desc()).limit(1).scalar_subquery()
-    )
-    return db.session.scalars(
-        sa.select(Deadline).where(
-            Deadline.job_id == task.job_id, Deadline.state.in_(UNMET),
-            sa.or_(
-                Deadline.met_by_task_id == task.id,
-                sa.and_(Deadline.met_by_task_id.is_(None), sa.literal(task.id, sa.Uuid) == last),
-            ),
-        ).order_by(Deadline.effective_on, Deadline.code)
-    ).all()
+    return db.session.scalars(_MET_BY, {"job": task.job_id, "task": task.id}).all()
 
 
 def unmet_of(job_id: UUID) -> Sequence[Deadline]:

@@ -55,7 +55,8 @@ def create_start(task_id: UUID) -> Answer:
 def create_completion(task_id: UUID) -> Answer:
     """Done; where that meets a deadline, ask first whether it was filed."""
     task = get_task_to_do(task_id, seen_by=me())
-    deadlines = met_by(task) if task.state in DOABLE_STATES else ()
+    # The job keeps the earliest of its deadlines that are not met: without one there is nothing to ask.
+    deadlines = met_by(task) if task.state in DOABLE_STATES and task.job.deadline_on else ()
     form = FiledForm() if deadlines else None
     if form is not None and (request.form.get("answered") != "1" or not form.validate()):
         return _asked("jobs/_filed.html", 422 if "answered" in request.form else 200, task=task, deadlines=deadlines,
