@@ -28,12 +28,14 @@ LIVED_IN: dict[Any, dict[str, Any]] = {
         "registration_number": "01234567", "email": "post@acme.example", "phone": "+44 20 7946 0018",
         "website": "https://acme.example", "notes": "Call first", "terms_days": 21, "vat_stagger": 2,
         "payroll_frequency": PayrollFrequency.FORTNIGHTLY, "first_pay_day": dt.date(2026, 1, 9),
+        "line_grouping": "entry",
     },
     Contact: {"language": "fr", "zone": "Europe/Paris"},
-    Engagement: {"tax_code": "S20"},
+    Engagement: {"tax_code": "S20", "line_grouping": "job"},
     Entity: {
         "tax_number": "980780684", "invoice_note": "Thank you", "bank_name": "Barclays", "bic": "BUKBGB22",
         "account_number": "55555555", "sort_code": "20-20-15", "registration_number": "09876543",
+        "line_grouping": "job",
     },
     Office: {"calendar": "GB-ENG"},
     Expense: {"category": "Fees", "tax": 3, "receipt_name": "Acme Ltd", "evidence": "Claim 12"},
@@ -150,6 +152,8 @@ def test_a_form_posted_back_unchanged_changes_nothing(
             if model is Client:
                 statement = statement.where(Client.id == cast.acme.id)
             session.execute(statement.values(**known))
+    for model, row in ((Client, cast.acme), (Engagement, cast.acme_work)):
+        session.execute(sa.update(model).where(model.id == row.id).values(payer_id=cast.rival.id))
     session.commit()
     sign_in(client, cast.pat)
     opened, changed = 0, []

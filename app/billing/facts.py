@@ -60,6 +60,7 @@ def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, enti
             "tax_number": payer.tax_number,
             "language": payer.language,
         },
+        **_for_whom(invoice, payer),
         "lines": [
             {
                 "kind": line.kind.value,
@@ -95,6 +96,14 @@ def facts_of(invoice: Invoice, lines: Sequence[InvoiceLine], payer: Client, enti
         "tax": str(invoice.tax),
         "gross": str(invoice.gross),
     }
+
+
+def _for_whom(invoice: Invoice, payer: Client) -> dict[str, Any]:
+    """The client that the work was for, where somebody else pays."""
+    if invoice.client_id == payer.id:
+        return {}
+    client = db.session.get_one(Client, invoice.client_id)
+    return {"for": {"name": client.legal_name or client.name, "code": client.code}}
 
 
 def _engagements(lines: Sequence[InvoiceLine]) -> list[dict[str, str]]:

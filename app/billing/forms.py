@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from uuid import UUID
 
 import wtforms
 from flask_wtf.file import FileField
@@ -11,18 +10,15 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 
 from app.billing.amounts import Spread
 from app.billing.commands.lines import DraftTerms
-from app.billing.models import Grouping, PaymentMethod, Rest, TaxMode
+from app.billing.models import PaymentMethod, Rest, TaxMode
 from app.clients.commands.clients import LONGEST_ADDRESS
-from app.clients.queries import find_client
+from app.clients.forms import find_client_id
 from app.core.fields import AmountField, DecimalField, EnumField, PickField, VersionField, offers
 from app.core.ids import parse_id
-from app.core.web import Form, me
+from app.core.web import Form
+from app.firm.forms import GROUPINGS
+from app.firm.models import Grouping
 
-GROUPINGS = {
-    Grouping.ENGAGEMENT: "One line per engagement",
-    Grouping.JOB: "One line per job",
-    Grouping.ENTRY: "One line per entry",
-}
 SPREADS = {
     Spread.PRO_RATA: "Pro rata, by amount",
     Spread.OLDEST_FIRST: "Keep the oldest, cut the newest",
@@ -32,17 +28,19 @@ SPREADS = {
 TAX_MODES = {TaxMode.LINE: "On each line", TaxMode.TOTAL: "On the total of each rate"}
 
 
-def find_client_id(text: str) -> UUID | None:
-    client = find_client(text, seen_by=me())
-    return client.id if client else None
-
-
 class DraftForm(Form):
     """Which engagements of a client are billed, up to when, and how they become lines."""
 
     id = wtforms.HiddenField()
     until = wtforms.DateField("Work up to and including", validators=[DataRequired("Up to which day?")])
-    grouping = EnumField("Lines", Grouping, GROUPINGS, default=Grouping.ENGAGEMENT)
+    grouping = EnumField("Lines", Grouping, GROUPINGS, empty="As agreed")
+
+
+class GroupingForm(Form):
+    """How the time of a draft becomes lines."""
+
+    version = VersionField()
+    grouping = EnumField("Time on this bill", Grouping, GROUPINGS)
 
 
 class TermsForm(Form):

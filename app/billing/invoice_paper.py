@@ -114,7 +114,10 @@ class _Page:
         head = [[_("Date"), self.day(facts["issued_on"]), False]]
         if supplied := self._supplied():
             head.append([_("Supplied"), supplied, False])
-        head.append([_("Client"), facts["buyer"]["code"], False])
+        if whom := facts.get("for"):
+            head.append([_("For"), f"{whom['name']} ({whom['code']})", False])
+        else:
+            head.append([_("Client"), facts["buyer"]["code"], False])
         engagements = facts.get("engagements", [])
         if len(engagements) == 1:
             head.append([_("Engagement"), f"{engagements[0]['name']} ({engagements[0]['number']})", False])

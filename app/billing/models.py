@@ -15,7 +15,7 @@ from app.clients.models import Client
 from app.core.db import Base, Currency, HasId, HasVersion, MadeOnce
 from app.core.db import Rate as RateColumn
 from app.core.stored import stored
-from app.firm.models import CATEGORIES, Entity, TaxTreatment
+from app.firm.models import CATEGORIES, Entity, Grouping, TaxTreatment
 
 
 class InvoiceKind(enum.StrEnum):
@@ -39,14 +39,6 @@ ISSUED = (InvoiceState.APPROVED, InvoiceState.SENT, InvoiceState.VOID)
 class TaxMode(enum.StrEnum):
     LINE = "line"
     TOTAL = "total"
-
-
-class Grouping(enum.StrEnum):
-    """How entries become lines."""
-
-    ENGAGEMENT = "engagement"
-    JOB = "job"
-    ENTRY = "entry"
 
 
 class Invoice(MadeOnce, HasVersion, Base):

@@ -88,6 +88,7 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
         "percent",
         lambda d: f"changed the net from {_money(d, 'before')} to {_money(d, 'after')}{_rest(d)}{_because(d)}",
     ),
+    "billing.invoice.regroup": ("list", lambda d: f"made the lines of the draft anew, one per {d['grouping']}"),
     "billing.invoice.change_payer": ("edit", lambda d: f"let {d['payer']} pay the bill in place of {d['before']}"),
     "billing.invoice.change_terms": ("edit", lambda d: "changed the terms of the draft"),
     "billing.invoice.submit": ("review", lambda d: f"submitted a bill over {_money(d, 'net')} for approval"),

@@ -25,6 +25,8 @@ from app.clients.models import (
     PayrollFrequency,
 )
 from app.clients.names import LONGEST_NAME
+from app.clients.policy import can_see
+from app.clients.queries import find_client
 from app.core.db import db
 from app.core.fields import (
     AmountField,
@@ -39,8 +41,9 @@ from app.core.fields import (
 )
 from app.core.ids import parse_whole
 from app.core.rounding import INCREMENTS, RoundingRule, RoundMode, RoundPer
-from app.core.web import Form
-from app.firm.forms import zones
+from app.core.web import Form, me
+from app.firm.forms import GROUPINGS, zones
+from app.firm.models import Grouping
 from app.firm.queries import list_entities, list_offices, list_tax_rates
 from app.people.models import Person, PersonState
 
@@ -68,6 +71,12 @@ def find_person(text: str) -> UUID | None:
         .where(sa.func.lower(Person.name) == text.lower(), Person.state == PersonState.ACTIVE).limit(2)
     ).all()
     return ids[0] if len(ids) == 1 else None
+
+
+def find_client_id(text: str) -> UUID | None:
+    """The one client of exactly this name or code."""
+    client = find_client(text, seen_by=me())
+    return client.id if client else None
 
 
 def name_of(person_id: UUID | None) -> str:
@@ -112,7 +121,29 @@ class WhereForm(Form):
                 field.data = getattr(row, field.name)
 
 
-class ClientForm(WhereForm):
+class BilledForm(Form):
+    """How the time of a client or engagement stands on new bills, and who pays them."""
+
+    line_grouping = EnumField("Time on bills", Grouping, GROUPINGS, empty="As usual")
+    payer_id = PickField("Bills go to", find=find_client_id)
+    kept_payer: UUID | None = None
+
+    def show_payer(self, row: Client | Engagement | None) -> None:
+        """Name who pays; a payer that the person may not see stays, unnamed."""
+        if row is None or row.payer_id is None:
+            return
+        if not can_see(me(), row.payer_id):
+            self.kept_payer = row.payer_id
+        elif not self.is_submitted():
+            self.payer_id.data = row.payer_id
+            self.payer_id.text = db.session.scalar(sa.select(Client.name).where(Client.id == row.payer_id)) or ""
+
+    @property
+    def payer(self) -> UUID | None:
+        return self.kept_payer or self.payer_id.data
+
+
+class ClientForm(BilledForm, WhereForm):
     id = wtforms.HiddenField()
     version = VersionField()
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=LONGEST_NAME)])
@@ -149,13 +180,14 @@ class ClientForm(WhereForm):
         self.tax_code.offer(_taxes(client), empty="As usual")
         self.payroll_frequency.offer(PAYROLLS, empty="—")
         self.offer_where(client)
+        self.show_payer(client)
         if self.is_submitted():
             return
         if client is None:
             self.office_id.data = self.office_id.data or (offices[0].id if offices else None)
             return
         for name, field in self._fields.items():
-            if hasattr(client, name) and name not in ("id", "version"):
+            if hasattr(client, name) and name not in ("id", "version", "payer_id"):
                 field.data = getattr(client, name)
         self.tags.data = ", ".join(client.tags)
         self.country.data = client.country or ""
@@ -178,7 +210,7 @@ class ClientForm(WhereForm):
             office_id=self.office_id.data, partner_id=self.partner_id.data, manager_id=self.manager_id.data,
             terms_days=self.terms_days.data, tags=_lines(self.tags.data), notes=self.notes.data or "",
             region=self.region.data or "", tax_code=self.tax_code.data, language=self.language.data or "en",
-            zone=self.zone.data,
+            zone=self.zone.data, line_grouping=self.line_grouping.data, payer_id=self.payer,
         )
 
 
@@ -246,7 +278,7 @@ class ArrangementForm(Form):
         )
 
 
-class EngagementForm(Form):
+class EngagementForm(BilledForm):
     id = wtforms.HiddenField()
     version = VersionField()
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=LONGEST_NAME)])
@@ -273,13 +305,15 @@ class EngagementForm(Form):
         self.tax_code.offer(_taxes(engagement), empty="As the client")
         self.increment.choices = offers([("", "as the firm"), *((n, f"{n} minutes") for n in INCREMENTS)])
         self.agreed_amount.currency = (self.currency.data or client.currency).upper()
+        self.line_grouping.call_empty("As the client")
+        self.show_payer(engagement)
         if self.is_submitted():
             return
         self.currency.data = engagement.currency if engagement else client.currency
         if engagement is None:
             return
         for name, field in self._fields.items():
-            if hasattr(engagement, name) and name not in ("id", "version"):
+            if hasattr(engagement, name) and name not in ("id", "version", "payer_id"):
                 field.data = getattr(engagement, name)
         self.partner_id.text = engagement.partner.name if engagement.partner else ""
         self.manager_id.text = engagement.manager.name if engagement.manager else ""
@@ -299,7 +333,7 @@ class EngagementForm(Form):
             starts_on=self.starts_on.data, ends_on=self.ends_on.data, entity_id=self.entity_id.data,
             partner_id=self.partner_id.data, manager_id=self.manager_id.data, currency=self.currency.data or "",
             budget=self.budget.data, tax_code=self.tax_code.data, rounding=dict(rounding) if rounding else None,
-            service_id=service_id,
+            service_id=service_id, line_grouping=self.line_grouping.data, payer_id=self.payer,
         )
 
     def billed(self) -> ArrangementFacts:

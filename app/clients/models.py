@@ -15,7 +15,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId, HasVersion, MadeOnce
-from app.firm.models import Office
+from app.firm.models import Grouping, Office
 from app.people.models import Person
 
 
@@ -41,7 +41,10 @@ class PayrollFrequency(enum.StrEnum):
 
 
 class Client(MadeOnce, HasVersion, Base):
-    """A person or an organisation that the firm works for; one of them is the firm itself, for internal time."""
+    """A person or an organisation that the firm works for; one of them is the firm itself, for internal time.
+
+    New drafts of its work take `line_grouping` (None: the entity's) and go to `payer_id` (None: the client itself).
+    """
 
     __tablename__ = "client"
 
@@ -75,6 +78,8 @@ class Client(MadeOnce, HasVersion, Base):
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     notes: Mapped[str] = mapped_column(default="")
     tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
+    line_grouping: Mapped[Grouping | None]
+    payer_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client.id"))
     is_firm: Mapped[bool] = mapped_column(default=False)
     archived_at: Mapped[dt.datetime | None]
 
@@ -92,6 +97,8 @@ class Client(MadeOnce, HasVersion, Base):
         sa.CheckConstraint("year_end_month BETWEEN 1 AND 12", name="year_end_month"),
         sa.CheckConstraint("vat_stagger BETWEEN 1 AND 3", name="vat_stagger"),
         sa.CheckConstraint("(payroll_frequency IS NULL) = (first_pay_day IS NULL)", name="payroll"),
+        sa.CheckConstraint("payer_id <> id", name="payer_is_another"),
+        sa.Index("ix_client_payer_id", "payer_id", postgresql_where=sa.text("payer_id IS NOT NULL")),
     )
 
 
@@ -171,7 +178,10 @@ class ArrangementKind(enum.StrEnum):
 
 
 class Engagement(MadeOnce, HasVersion, Base):
-    """The agreement under which work is done for a client (a matter, to lawyers). Its currency never changes."""
+    """The agreement under which work is done for a client (a matter, to lawyers). Its currency never changes.
+
+    `line_grouping` and `payer_id` are its own for new drafts; None: as its client.
+    """
 
     __tablename__ = "engagement"
 
@@ -191,9 +201,11 @@ class Engagement(MadeOnce, HasVersion, Base):
     tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
     rounding: Mapped[dict[str, Any] | None]
     service_id: Mapped[UUID | None] = mapped_column(index=True)
+    line_grouping: Mapped[Grouping | None]
+    payer_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client.id"))
     archived_at: Mapped[dt.datetime | None]
 
-    client: Mapped[Client] = relationship(lazy="raise")
+    client: Mapped[Client] = relationship(foreign_keys=[client_id], lazy="raise")
     partner: Mapped[Person | None] = relationship(foreign_keys=[partner_id], lazy="raise")
     manager: Mapped[Person | None] = relationship(foreign_keys=[manager_id], lazy="raise")
     arrangements: Mapped[list[Arrangement]] = relationship(
@@ -224,6 +236,7 @@ class Engagement(MadeOnce, HasVersion, Base):
         sa.UniqueConstraint("id", "currency"),
         sa.UniqueConstraint("id", "client_id", "currency"),
         sa.CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
+        sa.Index("ix_engagement_payer_id", "payer_id", postgresql_where=sa.text("payer_id IS NOT NULL")),
     )
 
 

@@ -88,24 +88,34 @@ class CodeField(wtforms.SelectField):
 
 
 class EnumField(wtforms.SelectField):
-    """One of an enum's members, shown in words."""
+    """One of an enum's members, shown in words; with `empty` also none of them, which is None."""
 
     def __init__(
-        self, label: str, members: type[Member], words: dict[Member, str] | None = None, **kwargs: Any
+        self, label: str, members: type[Member], words: dict[Member, str] | None = None, *, empty: str | None = None,
+        **kwargs: Any,
     ) -> None:
         said = {member: str(member.value).replace("_", " ").capitalize() for member in members} | (words or {})
-        choices = offers((member.value, said[member]) for member in members)
-        super().__init__(label, choices=choices, coerce=_coerce(members), **kwargs)
+        none = [("", empty)] if empty is not None else []
+        choices = offers([*none, *((member.value, said[member]) for member in members)])
+        self.may_be_empty = empty is not None
+        super().__init__(label, choices=choices, coerce=_coerce(members, self.may_be_empty), **kwargs)
+
+    def call_empty(self, words: str) -> None:
+        """What choosing none of them means on this form."""
+        rest: list[Any] = list(self.choices or ())[1:]
+        self.choices = [*offers([("", words)]), *rest]
 
     def pre_validate(self, form: Any) -> None:
-        if not isinstance(self.data, enum.Enum):
+        if not isinstance(self.data, enum.Enum) and not (self.may_be_empty and self.data is None):
             raise wtforms.validators.ValidationError("Choose one from the list.")
 
 
-def _coerce(members: type[Member]) -> Callable[[Any], Any]:
+def _coerce(members: type[Member], may_be_empty: bool = False) -> Callable[[Any], Any]:
     def coerce(value: Any) -> Any:
         if isinstance(value, members) or value is None:
             return value
+        if may_be_empty and value == "":
+            return None
         try:
             return members(value)
         except ValueError:

@@ -21,7 +21,7 @@ from app.firm.commands.entities import EntityFacts, OfficeFacts
 from app.firm.commands.firm import FirmLook
 from app.firm.commands.tax import RateFacts
 from app.firm.countries import country_choices
-from app.firm.models import TaxPoint, TaxTreatment
+from app.firm.models import Grouping, TaxPoint, TaxTreatment
 from app.firm.queries import list_tax_rates
 
 MONTHS = [(number, name) for number, name in get_month_names("wide", locale=Locale("en")).items()]
@@ -29,6 +29,11 @@ TREATMENTS = {
     TaxTreatment.STANDARD: "Charges tax", TaxTreatment.ZERO: "Zero rate", TaxTreatment.EXEMPT: "Exempt",
     TaxTreatment.REVERSE_CHARGE: "Reverse charge", TaxTreatment.OUTSIDE: "Outside the scope of the tax",
     TaxTreatment.EXPORT: "Export, not taxed", TaxTreatment.INTRA_EU: "Goods within the EU, not taxed",
+}
+GROUPINGS = {
+    Grouping.ENGAGEMENT: "One line per engagement",
+    Grouping.JOB: "One line per job",
+    Grouping.ENTRY: "One line per entry: date, person, hours, rate",
 }
 TAX_POINTS = {TaxPoint.SUPPLY: "the day of the work", TaxPoint.ISSUE: "the date of the bill"}
 ROUND_WORDS = {
@@ -90,6 +95,7 @@ class EntityForm(ConfirmedForm):
     invoice_note = wtforms.TextAreaField("Note on every invoice", validators=[Length(max=1000)])
     tax_code = CodeField("Usual tax")
     tax_point = EnumField("The rate of tax is that of", TaxPoint, TAX_POINTS, default=TaxPoint.SUPPLY)
+    line_grouping = EnumField("Time on bills", Grouping, GROUPINGS, default=Grouping.ENGAGEMENT)
     late_time = wtforms.BooleanField("Time worked in a closed month may still be recorded", default=True)
     version = wtforms.HiddenField()
 

@@ -42,6 +42,14 @@ class TaxPoint(enum.StrEnum):
     ISSUE = "issue"
 
 
+class Grouping(enum.StrEnum):
+    """How entries become the lines of a bill."""
+
+    ENGAGEMENT = "engagement"
+    JOB = "job"
+    ENTRY = "entry"
+
+
 class Entity(MadeOnce, HasVersion, Base):
     """A legal person of the firm: it issues invoices under its own numbers, in its base currency."""
 
@@ -64,6 +72,7 @@ class Entity(MadeOnce, HasVersion, Base):
     invoice_note: Mapped[str] = mapped_column(default="")
     tax_code: Mapped[str | None] = mapped_column(sa.ForeignKey("tax_code.code"))
     tax_point: Mapped[TaxPoint] = mapped_column(default=TaxPoint.SUPPLY, server_default="supply")
+    line_grouping: Mapped[Grouping] = mapped_column(default=Grouping.ENGAGEMENT, server_default="engagement")
     # Whether time worked in closed books may still be recorded; it is posted on the first day that is open.
     late_time: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     archived_at: Mapped[dt.datetime | None]

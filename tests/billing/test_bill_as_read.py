@@ -18,12 +18,12 @@ from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, change_line
 from app.billing.commands.totals import lines_of
 from app.billing.invoice_paper import invoice_data
-from app.billing.models import Grouping, Invoice
+from app.billing.models import Invoice
 from app.billing.pdf import locale_of
 from app.clients.models import Engagement
 from app.core import clock
 from app.core.ids import new_id
-from app.firm.models import TaxTreatment
+from app.firm.models import Grouping, TaxTreatment
 from tests.billing.make_billing import make_entry, make_rate
 from tests.make import Cast, make_client, make_engagement, make_tax
 

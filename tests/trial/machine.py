@@ -48,7 +48,7 @@ from app.billing.commands.wip import (
     write_off_items,
     write_on_items,
 )
-from app.billing.models import Grouping, Invoice, InvoiceState, Payment, Rest, TaxMode, Treatment
+from app.billing.models import Invoice, InvoiceState, Payment, Rest, TaxMode, Treatment
 from app.billing.queries.payments import receivables_by_client
 from app.billing.queries.statements import statement_of
 from app.billing.queries.wip import WipFilter, wip_by_client
@@ -57,6 +57,7 @@ from app.core.db import db
 from app.core.errors import FirmamentError, NotFound, Refused
 from app.core.ids import new_id
 from app.core.proofs import run_proofs
+from app.firm.models import Grouping
 from app.ledger.commands import close_period, gather_account_balances
 from app.ledger.rates import ExchangeRateFacts, add_exchange_rate
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, record_entry, restore_entry

@@ -13,12 +13,14 @@ from uuid import UUID
 from app.billing.amounts import Spread, TaxedLine, share_of, spread_total, tax_lines
 from app.billing.commands.items import Taken
 from app.billing.hours import once, time_priced
-from app.billing.models import Grouping, Invoice, LineKind, Rest, Treatment
+from app.billing.models import Invoice, LineKind, Rest, Treatment
 from app.billing.taxing import Taxing, tax_facts
 from app.clients.models import Arrangement, ArrangementKind, Engagement, in_force
 from app.core.ids import new_id
 from app.core.money import exponent, round_amount
+from app.firm.models import Grouping
 from app.firm.taxes import Tax
+from app.timekeeping.commands.wip import Item
 
 ZERO = Decimal(0)
 Row = dict[str, Any]
@@ -110,11 +112,12 @@ def _group_key(item: Taken, fee_id: UUID | None, grouping: Grouping) -> tuple[An
         return (item.engagement_id, LineKind.EXPENSE, item.id)
     if fee_id is not None:
         return (item.engagement_id, LineKind.FIXED, fee_id)
-    if grouping is Grouping.JOB:
-        return (item.engagement_id, LineKind.FEE, item.job_id)
-    if grouping is Grouping.ENTRY:
-        return (item.engagement_id, LineKind.FEE, item.id)
-    return (item.engagement_id, LineKind.FEE, None)
+    return (item.engagement_id, LineKind.FEE, home_of(item, grouping))
+
+
+def home_of(item: Taken | Item, grouping: Grouping) -> UUID | None:
+    """What time shares its line with: its job, nothing but itself, or (None) all of its engagement's."""
+    return {Grouping.JOB: item.job_id, Grouping.ENTRY: item.id}.get(grouping)
 
 
 def _describe(
@@ -130,9 +133,16 @@ def _describe(
         return members[0].narrative or "Disbursement"
     if fee is not None:
         return fee.name or engagement.name
-    if key[2] in job_titles:
-        return job_titles[key[2]]
-    if key[2] == members[0].id and members[0].narrative:
+    return describe(engagement, members, key[2], job_titles)
+
+
+def describe(
+    engagement: Engagement, members: Sequence[Taken | Item], home: UUID | None, job_titles: Mapping[UUID, str]
+) -> str:
+    """What a line of time is called: its job, what its one entry says, else its engagement and when it was worked."""
+    if home is not None and home in job_titles:
+        return job_titles[home]
+    if home == members[0].id and members[0].narrative:
         return members[0].narrative
     first, last = min(m.worked_on for m in members), max(m.worked_on for m in members)
     span = f"{first:%-d %B %Y}" if first == last else f"{first:%-d %B %Y} to {last:%-d %B %Y}"

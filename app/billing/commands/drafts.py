@@ -19,10 +19,9 @@ from app.billing.commands.approving import ask_for_bill, invoice_asker, judge_bi
 from app.billing.commands.drafting import Material, build, fee_for, item_row, line_row
 from app.billing.commands.fees import engagements_on, keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, settle_days_of, take_items
-from app.billing.commands.payer import payer_for, terms_of
+from app.billing.commands.payer import agreed_payer, payer_for, terms_of, usual_payer
 from app.billing.commands.totals import charge_entries, items_on, lines_of, open_draft, recompute, spread_over
 from app.billing.models import (
-    Grouping,
     Invoice,
     InvoiceItem,
     InvoiceLine,
@@ -41,9 +40,10 @@ from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
-from app.firm.models import Entity
+from app.firm.models import Entity, Grouping
 from app.firm.taxes import Tax, tax_table
 from app.jobs.models import Job
+from app.timekeeping.commands.wip import Item
 from app.timekeeping.models import ItemState
 from app.timekeeping.waiting import count_waiting
 
@@ -52,12 +52,15 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, kw_only=True)
 class DraftFacts:
-    """What a draft is made from: a client's engagements, everything worked up to and including a day."""
+    """What a draft is made from: a client's engagements, everything worked up to and including a day.
+
+    Without grouping or payer it is what was agreed for the engagements, else with the client, else the firm's usual.
+    """
 
     client_id: UUID
     engagement_ids: tuple[UUID, ...]
     until: dt.date
-    grouping: Grouping = Grouping.ENGAGEMENT
+    grouping: Grouping | None = None
     payer_id: UUID | None = None
     run_id: UUID | None = None
 
@@ -74,9 +77,16 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
         existing = made_before(Invoice, invoice_id, said, seen=lambda row: can_draft(by, row))
         if existing is not None:
             return existing
-        take_turns(facts.client_id, facts.payer_id or facts.client_id)
+        payer_id = facts.payer_id or agreed_payer(facts.client_id, facts.engagement_ids)
+        take_turns(facts.client_id, payer_id)
         engagements, client, entity = _engagements(facts, by=by)
-        payer = payer_for(facts.payer_id, client, by=by) if facts.payer_id else client
+        if facts.payer_id:
+            payer = payer_for(payer_id, client, by=by)
+        elif payer_id == agreed_payer(client.id, facts.engagement_ids):
+            payer = usual_payer(payer_id, client, by=by)
+        else:
+            raise Refused("Somebody has just changed who pays for this. Draft the bill again.", field="engagement")
+        grouping = facts.grouping or usual_grouping(engagements, client, entity)
         arrangements = lock_arrangements([e.id for e in engagements])
         fees = [fee for e in engagements for fee in fees_left(arrangements.get(e.id, ()), facts.until)]
         items = take_items([e.id for e in engagements], facts.until, seen_by=by)
@@ -92,14 +102,14 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             drafted_by=by.person_id,
             run_id=facts.run_id,
             until_on=facts.until,
-            grouping=facts.grouping,
+            grouping=grouping,
             made_from=said,
             terms_days=terms_of(payer, entity),
         )
         taxing = Taxing(tax_table(), entity, clock.today())
         material = Material(
-            engagements=engagements, arrangements=arrangements, items=items, grouping=facts.grouping, taxing=taxing,
-            codes=codes_of(engagements, payer, taxing), fees=fees, job_titles=_job_titles(items, facts.grouping),
+            engagements=engagements, arrangements=arrangements, items=items, grouping=grouping, taxing=taxing,
+            codes=codes_of(engagements, payer, taxing), fees=fees, job_titles=job_titles_of(items, grouping),
         )
         _write(invoice, material)
         record(
@@ -112,6 +122,13 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
             topics=("wip", "invoices"),
         )
         return invoice
+
+
+def usual_grouping(engagements: Sequence[Engagement], client: Client, entity: Entity) -> Grouping:
+    """How their time stands on a bill: as was agreed for these engagements where that is one way, else with the client,
+    else as the entity does it."""
+    own = {each.line_grouping for each in engagements}
+    return (next(iter(own)) if len(own) == 1 else None) or client.line_grouping or entity.line_grouping
 
 
 def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Client, Entity]:
@@ -195,7 +212,7 @@ def _write(invoice: Invoice, material: Material) -> None:
     keep_drawn(line["arrangement_id"] for line in lines)
 
 
-def _job_titles(items: Sequence[Taken], grouping: Grouping) -> dict[UUID, str]:
+def job_titles_of(items: Iterable[Taken | Item], grouping: Grouping) -> dict[UUID, str]:
     ids = {item.job_id for item in items if item.job_id} if grouping is Grouping.JOB else set()
     if not ids:
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -36,7 +37,38 @@ def payer_for(payer_id: UUID, client: Client, *, by: Actor) -> Client:
     if payer.is_firm:
         raise Refused("The firm does not bill itself.", field="payer")
     if payer.archived_at is not None:
-        raise Refused(f"{payer.name} is archived; use it again first.", field="payer")
+        raise Refused(f"{payer.name} is archived. Restore it first, or name another payer.", field="payer")
+    return payer
+
+
+def agreed_payer(client_id: UUID, engagement_ids: Collection[UUID]) -> UUID:
+    """Who pays for these engagements of a client as agreed: each one's own payer, else the client's, else the client.
+
+    Raises Refused where they are several.
+    """
+    found = db.session.scalars(
+        sa.select(sa.func.coalesce(Engagement.payer_id, Client.payer_id, Client.id)).distinct()
+        .select_from(Engagement).join(Client, Client.id == Engagement.client_id)
+        .where(Engagement.id.in_(engagement_ids), Engagement.client_id == client_id)
+    ).all()
+    if len(found) > 1:
+        raise Refused("Different clients pay for these engagements; draft a bill for each payer.", field="engagement")
+    return found[0] if found else client_id
+
+
+def usual_payer(payer_id: UUID, client: Client, *, by: Actor) -> Client:
+    """The payer that was agreed, unless they cannot pay any more. Raises Refused with what to do."""
+    payer = db.session.get_one(Client, payer_id)
+    if not can_see(by, payer.id):
+        raise Refused(
+            f"Bills for {client.name} go to a client that you may not see. Ask a colleague to draft this one.",
+            field="engagement",
+        )
+    if payer.archived_at is not None and payer.id != client.id:
+        raise Refused(
+            f"Bills for {client.name} go to {payer.name}, who is archived. Name another payer on the client or the "
+            f"engagement, or restore {payer.name}.", field="engagement",
+        )
     return payer
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
-from app.billing.models import Grouping
 from app.billing.policy import can_draft, can_run_bills
 from app.billing.queries.billable import list_billable
 from app.billing.queries.wip import WipFilter
@@ -18,6 +17,7 @@ from app.core.ids import new_id
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import amount
+from app.firm.models import Grouping
 from app.runs.commands import Skip, start_run, works
 from app.runs.models import Run, RunItem
 
@@ -30,14 +30,14 @@ def start_bill_run(
     *,
     by: Actor,
     excluded: Collection[str] = (),
-    grouping: Grouping = Grouping.ENGAGEMENT,
+    grouping: Grouping | None = None,
     approve: bool = False,
     found: WipFilter | None = None,
 ) -> Run:
     """Draft a bill for every client with open time, but for `excluded` (keys of Billable).
 
-    `found` narrows the run to some clients. The same id with the same facts gives the run that is there. With
-    `approve` each bill is issued at once.
+    Without `grouping` each has lines as agreed with its client. `found` narrows the run to some clients. With
+    `approve` each bill is issued at once. The same id with the same facts gives the run that is there.
     """
     authorize(by, can_run_bills, approve)
     said = digest_of(until, frozenset(excluded), grouping, approve, found)
@@ -57,7 +57,7 @@ def start_bill_run(
         )
         for row in chosen
     ]
-    options = {"until": until.isoformat(), "grouping": grouping.value, "approve": approve}
+    options = {"until": until.isoformat(), "grouping": grouping.value if grouping else "", "approve": approve}
     return start_run(run_id, KIND, f"Bill run up to {until:%-d %B %Y}", items, by=by, options=options, said=said)
 
 
@@ -70,7 +70,7 @@ def draft_one(run: Run, item: RunItem, by: Actor) -> dict[str, str]:
         client_id=UUID(item.payload["client_id"]),
         engagement_ids=tuple(UUID(text) for text in item.payload["engagement_ids"]),
         until=dt.date.fromisoformat(run.options["until"]),
-        grouping=Grouping(run.options["grouping"]),
+        grouping=Grouping(run.options["grouping"]) if run.options["grouping"] else None,
         run_id=run.id,
     )
     try:

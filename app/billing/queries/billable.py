@@ -26,7 +26,7 @@ from app.timekeeping.models import ItemState, TimeEntry
 
 @dataclass(frozen=True)
 class Billable:
-    """What one draft of the run would take: a client's open time in one currency and entity."""
+    """What one draft of the run would take: a client's open time in one currency and entity, for one payer."""
 
     client_id: UUID
     client: str
@@ -37,11 +37,13 @@ class Billable:
     entries: int
     oldest: dt.date
     engagement_ids: tuple[UUID, ...]
+    payer_id: UUID
+    payer: str
 
     @property
     def key(self) -> str:
         """What the form sends for a row."""
-        return f"{self.client_id}:{self.entity_id}:{self.currency}"
+        return f"{self.client_id}:{self.entity_id}:{self.currency}:{self.payer_id}"
 
 
 def list_billable(until: dt.date, *, seen_by: Actor, found: WipFilter | None = None) -> Sequence[Billable]:
@@ -71,6 +73,7 @@ def list_billable(until: dt.date, *, seen_by: Actor, found: WipFilter | None = N
         .group_by(items.c.engagement_id)
         .subquery()
     )
+    payer = sa.orm.aliased(Client)
     rows = db.session.execute(
         sa.select(
             Client.id,
@@ -82,14 +85,18 @@ def list_billable(until: dt.date, *, seen_by: Actor, found: WipFilter | None = N
             sa.func.sum(per.c.entries),
             sa.func.min(per.c.oldest),
             sa.func.array_agg(aggregate_order_by(Engagement.id, Engagement.number)),
+            payer.id,
+            payer.name,
         )
         .join(Engagement, Engagement.id == per.c.engagement_id)
         .join(Client, Client.id == Engagement.client_id)
-        .where(*client_conditions(found or WipFilter()))
-        .group_by(Client.id, Engagement.entity_id, Engagement.currency)
+        .join(payer, payer.id == sa.func.coalesce(Engagement.payer_id, Client.payer_id, Client.id))
+        .where(*client_conditions(found or WipFilter()), *within_sight(seen_by, payer.id))
+        .group_by(Client.id, Engagement.entity_id, Engagement.currency, payer.id)
         .having(sa.func.sum(per.c.amount) > 0)
         .order_by(sa.func.sum(per.c.amount).desc(), Client.sort_key)
     ).all()
     return [
-        Billable(row[0], row[1], row[2], row[3], row[4], row[5], int(row[6]), row[7], tuple(row[8])) for row in rows
+        Billable(row[0], row[1], row[2], row[3], row[4], row[5], int(row[6]), row[7], tuple(row[8]), row[9], row[10])
+        for row in rows
     ]

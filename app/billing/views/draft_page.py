@@ -22,6 +22,7 @@ from app.clients.policy import can_edit_client
 from app.core import clock
 from app.core.ids import new_id
 from app.core.web import SAVE_AGAIN, Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
+from app.firm.forms import GROUPINGS
 from app.firm.models import percent_words
 from app.firm.policy import can_edit_settings
 from app.timekeeping.policy import can_edit_rates
@@ -59,6 +60,8 @@ def draft_facts(
         "worth": worth,
         "billed": billed,
         "carried": sum((line.carried for line in sums.values()), Decimal(0)),
+        "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
+        "has_time": any(line.kind is LineKind.FEE for line in invoice.lines),
         "expenses": expenses_on(invoice, seen_by=me()) if has_expense else {},
         "lacks": lacking(invoice.payer, invoice.entity),
         "must_have_address": asks_addresses(invoice.entity),

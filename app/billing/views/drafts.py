@@ -15,23 +15,29 @@ from app.billing.commands.drafts import (
     fees_left,
     return_to_draft,
     submit_for_approval,
+    usual_grouping,
 )
 from app.billing.commands.lines import change_terms
 from app.billing.commands.payer import change_payer
-from app.billing.forms import GROUPINGS, AddressForm, DraftForm, PayerForm, TermsForm
+from app.billing.commands.regroup import regroup_draft
+from app.billing.forms import AddressForm, DraftForm, GroupingForm, PayerForm, TermsForm
 from app.billing.policy import can_draft
 from app.billing.queries.invoices import PER_PAGE, InvoiceFilter, get_invoice, list_invoices
+from app.billing.queries.payers import other_payers
 from app.billing.queries.wip import AgedRow, wip_by_engagement
 from app.billing.views.draft_page import draft_page, draft_partial, draft_refused
 from app.clients.commands.clients import give_address
 from app.clients.models import Arrangement, Client
 from app.clients.queries import engagements_of, get_client
 from app.core import clock
+from app.core.db import db
 from app.core.errors import Refused
 from app.core.ids import parse_id
 from app.core.permissions import authorize
 from app.core.web import Answer, arg, form_id, me, page_number, redirect_to, submit, unprocessable
 from app.desk.guard import guard
+from app.firm.forms import GROUPINGS
+from app.firm.models import Entity
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
 
@@ -60,7 +66,9 @@ def new(client_id: UUID) -> Answer:
     form = DraftForm(until=clock.today())
     form.id.data = str(form_id(form))
     rows, fees = _billable(client)
-    chosen = {row.id for row in rows if rows and row.currency == rows[0].currency}
+    payers = other_payers(client.id, seen_by=me())
+    alike = [(row.currency, payers.get(row.id)) for row in rows]
+    chosen = {row.id for row, kind in zip(rows, alike, strict=True) if kind == alike[0]}
     return render_template("billing/drafts/new.html", **_offer(form, client, rows, fees, chosen))
 
 
@@ -75,17 +83,23 @@ def _offer(
     form: DraftForm, client: Client, rows: list[AgedRow], fees: list[Arrangement], chosen: set[UUID]
 ) -> dict[str, Any]:
     known = {row.id for row in rows}
+    engagements = engagements_of(client.id, seen_by=me(), open_only=True)
+    picked = [each for each in engagements if each.id in chosen]
+    if picked:
+        entity = db.session.get_one(Entity, picked[0].entity_id)
+        words = GROUPINGS[usual_grouping(picked, client, entity)]
+        form.grouping.call_empty(f"As agreed: {words[0].lower()}{words[1:]}")
     return {
         "form": form,
         "client": client,
         "rows": rows,
         "fees": {row.id: [fee for fee in fees if fee.engagement_id == row.id] for row in rows},
         "fixed": [fee for fee in fees if fee.engagement_id not in known],
-        "names": {each.id: each.name for each in engagements_of(client.id, seen_by=me(), open_only=True)},
+        "names": {each.id: each.name for each in engagements},
+        "payers": other_payers(client.id, seen_by=me()),
         "chosen": chosen,
         "waiting": count_waiting(seen_by=me(), client_id=client.id),
         "may_set_rates": can_edit_rates(me()),
-        "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
     }
 
 
@@ -141,6 +155,16 @@ def update_payer(invoice_id: UUID) -> Answer:
     if submit(form, lambda: change_payer(invoice, form.payer.data, by=me(), version=form.version.number)):
         return draft_partial(invoice_id, "Saved")
     return draft_page(get_invoice(invoice_id, seen_by=me()), payer=form, status=422)
+
+
+@blueprint.post("/billing/invoices/<uuid:invoice_id>/grouping")
+def update_grouping(invoice_id: UUID) -> Answer:
+    """The lines of its time made anew, by engagement, job or entry."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    form = GroupingForm()
+    if submit(form, lambda: regroup_draft(invoice, form.grouping.data, by=me(), version=form.version.number)):
+        return draft_partial(invoice_id, "The lines are made anew")
+    return draft_refused(invoice_id, form, "lines")
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/new-items")

@@ -10,8 +10,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 
 from app.billing.commands.runs import KIND, start_bill_run
-from app.billing.forms import GROUPINGS, DraftForm
-from app.billing.models import Grouping
+from app.billing.forms import DraftForm
 from app.billing.policy import can_run_bills
 from app.billing.queries.billable import list_billable
 from app.billing.queries.wip import WipFilter
@@ -20,6 +19,7 @@ from app.core import clock
 from app.core.permissions import authorize
 from app.core.web import Answer, form_id, me, redirect_to, submit, unprocessable
 from app.desk.guard import guard
+from app.firm.forms import GROUPINGS
 from app.runs.queries import list_runs
 from app.timekeeping.policy import can_edit_rates
 from app.timekeeping.waiting import count_waiting
@@ -34,7 +34,7 @@ SHOWN = 50
 def new() -> Answer:
     authorize(me(), can_run_bills)
     until = date_arg("until") or clock.today()
-    form = DraftForm(formdata=None, until=until, grouping=Grouping.ENGAGEMENT)
+    form = DraftForm(formdata=None, until=until)
     form.id.data = str(form_id(form))
     found = wip_filter()
     return render_template("billing/runs/new.html", **_offer(form, found, until))
@@ -57,7 +57,7 @@ def _offer(form: DraftForm, found: WipFilter, until: dt.date, left_out: Collecti
         "left_out": left_out,
         "waiting": count_waiting(seen_by=me(), until=until),
         "may_set_rates": can_edit_rates(me()),
-        "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
+        "groupings": [("", "Lines as agreed"), *((grouping.value, words) for grouping, words in GROUPINGS.items())],
         "may_approve": can_run_bills(me(), True),
         "runs": list_runs(seen_by=me(), kind=KIND, limit=5),
         **choices(),

@@ -9,6 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.clients.models import Client, Engagement, Wall
+from app.clients.policy import can_see
+from app.core.actors import Actor
 from app.core.db import Base, HasVersion, check_version, db
 from app.core.errors import Refused
 from app.core.locking import lock_row
@@ -41,6 +43,19 @@ def positions(values: Iterable[str]) -> list[str]:
         if value:
             kept.setdefault(value.casefold(), value)
     return list(kept.values())
+
+
+def check_payer(payer_id: UUID | None, before: UUID | None, *, by: Actor) -> None:
+    """Refuse somebody who cannot pay another's bills; who was chosen before is not asked again."""
+    if payer_id is None or payer_id == before:
+        return
+    payer = db.session.get(Client, payer_id)
+    if payer is None or not can_see(by, payer_id):
+        raise Refused("No client is meant by that. Pick one from the list.", field="payer_id")
+    if payer.is_firm:
+        raise Refused("The firm does not bill itself.", field="payer_id")
+    if payer.archived_at is not None:
+        raise Refused(f"{payer.name} is archived. Restore it first, or name another payer.", field="payer_id")
 
 
 def check_people(

@@ -14,7 +14,7 @@ from babel.numbers import is_currency
 from app.activity.commands import record
 from app.clients.changes import PERIOD_FIELDS, ClientChange, check_foreseen, follow, hold, standing_of, years_of
 from app.clients.checks import check_email, check_tax_number, check_website, format_phone
-from app.clients.commands._shared import apply_changes, check_people, lock_version
+from app.clients.commands._shared import apply_changes, check_payer, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
 from app.clients.models import ArrangementKind, Client, ClientKind, ClientStatus, Engagement, PayrollFrequency
 from app.clients.names import clean_name, clean_tags, sort_key
@@ -29,7 +29,7 @@ from app.core.locking import lock_row
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.commands import next_number
-from app.firm.models import Entity, Office, SeriesKind
+from app.firm.models import Entity, Grouping, Office, SeriesKind
 from app.firm.taxes import check_tax_code
 from app.people.commands.handing import share_holding
 from app.people.models import Person
@@ -73,6 +73,8 @@ class ClientFacts:
     tags: Sequence[str] = ()
     notes: str = ""
     tax_code: str | None = None
+    line_grouping: Grouping | None = None
+    payer_id: UUID | None = None
 
 
 def facts_of(client: Client) -> ClientFacts:
@@ -88,6 +90,7 @@ def create_client(client_id: UUID, facts: ClientFacts, *, by: Actor) -> Client:
         existing = made_before(Client, client_id, said)
         if existing is not None:
             return existing
+        check_payer(facts.payer_id, None, by=by)
         facts = checked(facts)
         client = Client(id=client_id, made_from=said, sort_key=sort_key(facts.name), fields={}, **_columns(facts))
         client.code = facts.code or _free_code()
@@ -109,6 +112,7 @@ def update_client(
         hold(change_of(client, facts))
         share_holding()
         _lock(client, version)
+        check_payer(facts.payer_id, client.payer_id, by=by)
         facts = checked(replace(facts, code=facts.code or client.code), of=client)
         change = change_of(client, facts, redate=redate)
         check_foreseen(change, foreseen, by=by)
@@ -252,7 +256,8 @@ def checked(facts: ClientFacts, *, of: Client | None = None) -> ClientFacts:
     if of is None or tax_number != of.tax_number or country != of.country:
         tax_number = check_tax_number(tax_number, country)
     return replace(
-        facts, name=clean_name(facts.name), code=code, country=country, tax_number=tax_number,
+        facts, payer_id=None if of is not None and facts.payer_id == of.id else facts.payer_id,
+        name=clean_name(facts.name), code=code, country=country, tax_number=tax_number,
         region=check_region(facts.region, country),
         currency=_currency(facts.currency or entity.currency, of), email=check_email(facts.email),
         phone=format_phone(facts.phone, country or entity.country), website=check_website(facts.website),

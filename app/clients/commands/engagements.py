@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from babel.numbers import is_currency
 
 from app.activity.commands import record
-from app.clients.commands._shared import apply_changes, check_people, lock_version
+from app.clients.commands._shared import apply_changes, check_payer, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.names import clean_name
@@ -26,7 +26,7 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.rounding import BadRounding, RoundingRule
 from app.firm.commands import next_number
-from app.firm.models import Entity, Office, SeriesKind
+from app.firm.models import Entity, Grouping, Office, SeriesKind
 from app.firm.taxes import check_tax_code
 from app.people.commands.handing import share_holding
 
@@ -50,6 +50,8 @@ class EngagementFacts:
     tax_code: str | None = None
     rounding: dict[str, Any] | None = None
     service_id: UUID | None = None
+    line_grouping: Grouping | None = None
+    payer_id: UUID | None = None
 
 
 def create_engagement(
@@ -68,6 +70,7 @@ def create_engagement(
         currency = (facts.currency or client.currency).upper()
         if not is_currency(currency):
             raise Refused(f"{currency[:10]} is no currency code; three letters such as GBP are.", field="currency")
+        check_payer(facts.payer_id, None, by=by)
         values = _checked(facts, client_id=client.id)
         entity_id = facts.entity_id or _entity_of(client)
         if session.get(Entity, entity_id) is None:
@@ -95,6 +98,7 @@ def update_engagement(
         lock_version(engagement, version)
         if facts.currency and facts.currency.upper() != engagement.currency:
             raise Refused("An engagement's currency never changes; open another engagement.", field="currency")
+        check_payer(facts.payer_id, engagement.payer_id, by=by)
         changes = apply_changes(engagement, _checked(facts, of=engagement))
         if changes:
             record("clients.engagement.update", engagement, by=by, name=engagement.name, changes=changes)

@@ -23,7 +23,7 @@ from app.firm.calendars import UnknownCalendar, calendar_for
 from app.firm.checks import check_bic, check_iban, check_tax_number
 from app.firm.commands.firm import check_name, check_zone
 from app.firm.countries import year_end_of
-from app.firm.models import Closure, Entity, Office, TaxPoint
+from app.firm.models import Closure, Entity, Grouping, Office, TaxPoint
 from app.firm.policy import can_edit_settings
 from app.firm.taxes import check_tax_code
 
@@ -51,6 +51,7 @@ class EntityFacts:
     invoice_note: str = ""
     tax_code: str | None = None
     tax_point: TaxPoint = TaxPoint.SUPPLY
+    line_grouping: Grouping = Grouping.ENGAGEMENT
     late_time: bool = True
 
 
