@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.billing.models import Allocation, Invoice, InvoiceLine, Payment
-from app.clients.models import Engagement
+from app.clients.models import Engagement, Wall
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.ledger.queries import hides_bills
@@ -41,6 +41,17 @@ def hidden_bills(seen_by: Actor) -> sa.Select[UUID] | None:
         theirs = sa.select(Engagement.client_id).where(Engagement.id.in_(seen_by.walled_engagements))
         walled.append(sa.and_(Invoice.client_id.in_(theirs), _names(seen_by)))
     return sa.select(Invoice.id).where(sa.or_(*walled)) if walled else None
+
+
+def walled_from_bill(invoice_id: UUID) -> sa.Select[UUID]:
+    """The people whom a wall before its client, its payer or one of its engagements keeps from a bill."""
+    whose = sa.union(
+        *(sa.select(column).where(Invoice.id == invoice_id) for column in (Invoice.client_id, Invoice.payer_id))
+    )
+    what = sa.select(InvoiceLine.engagement_id).where(
+        InvoiceLine.invoice_id == invoice_id, InvoiceLine.engagement_id.is_not(None)
+    )
+    return sa.select(Wall.person_id).where(sa.or_(Wall.client_id.in_(whose), Wall.engagement_id.in_(what)))
 
 
 def payments_seen_by(seen_by: Actor) -> list[sa.ColumnElement[bool]]:

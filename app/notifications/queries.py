@@ -9,6 +9,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.approvals.models import Approval
+from app.approvals.queries import unwalled_approvals
+from app.billing.models import Invoice
+from app.billing.sight import hidden_bills
 from app.clients.models import Client, Contact
 from app.clients.policy import within_sight
 from app.core.actors import SYSTEM, Actor
@@ -84,7 +88,14 @@ def _own(seen_by: Actor) -> list[sa.ColumnElement[bool]]:
     """One's own, less what a wall has hidden since."""
     if not seen_by.is_person:
         return [sa.false()]
-    return [Notice.person_id == seen_by.id, *within_sight(seen_by, Notice.client_id, Notice.engagement_id)]
+    own = [Notice.person_id == seen_by.id, *within_sight(seen_by, Notice.client_id, Notice.engagement_id)]
+    hidden, unwalled = hidden_bills(seen_by), unwalled_approvals(seen_by)
+    if hidden is not None:
+        own.append(sa.or_(Notice.subject_kind != Invoice.__tablename__, Notice.subject_id.not_in(hidden)))
+    if unwalled:
+        there = sa.exists().where(Approval.id == Notice.subject_id, *unwalled)
+        own.append(sa.or_(Notice.subject_kind != Approval.__tablename__, there))
+    return own
 
 
 def _names(notices: Sequence[Notice]) -> dict[str, str]:

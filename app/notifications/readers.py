@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from app.activity.commands import reads
 from app.activity.models import Event
 from app.approvals.queries import approvers_of
+from app.billing.models import Invoice
+from app.billing.sight import walled_from_bill
 from app.clients.models import Client, Engagement, Wall
 from app.core import live
 from app.core.clock import now
@@ -144,6 +146,9 @@ def _allowed(people: Collection[UUID], event: Event) -> set[UUID]:
     walled = sa.select(Wall.person_id).where(
         sa.or_(Wall.client_id == event.client_id, Wall.engagement_id == event.engagement_id)
     )
-    return set(db.session.scalars(
-        sa.select(Person.id).where(Person.id.in_(people), Person.state == PersonState.ACTIVE, Person.id.not_in(walled))
-    ))
+    able = sa.select(Person.id).where(
+        Person.id.in_(people), Person.state == PersonState.ACTIVE, Person.id.not_in(walled)
+    )
+    if event.subject_kind == Invoice.__tablename__ and event.subject_id:
+        able = able.where(Person.id.not_in(walled_from_bill(event.subject_id)))
+    return set(db.session.scalars(able))
