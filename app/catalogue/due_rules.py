@@ -32,6 +32,7 @@ from app.catalogue.due_steps import (
     working_days,
     years,
 )
+from app.catalogue.graph import Edge, GraphCycle, topological_order
 from app.firm.calendars import WorkingCalendar
 
 __all__ = [
@@ -184,17 +185,13 @@ def _walk(rule: DueRule, start: date, calendar: WorkingCalendar) -> Resolved:
 
 def order_rules(rules: Mapping[str, DueRule]) -> list[str]:
     """Step keys so that each comes after the step it takes its date from; raises DueRuleCycle."""
-    ordered: dict[str, None] = {}
-    for first in rules:
-        chain: list[str] = []
-        key: str | None = first
-        while key is not None and key in rules and key not in ordered:
-            if key in chain:
-                raise DueRuleCycle([*chain[chain.index(key) :], key])
-            chain.append(key)
-            key = rules[key].step_key
-        ordered.update(dict.fromkeys(reversed(chain)))
-    return list(ordered)
+    edges = [Edge(rule.step_key, key) for key, rule in rules.items() if rule.step_key is not None]
+    try:
+        return topological_order(rules, edges)
+    except GraphCycle as loop:
+        members: list[str] = loop.path[:0:-1]
+        first = members.index(next(key for key in rules if key in members))
+        raise DueRuleCycle([*members[first:], *members[:first], members[first]]) from None
 
 
 def resolve_all(rules: Mapping[str, DueRule], anchors: Mapping[str, date], calendar: WorkingCalendar) -> ResolvedRules:

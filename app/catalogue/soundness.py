@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from string import Formatter
 
 from app.catalogue.blueprints import Blueprint, dates_of
 from app.catalogue.due_rules import BadDueRule, DueRuleCycle, anchor_words, order_rules
+from app.catalogue.graph import Edge, describe_cycle, find_cycle
 from app.catalogue.statutory import UnknownRule
 from app.firm.calendars import calendar_for
 
@@ -19,43 +20,6 @@ ITEM_KINDS = {
 WITH_OPTIONS = ("choice", "choices")
 TITLE_FIELDS = ("client", "service", "period", "year", "month", "quarter", "start", "end")
 LONGEST_TITLE = 200
-
-
-def find_path(pairs: Iterable[tuple[str, str]], start: str, goal: str) -> list[str] | None:
-    """A way from start to goal along (before, after) pairs."""
-    following: dict[str, list[str]] = {}
-    for before, after in pairs:
-        following.setdefault(before, []).append(after)
-    trail = [[start]]
-    seen = {start}
-    while trail:
-        path = trail.pop()
-        if path[-1] == goal:
-            return path
-        for after in following.get(path[-1], ()):
-            if after not in seen:
-                seen.add(after)
-                trail.append([*path, after])
-    return None
-
-
-def cycle_in(pairs: list[tuple[str, str]]) -> list[str] | None:
-    """A closed way along (before, after) pairs, first and last the same, or None."""
-    for before, after in pairs:
-        path = find_path(pairs, after, before)
-        if path:
-            return [before, *path]
-    return None
-
-
-def ordered(keys: list[str], pairs: list[tuple[str, str]]) -> list[str]:
-    """Keys so that each comes after what it waits for; those of a cycle at the end."""
-    left, done = list(keys), list[str]()
-    while left:
-        free = next((k for k in left if all(b not in left for b, a in pairs if a == k)), left[0])
-        left.remove(free)
-        done.append(free)
-    return done
 
 
 def title_fault(pattern: str) -> str | None:
@@ -86,9 +50,9 @@ def faults(blueprint: Blueprint, stage_ids: set[object]) -> Iterator[str]:
     for step in blueprint.steps:
         if step.stage_id not in stage_ids:
             yield f"“{step.name}” stands in a stage that is gone. Choose another one."
-    cycle = cycle_in([(d.on_key, d.step_key) for d in blueprint.dependencies])
+    cycle = find_cycle(Edge(d.on_key, d.step_key) for d in blueprint.dependencies)
     if cycle:
-        yield "These steps wait for each other: " + " → ".join(names.get(key, key) for key in cycle) + "."
+        yield f"These steps wait for each other: {describe_cycle(cycle, names)}."
     for request in blueprint.requests:
         if request.row.step_key and request.row.step_key not in names:
             yield f"The request “{request.row.name}” belongs to a step that is gone."
@@ -101,8 +65,7 @@ def _date_faults(blueprint: Blueprint, names: Mapping[str, str]) -> Iterator[str
     try:
         order_rules(blueprint.step_rules)
     except DueRuleCycle as loop:
-        path = " → ".join(names.get(key, key) for key in loop.path)
-        yield f"These steps take their due dates from each other: {path}."
+        yield f"These steps take their due dates from each other: {describe_cycle(loop.path, names)}."
         return
     try:
         dates = dates_of(blueprint, sample_anchors(dt.date(2027, 3, 31)), calendar_for("NONE"))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.jobs.graph import Edge
+from app.catalogue.graph import Edge
 from app.jobs.layout import layout
 from app.jobs.queries.jobs import TaskRow
 

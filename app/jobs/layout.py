@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from app.jobs.graph import Edge, Id, topological_order
+from app.catalogue.graph import Edge, Id, topological_order
 
 SWEEPS = 6
 MOST_PASSING = 3000

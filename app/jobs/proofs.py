@@ -10,13 +10,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.catalogue.graph import Edge, ready_tasks
 from app.core.clock import local, today, zone
 from app.core.db import db
 from app.core.proofs import Finding, proof
 from app.core.wording import counted
 from app.jobs.calendars import calendars_of
 from app.jobs.commands.plan import plan_facts, planned
-from app.jobs.graph import Edge, ready_tasks
 from app.jobs.models import OPEN_STATES, Job, JobStatus, LoadChange, Task
 
 BATCH = 1_000

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Generic
 
+from app.catalogue.graph import Edge, Id, topological_order
 from app.firm.calendars import WorkingCalendar
-from app.jobs.graph import Edge, Id, topological_order
 
 MINUTES_PER_DAY = 450
 MOST_DAYS = 5200

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.firm.calendars import calendar_for
-from app.jobs.graph import (
+from app.catalogue.graph import (
     Blocker,
     Edge,
     GraphCycle,
@@ -21,6 +20,7 @@ from app.jobs.graph import (
     successors,
     topological_order,
 )
+from app.firm.calendars import calendar_for
 
 ENGLAND = calendar_for("GB-ENG")
 FRIDAY = date(2026, 11, 20)

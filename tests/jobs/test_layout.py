@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.graph import Edge, GraphCycle
+from app.catalogue.graph import Edge, GraphCycle
 from app.jobs.layout import COLUMN, ROW, layout
 
 EDGES = st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)).filter(lambda pair: pair[0] < pair[1]), max_size=30)

@@ -7,8 +7,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.catalogue.graph import Edge
 from app.firm.calendars import calendar_for
-from app.jobs.graph import Edge
 from app.jobs.schedule import Work, schedule
 
 ENGLAND = calendar_for("GB-ENG")

@@ -14,6 +14,7 @@ from app.catalogue.blueprints import After, rule_of
 from app.catalogue.commands.drafts import open_draft
 from app.catalogue.due_rule_json import to_json
 from app.catalogue.due_rules import DueRule, DueRuleCycle, order_rules
+from app.catalogue.graph import Edge, describe_cycle, find_path
 from app.catalogue.models import (
     JobTemplate,
     Stage,
@@ -24,7 +25,6 @@ from app.catalogue.models import (
     WorkRole,
 )
 from app.catalogue.policy import can_edit_template
-from app.catalogue.soundness import find_path
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
@@ -193,16 +193,15 @@ def _check_after(draft: JobTemplate, key: str, values: StepValues, names: dict[s
         raise Refused("A pause between steps is between 0 and 366 working days.", field="after")
     if len({each.on_key for each in values.after}) < len(values.after):
         raise Refused("A step can come after another one only once.", field="after")
-    pairs = [
-        (d.on_key, d.step_key)
+    edges = [
+        Edge(d.on_key, d.step_key)
         for d in db.session.scalars(sa.select(TemplateDependency).where(TemplateDependency.template_id == draft.id))
         if d.step_key != key
     ]
     for each in values.after:
-        path = [key] if each.on_key == key else find_path(pairs, key, each.on_key)
+        path = find_path(edges, key, each.on_key)
         if path:
-            shown = " → ".join(names[k] for k in (*path, key))
-            raise Refused(f"That would make a circle: {shown}.", field="after")
+            raise Refused(f"That would make a circle: {describe_cycle([*path, key], names)}.", field="after")
 
 
 def _set_after(draft: JobTemplate, key: str, after: tuple[After, ...]) -> None:

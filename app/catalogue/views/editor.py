@@ -13,10 +13,11 @@ from app.catalogue.due_rule_words import describe
 from app.catalogue.due_rules import BadDueRule, DueRule
 from app.catalogue.forms.services import PERIOD_ANCHORS, DetailsForm
 from app.catalogue.forms.steps import DeadlineForm, RequestForm, StepForm, deadline_anchors
+from app.catalogue.graph import Edge, GraphCycle, topological_order
 from app.catalogue.models import Cadence, DependencyKind, JobTemplate, StepKind, TemplateState, WorkRole
 from app.catalogue.plausible import doubts
 from app.catalogue.policy import can_edit_template
-from app.catalogue.soundness import ITEM_KINDS, faults, ordered, sample_anchors
+from app.catalogue.soundness import ITEM_KINDS, faults, sample_anchors
 from app.catalogue.statutes.shape import StatutoryRule
 from app.catalogue.statutory import UnknownRule, find_rule, list_rules
 from app.core.clock import today
@@ -82,7 +83,11 @@ def order_of(blueprint: Blueprint) -> list[Placed]:
     names = {step.key: step.name for step in blueprint.steps}
     pairs = [(d.on_key, d.step_key) for d in blueprint.dependencies]
     layers: dict[str, int] = {}
-    for key in ordered(list(names), pairs):
+    try:
+        order = topological_order(names, [Edge(before, after) for before, after in pairs])
+    except GraphCycle:
+        order = list(names)
+    for key in order:
         layers[key] = 1 + max((layers.get(before, 0) for before, after in pairs if after == key), default=0)
     return [
         Placed(key, names[key], layers[key], _all_after(key, blueprint, names))

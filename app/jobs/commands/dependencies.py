@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.catalogue.graph import Edge, describe_cycle, find_cycle
 from app.catalogue.models import DependencyKind
 from app.core.actors import Actor
 from app.core.db import db, transaction
@@ -15,7 +16,6 @@ from app.core.locking import take_turn
 from app.core.permissions import authorize
 from app.jobs.commands.lags import lag_end
 from app.jobs.commands.readiness import hold_jobs, settle
-from app.jobs.graph import Edge, describe_cycle, find_cycle
 from app.jobs.models import Dependency, Task
 from app.jobs.policy import can_edit_job
 

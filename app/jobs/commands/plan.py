@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.catalogue.graph import Edge
 from app.core import live
 from app.core.again import lost_a_race
 from app.core.clock import now, today
@@ -21,7 +22,6 @@ from app.core.wording import day, duration
 from app.firm.calendars import WorkingCalendar
 from app.jobs.calendars import calendars_of
 from app.jobs.commands.redating import redate
-from app.jobs.graph import Edge
 from app.jobs.load import NOTHING, Hours
 from app.jobs.models import OPEN_STATES, Dependency, Job, JobStatus, LoadChange, Task
 from app.jobs.queries.load import LEFT, hours_of

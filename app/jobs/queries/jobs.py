@@ -12,11 +12,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
+from app.catalogue.graph import Edge
 from app.catalogue.models import DependencyKind, Service, Stage, StepKind, WorkRole
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404, rows_in_one
-from app.jobs.graph import Edge
 from app.jobs.models import (
     OPEN_JOBS,
     OPEN_STATES,

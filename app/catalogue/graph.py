@@ -42,10 +42,9 @@ class Blocker(Generic[Id]):
 
 def find_cycle(edges: Iterable[Edge[Id]], *, adding: Edge[Id] | None = None) -> list[Id] | None:
     """A cycle as [a, b, c, a], or None. With `adding`, the cycle that this edge would close."""
-    after = _successors(edges)
     if adding is None:
-        return _any_cycle(after)
-    path = _path(after, adding.after, adding.before)
+        return _any_cycle(_successors(edges))
+    path = find_path(edges, adding.after, adding.before)
     return None if path is None else [adding.before, *path]
 
 
@@ -149,8 +148,9 @@ def _successors(edges: Iterable[Edge[Id]]) -> dict[Id, list[Id]]:
     return dict(after)
 
 
-def _path(after: Mapping[Id, list[Id]], start: Id, goal: Id) -> list[Id] | None:
+def find_path(edges: Iterable[Edge[Id]], start: Id, goal: Id) -> list[Id] | None:
     """The shortest way along the edges, both ends included."""
+    after = _successors(edges)
     came_from: dict[Id, Id | None] = {start: None}
     waiting = [start]
     for current in waiting:
