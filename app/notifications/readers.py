@@ -71,12 +71,8 @@ def _in_charge_of_client(event: Event, _data: Data) -> Iterable[UUID | None]:
     return row or []
 
 
-def _of_missed(event: Event, data: Data) -> Iterable[UUID | None]:
-    """Who answers for the job, and the client's partner; what was missed long ago, as in an older history, is no news.
-    """
-    due = dt.date.fromisoformat(data["due"]) if data.get("due") else None
-    if due is None or due < (event.at - OLD_NEWS).date():
-        return []
+def _of_missed(event: Event, _data: Data) -> Iterable[UUID | None]:
+    """Who answers for the job, and the client's partner, however long ago it was missed when it is found out."""
     return db.session.execute(
         sa.select(Job.owner_id, sa.func.coalesce(Engagement.partner_id, Client.partner_id))
         .join(Client, Client.id == Job.client_id).join(Engagement, Engagement.id == Job.engagement_id)

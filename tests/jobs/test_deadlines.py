@@ -120,6 +120,49 @@ def test_a_deadline_is_missed_by_itself_on_the_day_after_where_it_is_kept(cast: 
         assert not [*prove_deadlines()]
 
 
+def inbox() -> set[Any]:
+    """Whom a missed deadline was told."""
+    while seal_events():
+        pass
+    while run_reader("notifications.inbox"):
+        pass
+    return set(db.session.scalars(sa.select(Notice.person_id).where(Notice.kind == "jobs.deadline.missed")))
+
+
+def test_a_deadline_found_missed_long_after_is_told_once(cast: Any) -> None:
+    """The sweep may have stood still for a month, or the deadline came into the firm with its past."""
+    with travel_to(MONDAY):
+        job = make_job(cast.acme_work, owner_id=cast.mel.id)
+        make_deadline(job, on=TODAY - days(40))
+        assert mark_missed() == 1
+        inbox()
+        assert cast.mel.id in inbox()
+        kept = sa.select(sa.func.count()).where(Notice.kind == "jobs.deadline.missed", Notice.person_id == cast.mel.id)
+        assert mark_missed() == 0 and inbox() and db.session.scalar(kept) == 1
+
+
+def test_the_press_of_complete_shows_what_is_not_met_and_what_can_be_done(client: FlaskClient, cast: Any) -> None:
+    job = make_job(cast.acme_work)
+    vat = make_deadline(job, "VAT return", on=job.starts_on)
+    fee = make_deadline(job, "Filing fee", on=job.starts_on + days(900))
+    sign_in(client, cast.sam)
+    page = f"/jobs/{job.id}/completion"
+    pressed = client.post(page)
+    assert (pressed.status_code, pressed.location) == (303, page)
+    shown = client.get(page).text
+    for deadline in (vat, fee):
+        assert all(f"/deadlines/{deadline.id}/{act}" in shown for act in ("satisfaction", "waiver"))
+    came = {"HX-Current-URL": page}
+    met = client.post(f"/deadlines/{vat.id}/satisfaction", data={"on": job.starts_on.isoformat()}, headers=came)
+    assert met.location == page, "back to what is left"
+    client.post(f"/deadlines/{fee.id}/waiver", data={"because": "Abolished"}, headers=came)
+    assert "Every deadline is met or waived" in client.get(page).text
+    assert client.post(page).location == f"/jobs/{job.id}"
+    db.session.expire_all()
+    assert db.session.get_one(Job, job.id).status is JobStatus.COMPLETED
+    assert client.get(page).location == f"/jobs/{job.id}", "a finished job has nothing in its way"
+
+
 def test_a_due_date_past_a_deadline_needs_a_reason_and_is_told(cast: Any) -> None:
     with travel_to(MONDAY):
         by = cast.actor(cast.mel)

@@ -6,12 +6,14 @@ import datetime as dt
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from app.catalogue.models import WorkRole
 from app.core.clock import travel_to
 from app.core.db import db
 from app.core.errors import Refused, Stale
 from app.core.ids import new_id
+from app.jobs.commands import jobs as commands_of_jobs
 from app.jobs.commands import plan as planning_of_jobs
 from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
 from app.jobs.commands.jobs import (
@@ -28,7 +30,7 @@ from app.jobs.commands.jobs import (
 from app.jobs.commands.plan import plan_stale_jobs, wake_up
 from app.jobs.commands.steps import TaskChange, edit_task
 from app.jobs.commands.tasks import complete_task
-from app.jobs.models import Deadline, DeadlineState, JobStatus, TaskState
+from app.jobs.models import Deadline, DeadlineState, JobStatus, Task, TaskState
 from app.jobs.queries.work import Tab, list_work
 from app.people.commands.handing import NeedsAnother, hand_over
 from tests.jobs.make_jobs import make_chain, make_job, make_task, settle
@@ -124,6 +126,31 @@ def test_a_held_job_leaves_my_work_and_comes_back(cast: Any) -> None:
     assert list_work(Tab.TODAY, of=cast.sam.id, seen_by=by)[0] == [] and job.held_because == "Client abroad"
     resume_job(job, by=by)
     assert [row.name for row in list_work(Tab.TODAY, of=cast.sam.id, seen_by=by)[0]] == ["One"]
+
+
+def test_a_job_is_ended_by_what_its_steps_are_once_it_is_locked(cast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever held the job before may have opened a step again, after it was looked at."""
+    by = cast.actor(cast.sam)
+    job = make_job(cast.acme_work)
+    (must,) = make_chain(job, "Must")
+    complete_task(must, by=by)
+
+    def opened_meanwhile(jobs: Any, keep: Any = commands_of_jobs.hold_jobs) -> Any:
+        held = keep(jobs)
+        db.session.execute(
+            sa.update(Task).where(Task.id == must.id).values(state=TaskState.READY, done_at=None, done_by=None)
+            .execution_options(synchronize_session=False)
+        )
+        return held
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands_of_jobs, "hold_jobs", opened_meanwhile)
+        with pytest.raises(Refused, match="Still to do: “Must”"):
+            complete_job(job, by=by)
+        assert must.state is TaskState.DONE, "read before the step was opened again"
+        cancel_job(job, because="", by=by)
+    db.session.refresh(must)
+    assert (job.status, must.state, must.fell_away) == (JobStatus.CANCELLED, TaskState.CANCELLED, True)
 
 
 def test_a_job_is_complete_when_what_is_required_is_done(cast: Any) -> None:

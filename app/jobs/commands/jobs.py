@@ -67,6 +67,10 @@ class JobChange:
     because: str = ""
 
 
+class NotMet(Refused):
+    """A job cannot be completed while one of its deadlines is not met."""
+
+
 def create_job(new: NewJob, *, by: Actor) -> Job:
     """Make a job by hand under an engagement."""
     engagement = new.engagement
@@ -161,16 +165,6 @@ def complete_job(job: Job, *, by: Actor) -> None:
 
     A deadline that is not met stands in the way: it is said to be met, or waived, first.
     """
-    open_required = db.session.scalars(
-        sa.select(Task.name).where(Task.job_id == job.id, Task.required, Task.state.in_(OPEN_STATES)).limit(4)
-    ).all()
-    if open_required:
-        names = ", ".join(f"“{name}”" for name in open_required[:3])
-        raise Refused(f"Still to do: {names}{' and more' if len(open_required) > 3 else ''}.")
-    unmet = unmet_of(job.id) if job.status is JobStatus.ACTIVE else ()
-    if unmet:
-        names = ", ".join(f"“{each.name}” ({day(each.effective_on)})" for each in unmet)
-        raise Refused(f"Not met yet: {names}. Say when it was met, or why it does not apply, then complete the job.")
     _change_status(job, JobStatus.COMPLETED, "jobs.job.completed", by=by)
 
 
@@ -187,6 +181,8 @@ def _change_status(job: Job, status: JobStatus, kind: str, *, by: Actor, because
         db.session.refresh(job, ["status"])
         if job.status is status:
             return
+        if status is JobStatus.COMPLETED and job.status is JobStatus.ACTIVE:
+            _check_finished(job)
         job.move_to(status)
         job.version += 1
         job.completed_at = now() if status is JobStatus.COMPLETED else None
@@ -204,14 +200,31 @@ def _change_status(job: Job, status: JobStatus, kind: str, *, by: Actor, because
                title=job.title, because=because)
 
 
+def _check_finished(job: Job) -> None:
+    """Asked of the locked job: whoever held it before may have opened a step or taken a deadline back."""
+    open_required = db.session.scalars(
+        sa.select(Task.name).where(Task.job_id == job.id, Task.required, Task.state.in_(OPEN_STATES))
+        .order_by(Task.position, Task.id).limit(4)
+    ).all()
+    if open_required:
+        names = ", ".join(f"“{name}”" for name in open_required[:3])
+        raise Refused(f"Still to do: {names}{' and more' if len(open_required) > 3 else ''}.")
+    unmet = unmet_of(job.id)
+    if unmet:
+        names = ", ".join(f"“{each.name}” ({day(each.effective_on)})" for each in unmet)
+        raise NotMet(f"Not met yet: {names}. Say when it was met, or why it does not apply, then complete the job.")
+
+
 def _let_fall(job: Job) -> None:
-    for task in db.session.scalars(sa.select(Task).where(Task.job_id == job.id, Task.state.in_(OPEN_STATES))):
+    still_open = sa.select(Task).where(Task.job_id == job.id, Task.state.in_(OPEN_STATES))
+    for task in db.session.scalars(still_open.execution_options(populate_existing=True)):
         task.move_to(TaskState.CANCELLED)
         task.fell_away = True
 
 
 def _take_up(job: Job) -> None:
-    tasks = db.session.scalars(sa.select(Task).where(Task.job_id == job.id, Task.fell_away)).all()
+    fallen = sa.select(Task).where(Task.job_id == job.id, Task.fell_away)
+    tasks = db.session.scalars(fallen.execution_options(populate_existing=True)).all()
     for task in tasks:
         task.move_to(TaskState.READY)
         task.fell_away = False

@@ -165,10 +165,11 @@ def _steps(job: Job) -> list[tuple[UUID, str]]:
 
 
 def _back(job_id: UUID) -> str:
-    """The list, where it was opened from there."""
+    """The list, or what is in the way of the job's end, where it was opened from there."""
     fallback = url_for("jobs.show", job_id=job_id)
     came = came_from(fallback)
-    return came if came.startswith("/deadlines?") or came == "/deadlines" else fallback
+    ours = came.partition("?")[0] in ("/deadlines", url_for("jobs.completion", job_id=job_id))
+    return came if ours else fallback
 
 
 def _asked(people: dict[str, PersonAsked]) -> tuple[DeadlineFilter, PersonAsked]:

@@ -15,6 +15,7 @@ from app.core.ids import new_id
 from app.core.web import Answer, arg, id_arg, is_htmx, me, page_number, redirect_to, submit, unprocessable
 from app.desk.guard import guard
 from app.jobs.commands.jobs import (
+    NotMet,
     cancel_job,
     causes_of_edit,
     check_deadlines,
@@ -28,8 +29,9 @@ from app.jobs.commands.jobs import (
 from app.jobs.commands.steps import add_task
 from app.jobs.drawing import draw
 from app.jobs.forms import JobEditForm, JobForm, ReasonForm, RoleForm, TaskForm, dates_answer, person_of
-from app.jobs.models import Job
+from app.jobs.models import Job, JobStatus
 from app.jobs.policy import can_edit_job
+from app.jobs.queries.deadlines import unmet_of
 from app.jobs.queries.jobs import JOBS_A_PAGE, JobSheet, count_jobs_of, find_jobs, get_job, get_sheet, list_jobs_of
 from app.jobs.queries.lateness import late_words
 from app.jobs.views.answers import dialog
@@ -169,10 +171,23 @@ def new_role(job_id: UUID) -> Answer:
     return dialog("jobs/_role.html", job=job, form=form)
 
 
+@blueprint.get("/jobs/<uuid:job_id>/completion")
+def completion(job_id: UUID) -> Answer:
+    """What stands in the way: the deadlines that are not met, each with what can be done about it."""
+    job = _job(job_id)
+    if not can_edit_job(me(), job) or job.status is not JobStatus.ACTIVE:
+        return redirect_to(url_for("jobs.show", job_id=job.id))
+    return render_template("jobs/complete.html", job=job, unmet=unmet_of(job.id))
+
+
 @blueprint.post("/jobs/<uuid:job_id>/completion")
 def create_completion(job_id: UUID) -> Answer:
+    """Finish the job; where deadlines are not met, they are what is shown."""
     job = _job(job_id)
-    complete_job(job, by=me())
+    try:
+        complete_job(job, by=me())
+    except NotMet:
+        return redirect_to(url_for("jobs.completion", job_id=job.id))
     return redirect_to(url_for("jobs.show", job_id=job.id), "The job is complete")
 
 
