@@ -14,7 +14,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.queue import BULK, background
-from app.planning import following, outcome, proofs, sentences
+from app.planning import following, outcome, proofs, sentences, ways_back
 from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
@@ -24,7 +24,7 @@ from app.planning.models import Application, Series, SeriesState, VersionPolicy
 from app.runs.commands import Skip, works
 from app.runs.models import ItemState, Run, RunItem
 
-__all__ = ["carrying_out", "following", "outcome", "proofs", "sentences"]
+__all__ = ["carrying_out", "following", "outcome", "proofs", "sentences", "ways_back"]
 
 
 @background("planning.recurrence", every=3600, queue=BULK)

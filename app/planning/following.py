@@ -22,7 +22,7 @@ from app.core.wording import amount, counted, day
 from app.jobs.models import Job, JobStatus
 from app.ledger.models import Account
 from app.ledger.queries import balance_of
-from app.planning.commands.forecasting import facts_for, history_of, templates_for
+from app.planning.commands.forecasting import by_hand_of, facts_for, history_of, templates_for
 from app.planning.facts import ClientFacts, staffing
 from app.planning.forecast import Forecast, forecasts_of, horizon, pattern_of_series, periods_of
 from app.planning.models import Occurrence, Series, SeriesState
@@ -68,11 +68,13 @@ class Changed:
         ]
         self.blueprints: dict[Any, Blueprint] = {row.id: get_blueprint(templates[row.id]) for row in self.rows}
         self.history = history_of([row.id for row in self.rows])
+        self.by_hand = by_hand_of([row.id for row in self.rows])
 
     def next_of(self, series: Series, facts: ClientFacts, history: Sequence[Period]) -> Forecast | None:
         """The first period that is still to come."""
         found = forecasts_of(
-            series, self.blueprints[series.id], series.service.name, facts, horizon(today()), history=history
+            series, self.blueprints[series.id], series.service.name, facts, horizon(today()), history=history,
+            by_hand=self.by_hand.get(series.id),
         )
         return next((each for each in found if each.period_end >= today()), found[-1] if found else None)
 
@@ -100,7 +102,7 @@ def moved_jobs(changed: Changed) -> list[MovedJob]:
             continue
         wish = Wish(
             pattern_of_series(row, facts), period.start, about=period, owner_id=owner_of(row.roles),
-            roles=roles_of(row.roles), offset_days=row.offset_days,
+            roles=roles_of(row.roles), offset_days=row.offset_days, starts_on=occurrence.starts_by_hand,
             due_on=job.due_on if job.due_locked else None,
         )
         blueprint = get_blueprint(job.template_id) if job.template_id else changed.blueprints[row.id]

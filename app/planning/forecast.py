@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from app.catalogue.blueprints import Blueprint, start_of_job
 from app.planning.cadences import Years, pattern_of
 from app.planning.facts import ClientFacts
-from app.planning.models import Series, SeriesState
+from app.planning.models import ByHand, Series, SeriesState
 from app.planning.periods import Period, PeriodPattern
 from app.planning.plans import due_on_of, title_of
 
@@ -30,6 +30,8 @@ class Forecast:
     starts_on: dt.date
     due_on: dt.date | None
     title: str
+    starts_by_hand: dt.date | None = None
+    due_by_hand: dt.date | None = None
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,27 +75,37 @@ def periods_of(series: Series, client: Years, until: dt.date, history: Sequence[
 
 def forecasts_of(
     series: Series, blueprint: Blueprint, service_name: str, client: ClientFacts, until: dt.date,
-    *, history: Sequence[Period] = (), since: dt.date | None = None,
+    *, history: Sequence[Period] = (), since: dt.date | None = None, by_hand: Mapping[dt.date, ByHand] | None = None,
 ) -> list[Forecast]:
-    """All of a series before `until`, or only those that begin on or after `since`. An ended series has none."""
+    """All of a series before `until`, or only those that begin on or after `since`. An ended series has none.
+
+    `by_hand`: what was set for single ones, by the day on which their period begins. Where periods have changed, it
+    goes to the one that has that day in it.
+    """
     if series.state is SeriesState.ENDED:
         return []
     pattern = pattern_of_series(series, client)
     return [
-        _forecast(series, blueprint, service_name, client, pattern, period)
+        _forecast(series, blueprint, service_name, client, pattern, period, _set_for(period, by_hand or {}))
         for period in periods_of(series, client, until, history)
         if since is None or period.start >= since
     ]
 
 
+def _set_for(period: Period, by_hand: Mapping[dt.date, ByHand]) -> ByHand:
+    return next((by_hand[day] for day in sorted(by_hand) if day in period), ByHand())
+
+
 def _forecast(
-    series: Series, blueprint: Blueprint, service_name: str, client: ClientFacts, pattern: PeriodPattern, period: Period
+    series: Series, blueprint: Blueprint, service_name: str, client: ClientFacts, pattern: PeriodPattern,
+    period: Period, own: ByHand,
 ) -> Forecast:
     first = start_of_job(blueprint, period.start, period.last_day, client.calendar)
-    starts_on = first + dt.timedelta(days=series.offset_days)
+    starts_on = own.starts_on or first + dt.timedelta(days=series.offset_days)
     return Forecast(
         series_id=series.id, client_id=series.client_id, period_start=period.start, period_end=period.last_day,
         create_on=starts_on - dt.timedelta(days=series.ahead_days), starts_on=starts_on,
-        due_on=due_on_of(blueprint, period, starts_on, client),
+        due_on=own.due_on or due_on_of(blueprint, period, starts_on, client),
         title=title_of(blueprint, client.name, service_name, period, pattern, starts_on),
+        starts_by_hand=own.starts_on, due_by_hand=own.due_on,
     )

@@ -22,8 +22,9 @@ from app.core.ids import parse_id
 from app.core.web import Form
 from app.planning.cadences import WORDS, pattern_of
 from app.planning.commands.applications import ApplicationValues
+from app.planning.commands.occurrences import LONGEST_REASON
 from app.planning.commands.series import SeriesValues
-from app.planning.models import Series, VersionPolicy
+from app.planning.models import ByHand, Series, VersionPolicy
 from app.planning.plans import OWNER
 from app.planning.queries import Planned
 
@@ -116,6 +117,20 @@ class ClientChangeForm(Form):
         if not (self.new_engagement.data or "").strip():
             raise Refused("Give the new engagement a name.", field="new_engagement")
         return str(self.new_engagement.data)
+
+
+class DaysForm(Form):
+    """The days of one occurrence; an empty one follows the rule."""
+
+    starts_on = wtforms.DateField("Starts on", validators=[Optional()])
+    due_on = wtforms.DateField("Due on", validators=[Optional()])
+
+    def values(self) -> ByHand:
+        return ByHand(self.starts_on.data, self.due_on.data)
+
+
+class SkipForm(Form):
+    because = wtforms.StringField("Why it is skipped", validators=[Length(max=LONGEST_REASON)])
 
 
 class SeriesForm(TeamForm):

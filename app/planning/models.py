@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -73,10 +74,23 @@ class OccurrenceState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """The days of one occurrence that somebody set; None: as the rule says."""
+
+    starts_on: dt.date | None = None
+    due_on: dt.date | None = None
+
+    def __bool__(self) -> bool:
+        return self != ByHand()
+
+
 class Occurrence(HasId, Base):
     """One period of a series: a forecast until its job is created, once. `period_end` is its last day.
 
-    `skipped_because` says why nobody of the firm skipped it: the client was dormant, former, a prospect or archived.
+    `skipped_because` says why: what somebody wrote, or that the client was dormant, former, a prospect or archived.
+    What somebody has set for this one alone (`starts_by_hand`, `due_by_hand`) goes before the rule, also when the rule
+    or the periods change.
     """
 
     __tablename__ = "occurrence"
@@ -91,6 +105,8 @@ class Occurrence(HasId, Base):
     title: Mapped[str]
     state: Mapped[OccurrenceState] = mapped_column(default=OccurrenceState.FORECAST)
     skipped_because: Mapped[str] = mapped_column(default="", server_default="")
+    starts_by_hand: Mapped[dt.date | None]
+    due_by_hand: Mapped[dt.date | None]
     job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job.id"))
 
     __table_args__ = (
@@ -98,11 +114,16 @@ class Occurrence(HasId, Base):
         sa.Index("ix_occurrence_due", "create_on", postgresql_where=sa.text("state = 'forecast'")),
         sa.Index("ix_occurrence_job_id", "job_id"),
         sa.CheckConstraint("period_end >= period_start", name="period"),
+        sa.CheckConstraint("due_by_hand >= starts_by_hand", name="by_hand"),
     )
 
     @property
     def period(self) -> Period:
         return Period(self.period_start, self.period_end + dt.timedelta(days=1))
+
+    @property
+    def by_hand(self) -> ByHand:
+        return ByHand(self.starts_by_hand, self.due_by_hand)
 
 
 class Application(MadeOnce, HasVersion, Base):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 
 from app.core.db import db
 from app.core.proofs import Finding, proof
-from app.planning.commands.forecasting import BATCH, KEPT_FIELDS, define, settled_periods
+from app.planning.commands.forecasting import BATCH, KEPT_FIELDS, define, set_by_hand, settled_periods
 from app.planning.forecast import Forecast
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
 
@@ -44,7 +44,8 @@ def _batch(ids: Sequence[UUID]) -> Iterator[Finding]:
     for end in sorted(ends):
         those = [series for series in rows if series.forecast_until == end]
         settled = {series.id: settled_periods(stored.get(series.id, [])) for series in those}
-        for series, wanted in define(those, end, settled):
+        by_hand = {series.id: set_by_hand(stored.get(series.id, [])) for series in those}
+        for series, wanted in define(those, end, settled, by_hand=by_hand):
             yield from _compare(series, wanted, stored.get(series.id, []))
 
 

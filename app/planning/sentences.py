@@ -15,6 +15,8 @@ _TOLD = {
     "planning.series.end": "ended the series {title}",
     "planning.occurrence.create": "created {title} ahead of its day",
     "planning.occurrence.skip": "skipped {title}",
+    "planning.occurrence.set": "set the days of {title} by hand",
+    "planning.occurrence.drop": "let the days of {title} that were set by hand go: its period is no more",
     "planning.job.move": "moved {title} to the client’s new periods",
     "planning.occurrence.restore": "took {title} back into the forecast",
     "planning.application.start": "applied {service} to {clients} clients",
@@ -22,7 +24,10 @@ _TOLD = {
 
 
 def _teller(words: str) -> Any:
-    return lambda data: words.format(**data) + (f": the client was {data['because']}" if data.get("because") else "")
+    return lambda data: words.format(**data) + (
+        f": the client was {data['because']}" if data.get("because") else f": {data['reason']}" if data.get("reason")
+        else ""
+    )
 
 
 for _kind, _words in _TOLD.items():

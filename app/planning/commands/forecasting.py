@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
+from app.activity.commands import record
 from app.catalogue.models import JobTemplate, TemplateState
 from app.catalogue.queries import get_blueprint
 from app.core.actors import SYSTEM, Actor
@@ -19,12 +20,12 @@ from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.planning.facts import ClientFacts, client_facts
 from app.planning.forecast import Forecast, forecasts_of, horizon
-from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
+from app.planning.models import ByHand, Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
 from app.planning.periods import Period
 from app.planning.policy import can_edit_series
 
 BATCH = 200
-KEPT_FIELDS = ("period_end", "create_on", "starts_on", "due_on", "title")
+KEPT_FIELDS = ("period_end", "create_on", "starts_on", "due_on", "title", "starts_by_hand", "due_by_hand")
 
 
 def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
@@ -73,16 +74,19 @@ def _refresh(series_ids: Sequence[UUID]) -> None:
     ):
         kept.setdefault(occurrence.series_id, []).append(occurrence)
     added: list[Forecast] = []
-    for series, wanted in define(rows, end, {key: settled_periods(each) for key, each in kept.items()}):
-        added += _adjust(kept.get(series.id, []), wanted)
+    settled = {key: settled_periods(each) for key, each in kept.items()}
+    by_hand = {key: set_by_hand(each) for key, each in kept.items()}
+    for series, wanted in define(rows, end, settled, by_hand=by_hand):
+        added += _adjust(series, kept.get(series.id, []), wanted)
         series.forecast_until = end if series.state is not SeriesState.ENDED else None
     db.session.flush()
     rows_to_add = [forecast.row() for forecast in added]
     insert_rows(Occurrence, rows_to_add, tail="ON CONFLICT (series_id, period_start) DO NOTHING")
 
 
-def _adjust(kept: list[Occurrence], wanted: list[Forecast]) -> list[Forecast]:
+def _adjust(series: Series, kept: list[Occurrence], wanted: list[Forecast]) -> list[Forecast]:
     """Bring what is still forecast into line; returns what is not there yet."""
+    _tell_of_lost_days(series, kept, wanted)
     by_start = {forecast.period_start: forecast for forecast in wanted}
     for occurrence in kept:
         forecast = by_start.pop(occurrence.period_start, None)
@@ -94,6 +98,36 @@ def _adjust(kept: list[Occurrence], wanted: list[Forecast]) -> list[Forecast]:
         for name in KEPT_FIELDS:
             setattr(occurrence, name, getattr(forecast, name))
     return list(by_start.values())
+
+
+def _tell_of_lost_days(series: Series, kept: list[Occurrence], wanted: list[Forecast]) -> None:
+    """Days set by hand whose period is gone, or now has the days of an earlier one, are let go in sight."""
+    for occurrence in kept:
+        if occurrence.state is OccurrenceState.FORECAST and occurrence.by_hand:
+            there = next((f for f in wanted if f.period_start <= occurrence.period_start <= f.period_end), None)
+            if there is None or ByHand(there.starts_by_hand, there.due_by_hand) != occurrence.by_hand:
+                record("planning.occurrence.drop", series, by=SYSTEM, title=occurrence.title,
+                       starts_on=occurrence.starts_by_hand, due_on=occurrence.due_by_hand)
+
+
+def set_by_hand(occurrences: Iterable[Occurrence]) -> dict[dt.date, ByHand]:
+    """What was set for forecasts one by one, by the beginning of their period."""
+    return {
+        each.period_start: each.by_hand for each in occurrences
+        if each.state is OccurrenceState.FORECAST and each.by_hand
+    }
+
+
+def by_hand_of(series_ids: Sequence[UUID]) -> dict[UUID, dict[dt.date, ByHand]]:
+    """The same by series, in one query."""
+    found: dict[UUID, dict[dt.date, ByHand]] = {}
+    rows = db.session.scalars(sa.select(Occurrence).where(
+        Occurrence.series_id.in_(series_ids), Occurrence.state == OccurrenceState.FORECAST,
+        sa.or_(Occurrence.starts_by_hand.is_not(None), Occurrence.due_by_hand.is_not(None)),
+    ))
+    for occurrence in rows:
+        found.setdefault(occurrence.series_id, {})[occurrence.period_start] = occurrence.by_hand
+    return found
 
 
 def settled_periods(occurrences: Iterable[Occurrence]) -> list[Period]:
@@ -114,7 +148,8 @@ def history_of(series_ids: Sequence[UUID]) -> dict[UUID, list[Period]]:
 
 
 def define(
-    rows: Iterable[Series], end: dt.date, history: Mapping[UUID, Sequence[Period]], *, only_new: bool = False
+    rows: Iterable[Series], end: dt.date, history: Mapping[UUID, Sequence[Period]], *, only_new: bool = False,
+    by_hand: Mapping[UUID, Mapping[dt.date, ByHand]] | None = None,
 ) -> list[tuple[Series, list[Forecast]]]:
     """What the forecasts of these series (loaded with their service) are, by definition, beside what is settled."""
     series_list = list(rows)
@@ -124,6 +159,7 @@ def define(
         (series, forecasts_of(
             series, get_blueprint(templates[series.id]), series.service.name, facts[series.id], end,
             history=history.get(series.id, ()), since=series.forecast_until if only_new else None,
+            by_hand=(by_hand or {}).get(series.id),
         ))
         for series in series_list
     ]

@@ -21,15 +21,18 @@ from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.locking import to_lock
 from app.core.permissions import authorize
+from app.core.wording import day
 from app.planning.commands.create import create_planned_job, create_within
 from app.planning.commands.forecasting import facts_for, refresh_forecasts, templates_for
 from app.planning.facts import ClientFacts, Staffing, staffing
 from app.planning.forecast import pattern_of_series
-from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
+from app.planning.models import ByHand, Occurrence, OccurrenceState, Series, SeriesState
+from app.planning.periods import check_day
 from app.planning.plans import JobPlan, Known, Wish, owner_of, plan_job, roles_of
 from app.planning.policy import can_edit_series
 
 log = structlog.get_logger()
+LONGEST_REASON = 300
 
 
 def due_occurrences(
@@ -90,7 +93,8 @@ class Planner:
         client = self._client(series)
         wish = Wish(
             pattern_of_series(series, client), occurrence.period_start, starts_on=occurrence.starts_on,
-            about=occurrence.period, owner_id=owner_of(series.roles), roles=roles_of(series.roles),
+            due_on=occurrence.due_by_hand, about=occurrence.period, owner_id=owner_of(series.roles),
+            roles=roles_of(series.roles),
         )
         return plan_job(
             client, get_blueprint(self._templates[series.id]), series.service.name, wish, self._staff,
@@ -172,17 +176,48 @@ def create_now(occurrence: Occurrence, *, by: Actor) -> UUID:
         return job_id
 
 
-def skip_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
+def set_days(occurrence: Occurrence, days: ByHand, *, by: Actor) -> None:
+    """When this one starts and is due, whatever the rule says; None lets a day follow the rule again."""
+    series = _series(occurrence)
+    authorize(by, can_edit_series, series)
+    check_day(days.starts_on, "starts_on")
+    check_day(days.due_on, "due_on")
+    with transaction():
+        row = _held(series, occurrence)
+        if row.state is not OccurrenceState.FORECAST:
+            raise Refused("Its job is there already. Change the job instead." if row.job_id else "It is skipped.")
+        before = row.by_hand
+        if before == days:
+            return
+        if days.starts_on and days.due_on and days.due_on < days.starts_on:
+            raise Refused("It would be due before it starts.", field="due_on")
+        row.starts_by_hand, row.due_by_hand = days.starts_on, days.due_on
+        refresh_forecasts([series.id], by=by)
+        row = _locked(occurrence)
+        if row.due_on is not None and row.due_on < row.starts_on:
+            said = f"It starts on {day(row.starts_on)} and is due on {day(row.due_on)}. Set both days."
+            raise Refused(said, field="due_on" if days.due_on else "starts_on")
+        record(
+            "planning.occurrence.set", series, by=by, title=row.title, starts_on=row.starts_on, due_on=row.due_on,
+            before={"starts_on": before.starts_on, "due_on": before.due_on},
+            after={"starts_on": days.starts_on, "due_on": days.due_on},
+        )
+
+
+def skip_occurrence(occurrence: Occurrence, *, because: str = "", by: Actor) -> None:
     """This one only: no job is made for its period."""
     series = _series(occurrence)
     authorize(by, can_edit_series, series)
+    because = " ".join(because.split())
+    if len(because) > LONGEST_REASON:
+        raise Refused(f"A reason has at most {LONGEST_REASON} characters.", field="because")
     with transaction():
         row = _locked(occurrence)
         if row.state is OccurrenceState.CREATED:
             raise Refused("Its job is there already. Cancel the job instead.")
         if row.state is OccurrenceState.FORECAST:
-            row.state, row.skipped_because = OccurrenceState.SKIPPED, ""
-            record("planning.occurrence.skip", series, by=by, title=row.title)
+            row.state, row.skipped_because = OccurrenceState.SKIPPED, because
+            record("planning.occurrence.skip", series, by=by, title=row.title, reason=because)
 
 
 def restore_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
@@ -190,8 +225,7 @@ def restore_occurrence(occurrence: Occurrence, *, by: Actor) -> None:
     series = _series(occurrence)
     authorize(by, can_edit_series, series)
     with transaction():
-        db.session.execute(to_lock(sa.select(Series.id).where(Series.id == series.id)))
-        row = _locked(occurrence)
+        row = _held(series, occurrence)
         if row.state is OccurrenceState.SKIPPED:
             row.state, row.skipped_because = OccurrenceState.FORECAST, ""
             refresh_forecasts([series.id], by=by)
@@ -204,8 +238,16 @@ def _series(occurrence: Occurrence) -> Series:
     ).one()
 
 
+def _held(series: Series, occurrence: Occurrence) -> Occurrence:
+    """Locked after its series, whose forecasts are written."""
+    db.session.execute(to_lock(sa.select(Series.id).where(Series.id == series.id)))
+    return _locked(occurrence)
+
+
 def _locked(occurrence: Occurrence) -> Occurrence:
-    row = db.session.scalar(to_lock(sa.select(Occurrence).where(Occurrence.id == occurrence.id)))
+    row = db.session.scalar(
+        to_lock(sa.select(Occurrence).where(Occurrence.id == occurrence.id)).execution_options(populate_existing=True)
+    )
     if row is None:
         raise NotFound()
     return row
