@@ -71,6 +71,7 @@ WORKS = (
     "app.runs.background",
     "app.clients.holdings",
     "app.clients.proofs",
+    "app.billing.ways_back",
     "app.clients.ways_back",
     "app.clients.sentences",
     "app.activity.proofs",

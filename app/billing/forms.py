@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from uuid import UUID
 
 import wtforms
 from flask_wtf.file import FileField
@@ -13,6 +15,7 @@ from app.billing.commands.lines import DraftTerms
 from app.billing.models import PaymentMethod, Rest, TaxMode
 from app.clients.commands.clients import LONGEST_ADDRESS
 from app.clients.forms import find_client_id
+from app.clients.models import Engagement
 from app.core.fields import AmountField, DecimalField, EnumField, PickField, VersionField, offers
 from app.core.ids import parse_id
 from app.core.web import Form
@@ -26,6 +29,20 @@ SPREADS = {
     Spread.CHOSEN: "Only on the entries I tick",
 }
 TAX_MODES = {TaxMode.LINE: "On each line", TaxMode.TOTAL: "On the total of each rate"}
+
+
+class JobEngagementForm(Form):
+    """To which of its client's open engagements a job is moved."""
+
+    version = VersionField()
+    engagement = wtforms.SelectField("To", coerce=str)
+
+    def offer(self, engagements: Sequence[Engagement]) -> None:
+        self.engagement.choices = offers([(each.id, f"{each.number} {each.name}") for each in engagements])
+
+    @property
+    def chosen(self) -> UUID:
+        return UUID(self.engagement.data)
 
 
 class DraftForm(Form):

@@ -123,6 +123,18 @@ def prove_holders() -> Iterator[Finding]:
         yield Finding(f"job {row.number}", f"{row.what} is held by {row.person}, who {why}")
 
 
+@proof("jobs.engagements")
+def prove_engagements() -> Iterator[Finding]:
+    """What is part of a job, or recorded under it, is of the job's client and engagement."""
+    for table in ("task", "deadline", "client_request", "timer", "time_entry", "expense"):
+        rows = db.session.execute(sa.text(f"""
+            SELECT j.number, count(*) AS many FROM {table} x JOIN job j ON j.id = x.job_id
+            WHERE (x.client_id, x.engagement_id) <> (j.client_id, j.engagement_id) GROUP BY j.id LIMIT 100
+        """))
+        for row in rows:
+            yield Finding(f"job {row.number}", f"is of another engagement than {counted(row.many, table)} of it")
+
+
 @proof("jobs.waited_on")
 def prove_waited_on() -> Iterator[Finding]:
     """How many open steps wait for a step, as it keeps it, is how many do."""

@@ -20,6 +20,10 @@ def _name(data: Data) -> str:
     return str(data.get("name", "a step"))
 
 
+def _with_items(data: Data) -> str:
+    return f", with {counted(data['items'], 'entry', 'entries')}" if data.get("items") else ""
+
+
 def _date(text: str | None) -> str:
     return day(dt.date.fromisoformat(text)) if text else "no day"
 
@@ -54,6 +58,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.job.unlocked": lambda d: "let the job's due date follow its rule again",
     "jobs.task.unlocked": lambda d: f"let the date of “{_name(d)}” follow its rule again",
     "jobs.job.moved": lambda d: f"moved the job to {d.get('stage', 'another stage')}",
+    "jobs.job.left": lambda d: f"moved the job out of “{_name(d)}”" + _with_items(d),
+    "jobs.job.transferred": lambda d: f"moved the job to “{_name(d)}”" + _with_items(d),
     "jobs.job.held": lambda d: "put the job on hold" + _because(d),
     "jobs.job.resumed": lambda d: "took the job up again",
     "jobs.job.completed": lambda d: "completed the job",

@@ -137,6 +137,22 @@ def tell_concerned(event: Event, data: Data) -> None:
     live.publish(*(f"person:{person}" for person in sorted(told)))
 
 
+@reads("notifications.moved", "jobs.job.transferred")
+def follow_job(event: Event, data: Data) -> None:
+    """Notices about a job that moved are seen by who sees the engagement that it is under now."""
+    to = parse_id(str(data.get("to_engagement") or ""))
+    if to is None:
+        return
+    about = sa.union_all(
+        *(sa.select(table.id).where(table.job_id == event.job_id) for table in (Task, ClientRequest)),
+        sa.select(sa.literal(event.job_id, sa.Uuid())),
+    )
+    db.session.execute(
+        sa.update(Notice).where(Notice.client_id == event.client_id, Notice.subject_id.in_(about))
+        .values(engagement_id=to).execution_options(synchronize_session=False)
+    )
+
+
 def _allowed(people: Collection[UUID], event: Event) -> set[UUID]:
     """Those who work here and whom no wall keeps from it."""
     walled = sa.select(Wall.person_id).where(

@@ -15,15 +15,18 @@ from app.billing.commands.adjust import adjust_total
 from app.billing.commands.credit import credit_invoice
 from app.billing.commands.drafts import DraftFacts, add_new_items, create_draft, discard_draft
 from app.billing.commands.issue import approve_invoice
+from app.billing.commands.jobs import move_job
 from app.billing.commands.lines import LineChange, change_line, remove_line, treat_item
 from app.billing.commands.payments import PaymentFacts, allocate_payment, record_payment
 from app.billing.commands.settling import reverse_payment
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import hold_items, release_items, transfer_items, write_off_items, write_on_items
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, Payment, Treatment
+from app.clients.models import Engagement
 from app.core import clock
 from app.core.db import db
 from app.core.ids import new_id
+from app.jobs.models import Job
 from app.ledger.commands import gather_account_balances
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, record_entry, restore_entry
 from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
@@ -126,6 +129,14 @@ def transfer(world: World, dice: random.Random) -> None:
     items = {each.id for each in (one(dice, TimeEntry), one(dice, TimeEntry)) if each}
     if items:
         transfer_items(list(items), dice.choice(world.works).id, "Wrong matter", by=world.bea)
+
+
+@act
+def move(world: World, dice: random.Random) -> None:
+    """A job to another engagement of its client, with all that is recorded under it."""
+    if job := one(dice, Job):
+        works = [work for work in world.works if work.client == job.client_id]
+        move_job(job, db.session.get_one(Engagement, dice.choice(works).id), by=world.bea)
 
 
 @act

@@ -7,6 +7,7 @@ from app.billing.views import (
     files,
     invoices,
     issuing,
+    job_engagement,
     lines,
     payments,
     periods,
@@ -27,6 +28,7 @@ blueprints = (
     periods.blueprint,
     exchange_rates.blueprint,
     expense_tax.blueprint,
+    job_engagement.blueprint,
     files.blueprint,
 )
 init_app = wip.init_app
