@@ -84,7 +84,7 @@ NAMES = ("Annual accounts", "VAT return")
 def _client(base: Base, combination: int) -> ClientFacts:
     month, day = YEAR_ENDS[combination % 4]
     calendar = calendar_for(("GB-ENG", "GB-SCT")[combination % 2])
-    return ClientFacts(base.offices[0], NAME, month, day, 1 + combination % 3, Team(), calendar)
+    return ClientFacts(base.offices[0], NAME, month, day, 1 + combination % 3, None, None, Team(), calendar)
 
 
 def _series(number: int, pattern: PeriodPattern, today: dt.date) -> Series:
