@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import app.models  # noqa: F401
 from app.config import Settings
 from app.core import assets, clock, drawing, health, logs, queue, races, storage, web, wording
+from app.core.connections import keep_prepared
 from app.core.db import db
 
 ROOT = Path(__file__).parents[1]
@@ -126,6 +127,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask = Flask("firmament", root_path=str(ROOT / "app"), template_folder=str(ROOT / "templates"), static_folder=None)
     _configure(flask, settings)
     db.init_app(flask)
+    with flask.app_context():
+        for engine in db.engines.values():
+            keep_prepared(engine)
     flask.session_interface = TwoDoorSessions()
     logs.init_app(flask)
     CSRFProtect(flask)
