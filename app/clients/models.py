@@ -11,10 +11,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT
-from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, Currency, HasId, HasVersion, MadeOnce
+from app.core.finding import found_by, index_of
 from app.firm.models import Grouping, Office
 from app.people.models import Person
 
@@ -82,6 +82,9 @@ class Client(MadeOnce, HasVersion, Base):
     payer_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client.id"))
     is_firm: Mapped[bool] = mapped_column(default=False)
     archived_at: Mapped[dt.datetime | None]
+    found_by: Mapped[str] = found_by(
+        "name", "legal_name", "code", "email", "tax_number", "registration_number", number="phone"
+    )
 
     office: Mapped[Office] = relationship(lazy="raise")
     partner: Mapped[Person | None] = relationship(foreign_keys=[partner_id], lazy="raise")
@@ -91,7 +94,7 @@ class Client(MadeOnce, HasVersion, Base):
         sa.Index("ix_client_sort_key", "sort_key", "id"),
         sa.Index("ix_client_partner_id", "partner_id"),
         sa.Index("ix_client_manager_id", "manager_id"),
-        sa.Index("ix_client_name_trgm", sa.text("lower(name) gin_trgm_ops"), postgresql_using="gin"),
+        index_of("client"),
         sa.Index("ix_client_sort_key_trgm", sa.text("sort_key gin_trgm_ops"), postgresql_using="gin"),
         sa.Index("uq_client_firm", "is_firm", unique=True, postgresql_where=sa.text("is_firm")),
         sa.CheckConstraint("year_end_month BETWEEN 1 AND 12", name="year_end_month"),
@@ -112,12 +115,13 @@ class Contact(MadeOnce, HasVersion, Base):
     language: Mapped[str] = mapped_column(default="en")
     zone: Mapped[str | None]
     archived_at: Mapped[dt.datetime | None]
+    found_by: Mapped[str] = found_by("name")
 
     addresses: Mapped[list[ContactAddress]] = relationship(
         back_populates="contact", lazy="raise", order_by="ContactAddress.position", cascade="all, delete-orphan"
     )
 
-    __table_args__ = (sa.Index("ix_contact_sort_key", "sort_key"),)
+    __table_args__ = (sa.Index("ix_contact_sort_key", "sort_key"), index_of("contact"))
 
 
 class AddressKind(enum.StrEnum):
@@ -134,12 +138,14 @@ class ContactAddress(HasId, Base):
     kind: Mapped[AddressKind]
     value: Mapped[str] = mapped_column(CITEXT)
     position: Mapped[int] = mapped_column(default=0)
+    found_by: Mapped[str] = found_by("value::text", number="value::text")
 
     contact: Mapped[Contact] = relationship(back_populates="addresses", lazy="raise")
 
     __table_args__ = (
         sa.UniqueConstraint("contact_id", "kind", "value"),
         sa.Index("ix_contact_address_value", "value"),
+        index_of("contact_address"),
     )
 
 
@@ -204,6 +210,7 @@ class Engagement(MadeOnce, HasVersion, Base):
     line_grouping: Mapped[Grouping | None]
     payer_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client.id"))
     archived_at: Mapped[dt.datetime | None]
+    found_by: Mapped[str] = found_by("name", "number", "scope")
 
     client: Mapped[Client] = relationship(foreign_keys=[client_id], lazy="raise")
     partner: Mapped[Person | None] = relationship(foreign_keys=[partner_id], lazy="raise")
@@ -213,25 +220,13 @@ class Engagement(MadeOnce, HasVersion, Base):
         order_by="Arrangement.from_on.nulls_first()", viewonly=True, lazy="raise",
     )
 
-    @hybrid_property
-    def words(self) -> str:
-        """What an engagement is found by: its name, and its scope, where parties and references stand."""
-        return f"{self.name} {self.scope}".lower()
-
-    @words.inplace.expression
-    @classmethod
-    def _words(cls) -> sa.ColumnElement[str]:
-        return sa.func.lower(cls.name + sa.literal_column("' '") + cls.scope)
-
     def billed_on(self, day: dt.date) -> Arrangement:
         """How work of that day is billed; the arrangements are loaded with it."""
         return in_force(self.arrangements, day)
 
     __table_args__ = (
         sa.Index("ix_engagement_client_id", "client_id"),
-        sa.Index(
-            "ix_engagement_words_trgm", sa.text("lower(name || ' ' || scope) gin_trgm_ops"), postgresql_using="gin"
-        ),
+        index_of("engagement"),
         # What stands under it says its client and currency again, and can have no other.
         sa.UniqueConstraint("id", "currency"),
         sa.UniqueConstraint("id", "client_id", "currency"),

@@ -16,6 +16,7 @@ from app.clients.models import (
     ClientContact,
     ClientStatus,
     Contact,
+    ContactAddress,
     Engagement,
     EngagementStatus,
     Wall,
@@ -24,7 +25,9 @@ from app.clients.names import sort_key
 from app.clients.policy import can_edit_walls, clients_seen_by, engagements_seen_by, within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
+from app.core.finding import could_be_number, has_number, has_words
 from app.firm.models import Office
+from app.firm.queries import main_country
 from app.people.models import Person
 
 PER_PAGE = 50
@@ -81,21 +84,45 @@ def _one(seen_by: Actor) -> sa.Select[Client]:
     )
 
 
-def like(text: str) -> str:
-    """A LIKE pattern for a part of a name as typed; what LIKE reads specially is taken literally."""
-    return "%" + escape_like(sort_key(text)) + "%"
-
-
 def escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def contacts_found(text: str) -> sa.CompoundSelect[UUID]:
+    """The ids of contacts with these words in their name or one of their addresses, or with this telephone number."""
+    address = has_words(ContactAddress.found_by, text)
+    number = has_number(ContactAddress.found_by, text, _home(text))
+    return sa.union(
+        sa.select(Contact.id).where(Contact.archived_at.is_(None), has_words(Contact.found_by, text)),
+        sa.select(ContactAddress.contact_id).join(Contact, Contact.id == ContactAddress.contact_id)
+        .where(Contact.archived_at.is_(None), address if number is None else sa.or_(address, number)),
+    )
+
+
+def client_found(text: str, *, contacts: bool = True) -> sa.ColumnElement[bool]:
+    """Clients by words of their name, code, numbers, e-mail or telephone, or of one of their contacts."""
+    if not any(letter.isalnum() for letter in text):  # a sign alone is looked for as it stands: "%" in "100% Juice"
+        return Client.sort_key.contains(sort_key(text), autoescape=True)
+    own = has_words(Client.found_by, text)
+    number = has_number(Client.found_by, text, _home(text))
+    if number is not None:
+        own = sa.or_(own, number)
+    if not contacts:
+        return own
+    theirs = sa.select(ClientContact.client_id).where(ClientContact.contact_id.in_(contacts_found(text)))
+    return Client.id.in_(sa.union(sa.select(Client.id).where(own), theirs))  # a union, so that each uses its index
+
+
+def _home(text: str) -> str:
+    """Where a telephone number without a prefix is from: the country of the firm's first entity."""
+    return main_country() if could_be_number(text) else ""
 
 
 def _narrowed(found: ClientFilter, seen_by: Actor) -> list[sa.ColumnElement[bool]]:
     conditions = within_sight(seen_by, Client.id)
     conditions.append(Client.archived_at.is_not(None) if found.archived else Client.archived_at.is_(None))
     if found.text:
-        code = sa.func.lower(Client.code).like(escape_like(found.text.lower()) + "%")
-        conditions.append(sa.or_(Client.sort_key.like(like(found.text)), code))
+        conditions.append(client_found(found.text))
     if found.status:
         conditions.append(Client.status == found.status)
     if found.partner_id:

@@ -48,6 +48,11 @@ def get_firm() -> Firm | None:
     return db.session.scalar(sa.select(Firm))
 
 
+def main_country() -> str:
+    """The country (ISO 3166) of the firm's first entity."""
+    return db.session.scalar(sa.select(Entity.country).order_by(Entity.created_at, Entity.id).limit(1)) or ""
+
+
 def list_entities() -> Sequence[Entity]:
     return db.session.scalars(sa.select(Entity).where(Entity.archived_at.is_(None)).order_by(Entity.name)).all()
 

@@ -17,6 +17,7 @@ from app.clients.models import Client, Engagement
 from app.core.clock import today
 from app.core.db import Base, HasId, HasVersion, MadeOnce
 from app.core.errors import Refused
+from app.core.finding import found_by, index_of
 from app.people.models import Person
 
 
@@ -62,6 +63,7 @@ class Job(MadeOnce, HasVersion, Base):
     stage_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("stage.id"))
     stage_since: Mapped[dt.date] = mapped_column(default=today, server_default=sa.func.current_date())
     title: Mapped[str]
+    found_by: Mapped[str] = found_by("title", "number")
     status: Mapped[JobStatus] = mapped_column(default=JobStatus.ACTIVE)
     period_start: Mapped[dt.date | None]
     period_end: Mapped[dt.date | None]
@@ -117,7 +119,7 @@ class Job(MadeOnce, HasVersion, Base):
         sa.Index("ix_job_open_owner", "owner_id", _MUST_BY, postgresql_where=_ACTIVE),
         sa.Index("ix_job_open_due", _MUST_BY, "id", postgresql_where=_ACTIVE),
         sa.Index("ix_job_plan_stale", "id", postgresql_where=sa.text("plan_stale AND status = 'active'")),
-        sa.Index("ix_job_title_trgm", sa.text("lower(title) gin_trgm_ops"), postgresql_using="gin"),
+        index_of("job"),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import CITEXT, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base, HasId, HasVersion, MadeOnce
+from app.core.finding import found_by, index_of
 from app.core.number_format import FORMATS
 from app.core.permissions import Role
 from app.firm.models import Office
@@ -48,11 +49,13 @@ class Person(MadeOnce, HasVersion, Base):
     preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
     signed_in_at: Mapped[dt.datetime | None]
     deactivated_at: Mapped[dt.datetime | None]
+    found_by: Mapped[str] = found_by("name", "email::text")
 
     office: Mapped[Office] = relationship(lazy="raise")
 
     __table_args__ = (
         sa.Index("ix_person_sort_key", "sort_key"),
+        index_of("person"),
         sa.CheckConstraint(sa.column("number_format").in_(FORMATS), name="number_format"),
     )
 

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.billing.models import Invoice
+from app.billing.numbers import number_found
 from app.billing.sight import bills_seen_by
-from app.clients.models import Client, Engagement, EngagementStatus
+from app.clients.models import Client, ClientContact, Contact, Engagement, EngagementStatus
 from app.clients.names import sort_key
 from app.clients.policy import within_sight
-from app.clients.queries import escape_like, like
+from app.clients.queries import client_found, contacts_found, escape_like
 from app.core.actors import Actor
 from app.core.db import db
+from app.core.finding import has_words
 from app.core.permissions import Permission
-from app.firm.models import Entity, NumberSeries
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person, PersonState
 
@@ -39,28 +41,43 @@ def _prefix(text: str) -> str:
 
 
 def find_clients(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
-    """By part of the name or the beginning of the code; those whose name begins with the text come first."""
+    """By words of name, code, numbers, e-mail, telephone or of a contact; names that begin with the text come first."""
     key = sort_key(text)
     begins = Client.sort_key.startswith(key, autoescape=True)
     rows = db.session.execute(
         sa.select(Client.id, Client.name, Client.code).where(
-            Client.archived_at.is_(None), *within_sight(seen_by, Client.id),
-            sa.or_(Client.sort_key.like(like(text)), Client.code.like(_prefix(text.upper()))) if key else sa.true(),
+            Client.archived_at.is_(None), *within_sight(seen_by, Client.id), client_found(text) if key else sa.true(),
         ).order_by(*([begins.desc()] if key else []), Client.sort_key).limit(limit)
     )
     return [Hit("client", row.id, row.name, row.code) for row in rows]
 
 
+def find_contacts(text: str, *, seen_by: Actor, limit: int = 5) -> list[Hit]:
+    """By words of the name or an address, or by a telephone number; beside them whom they stand for."""
+    if seen_by.is_contact:
+        return []
+    some = sa.select(Contact.id, Contact.name, Contact.sort_key).where(
+        Contact.id.in_(contacts_found(text)),
+        Contact.id.in_(
+            sa.select(ClientContact.contact_id).where(*within_sight(seen_by, ClientContact.client_id))
+        ),
+    ).order_by(Contact.sort_key, Contact.id).limit(limit).subquery()
+    stands_for = (
+        sa.select(sa.func.string_agg(sa.distinct(Client.name), ", ")).join_from(ClientContact, Client)
+        .where(ClientContact.contact_id == some.c.id, *within_sight(seen_by, Client.id)).scalar_subquery()
+    )
+    rows = db.session.execute(sa.select(some.c.id, some.c.name, stands_for.label("clients")).order_by(some.c.sort_key))
+    return [Hit("contact", row.id, row.name, row.clients or "") for row in rows]
+
+
 def find_jobs(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
-    """By part of the title (from three letters on) or the beginning of the number; open ones first.
+    """By words of the title and number; open ones first.
 
     Only the first few hundred that match are put in order: a word that stands in every title costs no more.
     """
-    alike = [Job.number.like(_prefix(text.upper()))]
-    if len(text) >= LETTERS:
-        alike.append(sa.func.lower(Job.title).like(f"%{escape_like(text.lower())}%"))
     some = sa.select(Job.id, Job.client_id, Job.title, Job.number, Job.status, Job.due_on).where(
-        sa.or_(*alike), *within_sight(seen_by, Job.client_id, Job.engagement_id)
+        _long_enough(Job.found_by, text) | Job.number.like(_prefix(text.upper())),
+        *within_sight(seen_by, Job.client_id, Job.engagement_id),
     ).limit(ENOUGH).subquery()
     rows = db.session.execute(
         sa.select(some.c.id, some.c.title, some.c.number, Client.name).join(Client, Client.id == some.c.client_id)
@@ -69,34 +86,30 @@ def find_jobs(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
     return [Hit("job", row.id, row.title, f"{row.name} · {row.number}") for row in rows]
 
 
+def _long_enough(column: InstrumentedAttribute[str], text: str) -> sa.ColumnElement[bool]:
+    """Its words, where one of them is long enough for an index of trigrams."""
+    return has_words(column, text) if any(len(word) >= LETTERS for word in text.split()) else sa.false()
+
+
 def find_invoices(text: str, *, seen_by: Actor, limit: int = 5) -> list[Hit]:
-    """By the beginning of the number, or by its digits alone (12 finds INV-00012); for whoever may see bills."""
+    """By their number, whole or its beginning, with or without its noughts and signs; for whoever may see bills."""
     if not seen_by.may(Permission.WIP_SEE):
         return []
-    statement = sa.select(Invoice.id, Invoice.number, Client.name).join(Client, Client.id == Invoice.client_id)
-    if text.isascii() and text.isdigit():
-        digits = sa.func.lpad(text, sa.func.greatest(NumberSeries.padding, len(text)), "0")
-        statement = statement.join(NumberSeries, sa.and_(
-            NumberSeries.entity_id == Invoice.entity_id, NumberSeries.prefix + digits == Invoice.number
-        ))
-    else:
-        statement = statement.join(Entity, Entity.id == Invoice.entity_id).where(
-            Invoice.number.like(_prefix(text.upper()))
-        )
     rows = db.session.execute(
-        statement.where(*bills_seen_by(seen_by)).order_by(Invoice.number.desc()).limit(limit)
+        sa.select(Invoice.id, Invoice.number, Client.name).join(Client, Client.id == Invoice.client_id)
+        .where(number_found(text), *bills_seen_by(seen_by)).order_by(Invoice.number.desc()).limit(limit)
     )
     return [Hit("invoice", row.id, row.number, row.name) for row in rows]
 
 
 def find_people(text: str, *, seen_by: Actor, limit: int = 5) -> list[Hit]:
-    """Colleagues by part of their name."""
+    """Colleagues by words of their name or e-mail."""
     if seen_by.is_contact:
         return []
     rows = db.session.execute(
         sa.select(Person.id, Person.name, Person.role).where(
             Person.state == PersonState.ACTIVE,
-            sa.or_(sa.func.lower(Person.name).like(f"%{escape_like(text.lower())}%"), Person.sort_key.like(like(text))),
+            has_words(Person.found_by, text) if text else sa.true(),
         ).order_by(Person.sort_key).limit(limit)
     )
     return [Hit("person", row.id, row.name, str(row.role.value)) for row in rows]
@@ -110,13 +123,14 @@ def find_engagements(text: str, client_id: UUID | None, *, seen_by: Actor, limit
         Engagement.status == EngagementStatus.OPEN, Client.archived_at.is_(None),
         *within_sight(seen_by, Engagement.client_id, Engagement.id),
     )
-    name = sa.func.lower(Engagement.name).like(f"%{escape_like(text.lower())}%")
+    name = has_words(Engagement.found_by, text)
     if client_id:
         statement = statement.where(Engagement.client_id == client_id, name if text else sa.true())
     else:
         # Few clients first, then their engagements: no sorting of all there are.
         some = sa.select(Client.id).where(
-            Client.archived_at.is_(None), *within_sight(seen_by, Client.id), Client.sort_key.like(like(text))
+            Client.archived_at.is_(None), *within_sight(seen_by, Client.id),
+            client_found(text, contacts=False) if text else sa.true(),
         ).order_by(Client.sort_key).limit(limit)
         alike = sa.select(Engagement.id).where(name, Engagement.status == EngagementStatus.OPEN).limit(limit)
         either = [Engagement.client_id.in_(some)] + ([Engagement.id.in_(alike)] if text else [])
@@ -126,15 +140,13 @@ def find_engagements(text: str, client_id: UUID | None, *, seen_by: Actor, limit
 
 
 def find_matters(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
-    """Engagements, open and closed, by part of their name or scope (where parties and references stand) from three
-    letters on, or by the beginning of the number; open ones first."""
-    alike = [Engagement.number.like(_prefix(text.upper()))]
-    if len(text) >= LETTERS:
-        alike.append(Engagement.words.like(f"%{escape_like(text.lower())}%"))
+    """Engagements, open and closed, by words of their name, number and scope (where parties and references stand), or
+    by the beginning of the number; open ones first."""
+    alike = _long_enough(Engagement.found_by, text) | Engagement.number.like(_prefix(text.upper()))
     rows = db.session.execute(
         sa.select(Engagement.id, Engagement.name, Engagement.number, Client.name.label("client"), Engagement.status)
         .join(Client, Client.id == Engagement.client_id)
-        .where(sa.or_(*alike), *within_sight(seen_by, Engagement.client_id, Engagement.id))
+        .where(alike, *within_sight(seen_by, Engagement.client_id, Engagement.id))
         .order_by((Engagement.status == EngagementStatus.OPEN).desc(), Engagement.name, Engagement.id).limit(limit)
     )
     return [
@@ -144,9 +156,10 @@ def find_matters(text: str, *, seen_by: Actor, limit: int = 6) -> list[Hit]:
 
 
 def find_anything(text: str, *, seen_by: Actor) -> Sequence[tuple[str, list[Hit]]]:
-    """Five queries at most, in groups; empty groups are left out."""
+    """Six queries at most, in groups; empty groups are left out."""
     groups = [
         ("Clients", find_clients(text, seen_by=seen_by)),
+        ("Contacts", find_contacts(text, seen_by=seen_by) if len(text) >= LETTERS else []),
         ("Jobs", find_jobs(text, seen_by=seen_by) if len(text) > 1 else []),
         ("Engagements", find_matters(text, seen_by=seen_by) if len(text) > 1 else []),
         ("Invoices", find_invoices(text, seen_by=seen_by) if any(c.isdigit() for c in text) else []),

@@ -28,7 +28,10 @@ ACTIONS = (
     ("Event log", "/audit", "history", Permission.AUDIT_SEE),
     ("Settings", "/settings", "settings", Permission.SETTINGS_EDIT), ("Your account", "/account", "person", ""),
 )
-ICONS = {"client": "building", "job": "work", "invoice": "billing", "person": "person", "engagement": "file"}
+ICONS = {
+    "client": "building", "contact": "person", "job": "work", "engagement": "file", "invoice": "billing",
+    "person": "person",
+}
 
 
 def _actions(text: str, actor: Actor) -> list[tuple[str, str, str]]:

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.policy import within_sight
-from app.clients.queries import escape_like, like
+from app.clients.queries import client_found
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
+from app.core.finding import has_words
 from app.jobs.models import OPEN_STATES, Job, JobStatus, Task
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.targets import Target
@@ -143,9 +144,10 @@ def _own_steps(seen_by: Actor, text: str) -> list[Work]:
         *_sight(Task, seen_by),
     )
     if text:
-        pattern = f"%{escape_like(text.lower())}%"
-        said = sa.func.lower(Task.name).like(pattern), sa.func.lower(Job.title).like(pattern)
-        statement = statement.where(sa.or_(*said, Client.sort_key.like(like(text))))
+        step = has_words(sa.func.search_words(Task.name), text)
+        statement = statement.where(
+            sa.or_(step, has_words(Job.found_by, text), client_found(text, contacts=False))
+        )
     return [_step(row) for row in db.session.execute(statement.order_by(Task.due_on, Task.id).limit(10))]
 
 
@@ -160,14 +162,14 @@ def _job(row: Any) -> Work:
 
 
 def _clients_like(text: str, seen_by: Actor) -> Any:
-    return sa.select(Client.id).where(Client.sort_key.like(like(text)), *within_sight(seen_by, Client.id)).limit(50)
+    found = client_found(text, contacts=False)
+    return sa.select(Client.id).where(found, *within_sight(seen_by, Client.id)).limit(50)
 
 
 def _jobs(seen_by: Actor, text: str) -> Sequence[Work]:
     """By title, number or client; the two halves so that each uses its index."""
     base = _jobs_select().where(Job.status == JobStatus.ACTIVE, *_sight(Job, seen_by)).limit(MOST)
-    pattern = f"%{escape_like(text.lower())}%"
-    named = base.where(sa.or_(sa.func.lower(Job.title).like(pattern), Job.number == text.upper())).order_by(Job.due_on)
+    named = base.where(has_words(Job.found_by, text)).order_by(Job.due_on)
     theirs = base.where(Job.client_id.in_(_clients_like(text, seen_by))).order_by(Job.due_on)
     return [_job(row) for half in (named, theirs) for row in db.session.execute(half)]
 
@@ -183,15 +185,13 @@ def _engagement(row: Any) -> Work:
 
 
 def _engagements(seen_by: Actor, text: str) -> Sequence[Work]:
-    pattern = f"%{escape_like(text.lower())}%"
     rows = db.session.execute(
         _engagements_select()
         .where(
             Engagement.status == EngagementStatus.OPEN,
             *within_sight(seen_by, Engagement.client_id, Engagement.id),
             sa.or_(
-                sa.func.lower(Engagement.name).like(pattern),
-                Engagement.number == text.upper(),
+                has_words(Engagement.found_by, text),
                 Engagement.client_id.in_(_clients_like(text, seen_by)),
             ),
         )

@@ -18,9 +18,9 @@ def text_of(response: Any) -> str:
     return str(response.get_data(as_text=True))
 
 
-def test_five_questions_at_most(cast: Cast, max_queries: Callable[[int], Any]) -> None:
+def test_six_questions_at_most(cast: Cast, max_queries: Callable[[int], Any]) -> None:
     pat = cast.actor(cast.pat)
-    with max_queries(5):
+    with max_queries(6):
         find_anything("acme 1", seen_by=pat)
 
 

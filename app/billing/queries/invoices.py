@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.billing.models import Invoice, InvoiceKind, InvoiceState
+from app.billing.numbers import number_found
 from app.billing.policy import can_see_invoices
 from app.billing.sight import bills_seen_by
 from app.clients.models import Client
-from app.clients.names import sort_key
+from app.clients.queries import client_found
 from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
@@ -97,9 +98,7 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
     conditions = narrow.get(found.standing, [Invoice.number.is_not(None)])
     conditions += bills_seen_by(seen_by)
     if found.text:
-        like = found.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        name = sort_key(found.text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        conditions.append(sa.or_(Invoice.number.ilike(f"%{like}%"), Client.sort_key.like(f"%{name}%")))
+        conditions.append(sa.or_(number_found(found.text), client_found(found.text)))
     if found.client_id:
         conditions.append(sa.or_(Invoice.client_id == found.client_id, Invoice.payer_id == found.client_id))
     if found.run_id:

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from app.catalogue.models import Service, Stage
 from app.clients.models import Client
 from app.clients.policy import within_sight
+from app.clients.queries import client_found
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
+from app.core.finding import has_words
 from app.jobs.models import Job, JobStatus
 from app.jobs.queries.lateness import late_words
 from app.people.models import Person
@@ -150,9 +152,8 @@ def conditions(found: BoardFilter, seen_by: Actor) -> list[Any]:
     if of_client:
         wanted.append(Job.client_id.in_(sa.select(Client.id).where(*of_client)))
     if found.text:
-        pattern = f"%{_escaped(found.text.lower())}%"
-        named = sa.select(Client.id).where(sa.func.lower(Client.name).like(pattern))
-        wanted.append(sa.or_(sa.func.lower(Job.title).like(pattern), Job.client_id.in_(named)))
+        named = sa.select(Client.id).where(client_found(found.text, contacts=False))
+        wanted.append(sa.or_(has_words(Job.found_by, found.text), Job.client_id.in_(named)))
     if found.mark:
         wanted.append(mark_condition(found.mark))
     return wanted
