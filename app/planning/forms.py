@@ -29,7 +29,7 @@ from app.planning.plans import OWNER
 from app.planning.queries import Planned
 
 GOES_TO = offers([
-    ("", "the client’s engagement for the service"), ("own", "an engagement of its own for each job"),
+    ("", "The client’s for the service"), ("own", "One of its own for each job"),
 ])
 AS_PLANNED, NEW = "", "new"
 ROLES = (OWNER, *(role.value for role in WorkRole))
@@ -65,7 +65,7 @@ class ApplyForm(TeamForm):
     offset_days = NumberField("Start, days after the period's end", least=-400, most=400, default=0)
     send_requests = wtforms.BooleanField("Ask the clients when each request says so; otherwise hold it", default=True)
 
-    own_engagement = wtforms.SelectField("Goes to", choices=GOES_TO, coerce=str, default="")
+    own_engagement = wtforms.SelectField("Engagement", choices=GOES_TO, coerce=str, default="")
 
     def suggest(self, cadence: Cadence, own_engagement: bool = False) -> None:
         """The period that ended last in an ordinary year; work done once starts today."""
