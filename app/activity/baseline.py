@@ -96,7 +96,8 @@ def _tell(connection: sa.Connection, data: dict[str, Any]) -> None:
         "kind": RECORDED, "subject_kind": "firm", "subject_id": connection.scalar(_FIRM) or UUID(int=0),
         "client_id": None, "engagement_id": None, "job_id": None, "actor_kind": ActorKind.SYSTEM.value,
         "actor_id": None, "at": now(),
-        "request_id": "", "address": "", "salt": salt, "data": text, "payload_hash": payload_hash(salt, text),
+        "request_id": "", "address": "", "cause": "", "salt": salt, "data": text,
+        "payload_hash": payload_hash(salt, text),
     }])  # fmt: skip
 
 

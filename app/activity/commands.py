@@ -20,6 +20,7 @@ from app.activity.covers import COVERS, ERASED, LEDGER, digests_of
 from app.activity.models import Event, EventPayload, EventSeal, Outbox, ReaderPosition
 from app.core import live
 from app.core.actors import Actor
+from app.core.causes import because_of, cause_now
 from app.core.clock import now
 from app.core.db import at_commit, db, transaction
 from app.core.errors import Refused
@@ -34,10 +35,10 @@ _INSERT = sa.text("""
     WITH next AS MATERIALIZED (SELECT nextval('event_id_seq') AS id),
     made AS (
         INSERT INTO event (id, kind, subject_kind, subject_id, client_id, engagement_id, job_id,
-                           actor_kind, actor_id, at, request_id, address, payload_hash)
+                           actor_kind, actor_id, at, request_id, address, cause, payload_hash)
         SELECT id, :kind, :subject_kind, CAST(:subject_id AS uuid), CAST(:client_id AS uuid),
                CAST(:engagement_id AS uuid), CAST(:job_id AS uuid), :actor_kind, CAST(:actor_id AS uuid),
-               CAST(:at AS timestamptz), :request_id, :address, CAST(:payload_hash AS bytea)
+               CAST(:at AS timestamptz), :request_id, :address, :cause, CAST(:payload_hash AS bytea)
         FROM next
     ), waiting AS (
         INSERT INTO outbox (event_id) SELECT id FROM next
@@ -50,7 +51,7 @@ _INSERT = sa.text("""
 _COLUMNS = {
     "kind": "text", "subject_kind": "text", "subject_id": "uuid", "client_id": "uuid", "engagement_id": "uuid",
     "job_id": "uuid", "actor_kind": "text", "actor_id": "uuid", "at": "timestamptz", "request_id": "text",
-    "address": "text", "payload_hash": "bytea", "salt": "bytea", "data": "text",
+    "address": "text", "cause": "text", "payload_hash": "bytea", "salt": "bytea", "data": "text",
 }  # fmt: skip
 _FIELDS = ", ".join(name for name in _COLUMNS if name not in ("salt", "data"))
 # Several events of one transaction at once, with ids in the order in which they were recorded.
@@ -190,6 +191,7 @@ def record(
             "at": now(),
             "request_id": request_id,
             "address": by.address or address,
+            "cause": cause_now(),
             "data": canonical(data),
             "covers": tuple(covers),
         },
@@ -242,7 +244,7 @@ class _Firm:
 
 
 def link_hash(previous: bytes, event: Any) -> bytes:
-    """The next link of the chain."""
+    """The next link of the chain: of format 1 where the event has no cause to tell, else of format 2, with it."""
     fields = [
         event.id,
         event.kind,
@@ -257,6 +259,7 @@ def link_hash(previous: bytes, event: Any) -> bytes:
         event.request_id,
         event.address,
         event.payload_hash.hex(),
+        *([] if event.cause is None else [event.cause]),
     ]
     return hashlib.sha256(previous + json.dumps(fields, default=str, separators=(",", ":")).encode()).digest()
 
@@ -274,6 +277,7 @@ SEAL_COLUMNS = [
     Event.at,
     Event.request_id,
     Event.address,
+    Event.cause,
     Event.payload_hash,
 ]
 
@@ -347,7 +351,8 @@ def run_reader(name: str, limit: int = 200) -> int:
             .order_by(EventSeal.position)
         ).all()
         for event, data in rows:
-            reader(event, data or {})
+            with because_of("event", event.id):
+                reader(event, data or {})
         session.execute(sa.update(ReaderPosition).where(ReaderPosition.reader == name).values(position=end))
         return end - position
 

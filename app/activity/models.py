@@ -15,7 +15,11 @@ from app.core.db import Base
 
 
 class Event(Base):
-    """One thing that happened. Never changed: the database refuses. Ids follow no order; seals do."""
+    """One thing that happened. Never changed: the database refuses. Ids follow no order; seals do.
+
+    `cause` is what led to it (`core/causes.py`), empty where only its actor did, and part of the hash (format 2). What
+    was recorded before there were causes has null, and a hash without one (format 1).
+    """
 
     __tablename__ = "event"
 
@@ -31,6 +35,7 @@ class Event(Base):
     at: Mapped[dt.datetime]
     request_id: Mapped[str] = mapped_column(default="")
     address: Mapped[str] = mapped_column(default="")
+    cause: Mapped[str | None]
     payload_hash: Mapped[bytes]
 
     __table_args__ = (

@@ -38,6 +38,7 @@ class Entry:
     data: dict[str, Any]
     erased: bool
     actor_name: str = ""
+    cause: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class EventFilter:
 
 _COLUMNS = (
     Event.id, Event.kind, Event.subject_kind, Event.subject_id, Event.client_id, Event.actor_kind, Event.actor_id,
-    Event.at, Event.request_id, Event.address, EventPayload.data, EventPayload.erased_at,
+    Event.at, Event.request_id, Event.address, Event.cause, EventPayload.data, EventPayload.erased_at,
 )
 
 

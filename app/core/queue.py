@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from app.core.again import until_it_wins
+from app.core.causes import because_of
 from app.core.db import on_commit
 
 log = structlog.get_logger()
@@ -88,7 +90,8 @@ def connection() -> redis.Redis:
 
 def perform(name: str, payload: dict[str, Any]) -> None:
     """What a worker runs: the registered function in a fresh application context, again where it loses a race."""
-    with current_app.app_context():
+    sweeping = because_of("sweep", name) if any(sweep.name == name for sweep in _sweeps) else nullcontext()
+    with current_app.app_context(), sweeping:
         until_it_wins(lambda: _works[name](**payload), name=name)
 
 

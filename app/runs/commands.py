@@ -13,6 +13,7 @@ import structlog
 from app.activity.commands import record
 from app.core import live
 from app.core.actors import SYSTEM, Actor
+from app.core.causes import because_of
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError
@@ -155,7 +156,7 @@ def _work_one(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> bool:
             _finish_if_done(run)
             return False
         try:
-            with transaction():
+            with transaction(), because_of("run", run_id):
                 result = _workers[run.kind](run, item, actor_of(run.started_by))
             item.result, item.state = result, ItemState.DONE
         except Skip as skip:

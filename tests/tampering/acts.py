@@ -181,6 +181,10 @@ DOCUMENTS = [
 EVENTS = [
     Act("an event's author", ("UPDATE event SET actor_id = :sam WHERE subject_id = :bill1 "
                               "AND kind = 'billing.invoice.approve'",), "events.chain"),
+    Act("an event's cause", ("UPDATE event SET cause = 'run 1' WHERE subject_id = :payment1",), "events.chain",
+        "does not follow"),
+    Act("an event's cause taken away", ("UPDATE event SET cause = NULL WHERE subject_id = :payment1",),
+        "events.chain", "does not follow"),
     Act("when it happened", ("UPDATE event SET at = at - interval '1 day' WHERE subject_id = :payment1",),
         "events.chain"),
     Act("an event's words", ("UPDATE event_payload SET data = data || '{\"gross\": \"1.00\"}' WHERE event_id = "

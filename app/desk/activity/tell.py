@@ -23,6 +23,11 @@ HIDDEN_WITHOUT = {
     "timekeeping.rate.": Permission.RATE_SEE,
 }
 
+CAUSES = {
+    "run": "as part of a run", "series": "because it recurs", "sweep": "because its time had come",
+    "event": "because of what had happened before",
+}
+
 ACTOR_NAME = sa.func.coalesce(
     sa.select(Person.name).where(Person.id == Event.actor_id).scalar_subquery(),
     sa.select(Contact.name).where(Contact.id == Event.actor_id).scalar_subquery(),
@@ -47,6 +52,11 @@ class Line:
     @property
     def told(self) -> str:
         return f"{self.actor} {self.words}"
+
+    @property
+    def because(self) -> str:
+        """What led to it, where that was not simply whoever did it."""
+        return CAUSES.get((self.entry.cause or "").partition(" ")[0], "")
 
 
 def sight_of(actor: Actor) -> list[sa.ColumnElement[bool]]:

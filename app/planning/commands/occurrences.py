@@ -16,6 +16,7 @@ from app.catalogue.queries import get_blueprint
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.policy import check_served, is_served
 from app.core.actors import Actor
+from app.core.causes import because_of
 from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
@@ -148,7 +149,8 @@ def _create(occurrence_id: UUID, series: dict[UUID, Series], planner: Planner, *
         if occurrence is None:
             return False
         plan = planner.plan(series[occurrence.series_id], occurrence)
-        job_id, made = create_within(plan, by=by)
+        with because_of("series", occurrence.series_id):
+            job_id, made = create_within(plan, by=by)
         mark_created(occurrence, job_id, plan)
         return made
 
