@@ -20,6 +20,7 @@ from app.config import Settings
 from app.core import assets, clock, drawing, health, logs, queue, races, storage, web, wording
 from app.core.connections import keep_prepared
 from app.core.db import db
+from app.firm.words import english, reader_country
 
 ROOT = Path(__file__).parents[1]
 PORTAL = "/portal"
@@ -204,7 +205,7 @@ def _locale() -> str | None:
     actor = g.get("actor")
     if actor is not None and actor.is_contact:
         return str(g.get("language") or "en_GB")
-    return "en_GB"
+    return str(english(reader_country()))
 
 
 def worker_app(settings: Settings | None = None) -> Flask:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import wtforms
@@ -21,6 +22,7 @@ from app.core.ids import parse_id
 from app.core.web import Form
 from app.firm.forms import GROUPINGS
 from app.firm.models import Grouping
+from app.firm.words import reader_country, words_of
 
 SPREADS = {
     Spread.PRO_RATA: "Pro rata, by amount",
@@ -166,6 +168,10 @@ class PaymentForm(Form):
     method = EnumField("By", PaymentMethod, default=PaymentMethod.TRANSFER)
     reference = wtforms.StringField("Reference")
     spread = wtforms.RadioField("Goes to", choices=offers(SPREAD), default="auto")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.method.call(PaymentMethod.CHEQUE, words_of(reader_country()).cheque)
 
 
 class ExchangeRateForm(Form):

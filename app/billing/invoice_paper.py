@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from app.core.money import exponent
 from app.firm.countries import usual
 from app.firm.models import TaxTreatment
+from app.firm.words import words_of
 
 Facts = Mapping[str, Any]
 LETTER = ("US", "CA", "MX")
@@ -76,6 +77,7 @@ class _Page:
     def __init__(self, facts: Facts, locale: Locale) -> None:
         self.facts, self.locale = facts, locale
         self.is_credit = facts["kind"] == "credit_note"
+        self.words = words_of(facts["seller"]["country"])
         self.word = usual(facts["seller"]["country"]).tax
         treatments = {TaxTreatment(line["tax_treatment"]) for line in facts["lines"]}
         # A firm outside any such tax, or a country that has none on services, says nothing of it.
@@ -232,7 +234,7 @@ class _Page:
             TaxTreatment.ZERO: "0 %",
             TaxTreatment.EXEMPT: _("Exempt"),
             TaxTreatment.REVERSE_CHARGE: _("Reverse charge"),
-            TaxTreatment.OUTSIDE: _("Outside the scope") if usual(self.facts["seller"]["country"]).exempt else "–",
+            TaxTreatment.OUTSIDE: _("Outside the scope") if self.words.knows_scope else "–",
             TaxTreatment.EXPORT: _("Export"),
             TaxTreatment.INTRA_EU: _("Within the EU"),
         }

@@ -22,6 +22,7 @@ from app.core.colour import light_accent
 from app.core.errors import Refused
 from app.core.storage import StorageUnavailable, storage
 from app.firm.models import Firm
+from app.firm.words import english
 
 PAPERS = Path(__file__).parent / "papers"
 log = structlog.get_logger()
@@ -133,12 +134,11 @@ def look_of(firm: Firm, language: str, logo: bytes | None, *, data: Any, country
     }
 
 
-ENGLISH = ("GB", "IE", "US", "CA", "AU", "NZ", "ZA")
 
 
 def locale_of(language: str, country: str = "GB") -> Locale:
     """How a paper writes dates and numbers: English as in the country that it comes from."""
-    return Locale.parse(f"en_{country if country in ENGLISH else 'GB'}" if language == "en" else language, sep="_")
+    return english(country) if language == "en" else Locale.parse(language, sep="_")
 
 
 ASK = object()

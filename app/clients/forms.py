@@ -45,6 +45,7 @@ from app.core.web import Form, me
 from app.firm.forms import GROUPINGS, zones
 from app.firm.models import Grouping
 from app.firm.queries import list_entities, list_offices, list_tax_rates
+from app.firm.words import reader_country
 from app.people.models import Person, PersonState
 
 _territories = Locale("en").territories
@@ -172,6 +173,7 @@ class ClientForm(BilledForm, WhereForm):
     tax_code = CodeField("Tax")
     tags = wtforms.StringField("Tags", description="With commas between them.")
     notes = wtforms.TextAreaField("Notes")
+    has_vat_quarters = True
 
     def prepare(self, client: Client | None = None) -> None:
         """Fill the closed lists, and show an existing client unless the form was sent."""
@@ -181,6 +183,7 @@ class ClientForm(BilledForm, WhereForm):
         self.payroll_frequency.offer(PAYROLLS, empty="—")
         self.offer_where(client)
         self.show_payer(client)
+        self.has_vat_quarters = reader_country() != "US" or bool(client and client.vat_stagger)
         if self.is_submitted():
             return
         if client is None:

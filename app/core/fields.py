@@ -100,6 +100,11 @@ class EnumField(wtforms.SelectField):
         self.may_be_empty = empty is not None
         super().__init__(label, choices=choices, coerce=_coerce(members, self.may_be_empty), **kwargs)
 
+    def call(self, member: enum.Enum, words: str) -> None:
+        """Other words for a choice, as where it is called otherwise."""
+        offered: list[Any] = list(self.choices or ())
+        self.choices = [*offers((each.value, words if each.value == member.value else each.label) for each in offered)]
+
     def call_empty(self, words: str) -> None:
         """What choosing none of them means on this form."""
         rest: list[Any] = list(self.choices or ())[1:]

@@ -20,6 +20,7 @@ from app.core.number_format import NumberFormat, format_of
 
 FALLBACK = Locale("en", "GB")
 DAYS_SAID_RELATIVELY = 6
+MONTH_FIRST = ("US",)
 _DIGITS = re.compile(r"[0-9][0-9.,]*")
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"),
@@ -106,7 +107,16 @@ def day(value: dt.date | None, today: dt.date | None = None) -> str:
     days = (value - reference).days
     if abs(days) <= 1:
         return str((gettext("yesterday"), gettext("today"), gettext("tomorrow"))[days + 1])
-    return _written(value, "EEE d MMM" if value.year == reference.year else "EEE d MMM y", locale())
+    reader = locale()
+    pattern = "EEE, MMM d" if reader.territory in MONTH_FIRST else "EEE d MMM"
+    if value.year != reference.year:
+        pattern += ", y" if reader.territory in MONTH_FIRST else " y"
+    return _written(value, pattern, reader)
+
+
+def full_day(value: dt.date) -> str:
+    """`12 December 2025`, for a sentence; `December 12, 2025` where that is how it is written."""
+    return _written(value, "long", locale())
 
 
 def distance(value: dt.date | None, today: dt.date | None = None) -> str:
@@ -154,7 +164,8 @@ def counted(number: int, one: str, several: str = "") -> str:
 
 def day_of_year(value: tuple[int, int]) -> str:
     """`31 December`: a month's day that comes round every year."""
-    return _written(dt.date(2000, *value), "d MMMM", locale())
+    reader = locale()
+    return _written(dt.date(2000, *value), "MMMM d" if reader.territory in MONTH_FIRST else "d MMMM", reader)
 
 
 def country(code: str) -> str:

@@ -23,6 +23,7 @@ from app.firm.commands.tax import RateFacts
 from app.firm.countries import country_choices
 from app.firm.models import Grouping, TaxPoint, TaxTreatment
 from app.firm.queries import list_tax_rates
+from app.firm.words import reader_country, words_of
 
 MONTHS = [(number, name) for number, name in get_month_names("wide", locale=Locale("en")).items()]
 TREATMENTS = {
@@ -39,6 +40,17 @@ TAX_POINTS = {TaxPoint.SUPPLY: "the day of the work", TaxPoint.ISSUE: "the date 
 ROUND_WORDS = {
     RoundMode.NONE: "Not at all", RoundMode.UP: "Up", RoundMode.NEAREST: "To the nearest", RoundMode.DOWN: "Down",
 }
+
+
+def treatments_of(country: str) -> dict[TaxTreatment, str]:
+    """What a tax can do, as far as its country knows of it."""
+    known = (TaxTreatment.STANDARD, TaxTreatment.EXEMPT, TaxTreatment.OUTSIDE)
+    everything = treatment_words(country)
+    return everything if words_of(country).knows_scope else {each: everything[each] for each in known}
+
+
+def treatment_words(country: str) -> dict[TaxTreatment, str]:
+    return TREATMENTS | {TaxTreatment.OUTSIDE: words_of(country).outside}
 
 
 def zones() -> list[str]:
@@ -141,10 +153,14 @@ class RateForm(Form):
     id = wtforms.HiddenField()
     code = wtforms.StringField("Code", validators=[DataRequired("Give a code."), Length(max=12)])
     name = wtforms.StringField("Name", validators=[DataRequired("Give a name."), Length(max=200)])
-    treatment = wtforms.SelectField("Kind", choices=offers((t.value, words) for t, words in TREATMENTS.items()))
+    treatment = wtforms.SelectField("Kind")
     percent = PercentField("Per cent", most=99, validators=[Optional()])
     legend = wtforms.StringField("Words on the invoice", validators=[Length(max=300)])
     from_on = wtforms.DateField("From", validators=[Optional()])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.treatment.choices = offers((each.value, said) for each, said in treatments_of(reader_country()).items())
 
     def facts(self) -> RateFacts:
         return RateFacts(

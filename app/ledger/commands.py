@@ -21,6 +21,7 @@ from app.core.errors import Refused
 from app.core.locking import takes
 from app.core.money import round_amount
 from app.core.permissions import authorize
+from app.core.wording import full_day
 from app.firm.models import Entity
 from app.ledger.ageing import TOLD_APART, month_of
 from app.ledger.books import Books, books_of_entity
@@ -344,7 +345,7 @@ def refuse_closed(entity_id: UUID, day: dt.date, *, field: str, what: str) -> No
     if closed is not None and day <= closed:
         first = closed + dt.timedelta(days=1)
         raise Refused(
-            f"The books are closed through {closed:%-d %B %Y}; {what} is dated {first:%-d %B %Y} or later.", field=field
+            f"The books are closed through {full_day(closed)}; {what} is dated {full_day(first)} or later.", field=field
         )
 
 

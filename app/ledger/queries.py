@@ -16,6 +16,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
 from app.core.errors import Refused
+from app.core.wording import full_day
 from app.ledger.ageing import ages_of, oldest_told_apart
 from app.ledger.models import Account, AccountBalance, Balance, ExchangeRate, LedgerTransaction, Posting
 
@@ -66,7 +67,7 @@ def rate_on(currency: str, base: str, day: dt.date) -> Exchange:
     found = find_rate_on(currency, base, day)
     if found is None:
         raise Refused(
-            f"There is no exchange rate from {currency} to {base} for {day:%-d %B %Y}. Add it under Settings."
+            f"There is no exchange rate from {currency} to {base} for {full_day(day)}. Add it under Settings."
         )
     return found
 

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from babel.dates import format_date
+
 from app.billing.amounts import Spread, TaxedLine, share_of, spread_total, tax_lines
 from app.billing.commands.items import Taken
 from app.billing.hours import once, time_priced
@@ -20,6 +22,7 @@ from app.core.ids import new_id
 from app.core.money import exponent, round_amount
 from app.firm.models import Grouping
 from app.firm.taxes import Tax
+from app.firm.words import english, words_of
 from app.timekeeping.commands.wip import Item
 
 ZERO = Decimal(0)
@@ -78,7 +81,7 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
         if fee is not None:
             net = fee.left
             billed = spread_total(net, worth, Spread.PRO_RATA, invoice.currency) if worth else []
-        words = _describe(engagement, fee, kind, members, key, material.job_titles)
+        words = _describe(engagement, fee, kind, members, key, material.job_titles, material.taxing.entity.country)
         tax = taxes.get(key) or material.taxing.on(material.codes[engagement.id], fee_on)
         supplied_on = fee_on if fee is not None else max(item.worked_on for item in members)
         line = line_row(invoice, engagement, kind, len(lines), words, net, tax, supplied_on)
@@ -127,25 +130,29 @@ def _describe(
     members: Sequence[Taken],
     key: tuple[Any, ...],
     job_titles: Mapping[UUID, str],
+    country: str,
 ) -> str:
     """What the client reads on the line; changeable until the bill is approved."""
     if kind is LineKind.EXPENSE:
-        return members[0].narrative or "Disbursement"
+        return members[0].narrative or words_of(country).disbursement
     if fee is not None:
         return fee.name or engagement.name
-    return describe(engagement, members, key[2], job_titles)
+    return describe(engagement, members, key[2], job_titles, country)
 
 
 def describe(
-    engagement: Engagement, members: Sequence[Taken | Item], home: UUID | None, job_titles: Mapping[UUID, str]
+    engagement: Engagement, members: Sequence[Taken | Item], home: UUID | None, job_titles: Mapping[UUID, str],
+    country: str,
 ) -> str:
-    """What a line of time is called: its job, what its one entry says, else its engagement and when it was worked."""
+    """What a line of time is called: its job, what its one entry says, else its engagement and when it was worked, in
+    the words of the country that bills."""
     if home is not None and home in job_titles:
         return job_titles[home]
     if home == members[0].id and members[0].narrative:
         return members[0].narrative
     first, last = min(m.worked_on for m in members), max(m.worked_on for m in members)
-    span = f"{first:%-d %B %Y}" if first == last else f"{first:%-d %B %Y} to {last:%-d %B %Y}"
+    days = [format_date(each, "long", locale=english(country)) for each in dict.fromkeys((first, last))]
+    span = " to ".join(days)
     return f"{engagement.name}: professional services, {span}"
 
 

@@ -32,6 +32,7 @@ from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.queue import enqueue
+from app.core.wording import full_day
 from app.firm.models import Entity
 from app.ledger.books import Books
 from app.ledger.commands import Leg, post, refuse_closed
@@ -161,7 +162,7 @@ def _refuse_moved(rows: Sequence[InvoiceItem], items: Mapping[UUID, Item]) -> No
         here = (row.client_id, row.engagement_id, row.currency)
         if (item.client_id, item.engagement_id, item.currency) != here or item.open_value != row.value:
             raise Refused(
-                f"An entry of {item.worked_on:%-d %B %Y} is not what this draft took any more; "
+                f"An entry of {full_day(item.worked_on)} is not what this draft took any more; "
                 "take it off the draft and add it again."
             )
 

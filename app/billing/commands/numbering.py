@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.billing.models import Invoice, InvoiceKind
 from app.core.db import db
 from app.core.errors import Refused
+from app.core.wording import full_day
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
 
@@ -25,7 +26,7 @@ def give_number(invoice: Invoice, day: dt.date) -> str:
     )
     if latest is not None and day < latest:
         raise Refused(
-            f"The last one is dated {latest:%-d %B %Y}; numbers follow dates, so this one cannot be earlier.",
+            f"The last one is dated {full_day(latest)}; numbers follow dates, so this one cannot be earlier.",
             field="issued_on",
         )
     return number

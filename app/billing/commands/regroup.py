@@ -23,7 +23,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.db import db, transaction
 from app.core.ids import new_id
 from app.core.permissions import authorize
-from app.firm.models import Grouping
+from app.firm.models import Entity, Grouping
 from app.timekeeping.commands.wip import Item
 
 ZERO = Decimal(0)
@@ -47,6 +47,7 @@ def regroup_draft(invoice: Invoice, grouping: Grouping, *, by: Actor, version: i
         anew = [line for line in lines if line.kind is LineKind.FEE and line.id in behind]
         items = items_by_id([row.item_id for line in anew for row in behind[line.id]], seen_by=SYSTEM)
         titles = job_titles_of(items.values(), grouping)
+        country = session.get_one(Entity, invoice.entity_id).country
         groups: dict[tuple[Any, ...], list[tuple[InvoiceItem, Item]]] = defaultdict(list)
         model: dict[tuple[Any, ...], InvoiceLine] = {}
         for line in anew:
@@ -57,7 +58,7 @@ def regroup_draft(invoice: Invoice, grouping: Grouping, *, by: Actor, version: i
                 model.setdefault(key, line)
         made: dict[UUID | None, list[InvoiceLine]] = defaultdict(list)
         for key, members in sorted(groups.items(), key=lambda group: min(i.worked_on for _, i in group[1])):
-            made[key[0]].append(_line(model[key], key[1], members, titles))
+            made[key[0]].append(_line(model[key], key[1], members, titles, country))
         _place(lines, anew, made)
         session.flush()
         recompute(invoice)
@@ -76,7 +77,8 @@ def _behind(invoice: Invoice) -> Mapping[UUID, list[InvoiceItem]]:
 
 
 def _line(
-    model: InvoiceLine, home: UUID | None, members: Sequence[tuple[InvoiceItem, Item]], titles: dict[UUID, str]
+    model: InvoiceLine, home: UUID | None, members: Sequence[tuple[InvoiceItem, Item]], titles: dict[UUID, str],
+    country: str,
 ) -> InvoiceLine:
     """A line like the one that these entries stood on, with them alone."""
     engagement = db.session.get_one(Engagement, model.engagement_id)
@@ -86,8 +88,9 @@ def _line(
     )
     net = sum((row.billed for row, _ in members), ZERO)
     line = InvoiceLine(
-        id=new_id(), position=model.position, tax=ZERO, net=net, description=describe(engagement, told, home, titles),
-        **once(net), **{name: getattr(model, name) for name in KEPT},
+        id=new_id(), position=model.position, tax=ZERO, net=net, **once(net),
+        description=describe(engagement, told, home, titles, country),
+        **{name: getattr(model, name) for name in KEPT},
     )
     db.session.add(line)
     db.session.flush()

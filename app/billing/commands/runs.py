@@ -16,7 +16,7 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
-from app.core.wording import amount
+from app.core.wording import amount, full_day
 from app.firm.models import Grouping
 from app.runs.commands import Skip, start_run, works
 from app.runs.models import Run, RunItem
@@ -58,7 +58,7 @@ def start_bill_run(
         for row in chosen
     ]
     options = {"until": until.isoformat(), "grouping": grouping.value if grouping else "", "approve": approve}
-    return start_run(run_id, KIND, f"Bill run up to {until:%-d %B %Y}", items, by=by, options=options, said=said)
+    return start_run(run_id, KIND, f"Bill run up to {full_day(until)}", items, by=by, options=options, said=said)
 
 
 @works(KIND)

@@ -23,6 +23,7 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
 from app.core.wording import amount as said
+from app.core.wording import full_day
 from app.ledger.books import Books, books_of_each
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import LOCKED
@@ -188,7 +189,7 @@ def _approve(approval: Approval, *, by: Actor) -> Decimal:
 
 def _changed(row: WriteOffItem, item: Item) -> str:
     """What is not as it was when it was asked for, as old → new."""
-    name = f"the entry of {item.worked_on:%-d %B %Y}"
+    name = f"the entry of {full_day(item.worked_on)}"
     if item.deleted_at is not None:
         return f"{name} was deleted"
     if item.engagement_id != row.engagement_id:

@@ -17,12 +17,12 @@ from app.desk.guard import guard
 from app.firm.commands import firm as firm_commands
 from app.firm.commands import numbers, tax
 from app.firm.forms import (
-    TREATMENTS,
     NewPercentForm,
     RateForm,
     RateWordsForm,
     RoundingForm,
     SeriesForm,
+    treatment_words,
 )
 from app.firm.models import NumberSeries, SeriesKind, TaxRate, percent_words
 from app.firm.queries import (
@@ -34,10 +34,12 @@ from app.firm.queries import (
     the_firm,
 )
 from app.firm.views.settings import need_settings
+from app.firm.words import reader_country, words_of
 
 blueprint = guard(Blueprint("money", __name__, url_prefix="/settings"))
 blueprint.before_request(need_settings)
 blueprint.add_app_template_global(percent_words, "percent_words")
+blueprint.add_app_template_global(lambda country="": words_of(country or reader_country()), "country_words")
 PER_ENTITY = (SeriesKind.INVOICE, SeriesKind.CREDIT_NOTE)
 SERIES_WORDS = {
     SeriesKind.INVOICE: "Invoices", SeriesKind.CREDIT_NOTE: "Credit notes", SeriesKind.JOB: "Jobs",
@@ -47,7 +49,8 @@ SERIES_WORDS = {
 
 @blueprint.get("/tax-rates")
 def tax_rates() -> Answer:
-    return render_template("firm/tax_rates.html", rates=list_all_tax_rates(), treatments=TREATMENTS)
+    treatments = treatment_words(reader_country())
+    return render_template("firm/tax_rates.html", rates=list_all_tax_rates(), treatments=treatments)
 
 
 @blueprint.get("/tax-rates/new")
@@ -165,7 +168,8 @@ def _rule() -> RoundingRule:
 
 def _rate(row: TaxRate, *, words: RateWordsForm | None = None, percent: NewPercentForm | None = None) -> dict[str, Any]:
     return {
-        "rate": row, "words": words or RateWordsForm(formdata=None, obj=row), "treatments": TREATMENTS,
+        "rate": row, "words": words or RateWordsForm(formdata=None, obj=row),
+        "treatments": treatment_words(reader_country()),
         "percent": percent or NewPercentForm(formdata=None), "can_withdraw": follows_another(row), "today": today(),
     }
 
