@@ -172,6 +172,8 @@ def test_an_engagement_has_a_payer_of_its_own_and_a_draft_another(cast: Cast, pa
         make_draft(cast, cast.rival_work, other)
     offered = {row.payer: row.engagement_ids for row in list_billable(clock.today(), seen_by=bea)}
     assert offered == {"Insurer plc": (cast.rival_work.id,), "Parent plc": (other.id,)}
+    keys = [row.key for row in list_billable(clock.today(), seen_by=bea)]
+    assert len(set(keys)) == 2  # what is not ticked for one payer is left out for them alone
     draft = make_draft(cast, cast.rival_work)
     assert draft.payer_id == insurer.id
     change_payer(draft, cast.rival.id, by=bea)

@@ -43,7 +43,8 @@ class Billable:
     @property
     def key(self) -> str:
         """What the form sends for a row."""
-        return f"{self.client_id}:{self.entity_id}:{self.currency}:{self.payer_id}"
+        mine = f"{self.client_id}:{self.entity_id}:{self.currency}"
+        return mine if self.payer_id == self.client_id else f"{mine}:{self.payer_id}"
 
 
 def list_billable(until: dt.date, *, seen_by: Actor, found: WipFilter | None = None) -> Sequence[Billable]:
