@@ -61,9 +61,9 @@ def set_limit(limit_id: UUID, facts: LimitFacts, *, by: Actor) -> ApprovalLimit:
         if (facts.role is None) == (facts.person_id is None):
             raise Refused("Say for which role, or for whom.", field="who")
         if facts.amount is not None and facts.amount < 0:
-            raise Refused("A limit is not below nothing.", field="amount")
+            raise Refused("A limit cannot be below zero.", field="amount")
         if facts.from_on < clock.today():
-            raise Refused("A limit holds from today or later; what was decided stays as it is.", field="from_on")
+            raise Refused("A limit starts today or later; what was decided before stays as it is.", field="from_on")
         take_turn(LIMITS, at=TURN)
         same = [ApprovalLimit.entity_id == facts.entity_id, ApprovalLimit.kind == facts.kind,
                 ApprovalLimit.role.is_not_distinct_from(facts.role), ApprovalLimit.from_on == facts.from_on,

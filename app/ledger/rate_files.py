@@ -89,7 +89,7 @@ def read_ecb(text: str, *, today: dt.date) -> RateTable:
     codes = header[1:]
     if not codes or header[0] != "Date" or not all(map(_CODE.fullmatch, codes)):
         raise Refused(
-            "This is no list of the ECB: its first line is “Date” and then the currencies. Take eurofxref.csv or "
+            "This is not a list of the ECB: its first line is “Date” and then the currencies. Take eurofxref.csv or "
             "eurofxref-hist.csv.", field="file",
         )  # fmt: skip
     if len(set(codes)) != len(codes) or EURO in codes:

@@ -59,7 +59,7 @@ def add_exchange_rate(rate_id: UUID, facts: ExchangeRateFacts, *, by: Actor) -> 
         if existing is not None:
             return existing
         if facts.currency == facts.base:
-            raise Refused("A currency is worth one of itself.", field="currency")
+            raise Refused("These are the same currency; choose two different ones.", field="currency")
         if facts.from_on > clock.today() + dt.timedelta(days=366):
             raise Refused("That day is too far ahead.", field="from_on")
         same = sa.select(ExchangeRate.id).where(
@@ -341,7 +341,7 @@ def take_rates(sent: RateFile, wanted: Wanted, *, by: Actor, skip_problems: bool
             raise Refused(
                 f"{lines} line{' is' if lines == 1 else 's are'} not readable, beginning with line "
                 f"{plan.problems[0].line}: {plan.problems[0].message} "
-                "Mend the file, or say that the good lines shall be taken."
+                "Correct the file, or choose to take its good lines."
             )
         if not plan.pairs:
             raise Refused("Choose the currencies whose rates are taken.", field="currencies")

@@ -94,7 +94,7 @@ def test_the_day_of_work_cannot_be_stated_otherwise(session: Session, cast: Cast
     make_rate("100")
     make_entry(cast)
     invoice = make_draft(cast)
-    with pytest.raises(Refused, match="supplied when they are dated"):
+    with pytest.raises(Refused, match="supplied on their own dates"):
         change_line(invoice, lines_of(invoice)[0].id, LineChange(supplied_on=in_days(-90)), by=cast.actor(cast.bea))
 
 

@@ -146,7 +146,7 @@ def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Cli
         raise NotFound()
     if len({(engagement.currency, engagement.entity_id) for engagement, _, _ in rows}) > 1:
         raise Refused(
-            "One bill has one currency and one entity; draft these engagements apart.", field="engagement_ids"
+            "One bill has one currency and one entity; draft these engagements separately.", field="engagement_ids"
         )
     return [row[0] for row in rows], rows[0][1], rows[0][2]
 

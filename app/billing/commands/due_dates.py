@@ -42,7 +42,7 @@ def change_due_date(
         if not reason.strip():
             raise Refused("Say why the due date changes.", field="reason")
         if due_on < issued_on:
-            raise Refused("A bill is not due before its own date.", field="due_on")
+            raise Refused("A bill cannot be due before its own date.", field="due_on")
         if due_on > issued_on + LATEST:
             raise Refused("That is more than two years after the bill; check the date.", field="due_on")
         invoice.due_on = due_on

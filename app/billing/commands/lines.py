@@ -78,7 +78,7 @@ def change_line(invoice: Invoice, line_id: UUID, change: LineChange, *, by: Acto
             line.description = change.description.strip()
         if change.supplied_on is not None:
             if line.kind not in (LineKind.FIXED, LineKind.TEXT):
-                raise Refused("Time and expenses were supplied when they are dated.", field="supplied_on")
+                raise Refused("Time and expenses count as supplied on their own dates.", field="supplied_on")
             line.supplied_on = change.supplied_on
         if change.tax_code is not None:
             line.tax_code = check_tax_code(change.tax_code) or line.tax_code

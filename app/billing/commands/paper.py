@@ -33,9 +33,9 @@ def check_paper(
     if not lines:
         raise Refused("A bill needs at least one line.")
     if invoice.gross <= 0:
-        raise Refused("A bill over nothing is not issued; write the time off instead.")
+        raise Refused("A bill over zero cannot be issued; write the time off instead.")
     if day > clock.today():
-        raise Refused("A bill is not dated in the future.", field="issued_on")
+        raise Refused("A bill cannot be dated in the future.", field="issued_on")
     payer, entity = db.session.get_one(Client, invoice.payer_id), db.session.get_one(Entity, invoice.entity_id)
     lacks = lacking(payer, entity)
     if lacks and (asks_addresses(entity) or not without_address):

@@ -73,7 +73,7 @@ def record_payment(payment_id: UUID, facts: PaymentFacts, *, by: Actor) -> Payme
             raise NotFound()
         amount = round_amount(facts.amount, facts.currency)
         if amount <= 0:
-            raise Refused("A payment is more than nothing.", field="amount")
+            raise Refused("A payment must be more than zero.", field="amount")
         take_turns(client.id)
         if facts.received_on > clock.today():
             raise Refused("Money is recorded when it has arrived, not before.", field="received_on")
@@ -206,7 +206,7 @@ def _allocate(
     locked = {invoice.id: invoice for invoice in invoices}
     rounded = [(invoice_id, round_amount(part, payment.currency)) for invoice_id, part in parts]
     if any(part <= 0 for _, part in rounded):
-        raise Refused("An allocation is more than nothing.", field="parts")
+        raise Refused("What is put on an invoice must be more than zero.", field="parts")
     if sum((part for _, part in rounded), ZERO) > left:
         raise Refused("More is allocated than was received.", field="parts")
     for invoice_id, part in sorted(rounded):

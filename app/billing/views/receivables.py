@@ -56,7 +56,7 @@ def _asked(client: Client) -> tuple[Statement, list[str]]:
     start = date_arg("from") or today.replace(day=1) - relativedelta(months=2)
     end = date_arg("to") or today
     if end < start:
-        raise Refused("A statement ends after it begins.")
+        raise Refused("A statement cannot end before it begins.")
     currencies = statement_currencies(client.id, seen_by=me()) or [client.currency]
     currency = arg("currency") if arg("currency") in currencies else currencies[0]
     return statement_of(client.id, currency, start, end, seen_by=me()), currencies
