@@ -113,7 +113,9 @@ def worker(app: Flask, queues: tuple[str, ...]) -> None:
 def scheduler(app: Flask) -> None:
     """Start the recurring background work when it is due."""
     from app.core.worker import run_scheduler
+    from app.demo.seed import hold_while_unfinished
 
+    hold_while_unfinished()
     run_scheduler(app)
 
 
@@ -137,12 +139,13 @@ def setup_link(app: Flask) -> None:
 
 
 @main.command()
+@click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650), help="How long its history is.")
 @with_app
-def demo(app: Flask) -> None:
-    """Make the demo firm, with a year of history, in an empty database."""
+def demo(app: Flask, days: int) -> None:
+    """Make the demo firm, with its history, in an empty database; one that was interrupted goes on."""
     from app.demo.seed import seed_if_empty
 
-    if not seed_if_empty(click.echo):
+    if not seed_if_empty(click.echo, days):
         click.echo("There is a firm here already.")
 
 

@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,25 +18,33 @@ from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payments import PaymentFacts, record_payment
 from app.billing.commands.send import mark_sent
+from app.billing.commands.statements import send_statement
 from app.billing.models import Invoice
-from app.catalogue.models import StepKind
+from app.billing.queries.statements import statement_of
+from app.billing.statement_pdf import statement_pdf
+from app.catalogue.models import Service, StepKind
 from app.clients.access import actor_for
 from app.clients.models import Client, Engagement
 from app.core import clock
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db, in_one_piece
-from app.core.errors import NotAllowed
+from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.demo.asking import Asking
-from app.demo.cast import ADVICE, INTERNAL
+from app.demo.cast import ADVICE, FEE_NOT_AGREED, INTERNAL, NO_ADDRESS, PAYS_LATE, REGISTRIES
+from app.demo.filling import keep_filling
 from app.demo.founding import House
+from app.demo.services import BILLED_AT_THE_END
 from app.firm.calendars import calendar_for
+from app.firm.models import Firm
+from app.jobs.commands.deadline_dates import extend_deadline
 from app.jobs.commands.deadlines import satisfy_deadline
 from app.jobs.commands.jobs import complete_job
 from app.jobs.commands.reviews import return_task
-from app.jobs.commands.tasks import complete_task
-from app.jobs.models import DOABLE_STATES, UNMET, Deadline, Job, JobStatus, Task
-from app.people.models import Person
+from app.jobs.commands.tasks import assign_task, complete_task
+from app.jobs.models import DOABLE_STATES, UNMET, Deadline, DeadlineState, Job, JobStatus, Task
+from app.people.commands.leave import NewLeave, add_leave
+from app.people.models import Leave, LeaveKind, Person, WorkingPattern
 from app.planning.commands.forecasting import top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences
 from app.requests.commands.asking import ask_due_requests
@@ -44,32 +53,54 @@ from app.timekeeping.commands.expenses import ExpenseFacts, ExpenseTax, record_e
 from app.timekeeping.models import BillTax, ItemState, TimeEntry
 
 HOUR = dt.timedelta(hours=1)
-DAY_MINUTES = 435
-BILLED_WITHIN = 5
+BILLED_ON, CHASED_ON = 5, 16
+PIECES, ADVICE_PIECES = (180, 240, 300), (45, 60, 90, 120)  # minutes that one thing is worked on at a time
+PAID_BY_CLIENTS = ("UK-SA-POA2", "UK-SA-PAY", "UK-CTPAY", "UK-PAYE-ELEC", "IE-PAYE")
 
 
 class Year:
-    """One office's days. Deterministic for a seed; nothing here but the product's commands writes."""
+    """One firm's days. Each is lived in one transaction, which also keeps what the next one needs to know.
 
-    def __init__(self, house: House, dice: random.Random) -> None:
+    Deterministic for a seed: every day has dice of its own, so that it does not matter how often the year was
+    interrupted. Nothing here but the product's commands writes.
+    """
+
+    def __init__(self, house: House, seed: int, last: dt.date, known: dict[str, Any]) -> None:
         self.house = house
-        self.dice = dice
-        self.left: dict[UUID, int] = {}
+        self.seed = seed
+        self.last = last
+        self.dice = random.Random(seed)
+        self.left: dict[UUID, int] = {UUID(task): left for task, left in known.get("left", {}).items()}
+        self.unpaid = [(dt.date.fromisoformat(day), UUID(bill)) for day, bill in known.get("unpaid", ())]
+        answers = {UUID(id_): dt.date.fromisoformat(day) for id_, day in known.get("answer_on", {}).items()}
         self.actors: dict[UUID, Actor] = {p.id: actor_for(p) for p in house.people.values()}
-        self.asking = Asking(house, dice, self.actors)
-        self.unpaid: list[tuple[dt.date, UUID]] = []
+        self.asking = Asking(house, last, self.actors, answers)
         self.calendars = {name: calendar_for(office.calendar) for name, office in house.offices.items()}
+        self.office_of = {office.id: name for name, office in house.offices.items()}
+        self.weeks: dict[UUID, list[int]] = {
+            row.person_id: row.minutes for row in db.session.scalars(sa.select(WorkingPattern))
+        }
 
-    def run(self, first: dt.date, last: dt.date, tell: Callable[[dt.date], None]) -> None:
-        """Live through the days from first to last, both included."""
+    def known(self) -> dict[str, Any]:
+        """What tomorrow needs to know, as it is kept."""
+        return {
+            "left": {str(task): left for task, left in self.left.items()},
+            "unpaid": [(day.isoformat(), str(bill)) for day, bill in self.unpaid],
+            "answer_on": {str(id_): day.isoformat() for id_, day in self.asking.answer_on.items()},
+        }
+
+    def run(self, first: dt.date, tell: Callable[[dt.date], None]) -> None:
+        """Live through the days from first on, until the last is over."""
         day = first
-        while day <= last:
+        while day <= self.last:
             tell(day)
+            self.dice = self.asking.dice = random.Random(f"{self.seed} {day}")
             with clock.travel_to(self.at(day, 7)):
                 self._create_due_jobs()
-            if any(c.is_working_day(day) for c in self.calendars.values()):
-                with in_one_piece():
-                    self._live(day, is_last=day == last)
+            with in_one_piece():
+                if any(c.is_working_day(day) for c in self.calendars.values()):
+                    self._live(day, is_last=day == self.last)
+                keep_filling(day, self.known())
             db.session.expunge_all()
             day += dt.timedelta(days=1)
 
@@ -87,20 +118,41 @@ class Year:
     def _live(self, day: dt.date, *, is_last: bool) -> None:
         with clock.travel_to(self.at(day, 9, 30)):
             ask_due_requests(by=SYSTEM)
+            self.asking.remind(day)
             self.asking.receive(day)
+            self.asking.ask_between(day)
+            self._give_out(day)
         work = self._tasks_by_person(day)
+        away = self._away(day)
         for person in self.house.people.values():
-            office = next(name for name, o in self.house.offices.items() if o.id == person.office_id)
-            if self.calendars[office].is_working_day(day) and self.dice.random() > 0.12:
-                minutes = DAY_MINUTES // 2 if is_last else DAY_MINUTES
-                self._work(person, day, minutes, work[person.id])
+            minutes = self.weeks[person.id][day.weekday()]
+            if not minutes or person.id in away or not self.calendars[self._office(person)].is_working_day(day):
+                continue
+            if self.dice.random() < 0.02:
+                with clock.travel_to(self.at(day, 8)):
+                    sick = NewLeave(id=new_id(), kind=LeaveKind.SICK, from_on=day, to_on=day)
+                    add_leave(person, sick, by=SYSTEM)
+                continue
+            self._work(person, day, minutes // 2 if is_last else minutes - 15, work[person.id])
         with clock.travel_to(self.at(day, 17)):
             self._finish_jobs(day)
-            if day.day == BILLED_WITHIN or (
-                day.day in (6, 7) and (day - dt.timedelta(days=day.day - 5)).weekday() >= 5
-            ):
+            self._look_after_deadlines(day)
+            if self._is_turn(day, BILLED_ON):
                 self._bill(day)
+            if self._is_turn(day, CHASED_ON) and (self.last - day).days < 100:
+                self._chase(day)
             self._collect(day)
+
+    def _office(self, person: Person) -> str:
+        return self.office_of[person.office_id]
+
+    def _is_turn(self, day: dt.date, of_month: int) -> bool:
+        """That day of the month, or the Monday after it."""
+        return day.day == of_month or (day.weekday() == 0 and of_month < day.day <= of_month + 2)
+
+    def _away(self, day: dt.date) -> set[UUID]:
+        there = Leave.cancelled_at.is_(None), Leave.from_on <= day, Leave.to_on >= day
+        return set(db.session.scalars(sa.select(Leave.person_id).where(*there)))
 
     def _tasks_by_person(self, day: dt.date) -> dict[UUID, list[Task]]:
         found: dict[UUID, list[Task]] = defaultdict(list)
@@ -118,44 +170,59 @@ class Year:
             found[task.assignee_id].append(task)  # type: ignore[index]
         return found
 
+    def _give_out(self, day: dt.date) -> None:
+        """Managers give out what is nobody's when it is due soon; the rest stays in the queue."""
+        nobodys = db.session.scalars(
+            sa.select(Task).join(Job, Job.id == Task.job_id).where(
+                Task.state.in_(DOABLE_STATES), Task.assignee_id.is_(None), Job.status == JobStatus.ACTIVE,
+                Task.due_on <= day + dt.timedelta(days=3),
+            ).order_by(Task.id)
+        ).all()
+        offices = dict(db.session.execute(
+            sa.select(Client.id, Client.office_id).where(Client.id.in_([task.client_id for task in nobodys]))
+        ).all()) if nobodys else {}
+        for task in nobodys:
+            team = [p for p in self.house.people.values()
+                    if p.office_id == offices[task.client_id] and p.grade in ("Senior", "Junior")]
+            assign_task(task, to=db.session.get_one(Person, self.dice.choice(team).id), by=SYSTEM)
+
     def _work(self, person: Person, day: dt.date, minutes: int, tasks: list[Task]) -> None:
         """Tasks by due date first, then advice for one's clients, now and then the firm's own business."""
         by, hour = self.actors[person.id], 9 * 60
-        spare = 60 if person.grade != "Administrator" else 120
+        spare = 40 if person.grade != "Administrator" else 150
         for task in tasks:
             if minutes <= spare:
                 break
-            if task.due_on and (task.due_on - day).days > 15:
+            if task.due_on and (task.due_on - day).days > 25:
                 continue
             if task.id not in self.left:
                 estimate = (task.estimate or HOUR).total_seconds() / 60
                 self.left[task.id] = max(int(estimate * self.dice.triangular(0.6, 1.7, 1.0)), 10)
-            chunk = min(self.left[task.id], minutes, 240)
-            with clock.travel_to(self.at(day, hour // 60, hour % 60)):
-                self._record(task.engagement_id, day, chunk, by, task=task, narrative=task.name)
-                self.left[task.id] -= chunk
-                if self.left[task.id] <= 0:
-                    self._complete(task, by)
-            minutes, hour = minutes - chunk, min(hour + chunk, 19 * 60)
+            while minutes > spare and self.left.get(task.id, 0) > 0:
+                chunk = min(self.left[task.id], minutes, self.dice.choice(PIECES))
+                with clock.travel_to(self.at(day, hour // 60, hour % 60)):
+                    self._record(task.engagement_id, day, chunk, by, task=task, narrative=task.name)
+                    self.left[task.id] -= chunk
+                    if self.left[task.id] <= 0:
+                        del self.left[task.id]
+                        self._complete(task, by)
+                minutes, hour = minutes - chunk, min(hour + chunk, 19 * 60)
         self._fill(person, day, minutes, hour, by)
 
     def _fill(self, person: Person, day: dt.date, minutes: int, hour: int, by: Actor) -> None:
         if person.grade != "Administrator":
-            target = {"Partner": 0.55, "Manager": 0.7}.get(person.grade, 0.82)
             mine = [c for c in self.house.clients if c.office_id == person.office_id and c.id in self.house.advice]
-            while minutes > DAY_MINUTES * (1 - target) and mine:
-                chunk = minutes if self._long_ago(day) else min(self.dice.choice((180, 210, 240, 270)), minutes)
+            while minutes > 90 and mine and self.dice.random() < 0.5:
+                chunk = min(self.dice.choice(ADVICE_PIECES), minutes)
                 with clock.travel_to(self.at(day, hour // 60, hour % 60)):
                     engagement = self.house.advice[self.dice.choice(mine).id]
                     self._record(engagement.id, day, chunk, by, narrative=self.dice.choice(ADVICE))
                 minutes, hour = minutes - chunk, min(hour + chunk, 19 * 60)
-        if minutes >= 45 and self.dice.random() < (0.35 if self._long_ago(day) else 0.7):
+        in_the_office = person.grade == "Administrator"
+        if minutes >= 30 and self.dice.random() < (0.9 if in_the_office else 0.5):
             with clock.travel_to(self.at(day, hour // 60, hour % 60)):
-                self._record(self.house.internal.id, day, min(minutes, 240), by, narrative=self.dice.choice(INTERNAL))
-
-    def _long_ago(self, day: dt.date) -> bool:
-        """Before the last weeks, a day's advice stands as one entry."""
-        return (self.today() - day).days > 45
+                own = min(minutes, self.dice.choice((150, 210, 240) if in_the_office else (60, 90, 150)))
+                self._record(self.house.internal.id, day, own, by, narrative=self.dice.choice(INTERNAL))
 
     def _record(
         self, engagement_id: UUID, day: dt.date, minutes: int, by: Actor, *, task: Task | None = None, narrative: str
@@ -176,8 +243,7 @@ class Year:
         try:
             if task.kind is StepKind.REVIEW and task.returns == 0 and self.dice.random() < 0.06:
                 back = return_task(task, note="Please tie the control account to the ledger and send it again.", by=by)
-                self.left[back.id] = 45
-                self.left[task.id] = 20
+                self.left[back.id], self.left[task.id] = 45, 20
                 return
             complete_task(task, by=by)
         except NotAllowed:
@@ -188,6 +254,7 @@ class Year:
     def _finish_jobs(self, day: dt.date) -> None:
         done = db.session.scalars(
             sa.select(Job).where(Job.status == JobStatus.ACTIVE, Job.tasks_total > 0, Job.tasks_done >= Job.tasks_total)
+            .order_by(Job.id)
         ).all()
         for job in done:
             by = self.actors.get(job.owner_id) if job.owner_id else None
@@ -197,8 +264,26 @@ class Year:
                 satisfy_deadline(deadline, by=by or SYSTEM)
             complete_job(job, by=by or SYSTEM)
 
+    def _look_after_deadlines(self, day: dt.date) -> None:
+        """Clients pay their own tax in time, nearly all; for what will not be ready, more time is asked."""
+        near = db.session.scalars(
+            sa.select(Deadline).join(Job, Job.id == Deadline.job_id).where(
+                Deadline.state.in_(UNMET), Deadline.effective_on.between(day, day + dt.timedelta(days=4)),
+                Job.status == JobStatus.ACTIVE,
+            ).order_by(Deadline.id)
+        ).all()
+        for deadline in near:
+            if deadline.code in PAID_BY_CLIENTS:
+                if self.dice.random() < 0.6:
+                    satisfy_deadline(deadline, by=SYSTEM)
+            elif deadline.code == "UK-ACC" and deadline.state is DeadlineState.OPEN and self.dice.random() < 0.3:
+                extend_deadline(
+                    deadline, to=deadline.effective_on + dt.timedelta(days=30), by=SYSTEM,
+                    because="Companies House gave a month: the client’s records were lost in a flood",
+                )
+
     def _bill(self, day: dt.date) -> None:
-        """Last month's WIP, a client at a time; small ones wait for the quarter."""
+        """Last month's WIP, a client at a time; small ones and projects wait for the quarter."""
         until = day.replace(day=1) - dt.timedelta(days=1)
         bea = self.actors[self.house.people["Beatrice Lowe"].id]
         worth = dict(
@@ -215,7 +300,9 @@ class Year:
         )
         for client in self.house.clients:
             value = worth.get(client.id, Decimal(0))
-            if value <= 0 or (value < 900 and until.month % 3) or self.dice.random() < 0.08:
+            if value <= 0 or (value < 600 and until.month % 3) or self.dice.random() < 0.05:
+                continue
+            if (self.last - day).days < FEE_NOT_AGREED.get(client.name, 0):
                 continue
             if self.dice.random() < 0.15:
                 self._disburse(client, until, bea)
@@ -223,41 +310,64 @@ class Year:
 
     def _disburse(self, client: Client, until: dt.date, by: Actor) -> None:
         if client.id in self.house.advice:
+            office, fee, whose = REGISTRIES[self.office_of[client.office_id]]
             record_expense(
                 new_id(),
                 ExpenseFacts(
                     engagement_id=self.house.advice[client.id].id,
                     spent_on=until,
-                    net=Decimal(34),
-                    narrative="Companies House filing fee",
+                    net=Decimal(fee),
+                    narrative=f"{office} filing fee",
                     category="Filing fees",
                     bill_tax=ExpenseTax(
                         how=BillTax.DISBURSEMENT, receipt_name=client.name,
-                        evidence="Fee of the company’s own confirmation statement",
+                        evidence=f"Fee of the company’s own {whose}",
                     ),
                 ),
                 by=by,
             )
 
+    def _chase(self, day: dt.date) -> None:
+        """A statement goes to whoever owes a bill that fell due a month ago."""
+        bea = self.actors[self.house.people["Beatrice Lowe"].id]
+        firm = db.session.scalars(sa.select(Firm)).one()
+        late = db.session.execute(
+            sa.select(Invoice.payer_id, Invoice.currency).where(
+                Invoice.number.is_not(None), Invoice.open_amount > 0, Invoice.due_on < day - dt.timedelta(days=30),
+            ).distinct().order_by(Invoice.payer_id)
+        ).all()
+        for payer_id, currency in late:
+            client = db.session.get_one(Client, payer_id)
+            if client.name in NO_ADDRESS:
+                continue
+            found = statement_of(payer_id, currency, day - dt.timedelta(days=90), day, seen_by=bea)
+            send_statement(client, found, statement_pdf(found, client, firm), send_id=new_id(), by=bea)
+
     def _bill_client(self, client: Client, until: dt.date, by: Actor) -> None:
-        engagements = db.session.scalars(sa.select(Engagement.id).where(Engagement.client_id == client.id)).all()
-        invoice = create_draft(
-            new_id(), DraftFacts(client_id=client.id, engagement_ids=tuple(engagements), until=until), by=by
-        )
+        owned = sa.select(Engagement.id).outerjoin(Service, Service.id == Engagement.service_id).where(
+            Engagement.client_id == client.id
+        ).order_by(Engagement.id)
+        if until.month % 3:
+            owned = owned.where(sa.or_(Service.id.is_(None), Service.code.not_in(BILLED_AT_THE_END)))
+        engagements = tuple(db.session.scalars(owned))
+        facts = DraftFacts(client_id=client.id, engagement_ids=engagements, until=until)
+        try:
+            invoice = create_draft(new_id(), facts, by=by)
+        except Refused:
+            return  # all that is open waits for the quarter
         if self.dice.random() < 0.45:
             share = Decimal(self.dice.choice((88, 90, 92, 95))) / 100
             adjust_total(
                 invoice, (invoice.net * share).quantize(Decimal(5)), by=by, reason="Fee agreed with the client"
             )
-        if clock.today() > self.today() - dt.timedelta(days=25) and self.dice.random() < 0.25:
+        if clock.today() > self.last - dt.timedelta(days=25) and self.dice.random() < 0.25:
             return
         approve_invoice(invoice, by=by)
         mark_sent(invoice, by=by, to=[])
-        wait = self.dice.choice((6, 9, 12, 14, 15, 18, 21, 28, 35, 47, 70))
+        wait = self.dice.choice((6, 9, 12, 13, 14, 14, 15, 18, 21, 28, 35, 47, 70))
+        if client.name in PAYS_LATE:
+            wait = PAYS_LATE[client.name] + self.dice.randint(0, 15)
         self.unpaid.append((clock.today() + dt.timedelta(days=wait), invoice.id))
-
-    def today(self) -> dt.date:
-        return self.asking.last
 
     def _collect(self, day: dt.date) -> None:
         due = [row for row in self.unpaid if row[0] <= day]
@@ -266,7 +376,7 @@ class Year:
         for _, invoice_id in due:
             invoice = db.session.get_one(Invoice, invoice_id)
             luck = self.dice.random()
-            if luck < 0.015 and (self.today() - day).days > 40:
+            if luck < 0.015 and (self.last - day).days > 40:
                 credit_invoice(invoice, new_id(), "Billed to the wrong engagement", by=bea)
                 continue
             amount = invoice.open_amount

@@ -35,6 +35,20 @@ class Firm(HasId, HasVersion, Base):
     __table_args__ = (sa.CheckConstraint("one", name="one"),)
 
 
+class Filling(Base):
+    """How far a firm to look at has been made: which day of its year is over, and what the next day needs to know."""
+
+    __tablename__ = "filling"
+
+    one: Mapped[bool] = mapped_column(default=True, primary_key=True)
+    since: Mapped[dt.date]
+    through: Mapped[dt.date | None]
+    known: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    finished_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (sa.CheckConstraint("one", name="one"),)
+
+
 class TaxPoint(enum.StrEnum):
     """Which date decides the rate: when the work was done, or when the bill is issued."""
 

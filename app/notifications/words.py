@@ -35,7 +35,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.deadline.missed": lambda d: f"says: the deadline {_named(d)} was missed",
     "requests.request.submitted": lambda d: f"answered {_named(d)}",
     "requests.request.unreachable": lambda d: (
-        f"says: {_named(d)} is not asked, {d.get('client') or 'the client'} has no e-mail address"
+        f"says: {_named(d)} is not asked, nobody at {d.get('client') or 'the client'} has an address and the portal"
     ),
     "marks.comment.add": lambda d: "mentioned you in a comment",
     "runs.run.finish": lambda d: "says: your run has finished",

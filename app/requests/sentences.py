@@ -34,7 +34,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "requests.request.deleted": lambda d: f"deleted the draft {_name(d)}",
     "requests.request.sent": lambda d: f"sent {_name(d)} to {', '.join(d.get('to') or ['the client'])}",
     "requests.request.unreachable": lambda d: (
-        f"could not ask for {_name(d)}: {d.get('client') or 'the client'} has no e-mail address"
+        f"could not ask for {_name(d)}: nobody at {d.get('client') or 'the client'} has an address and the portal"
     ),
     "requests.request.held": lambda d: f"held {_name(d)} back",
     "requests.request.released": lambda d: f"let {_name(d)} go out at its moment",

@@ -40,7 +40,7 @@ def _words(request: ClientRequest, client: str, to_come: int) -> str:
     if request.state is not RequestState.SCHEDULED:
         return f"“{request.name}”: {to_come} still to come" if to_come else f"“{request.name}”: to be reviewed"
     if request.unreachable_at is not None:
-        return f"not asked yet: {client} has no e-mail address"
+        return f"not asked yet: nobody at {client} has both an e-mail address and access to the portal"
     if request.held:
         return f"not asked yet: “{request.name}” is held"
     if request.send_when_open:

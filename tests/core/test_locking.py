@@ -34,7 +34,7 @@ ELSEWHERE = {
     "app/timekeeping/commands/timers.py": (1, "in the same round trip as the question; it says what it takes"),
     "app/activity/baseline.py": (1, "at the start of the program, on a connection of its own"),
     "app/exchange/restore.py": (1, "into an empty firm, on a connection of its own"),
-    "app/demo/seed.py": (1, "into an empty firm"),
+    "app/demo/seed.py": (2, "one fill at a time, on a connection of its own"),
     "app/core/migration.py": (1, "before the program runs"),
     "app/core/backing/provision.py": (1, "before there is a database"),
 }  # fmt: skip

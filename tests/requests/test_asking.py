@@ -134,7 +134,7 @@ def test_a_client_without_an_address_is_said_to_whoever_answers_for_it_and_asked
     assert request.unreachable_at is not None and cast.mel.id in set(_of_request_or_client(told, {}))
     assert ask_at(1, 9) == 0 and step_of(request).state is TaskState.WAITING
     assert kinds(session).count("requests.request.unreachable") == 1, "said once, not at every try"
-    with pytest.raises(Refused, match="not asked yet: Acme Ltd has no e-mail address"):
+    with pytest.raises(Refused, match="not asked yet: nobody at Acme Ltd has both an e-mail address and access"):
         complete_task(step_of(request), by=cast.actor(cast.mel))
     make_contact("Nora New", cast.acme, is_primary=True)
     assert ask_at(1, 8) == 0 and ask_at(1, 9, 5) == 1

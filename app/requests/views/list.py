@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +118,13 @@ def _done(asked: ClientRequest, message: str) -> Answer:
     return redirect_to(url_for("requests.show", request_id=asked.id), message)
 
 
+def _act(request_id: UUID, command: Callable[..., Any], message: str) -> Answer:
+    """Do with a request what needs nothing but the request, and say so."""
+    asked = get_request(request_id, seen_by=me())
+    command(asked, by=me())
+    return _done(asked, message)
+
+
 @blueprint.post("/<uuid:request_id>/sending")
 def create_sending(request_id: UUID) -> Answer:
     asked = get_request(request_id, seen_by=me())
@@ -128,16 +135,12 @@ def create_sending(request_id: UUID) -> Answer:
 
 @blueprint.post("/<uuid:request_id>/hold")
 def create_hold(request_id: UUID) -> Answer:
-    asked = get_request(request_id, seen_by=me())
-    hold_request(asked, by=me())
-    return _done(asked, "Held: it is not asked until you let it go")
+    return _act(request_id, hold_request, "Held: it is not asked until you let it go")
 
 
 @blueprint.post("/<uuid:request_id>/release")
 def create_release(request_id: UUID) -> Answer:
-    asked = get_request(request_id, seen_by=me())
-    release_request(asked, by=me())
-    return _done(asked, "It is asked at its moment")
+    return _act(request_id, release_request, "It is asked at its moment")
 
 
 @blueprint.post("/<uuid:request_id>/asking")
@@ -155,9 +158,7 @@ def update_asking(request_id: UUID) -> Answer:
 
 @blueprint.post("/<uuid:request_id>/reminder")
 def create_reminder(request_id: UUID) -> Answer:
-    asked = get_request(request_id, seen_by=me())
-    remind_request(asked, by=me())
-    return _done(asked, "Reminder sent")
+    return _act(request_id, remind_request, "Reminder sent")
 
 
 @blueprint.post("/<uuid:request_id>/reminders")
@@ -177,23 +178,17 @@ def create_acceptance(request_id: UUID) -> Answer:
 
 @blueprint.post("/<uuid:request_id>/telling")
 def create_telling(request_id: UUID) -> Answer:
-    asked = get_request(request_id, seen_by=me())
-    tell_returned(asked, by=me())
-    return _done(asked, "The client has been told what was sent back")
+    return _act(request_id, tell_returned, "The client has been told what was sent back")
 
 
 @blueprint.post("/<uuid:request_id>/cancellation")
 def create_cancellation(request_id: UUID) -> Answer:
-    asked = get_request(request_id, seen_by=me())
-    cancel_request(asked, by=me())
-    return _done(asked, "Cancelled; its links no longer work")
+    return _act(request_id, cancel_request, "Cancelled; its links no longer work")
 
 
 @blueprint.post("/<uuid:request_id>/reopening")
 def create_reopening(request_id: UUID) -> Answer:
-    asked = get_request(request_id, seen_by=me())
-    reopen_request(asked, by=me())
-    return _done(asked, "Open again")
+    return _act(request_id, reopen_request, "Open again")
 
 
 @blueprint.post("/<uuid:request_id>/deletion")
