@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -115,8 +116,9 @@ class Machine(RuleBasedStateMachine):
 
     # How an act is tried.
 
-    def tried(self, act: Callable[[], Any], *, refused: bool | None = None) -> Any:
-        """Do it; None when it was refused. `refused` says whether it must be, None leaves it to the product."""
+    def tried(self, act: Callable[[], Any], *, refused: bool | None = None, because: str = "") -> Any:
+        """Do it; None when it was refused. `refused` says whether it must be, None leaves it to the product; `because`
+        says what is wrong if it was not."""
         self.sound = False
         try:
             done = act()
@@ -124,7 +126,7 @@ class Machine(RuleBasedStateMachine):
             must(refused is not False, "was refused:", refusal)
             event("refused")
             return None
-        must(refused is not True, "was not refused")
+        must(refused is not True, because or "was not refused")
         self.done[sys._getframe(1).f_code.co_name.lstrip("_")] += 1
         return True if done is None else done
 
@@ -256,12 +258,14 @@ class Machine(RuleBasedStateMachine):
         )  # fmt: skip
         entry = self.row_of(item)
         refused = item.is_fixed or bool(work.currency != item.work.currency and (item.written or item.billed))
+        because = "an amount written off followed into another currency" if refused and not item.is_fixed else ""
         if not refused and billable and item.written:
             same_time = seconds == item.seconds and work is item.work
             kept = item.charged if same_time else charged_seconds(seconds, work.step)
             value = worth(kept, self.world.rate(work.currency, day), work.currency)
             refused = None if work.by_day or abs(value + item.written) <= 1 else value + item.written < 0
-        if self.tried(lambda: edit_entry(entry, facts, by=self.world.bea), refused=refused) is None:
+            because = "time is worth less than was written off of it"
+        if self.tried(lambda: edit_entry(entry, facts, by=self.world.bea), refused=refused, because=because) is None:
             return
         was, key = (item.work, item.day, item.open), item.day_key
         moved = work is not item.work
@@ -299,6 +303,20 @@ class Machine(RuleBasedStateMachine):
         times = [each.id for each in self.book.items.values() if each.kind == "time_entry"]
         for minutes in (max(before * share // 100, 1), before):
             self.edit(times.index(item.id), 0, 0, minutes, "time")
+
+    @precondition(lambda self: self.book.items)
+    @rule(n=SOME, percent=st.integers(30, 90), place=SOME)
+    def write_off_and_move(self, n: int, percent: int, place: int) -> None:
+        """A part of an entry is written off; then it is moved to where another currency is."""
+        items = [each for each in self.book.items.values() if each.kind == "time_entry" and each.state == OPEN]
+        if not items:
+            return
+        item = items[n % len(items)]
+        works = [work for work in self.world.works if work.currency != item.work.currency]
+        at = list(self.book.items).index(item.id)
+        self.write(at, at, percent, False, False)
+        times = [each.id for each in self.book.items.values() if each.kind == "time_entry"]
+        self.edit(times.index(item.id), self.world.works.index(works[place % len(works)]), 0, 0, "place")
 
     @precondition(lambda self: self.book.items)
     @rule(n=SOME, share=st.integers(1, 99))
@@ -632,6 +650,25 @@ class Machine(RuleBasedStateMachine):
             must(bill.lines[row.line].net == net + change or row.line != line.id, "the line did not follow its entry")
         item.drafted = wanted != "later"
         self.settle_days()
+
+    @precondition(lambda self: any(bill.rows for bill in self.drafts()))
+    @rule(n=SOME, m=SOME, place=SOME)
+    def leave_move_and_bill(self, n: int, m: int, place: int) -> None:
+        """What a draft has left for later goes to another client; the draft bills it no more."""
+        drafts = [bill for bill in self.drafts() if any(row.treatment == "bill" for row in bill.rows.values())]
+        if not drafts:
+            return
+        bill = drafts[n % len(drafts)]
+        rows = [row for row in bill.rows.values() if row.treatment == "bill"]
+        item = rows[m % len(rows)].item
+        works = [w for w in self.world.works if w.currency == item.work.currency and w.client != item.work.client]
+        work, at = works[place % len(works)], list(self.book.items).index(item.id)
+        self._treat(bill, item.id, Treatment.LATER, None, Rest.CARRY)
+        self.transfer(at, at, self.world.works.index(work))
+        if item.work is work:
+            invoice = self.invoice(bill)
+            act = lambda: treat_item(invoice, item.id, Treatment.BILL, by=self.world.bea)  # noqa: E731
+            self.tried(act, refused=True, because="somebody is billed for another's work")
 
     @precondition(lambda self: any(bill.lines for bill in self.drafts()))
     @rule(
@@ -1066,6 +1103,17 @@ class Machine(RuleBasedStateMachine):
                 must(fraction(shown.closing) == owed - left, "a statement closes with", shown.closing)
                 columns = by_age(self.book.owed_now(), today, may_be_young=True).get((client, currency), [ZERO] * 6)
                 must([fraction(age) for _, age in shown.ages] == columns, "a statement's ages differ")
+
+
+def only(*acts: str) -> type[Machine]:
+    """The machine with these acts alone; what they are made of can still be done by them."""
+
+    def part_of_others(rule: Any) -> Any:
+        return lambda *args, **named: rule(*args, **named)
+
+    rules = {name: each for name, each in inspect.getmembers(Machine) if hasattr(each, "hypothesis_stateful_rule")}
+    assert set(acts) <= {*rules, "begin"}, "there is no such act"
+    return type("Machine", (Machine,), {name: part_of_others(each) for name, each in rules.items() if name not in acts})
 
 
 def decimal(amount: Fraction) -> Decimal:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 from sqlalchemy.orm import Session
 
 from tests.make import Cast
-from tests.trial.machine import Machine
+from tests.trial.machine import only
 from tests.trial.test_random_histories import EXAMPLES, run
 from tests.trial.world import World
 
@@ -17,8 +15,7 @@ KEPT = {
     "begin", "record", "spend", "write", "take_back", "draft", "bill", "approve", "add_new", "treat", "change_net",
     "adjust", "add_words", "close",
 }  # fmt: skip
-RULES = {name for name, each in inspect.getmembers(Machine) if hasattr(each, "hypothesis_stateful_rule")}
-Drafts = type("Drafts", (Machine,), {name: None for name in RULES - KEPT})
+Drafts = only(*KEPT)
 
 
 @pytest.mark.slow
