@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.approvals.kinds import meaning_of
-from app.approvals.limits import LIMITS, TURN, Judged
+from app.approvals.limits import LIMITS, TURN, Judged, limit_of
 from app.approvals.models import Approval, ApprovalKind, ApprovalLimit, Decision
 from app.approvals.policy import NEEDED, can_decide, can_edit_limits, can_see_approvals, can_withdraw
 from app.core import clock
@@ -24,9 +24,9 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.locking import lock_row, take_turn, to_lock
 from app.core.once import digest_of, made_before
-from app.core.permissions import Role, authorize
+from app.core.permissions import ROLES, Permission, Role, authorize
 from app.firm.models import Entity
-from app.people.models import Person
+from app.people.models import Person, PersonState
 
 ZERO = Decimal(0)
 
@@ -46,7 +46,8 @@ class LimitFacts:
 def set_limit(limit_id: UUID, facts: LimitFacts, *, by: Actor) -> ApprovalLimit:
     """Set up to how much somebody decides alone. One of the same day for the same people is withdrawn.
 
-    Not from a day that is past: what was decided then went by the limits of then. The same id with the same facts
+    Not from a day that is past: what was decided then went by the limits of then. Nobody raises their own, while
+    somebody else may. The same id with the same facts
     gives the limit that is there; with others it is a Conflict.
     """
     authorize(by, can_edit_limits)
@@ -65,6 +66,7 @@ def set_limit(limit_id: UUID, facts: LimitFacts, *, by: Actor) -> ApprovalLimit:
         if facts.from_on < clock.today():
             raise Refused("A limit starts today or later; what was decided before stays as it is.", field="from_on")
         take_turn(LIMITS, at=TURN)
+        _refuse_own(facts, by=by)
         same = [ApprovalLimit.entity_id == facts.entity_id, ApprovalLimit.kind == facts.kind,
                 ApprovalLimit.role.is_not_distinct_from(facts.role), ApprovalLimit.from_on == facts.from_on,
                 ApprovalLimit.person_id.is_not_distinct_from(facts.person_id)]  # fmt: skip
@@ -88,7 +90,31 @@ def withdraw_limit(limit: ApprovalLimit, *, by: Actor) -> None:
         take_turn(LIMITS, at=TURN)
         lock_row(limit)
         if limit.withdrawn_at is None:
+            _refuse_own(LimitFacts(
+                entity_id=limit.entity_id, kind=limit.kind, amount=None, from_on=clock.today(), role=limit.role,
+                person_id=limit.person_id,
+            ), by=by)  # fmt: skip
             _withdraw(limit, by=by)
+
+
+def _refuse_own(facts: LimitFacts, *, by: Actor) -> None:
+    """Up to how much somebody decides alone is for somebody else to raise, if there is one who may."""
+    theirs = by.person_id is not None and (facts.person_id == by.person_id or facts.role == by.role)
+    if not theirs or not by.may(NEEDED[facts.kind]):
+        return
+    holds = db.session.scalar(sa.select(
+        limit_of(facts.kind.value, facts.entity_id, by.person_id, by.role, facts.from_on, now())
+    ))
+    if facts.amount is not None and holds is not None and facts.amount <= holds:
+        return
+    others = sa.select(Person.id).where(
+        Person.state == PersonState.ACTIVE, Person.id != by.person_id,
+        Person.role.in_([role for role, allowed in ROLES.items() if Permission.SETTINGS_EDIT in allowed]),
+    )
+    if db.session.scalar(sa.select(others.exists())):
+        raise Refused(
+            "This would raise your own limit. Another partner or an administrator has to set it.", field="amount"
+        )
 
 
 def _withdraw(limit: ApprovalLimit, *, by: Actor) -> None:

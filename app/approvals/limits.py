@@ -39,7 +39,10 @@ def limit_of(
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Two amounts in base (None: no exchange rate says), and the limits for them (None: no limit)."""
+    """Two amounts in base (None: no exchange rate says), and the limits for them (None: no limit).
+
+    `before` counts with the first: what was decided alone already and is one matter with it.
+    """
 
     base_currency: str
     base_amount: Decimal | None
@@ -47,23 +50,27 @@ class Judged:
     written_off: Decimal
     written_off_base: Decimal | None
     written_off_limit: Decimal | None
+    before: Decimal = Decimal(0)
 
     @property
     def within(self) -> bool:
-        return _within(self.base_amount, self.limit) and (
+        return _within(self.base_amount, self.limit, self.before) and (
             not self.written_off or _within(self.written_off_base, self.written_off_limit)
         )
 
     @property
     def why_not(self) -> str:
         """What stands in the way, as a sentence."""
+        if self.before and self.base_amount is not None and not _within(self.base_amount, self.limit, self.before):
+            both = self.base_amount + self.before
+            return _too_much(both, self.limit, self.base_currency, "With what you wrote off there today it is")
         if not _within(self.base_amount, self.limit):
             return _too_much(self.base_amount, self.limit, self.base_currency, "It is")
         return _too_much(self.written_off_base, self.written_off_limit, self.base_currency, "It gives up")
 
 
-def _within(amount: Decimal | None, limit: Decimal | None) -> bool:
-    return limit is None or (amount is not None and amount <= limit)
+def _within(amount: Decimal | None, limit: Decimal | None, before: Decimal = Decimal(0)) -> bool:
+    return limit is None or (amount is not None and amount + before <= limit)
 
 
 def _too_much(amount: Decimal | None, limit: Decimal | None, currency: str, it: str) -> str:
@@ -75,9 +82,10 @@ def _too_much(amount: Decimal | None, limit: Decimal | None, currency: str, it: 
 
 def judge(
     kind: ApprovalKind, entity_id: UUID, amount: Decimal, currency: str, day: dt.date, *, by: Actor,
-    written_off: Decimal = Decimal(0),
+    written_off: Decimal = Decimal(0), before: Decimal = Decimal(0),
 ) -> Judged:
-    """Hold an amount, at the rate of a day, and what is given up with it against the limits of whoever acts.
+    """Hold an amount, at the rate of a day, and what is given up with it against the limits of whoever acts; `before`
+    (in base) counts with the amount.
 
     The system has none.
     """
@@ -91,6 +99,7 @@ def judge(
         written_off=written_off,
         written_off_base=round_amount(written_off * exchange.rate, base) if exchange else None,
         written_off_limit=written_off_limit,
+        before=before,
     )
 
 

@@ -19,7 +19,7 @@ from app.core.errors import Conflict, NotAllowed, Refused
 from app.core.ids import new_id
 from app.core.permissions import Role
 from app.ledger.models import ExchangeRate
-from app.people.models import Person
+from app.people.models import Person, PersonState
 from tests.approvals.make_approvals import BILL, WRITE_OFF, limit
 from tests.make import Cast, keep, sign_in
 
@@ -97,6 +97,32 @@ def test_only_who_edits_settings_sets_limits_and_the_same_form_sets_one(session:
             entity_id=cast.entity.id, kind=BILL, amount=Decimal(2), from_on=clock.today(), role=Role.BILLING
         )
         set_limit(made, other, by=cast.actor(cast.ada))
+
+
+@pytest.mark.parametrize("role", [True, False])
+def test_nobody_raises_their_own_limit_while_somebody_else_may(session: Session, cast: Cast, role: bool) -> None:
+    pat, who = cast.actor(cast.pat), {"role": Role.PARTNER} if role else {"person_id": cast.pat.id}
+
+    def of(amount: str | None) -> LimitFacts:
+        return LimitFacts(
+            entity_id=cast.entity.id, kind=BILL, amount=None if amount is None else Decimal(amount),
+            from_on=clock.today(), **who,
+        )  # fmt: skip
+
+    one = limit(cast, Role.PARTNER if role else cast.pat, "500")
+    for amount in ("500.01", None):
+        with pytest.raises(Refused, match="raise your own limit"):
+            set_limit(new_id(), of(amount), by=pat)
+    with pytest.raises(Refused, match="raise your own limit"):
+        withdraw_limit(one, by=pat)
+    set_limit(new_id(), of("400"), by=pat)
+    assert limit_of(cast, cast.pat) == 400
+    set_limit(new_id(), LimitFacts(entity_id=cast.entity.id, kind=BILL, amount=None, from_on=clock.today(),
+                                   role=Role.BILLING), by=pat)  # fmt: skip
+    cast.ada.state = PersonState.DEACTIVATED
+    session.flush()
+    set_limit(new_id(), of("900"), by=pat)  # nobody else may by now
+    assert limit_of(cast, cast.pat) == 900
 
 
 def test_another_currency_is_held_against_the_limit_at_the_days_rate(session: Session, cast: Cast) -> None:

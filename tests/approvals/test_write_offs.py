@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
@@ -144,6 +145,26 @@ def test_several_entries_are_one_amount_before_the_limit(entry: TimeEntry, cast:
     assert (asked.done, asked.asked) == (0, 400)
     assert len(entries_of_write_off(only(), seen_by=cast.actor(cast.pat))) == 4
     assert approve_write_off(only(), by=cast.actor(cast.pat)) == 400 and written_off() == 4
+
+
+def test_small_ones_of_one_client_and_day_count_together_and_what_is_taken_back_counts_no_more(
+    entry: TimeEntry, cast: Cast
+) -> None:
+    bea, few = cast.actor(cast.bea), [make_entry(cast, "1").id for _ in range(4)]
+    elsewhere = make_entry(cast, "3", engagement=cast.rival_work)
+    for each in few[:3]:
+        assert write_off_items([each], "Training", by=bea).done == 100
+    assert write_off_items([few[3]], "Training", by=bea).asked == 100  # 400 of the 300 that may be
+    waits = db.session.scalars(sa.select(Approval).where(Approval.decision == Decision.PENDING)).one()
+    with pytest.raises(Refused, match="somebody else has to approve it|Somebody else has to approve it"):
+        approve_write_off(waits, by=bea)
+    assert write_off_items([elsewhere.id], "Training", by=bea).done == 300  # another client
+    withdraw_approval(waits, by=bea)
+    take_back([few[0]], "Mistake", by=bea)
+    assert write_off_items([few[3]], "Training", by=bea).done == 100
+    with clock.travel_to(clock.now() + dt.timedelta(days=1)):
+        assert write_off_items([few[0]], "Training", by=bea).done == 100
+    assert found_by("approvals", "billing") == []
 
 
 def test_what_was_approved_is_taken_back_as_ever(entry: TimeEntry, cast: Cast) -> None:

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from app.activity.models import Event
 from app.billing import pdf as papers
 from app.billing.background import ensure_pdf
+from app.billing.commands import paper
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, change_line
 from app.billing.commands.paper import preview_pdf
 from app.billing.commands.totals import lines_of
 from app.billing.models import Invoice, InvoiceLine
-from app.core.db import Base
+from app.core.db import Base, transaction
 from app.core.errors import NotAllowed, NotFound, Refused
 from app.firm.models import TaxRate, TaxTreatment
 from tests.billing.make_billing import make_draft, make_entry, make_rate
@@ -70,6 +71,29 @@ def test_a_look_changes_nothing(session: Session, cast: Cast, client: FlaskClien
     session.expire_all()
     assert rows_of_all_tables(session) == before
     assert session.get_one(Invoice, draft.id).issued_on is None
+
+
+def test_a_look_within_a_piece_of_work_leaves_the_rest_of_it(session: Session, cast: Cast, draft: Invoice) -> None:
+    session.commit()
+    with transaction():
+        change = LineChange(description="As agreed by telephone")
+        change_line(draft, lines_of(draft)[0].id, change, by=cast.actor(cast.bea))
+        assert "As agreed by telephone" in text_of(preview_pdf(draft, by=cast.actor(cast.bea)))
+    session.expire_all()
+    assert (draft.issued_on, [line.description for line in lines_of(draft)]) == (None, ["As agreed by telephone"])
+
+
+def test_a_look_at_a_draft_holds_it_and_finds_what_was_issued_meanwhile(
+    session: Session, cast: Cast, draft: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock comes before anything is worked out: whoever issues at that moment is waited for."""
+
+    def issued_meanwhile(invoice: Invoice) -> None:
+        approve_invoice(invoice, by=cast.actor(cast.bea))
+
+    monkeypatch.setattr(paper, "lock_invoice", issued_meanwhile)
+    with pytest.raises(NotFound):
+        preview_pdf(draft, by=cast.actor(cast.bea))
 
 
 def test_a_look_names_the_reasons_that_its_issue_would_name(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.billing.addresses import asks_addresses, lack_words, lacking
-from app.billing.commands.totals import lines_of, recompute
+from app.billing.commands.totals import lines_of, lock_invoice, recompute
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceLine
 from app.billing.pdf import invoice_pdf, try_paper
@@ -58,7 +58,7 @@ def tried_facts(invoice: Invoice, lines: Sequence[InvoiceLine], day: dt.date) ->
 
 
 class _Seen(Exception):
-    """Ends the transaction of a look, so that nothing of it stays."""
+    """Ends the savepoint of a look, so that nothing of it stays."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
         self.facts = facts
@@ -67,17 +67,23 @@ class _Seen(Exception):
 def preview_pdf(invoice: Invoice, *, by: Actor, issued_on: dt.date | None = None) -> bytes:
     """The PDF that issuing a draft on a day (today) would make, marked as a draft and without a number.
 
-    Nothing is kept: what issuing would write is rolled back. Raises Refused with the reason that issuing would give.
+    Nothing is kept: what issuing would write is rolled back, and what was done before it stays. Raises Refused with
+    the reason that issuing would give.
     """
     authorize(by, can_see_invoices)
     if invoice.number is not None or not can_see(by, invoice.client_id):
         raise NotFound()
     day = issued_on or clock.today()
-    try:
-        with transaction():
-            recompute(invoice, day)
-            lines = lines_of(invoice)
-            check_paper(invoice, lines, day, without_address=True)
-            raise _Seen(tried_facts(invoice, lines, day))
-    except _Seen as seen:
-        return invoice_pdf({**seen.facts, "number": "", "draft": True}, the_firm())
+    with transaction() as session:
+        lock_invoice(invoice)
+        if invoice.number is not None:
+            raise NotFound()
+        try:
+            with session.begin_nested():
+                recompute(invoice, day)
+                lines = lines_of(invoice)
+                check_paper(invoice, lines, day, without_address=True)
+                raise _Seen(tried_facts(invoice, lines, day))
+        except _Seen as seen:
+            facts = seen.facts
+    return invoice_pdf({**facts, "number": "", "draft": True}, the_firm())

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.approvals.commands import Matter, Outdated, approve_matter, ask_for_approval, close_pending, pending_for
-from app.approvals.limits import judge
+from app.approvals.limits import LIMITS, TURN, judge
 from app.approvals.models import Approval, ApprovalKind, Decision
 from app.billing.commands.items import items_by_id
 from app.billing.policy import can_write_off
@@ -21,10 +21,12 @@ from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
+from app.core.locking import take_turn
 from app.core.permissions import authorize
 from app.core.wording import amount as said
 from app.core.wording import full_day
 from app.ledger.books import Books, books_of_each
+from app.ledger.models import LedgerTransaction
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import LOCKED
 from app.timekeeping.commands.wip import Item, hold_wip
@@ -54,7 +56,8 @@ class Part:
 def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> WrittenOff:
     """Write off what the limits of whoever acts allow, and ask for the rest; the items are locked.
 
-    What is of one entity and currency is one amount before the limit. Raises Refused for what is asked for already.
+    What is of one entity and currency is one amount before the limit, and so is what they wrote off of the same client
+    alone today. Raises Refused for what is asked for already.
     """
     authorize(by, can_write_off, *(part.item for part in parts))
     _refuse_asked([part.item.id for part in parts])
@@ -65,7 +68,8 @@ def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> Written
     done, asked = dict[UUID, list[Part]](), ZERO
     for (entity_id, currency), group in sorted(groups.items()):
         amount, approval_id = sum((part.amount for part in group), ZERO), new_id()
-        judged = judge(KIND, entity_id, amount, currency, clock.today(), by=by)
+        before = _alone_today(entity_id, group, by=by)
+        judged = judge(KIND, entity_id, amount, currency, clock.today(), by=by, before=before)
         matter = _matter(approval_id, entity_id, group, amount, reason)
         if judged.within:
             approve_matter(matter, judged, by=by, asked_by=by.person_id, approval_id=approval_id, tell=False)
@@ -77,6 +81,30 @@ def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> Written
     for approval_id, group in done.items():
         _post(approval_id, group, reason, books, by=by)
     return WrittenOff(sum((part.amount for group in done.values() for part in group), ZERO), asked)
+
+
+def _alone_today(entity_id: UUID, parts: Sequence[Part], *, by: Actor) -> Decimal:
+    """What whoever acts wrote off of the same clients today without asking, in base, but for what was taken back whole.
+
+    One at a time, so that two small ones at once are not each within the limit.
+    """
+    if by.person_id is None:
+        return ZERO
+    take_turn(LIMITS, at=TURN)
+    undone = sa.orm.aliased(LedgerTransaction)
+    stands = (
+        sa.select(WriteOffItem.item_id)
+        .where(WriteOffItem.approval_id == Approval.id)
+        .where(~sa.exists().where(undone.reverses_id == WriteOffItem.transaction_id))
+    )
+    clients = sa.literal(sorted({part.item.client_id for part in parts}), sa.ARRAY(sa.Uuid()))
+    return db.session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Approval.base_amount), ZERO)).where(
+            Approval.kind == KIND, Approval.entity_id == entity_id, Approval.decision == Decision.APPROVED,
+            Approval.asked_by == by.person_id, Approval.decided_by == by.person_id,
+            Approval.decided_on == clock.today(), Approval.client_ids.bool_op("&&")(clients), stands.exists(),
+        )
+    ) or ZERO  # fmt: skip
 
 
 def _refuse_asked(ids: Sequence[UUID]) -> None:
