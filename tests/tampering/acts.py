@@ -81,6 +81,14 @@ LEDGER = [
         f"UPDATE posting SET amount = amount + 1, base_amount = base_amount + 1 WHERE transaction_id = {ONE} "
         "AND line = 2"), "ledger.told"),
     Act("a kept balance", ("UPDATE balance SET amount = amount + 1 WHERE client_id = :acme",), "ledger.balances"),
+    Act("a kept balance and the sums above it", (
+        "UPDATE balance SET amount = amount + 1 WHERE ctid = (SELECT ctid FROM balance WHERE client_id = :acme "
+        "AND account = 'wip' ORDER BY aged_on LIMIT 1)",
+        "UPDATE account_balance SET amount = amount + 1 WHERE ctid = (SELECT ctid FROM account_balance "
+        "WHERE account = 'wip' AND aged_on = (SELECT min(aged_on) FROM balance WHERE client_id = :acme "
+        "AND account = 'wip') LIMIT 1)",
+        "UPDATE client_balance SET amount = amount + 1 WHERE client_id = :acme AND account = 'wip'"),
+        "ledger.balances"),
     Act("a client's kept sum", ("UPDATE client_balance SET amount = amount + 1 WHERE client_id = :acme",),
         "ledger.sums"),
     Act("an exchange rate", ("UPDATE exchange_rate SET rate = 0.9 WHERE id = :rate",), "ledger.told", "exchange rate"),
@@ -138,8 +146,8 @@ BILLS = [
         "due_on, terms_days, net, tax, gross, open_amount, note, reason, facts) SELECT gen_random_uuid(), kind, state, "
         "'INV-00099', entity_id, client_id, payer_id, currency, tax_mode, issued_on, due_on, terms_days, 0, 0, 0, 0, "
         "'', '', facts FROM invoice WHERE id = :bill1",), "billing.told", "no event tells of it"),
-    Act("what an item was billed at", ("UPDATE invoice_item SET value = value + 1 WHERE invoice_id = :bill1",),
-        "billing.told"),
+    Act("what an item was billed at", ("UPDATE invoice_item SET value = value + 1, written = written - 1 "
+                                       "WHERE invoice_id = :bill1",), "billing.told"),
     Act("an item of a bill moved to another entry", (
         "UPDATE invoice_item SET item_id = :open_entry WHERE invoice_id = :bill1 AND item_id = :entry1",),
         "billing.told"),

@@ -82,10 +82,11 @@ class House:
                 storage().put(key, *before)
         self._replaced.clear()
 
-    def findings(self) -> list[tuple[str, Finding]]:
-        """What `firmament verify` finds now; notes only inform."""
+    def findings(self, without: str = "") -> list[tuple[str, Finding]]:
+        """What `firmament verify` finds now, or would without one of its proofs; notes only inform."""
         db.session.remove()  # its savepoint lies within the act's
-        found = [(name, one) for name, all_of_it in run_proofs() for one in all_of_it if not one.note]
+        proofs = [(name, all_of_it) for name, all_of_it in run_proofs() if name != without]
+        found = [(name, one) for name, all_of_it in proofs for one in all_of_it if not one.note]
         db.session.remove()
         return found
 
