@@ -19,7 +19,7 @@ import app.models  # noqa: F401
 from app.config import Settings
 from app.core import assets, clock, drawing, health, logs, queue, races, storage, web, wording
 from app.core.connections import keep_prepared
-from app.core.db import db
+from app.core.db import db, each_at_its_own_door
 from app.firm.words import english, reader_country
 
 ROOT = Path(__file__).parents[1]
@@ -141,10 +141,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     storage.init_app(flask)
     wording.init_app(flask)
     drawing.init_app(flask)
-    assets.init_app(flask, settings.var)
+    assets.init_app(flask, settings.var, settings)
     health.init_app(flask)
     for name in (*WORKS, *SCREENS):
         _add(flask, importlib.import_module(name))
+    flask.wsgi_app = each_at_its_own_door(flask.wsgi_app)  # type: ignore[assignment]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         flask.wsgi_app = ProxyFix(flask.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

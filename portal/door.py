@@ -60,8 +60,10 @@ def leave(_error: BaseException | None = None) -> None:
     """End the portal's transaction, then give the connection's door back."""
     leave_portal = g.pop("leave_portal", None)
     if leave_portal:
-        db.session.remove()
-        leave_portal()
+        try:
+            db.session.remove()
+        finally:
+            leave_portal()
 
 
 def _outside(visit: PortalVisit | None) -> Response:

@@ -12,11 +12,15 @@ import re
 import secrets
 import shutil
 from pathlib import Path
+from wsgiref.headers import Headers
 
 import brotli
 from flask import Flask, Response, request
 from markupsafe import Markup
 from whitenoise import WhiteNoise
+
+from app.config import Settings
+from app.core.headers import on_every_answer
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 PREFIX = "/static/"
@@ -73,14 +77,21 @@ class Assets:
         ).format(size, told, self.url("icons.svg"), name)
 
 
-def init_app(app: Flask, var: Path | None = None) -> None:
+def init_app(app: Flask, var: Path | None = None, settings: Settings | None = None) -> None:
     """Give templates `asset()` and `icon()`, serve /static/ ahead of Flask, compress what Flask answers."""
     cache = (var or Path(os.environ.get("FIRMAMENT_VAR", "var"))).resolve() / "static"
     assets = Assets(STATIC, cache)
     app.extensions["assets"] = assets
     app.jinja_env.globals.update(asset=assets.url, icon=assets.icon)
+    carried = on_every_answer(settings or Settings())
+
+    def carry(headers: Headers, _path: str, _url: str) -> None:
+        for name, value in carried.items():
+            headers[name] = value
+
     server = WhiteNoise(
-        app.wsgi_app, max_age=3600, immutable_file_test=lambda _path, url: bool(HASHED.search(url))
+        app.wsgi_app, max_age=3600, immutable_file_test=lambda _path, url: bool(HASHED.search(url)),
+        add_headers_function=carry,
     )
     server.add_files(str(assets.folder / "files"), prefix=PREFIX)
     app.wsgi_app = server  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import event
@@ -105,6 +106,8 @@ class Visitor(NamedTuple):
     idle: dt.timedelta
 
 
+Served = Callable[[Any, Any], Any]
+log = structlog.get_logger()
 _door: ContextVar[str] = ContextVar("door", default="app")
 _visitor: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
 
@@ -117,6 +120,13 @@ class HouseSession(FlaskSession):
         if _door.get() == "portal" and "portal" in engines:
             return engines["portal"]
         return engines[None]
+
+    def close(self) -> None:
+        """Also when the database behind it has died: there is nothing to roll back, and whoever ends goes on ending."""
+        try:
+            super().close()
+        except sa.exc.DBAPIError as error:
+            log.warning("session.lost", error=str(error.orig))
 
 
 db = SQLAlchemy(
@@ -134,6 +144,20 @@ def portal_door(visitor: Visitor | None = None) -> Iterator[None]:
     finally:
         _visitor.reset(visiting)
         _door.reset(door)
+
+
+def each_at_its_own_door(serve: Served) -> Served:
+    """A request begins at the firm's door, as nobody, and so is its thread left, whatever happened in between."""
+
+    def served(environ: Any, start_response: Any) -> Any:
+        door, visiting = _door.set("app"), _visitor.set(None)
+        try:
+            return serve(environ, start_response)
+        finally:
+            _visitor.reset(visiting)
+            _door.reset(door)
+
+    return served
 
 
 def enter_portal_door() -> Callable[[], None]:

@@ -22,6 +22,7 @@ from app.core.filenames import disposition
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+FULL = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded")
 LINK_SECONDS = 120
 # One part is in memory at a time; storage takes ten thousand of them: 80 GB.
 STREAM = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, use_threads=False)
@@ -66,9 +67,15 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NoSuchUpload", "NotFound"):
+        code = error.response["Error"]["Code"]
+        if code in ("NoSuchKey", "404", "NoSuchUpload", "NotFound"):
             raise ObjectMissing("The file is not in storage.") from error
-        raise StorageUnavailable("Storage refused: " + error.response["Error"]["Code"]) from error
+        if code in FULL or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 507:
+            raise StorageUnavailable(
+                "The disk of the file storage is full, so nothing was saved. Tell whoever runs this server to make "
+                "room."
+            ) from error
+        raise StorageUnavailable("Storage refused: " + code) from error
     except BotoCoreError as error:
         raise StorageUnavailable("File storage cannot be reached just now. Nothing was lost; try again.") from error
 

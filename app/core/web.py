@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from functools import lru_cache
@@ -22,12 +23,14 @@ from wtforms.i18n import messages_path
 
 from app.core.actors import Actor
 from app.core.errors import Conflict, FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
+from app.core.headers import on_every_answer
 from app.core.ids import new_id, parse_id, parse_whole
 from app.core.locking import take_turn
 from app.core.storage import StorageUnavailable
 
 log = structlog.get_logger()
 Answer = BaseResponse | str | tuple[str, int]
+DISK_FULL = "53100"  # PostgreSQL, appendix A
 LONGEST_LINE, LONGEST_TEXT = 500, 20_000
 SAVE_AGAIN = "Save again to add this as a new one."
 
@@ -253,9 +256,25 @@ def _http_error(error: HTTPException) -> Response:
 
 def broken(error: Exception) -> Response:
     log.exception("request.broken", path=_told_path())
+    if where := _full(error):
+        return error_page(
+            503, f"{where} is full, so nothing was saved. Tell whoever runs this server to make room, then try again."
+        )
     return error_page(
         500, "An unexpected error happened; nothing was half done. Try again, and tell us the reference if it stays."
     )
+
+
+def _full(error: BaseException) -> str:
+    """Which disk has no room left, where that is what went wrong."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "The disk of the web server"
+        if getattr(getattr(cause, "orig", cause), "sqlstate", None) == DISK_FULL:
+            return "The disk of the database"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def init_app(app: Flask) -> None:
@@ -290,13 +309,10 @@ def _security_headers(response: Response) -> Response:
             ]
         ),
     )
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "no-referrer" if "/link/" in request.path else "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "geolocation=(), microphone=(), payment=()")
-    if settings.is_production:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if "/link/" in request.path:
+        headers.setdefault("Referrer-Policy", "no-referrer")
+    for name, value in on_every_answer(settings).items():
+        headers.setdefault(name, value)
     if not request.path.startswith("/static/"):
         headers.setdefault("Cache-Control", "no-store")
     return response

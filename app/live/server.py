@@ -21,6 +21,7 @@ from app.clients.models import ContactSession
 from app.config import Settings
 from app.core import logs
 from app.core.db import db
+from app.core.headers import on_every_answer
 from app.core.ids import token_hash
 from app.live.hub import Hub, Stream, own_topics
 from app.people.models import PersonSession
@@ -100,7 +101,7 @@ class LiveServer:
         return token if isinstance(token, str) else ""
 
     def _headers(self, request: Request) -> dict[str, str]:
-        headers = {"Vary": "Origin", "X-Content-Type-Options": "nosniff"}
+        headers = {"Vary": "Origin", **on_every_answer(self.settings)}
         if request.headers.get("Origin") == self.settings.public_url:
             headers["Access-Control-Allow-Origin"] = self.settings.public_url
             headers["Access-Control-Allow-Credentials"] = "true"
