@@ -18,6 +18,10 @@ MEND = {
     FILES: "`firmament verify --objects all` names each; bring them back from a backup.",
     ANCHOR: "It is written once a day: do `firmament scheduler` and a worker of the bulk queue run?",
 }
+LOGINS = "three database logins"
+MEND[LOGINS] = (
+    "Give DATABASE_URL, DATABASE_APP_URL and DATABASE_PORTAL_URL a login each, then unset ALLOW_SHARED_LOGIN."
+)
 URLS = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "s3": "S3_ENDPOINT_URL"}
 
 
@@ -33,6 +37,8 @@ def report(settings: Settings, *, say: Callable[[str], None]) -> int:
         return 1
     try:
         findings = look(settings)
+        if settings.is_production and settings.shares_logins:
+            findings.append(Finding(LOGINS, False, "ALLOW_SHARED_LOGIN lets two of them share one"))
         if settings.smtp_url:
             findings.append(_mail(settings.smtp_url))
         if all(finding.ok for finding in findings if finding.name == "database"):

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
+DIFFERENT = 12  # characters; a random key of 32 hexadecimal digits has fewer once in two thousand
 DEVELOPMENT_KEY_FILE = "secret_key"
 
 
@@ -46,6 +48,7 @@ class Settings:
     live_threads: int = 1200
     log_format: str = "text"
     empty: bool = False
+    allow_shared_login: bool = False
     testing: bool = False
 
     @classmethod
@@ -82,13 +85,20 @@ class Settings:
             web_threads=_integer(env, "WEB_THREADS", 8),
             live_threads=_integer(env, "LIVE_THREADS", 1200),
             log_format=env.get("LOG_FORMAT", "json" if mode == "production" else "text"),
-            empty=env.get("EMPTY", "").lower() in ("1", "true", "yes"),
+            empty=_yes(env, "EMPTY"),
+            allow_shared_login=_yes(env, "ALLOW_SHARED_LOGIN"),
         )
         return settings.checked()
 
     @property
     def is_production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def shares_logins(self) -> bool:
+        """Whether the owner of the tables, the app and the clients' door are not three logins of the database."""
+        urls = (self.database_url, self.database_app_url, self.database_portal_url)
+        return len({urlsplit(url).username for url in urls if url}) < 3
 
     @property
     def live_port(self) -> int:
@@ -107,7 +117,7 @@ class Settings:
             "SMTP_URL": self.smtp_url, "MAIL_FROM": self.mail_from, "TRUSTED_PROXIES": str(self.trusted_proxies),
             "WEB_WORKERS": str(self.web_workers), "WEB_THREADS": str(self.web_threads),
             "LIVE_THREADS": str(self.live_threads), "LOG_FORMAT": self.log_format,
-            "EMPTY": "1" if self.empty else "",
+            "EMPTY": "1" if self.empty else "", "ALLOW_SHARED_LOGIN": "1" if self.allow_shared_login else "",
         }
 
     def checked(self) -> Self:
@@ -121,15 +131,27 @@ class Settings:
             missing = [name for name, value in required.items() if not value]
             if missing:
                 raise BadSettings(f"In production these must be set: {', '.join(missing)}.")
-            if len(self.secret_key) < 32 or self.secret_key.startswith("development-"):
+            keys = (self.secret_key, *self.previous_secret_keys)
+            if any(len(key) < 32 or key.startswith("development-") or len(set(key)) < DIFFERENT for key in keys):
                 raise BadSettings(
-                    "SECRET_KEY is a development key or shorter than 32 characters; "
+                    "SECRET_KEY (or one of PREVIOUS_SECRET_KEYS) is a development key or shorter than 32 characters, "
+                    f"or has fewer than {DIFFERENT} different ones; "
                     "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
                 )
             if not self.public_url.startswith("https://"):
                 raise BadSettings("In production PUBLIC_URL must start with https://, the address people type.")
+            if self.shares_logins and not self.allow_shared_login:
+                raise BadSettings(
+                    "In production DATABASE_URL, DATABASE_APP_URL and DATABASE_PORTAL_URL must be three logins: what "
+                    "the clients' door may read is guarded by its own. To run without that guard, set "
+                    "ALLOW_SHARED_LOGIN=1; `firmament check` then shows it as failing."
+                )
             return self
         return self if self.secret_key else replace(self, secret_key=_development_key(self.var))
+
+
+def _yes(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").lower() in ("1", "true", "yes")
 
 
 def _integer(env: Mapping[str, str], name: str, default: int) -> int:

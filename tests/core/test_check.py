@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from app.exchange.models import ObjectCheck
 from tests.make import make_cast
 
 PRODUCTION = {
-    "FIRMAMENT_ENV": "production", "SECRET_KEY": "k" * 48, "PUBLIC_URL": "https://firm.example",
+    "FIRMAMENT_ENV": "production", "SECRET_KEY": "0123456789abcdef" * 3, "PUBLIC_URL": "https://firm.example",
     "DATABASE_URL": "postgresql://o:p@db/f", "DATABASE_APP_URL": "postgresql://a:p@db/f",
     "DATABASE_PORTAL_URL": "postgresql://c:p@db/f", "REDIS_URL": "redis://cache",
     "S3_ENDPOINT_URL": "https://s3.example", "S3_ACCESS_KEY": "a", "S3_SECRET_KEY": "s", "SMTP_URL": "smtps://u:p@mail.example",
@@ -83,6 +84,13 @@ def test_production_starts_with_everything_of_its_own_only(tmp_path: Path) -> No
     ("SECRET_KEY", "", "SECRET_KEY"),
     ("SECRET_KEY", "development-" + "k" * 48, "development key"),
     ("SECRET_KEY", "short", "development key or shorter"),
+    ("SECRET_KEY", "k" * 42, "fewer than"),
+    ("SECRET_KEY", "secretsecretsecretsecretsecretsecret", "fewer than"),
+    ("PREVIOUS_SECRET_KEYS", "k" * 42, "fewer than"),
+    ("DATABASE_PORTAL_URL", "", "three logins"),
+    ("DATABASE_PORTAL_URL", "postgresql://a:p@db/f", "three logins"),
+    ("DATABASE_APP_URL", "", "three logins"),
+    ("DATABASE_APP_URL", "postgresql://o:p@db/f", "three logins"),
     ("DATABASE_URL", "", "DATABASE_URL"),
     ("S3_SECRET_KEY", "", "S3_SECRET_KEY"),
     ("REDIS_URL", "", "REDIS_URL"),
@@ -91,3 +99,18 @@ def test_production_starts_with_everything_of_its_own_only(tmp_path: Path) -> No
 def test_production_refuses_what_only_development_may_lack(name: str, value: str, said: str) -> None:
     with pytest.raises(BadSettings, match=said):
         Settings.from_environment({**PRODUCTION, name: value})
+
+
+def test_a_random_key_of_any_usual_making_is_taken() -> None:
+    for _ in range(200):
+        for key in (secrets.token_urlsafe(48), secrets.token_hex(32)):
+            assert Settings.from_environment({**PRODUCTION, "SECRET_KEY": key}).is_production
+
+
+def test_a_shared_login_is_allowed_by_name_only_and_then_stands_in_red(database: Settings) -> None:
+    allowed = Settings.from_environment({**PRODUCTION, "DATABASE_PORTAL_URL": "", "ALLOW_SHARED_LOGIN": "1"})
+    assert Settings.from_environment(allowed.to_environment()) == allowed
+    said: list[str] = []
+    shared = replace(database, env="production", database_portal_url="", allow_shared_login=True, smtp_url="")
+    assert report(shared, say=said.append) == 1
+    assert "FAILS   three database logins: ALLOW_SHARED_LOGIN" in "\n".join(said)
