@@ -18,9 +18,9 @@ from app.planning import following, outcome, proofs, sentences, ways_back
 from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
-from app.planning.commands.forecasting import BATCH, refresh_forecasts, top_up_forecasts
+from app.planning.commands.forecasting import BATCH, redate_next, refresh_forecasts, top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences, skip_unserved
-from app.planning.models import Application, Series, SeriesState, VersionPolicy
+from app.planning.models import Application, Redating, Series, SeriesState
 from app.runs.commands import Skip, works
 from app.runs.models import ItemState, Run, RunItem
 
@@ -49,6 +49,13 @@ def create_due() -> int:
         db.session.expire_all()
 
 
+@background("planning.redate", every=15, queue=BULK)
+def redate() -> None:
+    """Bring recurring work into line with changed calendars and services, piece by piece."""
+    while redate_next(by=SYSTEM):
+        db.session.expire_all()
+
+
 @works(KIND)
 def apply_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     client_id = UUID(item.payload["client_id"])
@@ -69,20 +76,16 @@ def apply_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
 
 
 CHANGES = (
-    "catalogue.template.publish", "catalogue.service.edit", "clients.client.update", "firm.office.update",
-    "firm.closure.add", "firm.closure.remove",
+    "catalogue.template.publish", "catalogue.service.edit", "clients.client.update",
 )
 
 
 @reads("planning.forecasts", *CHANGES)
 def follow(event: Event, data: dict[str, Any]) -> None:
-    """A new version, name, year end or holiday changes what is forecast, never what is created."""
-    which = sa.select(Series.id).where(Series.state != SeriesState.ENDED)
-    if event.kind == "catalogue.template.publish":
-        service_id = UUID(str(data["service_id"]))
-        which = which.where(Series.service_id == service_id, Series.version_policy == VersionPolicy.LATEST)
-    elif event.kind == "catalogue.service.edit":
-        which = which.where(Series.service_id == event.subject_id)
-    elif event.kind == "clients.client.update":
-        which = which.where(Series.client_id == event.subject_id)
-    refresh_forecasts(db.session.scalars(which).all(), by=SYSTEM)
+    """A new version, name or year end changes what is forecast, never what is created."""
+    if event.kind == "clients.client.update":
+        which = sa.select(Series.id).where(Series.state != SeriesState.ENDED, Series.client_id == event.subject_id)
+        refresh_forecasts(db.session.scalars(which).all(), by=SYSTEM)
+    else:
+        service_id = UUID(str(data["service_id"])) if event.kind.endswith("publish") else event.subject_id
+        db.session.add(Redating(service_id=service_id))

@@ -126,6 +126,22 @@ class Occurrence(HasId, Base):
         return ByHand(self.starts_by_hand, self.due_by_hand)
 
 
+class Redating(Base):
+    """A change of a calendar or a service that recurring work has to follow: done in pieces, in order of the series.
+
+    Written by the database with a closure or an office's calendar. Whoever follows it moves `after_id` on with each
+    piece and takes the row away at the end. Without an office: of the whole firm; without a service: of all.
+    """
+
+    __tablename__ = "redating"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
+    office_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("office.id"))
+    service_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("service.id"))
+    closed_on: Mapped[dt.date | None]
+    after_id: Mapped[UUID | None]
+
+
 class Application(MadeOnce, HasVersion, Base):
     """A service about to be applied to many clients: chosen, previewed, changed one by one, then run under the same id.
 

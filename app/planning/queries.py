@@ -25,6 +25,7 @@ from app.planning.models import Application, ApplicationClient, Occurrence, Occu
 from app.planning.outlook import Outlook, outlook_of
 from app.planning.plans import JobPlan, Known
 from app.planning.policy import can_apply, can_see_plans
+from app.planning.redating import waits
 from app.requests.queries import contacts_to_ask
 
 PER_PAGE = 100
@@ -216,6 +217,18 @@ def held_back_because(series: Series, *, seen_by: Actor) -> str:
     if engagement is not None and engagement.status is not EngagementStatus.OPEN:
         return f"The engagement {engagement.name} is closed, so no job is created until it is opened again."
     return ""
+
+
+def count_redating(*, seen_by: Actor, series_id: UUID | None = None) -> int:
+    """How many recurring services have dates that are being worked out after a change of a calendar or a service."""
+    if not can_see_plans(seen_by):
+        return 0
+    wanted = sa.select(sa.func.count()).select_from(Series).where(
+        waits(), *within_sight(seen_by, Series.client_id, Series.engagement_id)
+    )
+    if series_id is not None:
+        wanted = wanted.where(Series.id == series_id)
+    return db.session.scalar(wanted) or 0
 
 
 def list_occurrences(series: Series, *, seen_by: Actor) -> Sequence[Occurrence]:

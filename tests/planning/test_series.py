@@ -25,7 +25,7 @@ from app.core.actors import SYSTEM
 from app.core.clock import travel_to
 from app.core.errors import NotAllowed, Refused
 from app.jobs.models import Job
-from app.planning.background import create_due, recur
+from app.planning.background import create_due, recur, redate
 from app.planning.commands.occurrences import create_now, restore_occurrence, skip_occurrence
 from app.planning.commands.series import SeriesValues, edit_series, end_series, pause_series, resume_series
 from app.planning.forecast import periods_of
@@ -180,6 +180,7 @@ def follow_events() -> None:
         pass
     while run_reader("planning.forecasts"):
         pass
+    redate()
 
 
 @pytest.mark.parametrize("cadence", [cadence for cadence in Cadence if cadence is not Cadence.ONCE])

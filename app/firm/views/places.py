@@ -134,14 +134,14 @@ def add_closure() -> Answer:
         form_id(form), by=me(), closed_on=form.closed_on.data or today(), name=form.name.data or "",
         office_id=form.office_id.data,
     )):
-        return redirect_to(url_for("places.closures"), "Closed on that day")
+        return redirect_to(url_for("places.closures"), "Closed on that day; recurring work follows within minutes")
     return unprocessable("firm/closures.html", **_closures(form))
 
 
 @blueprint.post("/closures/<uuid:closure_id>/removal")
 def remove_closure(closure_id: UUID) -> Answer:
     commands.remove_closure(get_closure(closure_id), by=me())
-    return redirect_to(url_for("places.closures"), "Open on that day")
+    return redirect_to(url_for("places.closures"), "Open on that day; recurring work follows within minutes")
 
 
 def _with_entities(form: OfficeForm) -> OfficeForm:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import joinedload
 
 from app.activity.commands import record
 from app.catalogue.models import JobTemplate, TemplateState
 from app.catalogue.queries import get_blueprint
 from app.core.actors import SYSTEM, Actor
+from app.core.again import lost_a_race
 from app.core.bulk import insert_rows
 from app.core.clock import today
 from app.core.db import db, transaction
@@ -20,10 +22,12 @@ from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.planning.facts import ClientFacts, client_facts
 from app.planning.forecast import Forecast, forecasts_of, horizon
-from app.planning.models import ByHand, Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
+from app.planning.models import ByHand, Occurrence, OccurrenceState, Redating, Series, SeriesState, VersionPolicy
 from app.planning.periods import Period
 from app.planning.policy import can_edit_series
+from app.planning.redating import touched_by
 
+log = structlog.get_logger()
 BATCH = 200
 KEPT_FIELDS = ("period_end", "create_on", "starts_on", "due_on", "title", "starts_by_hand", "due_by_hand")
 
@@ -58,6 +62,56 @@ def refresh_forecasts(series_ids: Sequence[UUID], *, by: Actor) -> None:
     with transaction():
         for start in range(0, len(series_ids), BATCH):
             _refresh(series_ids[start : start + BATCH])
+
+
+def redate_next(*, by: Actor, limit: int = BATCH) -> bool:
+    """The next piece of the oldest change that recurring work has to follow, in one transaction. False: none is left.
+
+    A piece that was interrupted is done again, what was done before it is not.
+    """
+    authorize(by, can_edit_series)
+    try:
+        return _next_piece(limit)
+    except Exception as error:
+        if lost_a_race(error):
+            raise
+        db.session.rollback()
+    return _one_by_one(limit)
+
+
+def _next_piece(limit: int) -> bool:
+    with transaction() as session:
+        change = session.scalar(to_lock(sa.select(Redating).order_by(Redating.id).limit(1), skip_taken=True))
+        if change is None:
+            return False
+        ids = session.scalars(touched_by(change).with_only_columns(Series.id).limit(limit)).all()
+        if ids:
+            refresh_forecasts(ids, by=SYSTEM)
+            change.after_id = ids[-1]
+        else:
+            session.delete(change)
+        return True
+
+
+def _one_by_one(limit: int) -> bool:
+    """The piece that failed, each series by itself; those that cannot be worked out are named by `verify`."""
+    change = db.session.scalar(sa.select(Redating).order_by(Redating.id).limit(1))
+    if change is None:
+        return False
+    key, ids = change.id, db.session.scalars(touched_by(change).with_only_columns(Series.id).limit(limit)).all()
+    for series_id in ids:
+        try:
+            refresh_forecasts([series_id], by=SYSTEM)
+        except Exception as error:
+            if lost_a_race(error) or isinstance(error, sa.exc.OperationalError):
+                raise
+            db.session.rollback()
+            log.exception("planning.series.broken", series=str(series_id))
+    with transaction() as session:
+        held = session.scalar(to_lock(sa.select(Redating).where(Redating.id == key)))
+        if held is not None and ids:
+            held.after_id = max(ids[-1], held.after_id or ids[-1])
+    return True
 
 
 def _refresh(series_ids: Sequence[UUID]) -> None:

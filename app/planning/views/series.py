@@ -20,6 +20,7 @@ from app.planning.forms import DaysForm, SeriesForm, SkipForm
 from app.planning.models import ByHand, OccurrenceState, Series, SeriesState
 from app.planning.policy import can_apply, can_edit_series
 from app.planning.queries import (
+    count_redating,
     get_occurrence,
     get_series,
     held_back_because,
@@ -37,7 +38,7 @@ def index() -> Answer:
     rows, more = list_series(seen_by=me(), service_id=service_id, ended=ended, page=page_number())
     return render_template(
         "planning/series_index.html", rows=rows, more=more, page=page_number(), service_id=service_id, ended=ended,
-        services=services_with_series(seen_by=me()), told=_told,
+        services=services_with_series(seen_by=me()), told=_told, redating=count_redating(seen_by=me()),
     )
 
 
@@ -76,7 +77,7 @@ def _page(
     html = render_template(
         "planning/series.html", series=series, form=form, told=_told(series), State=OccurrenceState,
         occurrences=occurrences, changing=changing, days=days, why=why or SkipForm(formdata=None),
-        held_back=held_back_because(series, seen_by=me()),
+        held_back=held_back_because(series, seen_by=me()), redating=count_redating(seen_by=me(), series_id=series.id),
         may_edit=can_edit_series(me(), series),
         paused=series.state is SeriesState.PAUSED, ended=series.state is SeriesState.ENDED,
         period_name=lambda occurrence: pattern.name(occurrence.period),
