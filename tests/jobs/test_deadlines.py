@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -11,13 +12,15 @@ from flask.testing import FlaskClient
 
 from app.activity.commands import run_reader, seal_events
 from app.activity.models import Event
+from app.catalogue.models import StepKind
 from app.core.clock import travel_to
 from app.core.db import db, transaction
 from app.core.errors import NotAllowed, NotFound, Refused
 from app.jobs.commands.deadlines import Filed, mark_missed, reopen_deadline, satisfy_deadline, waive_deadline
 from app.jobs.commands.jobs import JobChange, cancel_job, complete_job, edit_job
 from app.jobs.commands.plan import plan_stale_jobs
-from app.jobs.commands.tasks import complete_task
+from app.jobs.commands.reviews import return_task
+from app.jobs.commands.tasks import complete_task, reopen_task
 from app.jobs.models import Deadline, DeadlineState, Job, JobStatus, Task, TaskState
 from app.jobs.proofs import prove_deadlines
 from app.jobs.queries.board import BoardFilter, Mark, View, columns_of, fill, list_table
@@ -32,11 +35,12 @@ from app.jobs.queries.deadlines import (
 from app.jobs.queries.work import Tab, list_work
 from app.notifications.models import Notice
 from app.reports.dashboard import standing
-from tests.jobs.make_jobs import make_chain, make_job
+from tests.jobs.make_jobs import make_chain, make_job, make_task, settle
 from tests.make import keep, sign_in
 
 MONDAY = dt.datetime(2025, 11, 17, 12, tzinfo=dt.UTC)
 TODAY = MONDAY.date()
+HTMX = {"HX-Request": "true"}
 
 
 def make_deadline(job: Job, name: str = "VAT return", *, on: dt.date, **values: Any) -> Deadline:
@@ -205,6 +209,48 @@ def test_finishing_the_step_that_files_meets_its_deadline(cast: Any) -> None:
         assert job.status is JobStatus.COMPLETED
 
 
+def test_a_step_opened_again_opens_what_it_met(cast: Any) -> None:
+    with travel_to(MONDAY):
+        by = cast.actor(cast.sam)
+        job = make_job(cast.acme_work)
+        first, last = make_chain(job, "File", "Check")
+        named = make_deadline(job, "Payment", on=TODAY, met_by_task_id=first.id)
+        unnamed = make_deadline(job, "Return", on=TODAY + days(1))
+        others = make_deadline(job, "Accounts", on=TODAY, met_by_task_id=last.id)
+        satisfy_deadline(others, by=by)
+        waived = make_deadline(job, "Levy", on=TODAY, met_by_task_id=first.id)
+        waive_deadline(waived, because="Not due", by=by)
+        complete_task(first, filed=Filed([named.id, unnamed.id], TODAY, "REF"), by=by)
+        for _ in range(2):
+            reopen_task(first, by=by)
+            db.session.expire_all()
+            assert [each.state for each in (named, unnamed)] == [DeadlineState.OPEN] * 2
+        assert (named.met_on, named.reference, named.decided_by) == (None, "", None)
+        assert (others.state, waived.state) == (DeadlineState.SATISFIED, DeadlineState.WAIVED), "it did not meet these"
+        told = sa.select(sa.func.count()).where(Event.kind == "jobs.deadline.reopened")
+        assert db.session.scalar(told) == 2, "once each"
+        assert list(met_by(first)) == [named, unnamed], "and finishing it asks again"
+        assert not [*prove_deadlines()] and job.deadline_on == TODAY
+        complete_task(first, filed=Filed([named.id], TODAY, "REF-2"), by=by)
+        with pytest.raises(NotAllowed):
+            reopen_task(first, by=cast.contact(cast.otto))
+        db.session.expire_all()
+        assert named.reference == "REF-2"
+
+
+def test_work_sent_back_by_its_review_is_to_be_filed_again(cast: Any) -> None:
+    with travel_to(MONDAY):
+        job = make_job(cast.acme_work)
+        work = make_task(job, "File", assignee_id=cast.sam.id)
+        review = make_task(job, "Review", after=(work,), kind=StepKind.REVIEW, assignee_id=cast.mel.id)
+        settle(job)
+        deadline = make_deadline(job, on=TODAY, met_by_task_id=work.id)
+        complete_task(work, filed=Filed([deadline.id], TODAY, "REF"), by=cast.actor(cast.sam))
+        return_task(db.session.get_one(Task, review.id), note="Wrong box", by=cast.actor(cast.mel))
+        db.session.expire_all()
+        assert deadline.state is DeadlineState.OPEN
+
+
 def test_the_press_of_done_asks_whether_it_was_filed(client: FlaskClient, cast: Any) -> None:
     job = make_job(cast.acme_work)
     (task,) = make_chain(job, "File the return", assignee_id=cast.sam.id)
@@ -217,11 +263,18 @@ def test_the_press_of_done_asks_whether_it_was_filed(client: FlaskClient, cast: 
     wrong = client.post(f"/tasks/{task.id}/completion", data={"answered": "1", "on": "", "filed": str(deadline.id)})
     assert wrong.status_code == 422 and "Say on which day" in wrong.text
     done = client.post(f"/tasks/{task.id}/completion", data={
-        "answered": "1", "on": job.starts_on.isoformat(), "filed": str(deadline.id), "reference": "R1"})
-    assert done.status_code == 303
+        "answered": "1", "on": job.starts_on.isoformat(), "filed": str(deadline.id), "reference": "R1",
+        "view": "job"}, headers=HTMX)
+    assert done.status_code == 200
     db.session.expire_all()
     assert db.session.get_one(Task, task.id).state is TaskState.DONE
     assert db.session.get_one(Deadline, deadline.id).reference == "R1"
+    assert "VAT return" in client.get(f"/tasks/{task.id}/reopening").text, "what opens with it is said before"
+    undo = json.loads(done.headers["HX-Trigger"])["toast"]["undo"]
+    assert client.post(undo, headers=HTMX).status_code == 204
+    db.session.expire_all()
+    assert db.session.get_one(Task, task.id).state is TaskState.READY
+    assert db.session.get_one(Deadline, deadline.id).state is DeadlineState.OPEN, "undo takes both back"
 
 
 def test_the_list_shows_overdue_first_and_nothing_across_a_wall(client: FlaskClient, cast: Any) -> None:

@@ -19,6 +19,7 @@ from app.jobs.commands.readiness import lock_jobs
 from app.jobs.jurisdictions import latest_today, today_in
 from app.jobs.models import Deadline, DeadlineState, Job, JobStatus, Task
 from app.jobs.policy import can_edit_job, can_work
+from app.jobs.queries.deadlines import met_by_any
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def satisfy_by_task(task: Task, filed: Filed, *, by: Actor) -> None:
     ).all()
     with transaction():
         for deadline in chosen:
+            if deadline.is_unmet:
+                deadline.met_by_task_id = task.id  # opened again, the step opens what it met
             _satisfy(deadline, filed.on or today(), filed.reference, None, by)
 
 
@@ -71,14 +74,25 @@ def reopen_deadline(deadline: Deadline, *, by: Actor) -> None:
     authorize(by, can_edit_job, deadline)
     with transaction():
         hold(deadline)
-        if deadline.is_unmet:
-            return
-        extended = deadline.effective_on > deadline.statutory_on
-        deadline.move_to(DeadlineState.EXTENDED if extended else DeadlineState.OPEN)
-        deadline.decided_at = deadline.decided_by = deadline.evidence_id = deadline.met_on = None
-        deadline.reference = ""
-        deadline.version += 1
-        record("jobs.deadline.reopened", deadline, by=by, name=deadline.name)
+        if not deadline.is_unmet:
+            _reopen(deadline, by)
+
+
+def reopen_met_by(tasks: Collection[Task], *, by: Actor) -> None:
+    """The steps are done again, and so is what they met; whoever may open a step may say so. Their jobs are locked."""
+    for deadline in db.session.scalars(
+        met_by_any(task.id for task in tasks).execution_options(populate_existing=True)
+    ).all():
+        _reopen(deadline, by)
+
+
+def _reopen(deadline: Deadline, by: Actor) -> None:
+    extended = deadline.effective_on > deadline.statutory_on
+    deadline.move_to(DeadlineState.EXTENDED if extended else DeadlineState.OPEN)
+    deadline.decided_at = deadline.decided_by = deadline.evidence_id = deadline.met_on = None
+    deadline.reference = ""
+    deadline.version += 1
+    record("jobs.deadline.reopened", deadline, by=by, name=deadline.name)
 
 
 def mark_missed(limit: int = 200) -> int:

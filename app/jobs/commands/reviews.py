@@ -47,7 +47,7 @@ def return_task(review: Task, *, note: str, by: Actor) -> Task:
         review.started_at = None
         if review.state is TaskState.IN_REVIEW:
             review.move_to(TaskState.READY)
-        put_back([work])
+        put_back([work], by=by)
         fall_back(db.session.get_one(Job, review.job_id), work)
         settle({review.job_id, work.job_id})
         topics = tuple(f"person:{person}" for person in (review.assignee_id, work.assignee_id) if person)

@@ -20,7 +20,7 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.locking import takes
 from app.core.permissions import authorize
-from app.jobs.commands.deadlines import Filed, satisfy_by_task
+from app.jobs.commands.deadlines import Filed, reopen_met_by, satisfy_by_task
 from app.jobs.commands.handover import release_from_the_gone
 from app.jobs.commands.lags import end_lags, recount_before
 from app.jobs.commands.readiness import Finished, finish, hold_jobs, lock_jobs, settle, settle_tasks, tell_assignees
@@ -123,16 +123,17 @@ def reopen_task(task: Task, *, by: Actor, later: Later | None = None) -> None:
             names = ", ".join(f"“{each.name}”" for each in started[:5])
             raise Refused(f"Later steps were already started: {names}. Say whether they stay or start again.")
         reset = list(started) if later is Later.RESET else []
-        put_back([task, *reset])
+        put_back([task, *reset], by=by)
         fall_back(job, task)
         settle({task.job_id, *(each.job_id for each in reset)})
         record("jobs.task.reopened", task, by=by, topics=_people(task), name=task.name, later=later,
                reset=[each.id for each in reset])
 
 
-def put_back(tasks: Iterable[Task]) -> None:
-    """Take away that these tasks were started and done; settle() then derives where they stand."""
+def put_back(tasks: Iterable[Task], *, by: Actor) -> None:
+    """Take away that these tasks were started and done, and what they met; settle() then derives where they stand."""
     rows = list(tasks)
+    reopen_met_by(rows, by=by)
     for task in rows:
         if task.state in (TaskState.DONE, TaskState.CANCELLED):
             task.move_to(TaskState.READY)

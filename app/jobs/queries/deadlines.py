@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -164,6 +164,18 @@ def met_by(task: Task) -> Sequence[Deadline]:
     """The deadlines, not met yet, that finishing this step meets: those that name it, and where it is the job's last
     required step those that name none."""
     return db.session.scalars(_MET_BY, {"job": task.job_id, "task": task.id}).all()
+
+
+def met_by_any(task_ids: Iterable[UUID]) -> sa.Select[Deadline]:
+    """The deadlines that are met, by one of these steps."""
+    return sa.select(Deadline).where(
+        Deadline.met_by_task_id.in_(list(task_ids)), Deadline.state == DeadlineState.SATISFIED
+    ).order_by(Deadline.effective_on, Deadline.id)
+
+
+def list_met_by(task: Task) -> Sequence[Deadline]:
+    """What opening this step again opens too."""
+    return db.session.scalars(met_by_any([task.id])).all()
 
 
 def unmet_of(job_id: UUID) -> Sequence[Deadline]:

@@ -25,7 +25,7 @@ from app.jobs.commands.tasks import (
 )
 from app.jobs.forms import AssignForm, FiledForm, NoteForm, RemainingForm, SnoozeForm, person_of, show_person
 from app.jobs.models import DOABLE_STATES, Task
-from app.jobs.queries.deadlines import met_by
+from app.jobs.queries.deadlines import list_met_by, met_by
 from app.jobs.queries.tasks import get_item, get_task, get_task_to_do, started_after
 from app.jobs.views.answers import answer, came_from, panel_of
 
@@ -66,7 +66,7 @@ def create_completion(task_id: UUID) -> Answer:
     done = "Approved" if task.kind is StepKind.REVIEW else "Done"
     said = f"{done}. Now ready: {', '.join(opened)}" if opened else f"{done}: “{task.name}”"
     undo = ""
-    if finished.now_done and task.done_at is not None and not (form and form.values()):
+    if finished.now_done and task.done_at is not None:
         undo = undo_of("jobs.task.completed", by=me(), task=str(task.id), done_at=task.done_at.isoformat())
     if request.values.get("view") == "panel":
         task = _task(task_id)
@@ -79,7 +79,7 @@ def reopening(task_id: UUID) -> Answer:
     task, chosen = _task(task_id), request.form.get("later", "")
     started = started_after(task)
     if request.method == "GET" or (started and chosen not in set(Later)):
-        return _asked("jobs/_reopen.html", task=task, started=started)
+        return _asked("jobs/_reopen.html", task=task, started=started, met=list_met_by(task))
     reopen_task(task, by=me(), later=Later(chosen) if chosen in set(Later) else None)
     return answer(task, f"“{task.name}” is open again")
 
