@@ -23,7 +23,8 @@ def found_by(*texts: str, number: str = "") -> Mapped[str]:
     """The column that a row is found by, made by the database from SQL expressions of texts and a telephone number."""
     said = " || ' ' || ".join(texts)
     digits = rf" || ' ' || regexp_replace({number}, '\D', '', 'g')" if number else ""
-    return mapped_column(sa.Text, sa.Computed(f"search_words({said}){digits}", persisted=True), deferred=True)
+    made = sa.Computed(f"coalesce(search_words({said}){digits}, '')", persisted=True)
+    return mapped_column(sa.Text, made, deferred=True)
 
 
 def index_of(table: str) -> sa.Index:

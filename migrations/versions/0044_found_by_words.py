@@ -52,7 +52,8 @@ def upgrade() -> None:
     for fold in FOLDS:
         op.execute(fold)
     for table, made_of in COLUMNS.items():
-        op.add_column(table, sa.Column("found_by", sa.Text(), sa.Computed(made_of, persisted=True), nullable=False))
+        found_by = sa.Computed(f"coalesce({made_of}, '')", persisted=True)
+        op.add_column(table, sa.Column("found_by", sa.Text(), found_by, nullable=False))
         op.create_index(
             f"ix_{table}_found_by", table, ["found_by"], postgresql_using="gin",
             postgresql_ops={"found_by": "gin_trgm_ops"},
