@@ -17,7 +17,7 @@ from app.billing.models import PaymentMethod, Rest, TaxMode
 from app.clients.commands.clients import LONGEST_ADDRESS
 from app.clients.forms import find_client_id
 from app.clients.models import Engagement
-from app.core.fields import AmountField, DecimalField, EnumField, PickField, VersionField, offers
+from app.core.fields import AmountField, DecimalField, EnumField, IdSelectField, PickField, VersionField, offers
 from app.core.ids import parse_id
 from app.core.web import Form
 from app.firm.forms import GROUPINGS
@@ -37,14 +37,16 @@ class JobEngagementForm(Form):
     """To which of its client's open engagements a job is moved."""
 
     version = VersionField()
-    engagement = wtforms.SelectField("To", coerce=str)
+    engagement = IdSelectField("To", validators=[DataRequired("Choose the engagement that the job goes to.")])
 
     def offer(self, engagements: Sequence[Engagement]) -> None:
-        self.engagement.choices = offers([(each.id, f"{each.number} {each.name}") for each in engagements])
+        named = [(each.id, f"{each.number} {each.name}") for each in engagements]
+        self.engagement.offer(named, empty="Choose an engagement")
 
     @property
     def chosen(self) -> UUID:
-        return UUID(self.engagement.data)
+        chosen: UUID = self.engagement.data
+        return chosen
 
 
 class DraftForm(Form):

@@ -36,7 +36,7 @@ ONE_THING = {
 }
 OTHERWISE = re.compile(
     r"/(new|edit|apply|library|draft|sitting|account|adjustment|deactivation|lookup|import|palette|search|setup"
-    r"|dates|dashboard|security|rounding|bar|progress|fragment|open-invoices|dev|entries|templates)(/|$)"
+    r"|dates|completion|dashboard|security|rounding|bar|progress|fragment|open-invoices|dev|entries|templates)(/|$)"
 )
 # Of a job: a conversation, a sum, and time, which has a link of its own once there is some.
 NOT_LISTS = {"comments", "wip", "time"}
