@@ -25,7 +25,7 @@ from app.clients.names import sort_key
 from app.clients.policy import can_edit_walls, clients_seen_by, engagements_seen_by, within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
-from app.core.finding import could_be_number, has_number, has_words
+from app.core.finding import Typed, could_be_number, has_words, has_words_or_number
 from app.firm.models import Office
 from app.firm.queries import main_country
 from app.people.models import Person
@@ -88,41 +88,41 @@ def escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def contacts_found(text: str) -> sa.CompoundSelect[UUID]:
+def read_typed(text: str) -> Typed:
+    """What somebody looks for; a telephone number without a prefix is from the country of the firm's first entity."""
+    return Typed.of(text, main_country() if could_be_number(text) else "")
+
+
+def contacts_found(typed: Typed) -> sa.CompoundSelect[UUID]:
     """The ids of contacts with these words in their name or one of their addresses, or with this telephone number."""
-    address = has_words(ContactAddress.found_by, text)
-    number = has_number(ContactAddress.found_by, text, _home(text))
     return sa.union(
-        sa.select(Contact.id).where(Contact.archived_at.is_(None), has_words(Contact.found_by, text)),
+        sa.select(Contact.id).where(Contact.archived_at.is_(None), has_words(Contact.found_by, typed)),
         sa.select(ContactAddress.contact_id).join(Contact, Contact.id == ContactAddress.contact_id)
-        .where(Contact.archived_at.is_(None), address if number is None else sa.or_(address, number)),
+        .where(Contact.archived_at.is_(None), has_words_or_number(ContactAddress.found_by, typed)),
     )
 
 
-def client_found(text: str, *, contacts: bool = True) -> sa.ColumnElement[bool]:
+def client_found(typed: Typed, *, contacts: bool = True) -> sa.ColumnElement[bool]:
     """Clients by words of their name, code, numbers, e-mail or telephone, or of one of their contacts."""
-    if not any(letter.isalnum() for letter in text):  # a sign alone is looked for as it stands: "%" in "100% Juice"
-        return Client.sort_key.contains(sort_key(text), autoescape=True)
-    own = has_words(Client.found_by, text)
-    number = has_number(Client.found_by, text, _home(text))
-    if number is not None:
-        own = sa.or_(own, number)
+    own = has_words_or_number(Client.found_by, typed)
     if not contacts:
         return own
-    theirs = sa.select(ClientContact.client_id).where(ClientContact.contact_id.in_(contacts_found(text)))
+    theirs = sa.select(ClientContact.client_id).where(ClientContact.contact_id.in_(contacts_found(typed)))
     return Client.id.in_(sa.union(sa.select(Client.id).where(own), theirs))  # a union, so that each uses its index
 
 
-def _home(text: str) -> str:
-    """Where a telephone number without a prefix is from: the country of the firm's first entity."""
-    return main_country() if could_be_number(text) else ""
+def client_named(text: str, *, contacts: bool = True) -> sa.ColumnElement[bool]:
+    """The same for a text; a sign alone is looked for as it stands: "%" in "100% Juice"."""
+    if not any(letter.isalnum() for letter in text):
+        return Client.sort_key.contains(sort_key(text), autoescape=True)
+    return client_found(read_typed(text), contacts=contacts)
 
 
 def _narrowed(found: ClientFilter, seen_by: Actor) -> list[sa.ColumnElement[bool]]:
     conditions = within_sight(seen_by, Client.id)
     conditions.append(Client.archived_at.is_not(None) if found.archived else Client.archived_at.is_(None))
     if found.text:
-        conditions.append(client_found(found.text))
+        conditions.append(client_named(found.text))
     if found.status:
         conditions.append(Client.status == found.status)
     if found.partner_id:

@@ -7,6 +7,8 @@ muller and as mueller), the digits of a telephone number in one piece, and an in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import phonenumbers
@@ -16,7 +18,6 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 MOST_WORDS, FEWEST_DIGITS = 8, 5
 _SECOND_SPELLING = frozenset("äöüåøæÄÖÜÅØÆ")
 _OF_A_NUMBER = frozenset("0123456789+()/.- \u00a0")
-_fold, _fold_again = sa.func.fold_words, sa.func.fold_words_again
 
 
 def found_by(*texts: str, number: str = "") -> Mapped[str]:
@@ -33,24 +34,45 @@ def index_of(table: str) -> sa.Index:
     )
 
 
-def has_words(column: InstrumentedAttribute[str] | sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+@dataclass(frozen=True)
+class Typed:
+    """What somebody looks for. Two are equal whose statements are the same but for their values (`params`), so that a
+    statement can be made once and kept."""
+
+    second_spellings: tuple[bool, ...]
+    is_number: bool
+    params: Mapping[str, str] = field(compare=False)
+
+    @classmethod
+    def of(cls, text: str, country: str = "") -> Typed:
+        """The words of a text, eight at most, and its digits if it is a telephone number.
+
+        `country` (ISO 3166) is where a number without a prefix is from.
+        """
+        words = [word for word in text.split() if any(letter.isalnum() for letter in word)][:MOST_WORDS]
+        digits = national_digits(text, country)
+        params = {f"word_{place}": word for place, word in enumerate(words)} | ({"digits": digits} if digits else {})
+        return cls(tuple(bool(_SECOND_SPELLING & set(word)) for word in words), bool(digits), params)
+
+    def param(self, name: str) -> sa.BindParameter[str]:
+        return sa.bindparam(name, self.params[name], type_=sa.Text)
+
+
+def has_words(column: InstrumentedAttribute[str] | sa.ColumnElement[str], typed: Typed) -> sa.ColumnElement[bool]:
     """Whether a `found_by` holds every word of what was typed; nothing holds a text without letters and digits."""
-    words = [word for word in text.split() if any(letter.isalnum() for letter in word)][:MOST_WORDS]
-    return sa.and_(*(_has(column, word) for word in words)) if words else sa.false()
+    words = [_has(column, typed.param(f"word_{place}"), twice) for place, twice in enumerate(typed.second_spellings)]
+    return sa.and_(*words) if words else sa.false()
 
 
-def _has(column: Any, word: str) -> sa.ColumnElement[bool]:
-    spellings = [_fold, _fold_again] if _SECOND_SPELLING & set(word) else [_fold]
+def _has(column: Any, word: sa.BindParameter[str], twice: bool) -> sa.ColumnElement[bool]:
+    spellings = (sa.func.fold_words, sa.func.fold_words_again) if twice else (sa.func.fold_words,)
     return sa.or_(*(column.like(sa.func.concat("%", fold(word), "%")) for fold in spellings))
 
 
-def has_number(column: InstrumentedAttribute[str] | sa.ColumnElement[str], text: str, country: str) -> Any:
-    """Whether a `found_by` holds this telephone number, however either of them is spelt.
-
-    None where the text is no number. `country` (ISO 3166) is where a number without a prefix is from.
-    """
-    digits = national_digits(text, country)
-    return column.contains(digits) if digits else None
+def has_words_or_number(column: InstrumentedAttribute[str], typed: Typed) -> sa.ColumnElement[bool]:
+    """The same, or this telephone number, however either of them is spelt."""
+    words = has_words(column, typed)
+    return sa.or_(words, column.contains(typed.param("digits"))) if typed.is_number else words
 
 
 def could_be_number(text: str) -> bool:

@@ -14,7 +14,7 @@ from app.catalogue.models import Service
 from app.clients.changes import standing_of
 from app.clients.models import Client, ClientStatus, Engagement, EngagementStatus
 from app.clients.policy import within_sight
-from app.clients.queries import client_found
+from app.clients.queries import client_named
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
@@ -48,7 +48,7 @@ def _matching(which: ClientFilter, seen_by: Actor) -> list[sa.ColumnElement[bool
     if which.client_id:
         return [*conditions, Client.id == which.client_id]
     if which.q:
-        conditions.append(client_found(which.q))
+        conditions.append(client_named(which.q))
     if which.tag:
         conditions.append(sa.literal(which.tag) == sa.any_(Client.tags))
     if which.status in set(ClientStatus):

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.policy import within_sight
-from app.clients.queries import client_found
+from app.clients.queries import client_found, read_typed
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
-from app.core.finding import has_words
+from app.core.finding import Typed, has_words
 from app.jobs.models import OPEN_STATES, Job, JobStatus, Task
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.targets import Target
@@ -144,9 +144,10 @@ def _own_steps(seen_by: Actor, text: str) -> list[Work]:
         *_sight(Task, seen_by),
     )
     if text:
-        step = has_words(sa.func.search_words(Task.name), text)
+        typed = read_typed(text)
+        step = has_words(sa.func.search_words(Task.name), typed)
         statement = statement.where(
-            sa.or_(step, has_words(Job.found_by, text), client_found(text, contacts=False))
+            sa.or_(step, has_words(Job.found_by, typed), client_found(typed, contacts=False))
         )
     return [_step(row) for row in db.session.execute(statement.order_by(Task.due_on, Task.id).limit(10))]
 
@@ -162,14 +163,14 @@ def _job(row: Any) -> Work:
 
 
 def _clients_like(text: str, seen_by: Actor) -> Any:
-    found = client_found(text, contacts=False)
+    found = client_found(read_typed(text), contacts=False)
     return sa.select(Client.id).where(found, *within_sight(seen_by, Client.id)).limit(50)
 
 
 def _jobs(seen_by: Actor, text: str) -> Sequence[Work]:
     """By title, number or client; the two halves so that each uses its index."""
     base = _jobs_select().where(Job.status == JobStatus.ACTIVE, *_sight(Job, seen_by)).limit(MOST)
-    named = base.where(has_words(Job.found_by, text)).order_by(Job.due_on)
+    named = base.where(has_words(Job.found_by, Typed.of(text))).order_by(Job.due_on)
     theirs = base.where(Job.client_id.in_(_clients_like(text, seen_by))).order_by(Job.due_on)
     return [_job(row) for half in (named, theirs) for row in db.session.execute(half)]
 
@@ -191,7 +192,7 @@ def _engagements(seen_by: Actor, text: str) -> Sequence[Work]:
             Engagement.status == EngagementStatus.OPEN,
             *within_sight(seen_by, Engagement.client_id, Engagement.id),
             sa.or_(
-                has_words(Engagement.found_by, text),
+                has_words(Engagement.found_by, Typed.of(text)),
                 Engagement.client_id.in_(_clients_like(text, seen_by)),
             ),
         )

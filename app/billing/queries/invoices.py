@@ -18,7 +18,7 @@ from app.billing.numbers import number_found
 from app.billing.policy import can_see_invoices
 from app.billing.sight import bills_seen_by
 from app.clients.models import Client
-from app.clients.queries import client_found
+from app.clients.queries import client_named
 from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
@@ -98,7 +98,7 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
     conditions = narrow.get(found.standing, [Invoice.number.is_not(None)])
     conditions += bills_seen_by(seen_by)
     if found.text:
-        conditions.append(sa.or_(number_found(found.text), client_found(found.text)))
+        conditions.append(sa.or_(number_found(found.text), client_named(found.text)))
     if found.client_id:
         conditions.append(sa.or_(Invoice.client_id == found.client_id, Invoice.payer_id == found.client_id))
     if found.run_id:

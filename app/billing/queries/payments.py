@@ -17,11 +17,11 @@ from app.billing.queries.wip import AgedPage, WipFilter, aged_clients
 from app.billing.sight import bills_seen_by, payments_seen_by
 from app.clients.models import Client
 from app.clients.policy import can_see
-from app.clients.queries import client_found
+from app.clients.queries import client_named
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
-from app.core.finding import has_words
+from app.core.finding import Typed, has_words
 from app.ledger.models import Account, Posting
 
 PER_PAGE = 50
@@ -66,8 +66,8 @@ def list_payments(found: PaymentFilter = PaymentFilter(), *, seen_by: Actor, pag
     if found.with_credit:
         conditions += [Payment.reversed_at.is_(None), _credit() > 0]
     if found.text:
-        reference = has_words(sa.func.search_words(Payment.reference), found.text)
-        conditions.append(sa.or_(client_found(found.text), reference))
+        reference = has_words(sa.func.search_words(Payment.reference), Typed.of(found.text))
+        conditions.append(sa.or_(client_named(found.text), reference))
     joined = sa.select(Payment, _credit()).join(Client, Client.id == Payment.client_id).where(*conditions)
     total = db.session.scalar(
         sa.select(sa.func.count()).select_from(Payment).join(Client, Client.id == Payment.client_id).where(*conditions)

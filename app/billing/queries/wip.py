@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app.billing.policy import can_see_wip
 from app.clients.models import Client, Engagement
 from app.clients.policy import sees_everything, within_sight
-from app.clients.queries import client_found
+from app.clients.queries import client_named
 from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
@@ -244,7 +244,7 @@ def _aged_page(
 def client_conditions(found: WipFilter) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if found.text:
-        conditions.append(client_found(found.text))
+        conditions.append(client_named(found.text))
     for column, value in (
         (Client.partner_id, found.partner_id),
         (Client.manager_id, found.manager_id),

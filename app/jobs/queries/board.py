@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app.catalogue.models import Service, Stage
 from app.clients.models import Client
 from app.clients.policy import within_sight
-from app.clients.queries import client_found
+from app.clients.queries import client_found, read_typed
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
@@ -152,8 +152,9 @@ def conditions(found: BoardFilter, seen_by: Actor) -> list[Any]:
     if of_client:
         wanted.append(Job.client_id.in_(sa.select(Client.id).where(*of_client)))
     if found.text:
-        named = sa.select(Client.id).where(client_found(found.text, contacts=False))
-        wanted.append(sa.or_(has_words(Job.found_by, found.text), Job.client_id.in_(named)))
+        typed = read_typed(found.text)
+        named = sa.select(Client.id).where(client_found(typed, contacts=False))
+        wanted.append(sa.or_(has_words(Job.found_by, typed), Job.client_id.in_(named)))
     if found.mark:
         wanted.append(mark_condition(found.mark))
     return wanted

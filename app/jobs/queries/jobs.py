@@ -17,7 +17,7 @@ from app.catalogue.models import DependencyKind, Service, Stage, StepKind, WorkR
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404, rows_in_one
-from app.core.finding import has_words
+from app.core.finding import Typed, has_words
 from app.jobs.models import (
     OPEN_JOBS,
     OPEN_STATES,
@@ -230,5 +230,5 @@ def find_jobs(text: str, *, seen_by: Actor, limit: int = 20) -> Sequence[Job]:
     """Active jobs whose title or number begins with or holds the text; for look-ups."""
     statement = jobs_seen_by(seen_by).where(Job.status == JobStatus.ACTIVE)
     if text:
-        statement = statement.where(has_words(Job.found_by, text))
+        statement = statement.where(has_words(Job.found_by, Typed.of(text)))
     return db.session.scalars(statement.options(joinedload(Job.client)).order_by(Job.due_on, Job.id).limit(limit)).all()
