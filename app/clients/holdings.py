@@ -59,7 +59,7 @@ def _answered_for(table: Any, person_id: UUID, *conditions: Any) -> Sequence[Any
     return db.session.scalars(sa.select(table).where(theirs, *wanted).order_by(table.id)).all()
 
 
-def _lock(held: Sequence[Holding]) -> None:
+def _lock(held: Sequence[Holding], person: Person) -> None:
     if held:
         table: Any = Client if held[0].kind == "clients" else Engagement
         db.session.execute(to_lock(sa.select(table.id).where(table.id.in_({each.id for each in held})), of=table))

@@ -41,14 +41,14 @@ Sight = Callable[[Person, Sequence[Holding]], Sequence[Holding]]
 class Kind:
     """`find(person_id, scope)` and `give(held, person, to, by)` of one kind; `rank` follows the order of locks.
 
-    `lock` is told of all that is given before the first is: several may receive it.
+    `lock(held, person)` is told of all that is given before the first is: several may receive it.
     """
 
     name: str
     rank: int
     find: Find
     give: Give
-    lock: Callable[[Sequence[Holding]], None] = lambda held: None
+    lock: Callable[[Sequence[Holding], Person], None] = lambda held, person: None
 
 
 _kinds: dict[str, Kind] = {}
@@ -87,7 +87,7 @@ def told_to(reader: Person, held: Sequence[Holding]) -> list[Holding]:
 def give(held: Sequence[Holding], receivers: Mapping[Holding, Person | None], person: Person, by: Actor) -> None:
     """Give each of them to whom `receivers` names; kind by kind, so that every room locks in its turn."""
     for kind in _in_order():
-        kind.lock([each for each in held if each.kind == kind.name])
+        kind.lock([each for each in held if each.kind == kind.name], person)
         own: dict[Person | None, list[Holding]] = {}
         for each in held:
             if each.kind == kind.name:

@@ -17,6 +17,7 @@ from app.core.clock import today
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.rounding import RoundingRule, RoundMode, RoundPer
 from app.people.commands.people import deactivate_person
 from app.timekeeping.commands.entries import record_entry
 from app.timekeeping.commands.timers import (
@@ -32,6 +33,7 @@ from app.timekeeping.commands.timers import (
 from app.timekeeping.commands.valuing import EntryFacts
 from app.timekeeping.models import TimeEntry, Timer
 from app.timekeeping.too_much import day_note, too_much
+from tests.billing.make_billing import make_rate
 from tests.make import Cast, sign_in
 
 EVENING = dt.datetime(2026, 11, 19, 22, tzinfo=dt.UTC)
@@ -55,6 +57,15 @@ def test_a_timer_that_runs_over_midnight_becomes_an_entry_on_either_day(cast: Ca
     assert _stop(timer, cast, EVENING + 3.5 * HOUR) == [(THURSDAY, 2 * HOUR), (FRIDAY, 1.5 * HOUR)]
     rows = db.session.execute(sa.select(TimeEntry.worked_on, TimeEntry.narrative, TimeEntry.engagement_id)).all()
     assert {row[1:] for row in rows} == {("", cast.acme_work.id)} and len(rows) == 2
+
+
+def test_either_day_of_it_is_rounded_as_one(cast: Cast) -> None:
+    cast.acme_work.rounding = RoundingRule(15, RoundMode.UP, 0, RoundPer.DAY_AND_JOB).to_json()
+    make_rate("100")
+    timer = _start(cast)
+    _stop(timer, cast, EVENING + 4 * HOUR - 2 * MINUTE)
+    charged = db.session.execute(sa.select(TimeEntry.worked_on, TimeEntry.charged).order_by(TimeEntry.worked_on))
+    assert [tuple(row) for row in charged] == [(THURSDAY, 2 * HOUR), (FRIDAY, 2 * HOUR)]
 
 
 def test_stopping_it_again_makes_nothing_more(cast: Cast) -> None:

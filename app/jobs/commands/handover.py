@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from app.people.holdings import Holding, Kind, Scope, register_holdings
 from app.people.models import Person
 
 OWNER, STEP = "owner", "step"
+# Steps that rooms above will lock in the same transaction, by whose they are: they are locked with those given away.
+locked_beside: list[Callable[[UUID], Sequence[UUID]]] = []
 
 
 def _find(person_id: UUID, scope: Scope) -> list[Holding]:
@@ -49,12 +51,13 @@ def _placed(row: Any, what: str) -> tuple[UUID, str, str, UUID, str, UUID]:
     return row[0], what, row[1], row[2], row[3], row[4]
 
 
-def _lock(held: Sequence[Holding]) -> None:
+def _lock(held: Sequence[Holding], person: Person) -> None:
     steps = [each.id for each in held if each.part == STEP]
     jobs = [each.id for each in held if each.part != STEP]
     either = sa.or_(Job.id.in_(jobs), Job.id.in_(sa.select(Task.job_id).where(Task.id.in_(steps))))
     db.session.execute(to_lock(sa.select(Job.id).where(either), of=Job))
-    db.session.execute(to_lock(sa.select(Task.id).where(Task.id.in_(steps)), of=Task))
+    beside = [step for steps_of in locked_beside for step in steps_of(person.id)]
+    db.session.execute(to_lock(sa.select(Task.id).where(Task.id.in_([*steps, *beside])), of=Task))
 
 
 def _give(held: Sequence[Holding], person: Person, to: Person | None, by: Actor) -> None:

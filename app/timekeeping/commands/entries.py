@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -17,15 +19,26 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import NotFound, Refused, Stale
+from app.core.ids import new_id
 from app.core.locking import takes
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
 from app.core.rounding import RoundingRule
 from app.jobs.models import Task
 from app.ledger.books import books_of
-from app.ledger.models import TransactionKind
+from app.ledger.commands import hold_balances
+from app.ledger.models import Account, TransactionKind
 from app.people.models import Person
-from app.timekeeping.commands.days import Day, charge_in, day_of, entries_of, hold_days, recharge, settle_days
+from app.timekeeping.commands.days import (
+    Day,
+    charge_in,
+    day_of,
+    entries_of,
+    hold_days,
+    hold_tasks,
+    recharge,
+    settle_days,
+)
 from app.timekeeping.commands.figures import refuse_other_currency, settle, topics_left, topics_of
 from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.valuing import (
@@ -59,10 +72,8 @@ def record_entry(
         if person is None:
             raise NotFound()
         said = digest_of(facts, person.id)
-        facts, setting = setting_for(facts, person, by=by)
-        entry = TimeEntry(id=entry_id, person_id=person.id, timer_id=timer_id, made_from=said)
-        describe(entry, facts, setting)
-        entry.rounding = setting.rounding.to_json()
+        entry, setting = _described(entry_id, facts, person, by=by)
+        entry.timer_id, entry.made_from = timer_id, said
         day = day_of(entry)
         hold_days([day], tasks=[entry.task_id])
         others = _charge(entry, day)
@@ -86,6 +97,30 @@ def record_entry(
         )
         recharge(others, by=by)
         return entry
+
+
+def _described(entry_id: UUID, facts: EntryFacts, person: Person, *, by: Actor) -> tuple[TimeEntry, Setting]:
+    """An entry that says what it is of and is worth nothing yet."""
+    facts, setting = setting_for(facts, person, by=by)
+    entry = TimeEntry(id=entry_id, person_id=person.id)
+    describe(entry, facts, setting)
+    entry.rounding = setting.rounding.to_json()
+    return entry, setting
+
+
+def hold_for(several: Iterable[EntryFacts], person_id: UUID, *, by: Actor) -> None:
+    """For whoever records several entries of a person in one piece: hold the tasks, days and balances of all of them
+    before the first, for each by itself would take them in any order. What cannot be recorded holds nothing."""
+    person, entries, places = db.session.get_one(Person, person_id), list[TimeEntry](), list[tuple[UUID, UUID, str]]()
+    for facts in several:
+        with suppress(Refused):
+            check_facts(facts)
+            entry, setting = _described(new_id(), facts, person, by=by)
+            entries.append(entry)
+            places.append((setting.books.entity_id, entry.client_id, entry.currency))
+    hold_tasks(entry.task_id for entry in entries)
+    hold_days(day_of(entry) for entry in entries)
+    hold_balances(Account.WIP, places)
 
 
 def _charge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,11 +14,12 @@ from app.core.actors import SYSTEM, Actor
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.locking import takes
+from app.jobs.commands.handover import locked_beside
 from app.people.commands.handing import locked_next
 from app.people.commands.people import on_deactivate
 from app.people.holdings import Scope
 from app.people.models import Person
-from app.timekeeping.commands.timers import FORGOTTEN_AFTER, LOCKED, elapsed, stop_timer
+from app.timekeeping.commands.timers import FORGOTTEN_AFTER, LOCKED, elapsed, hold_for_timers, stop_timer
 from app.timekeeping.models import Timer
 
 
@@ -27,7 +29,13 @@ def _take_timers(person_id: UUID) -> None:
     db.session.connection().execute(LOCKED, {"person": str(person_id)})
 
 
+def _steps_timed(person_id: UUID) -> Sequence[UUID]:
+    timed = sa.select(Timer.task_id).where(Timer.person_id == person_id, Timer.discarded_at.is_(None))
+    return [step for step in db.session.scalars(timed) if step is not None]
+
+
 locked_next.append(_take_timers)
+locked_beside.append(_steps_timed)
 
 
 @on_deactivate
@@ -47,6 +55,11 @@ def stop_timers_there(person: Person, scope: Scope) -> None:
 
 def _stop(person: Person, *where: sa.ColumnElement[bool]) -> None:
     theirs = sa.select(Timer).where(Timer.person_id == person.id, Timer.discarded_at.is_(None), *where)
-    for timer in db.session.scalars(theirs).all():
+    took = {
+        timer: max(dt.timedelta(minutes=1), min(elapsed(timer), FORGOTTEN_AFTER))
+        for timer in db.session.scalars(theirs.order_by(Timer.id)).all()
+    }
+    hold_for_timers(took, by=SYSTEM)
+    for timer, recorded in took.items():
         with contextlib.suppress(Refused):
-            stop_timer(timer, by=SYSTEM, recorded=max(dt.timedelta(minutes=1), min(elapsed(timer), FORGOTTEN_AFTER)))
+            stop_timer(timer, by=SYSTEM, recorded=recorded)

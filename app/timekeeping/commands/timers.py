@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from app.core.ids import new_id
 from app.core.locking import takes
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
-from app.timekeeping.commands.entries import record_entry
+from app.timekeeping.commands.entries import hold_for, record_entry
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
 from app.timekeeping.models import TimeEntry, Timer
 from app.timekeeping.policy import can_record_time
@@ -294,20 +294,35 @@ def stop_timer(timer: Timer, *, by: Actor, recorded: dt.timedelta | None = None)
             return [_entry_of(timer)]
         if recorded is None and is_forgotten(timer):
             raise Refused("This timer ran on overnight. How long did you really work?", field="recorded")
+        parts = _facts(timer, recorded)
+        if len(parts) > 1:
+            hold_for(parts, timer.person_id, by=by)
         entries: list[TimeEntry] = []
-        for day, taken in _parts(timer, recorded):
-            facts = EntryFacts(
-                engagement_id=timer.engagement_id,
-                job_id=timer.job_id,
-                task_id=timer.task_id,
-                narrative=timer.note,
-                worked_on=day,
-                recorded=taken,
-            )
+        for facts in parts:
             its = None if entries else timer.id
             entries.append(record_entry(new_id(), facts, by=by, person_id=timer.person_id, timer_id=its))
         session.delete(timer)
         return entries
+
+
+def hold_for_timers(took: Mapping[Timer, dt.timedelta], *, by: Actor) -> None:
+    """For whoever stops several timers of one person, `took` as long: hold what their entries need before the first."""
+    for person_id in {timer.person_id for timer in took}:
+        hold_for([facts for timer, recorded in took.items() for facts in _facts(timer, recorded)], person_id, by=by)
+
+
+def _facts(timer: Timer, recorded: dt.timedelta | None) -> list[EntryFacts]:
+    return [
+        EntryFacts(
+            engagement_id=timer.engagement_id,
+            job_id=timer.job_id,
+            task_id=timer.task_id,
+            narrative=timer.note,
+            worked_on=day,
+            recorded=taken,
+        )
+        for day, taken in _parts(timer, recorded)
+    ]
 
 
 def _parts(timer: Timer, recorded: dt.timedelta | None) -> list[tuple[dt.date, dt.timedelta]]:
@@ -362,6 +377,7 @@ __all__ = [
     "Target",
     "discard_timer",
     "elapsed",
+    "hold_for_timers",
     "is_forgotten",
     "note_timer",
     "pause_timer",
