@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.catalogue.due_rule_json import from_json
@@ -17,6 +17,13 @@ from app.catalogue.statutory import DeadlineResult, compute
 from app.firm.calendars import WorkingCalendar
 
 PERIOD_END = DueRule("period_end")
+
+
+class Check(NamedTuple):
+    """One line of a step's checklist."""
+
+    key: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class StepPlan:
     work_role: WorkRole
     estimate: dt.timedelta | None
     rule: DueRule | None
-    checklist: tuple[str, ...]
+    checklist: tuple[Check, ...]
     required: bool
 
 
@@ -57,11 +64,12 @@ class RequestPlan:
 
 @dataclass(frozen=True)
 class DeadlinePlan:
-    """A statutory date and the rule that gives the day it counts from."""
+    """A statutory date, the rule that gives the day it counts from, and the key of the step that meets it."""
 
     code: str
     rule: str
     trigger: DueRule
+    met_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,14 +128,15 @@ def blueprint_of(template: JobTemplate) -> Blueprint:
         steps=tuple(
             StepPlan(
                 s.key, s.position, s.stage_id, s.name, s.instructions, s.kind, s.work_role, s.estimate,
-                rule_of(s.due_rule), tuple(s.checklist), s.required,
+                rule_of(s.due_rule), tuple(Check(**line) for line in s.checklist), s.required,
             )
             for s in template.steps
         ),
         dependencies=tuple(After(d.step_key, d.on_key, d.kind, d.lag_days) for d in template.dependencies),
         requests=tuple(RequestPlan(_apart(r), rule_of(r.due_rule), rule_of(r.send_rule)) for r in template.requests),
         deadlines=tuple(
-            DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END) for d in template.deadlines
+            DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END, d.met_by)
+            for d in template.deadlines
         ),
         start_rule=rule_of(template.start_rule),
     )

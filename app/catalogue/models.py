@@ -123,7 +123,10 @@ class WorkRole(enum.StrEnum):
 
 
 class TemplateStep(MadeOnce, Base):
-    """One step; `key` stays the same across versions, so that changes can be carried over."""
+    """One step; `key` stays the same across versions, so that changes can be carried over.
+
+    `checklist` has its lines in order, {key, text}; a line keeps its key when it is moved or reworded.
+    """
 
     __tablename__ = "template_step"
 
@@ -137,7 +140,7 @@ class TemplateStep(MadeOnce, Base):
     work_role: Mapped[WorkRole] = mapped_column(default=WorkRole.PREPARER)
     estimate: Mapped[dt.timedelta | None]
     due_rule: Mapped[dict[str, Any] | None]
-    checklist: Mapped[list[str]] = mapped_column(default=list)
+    checklist: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     required: Mapped[bool] = mapped_column(default=True)
 
     template: Mapped[JobTemplate] = relationship(back_populates="steps", lazy="raise")
@@ -179,11 +182,13 @@ class TemplateRequest(HasId, Base):
 
     `send_rule` gives the day on which it is asked, `send_time` the time of that day in the office's zone. Without a
     rule it is asked when its step opens, and never before the job's period has ended or the job has started.
+    `key` stays the same across versions, as a step's does; so does the `code` of each item.
     """
 
     __tablename__ = "template_request"
 
     template_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job_template.id"))
+    key: Mapped[str]
     step_key: Mapped[str | None]
     position: Mapped[int] = mapped_column(default=0)
     name: Mapped[str]
@@ -196,11 +201,14 @@ class TemplateRequest(HasId, Base):
     remind_at_most: Mapped[int] = mapped_column(default=5)
     items: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
 
+    __table_args__ = (sa.UniqueConstraint("template_id", "key"),)
+
 
 class TemplateDeadline(HasId, Base):
     """A statutory date that every job of this template has; `rule` names it in the statutory table.
 
     `trigger_rule` is the due rule that gives the date the statute counts from; without one it is the period's end.
+    `code` stays the same across versions. `met_by` is the key of the step that meets it, else the last required one.
     """
 
     __tablename__ = "template_deadline"
@@ -209,5 +217,9 @@ class TemplateDeadline(HasId, Base):
     code: Mapped[str]
     rule: Mapped[str]
     trigger_rule: Mapped[dict[str, Any] | None]
+    met_by: Mapped[str | None]
 
-    __table_args__ = (sa.UniqueConstraint("template_id", "code"),)
+    __table_args__ = (
+        sa.UniqueConstraint("template_id", "code"),
+        sa.ForeignKeyConstraint(["template_id", "met_by"], ["template_step.template_id", "template_step.key"]),
+    )

@@ -280,23 +280,28 @@ class LoadChange(Base):
 
 
 class ChecklistItem(HasId, Base):
-    """One tick of a task's checklist."""
+    """One tick of a task's checklist. `key` is the template's; a line that somebody added has none."""
 
     __tablename__ = "checklist_item"
 
     task_id: Mapped[UUID] = mapped_column(sa.ForeignKey("task.id"))
+    key: Mapped[str | None]
     position: Mapped[int]
     text: Mapped[str]
     done_at: Mapped[dt.datetime | None]
     done_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
 
-    __table_args__ = (sa.Index("ix_checklist_item_task_id", "task_id", "position"),)
+    __table_args__ = (
+        sa.UniqueConstraint("task_id", "key"),
+        sa.Index("ix_checklist_item_task_id", "task_id", "position"),
+    )
 
 
 class Dependency(HasId, Base):
     """`task_id` comes after `on_id` (finish to start), with a lag in working days; may cross jobs.
 
-    `opens_on` is where the lag ends, written when `on_id` is done.
+    `opens_on` is where the lag ends, written when `on_id` is done. `from_template`: it stands as the template says;
+    otherwise a person made it so.
     """
 
     __tablename__ = "dependency"
@@ -305,6 +310,7 @@ class Dependency(HasId, Base):
     on_id: Mapped[UUID] = mapped_column(sa.ForeignKey("task.id"))
     kind: Mapped[DependencyKind] = mapped_column(default=DependencyKind.HARD)
     lag_days: Mapped[int] = mapped_column(default=0)
+    from_template: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     opens_on: Mapped[dt.date | None]
 
     __table_args__ = (

@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.catalogue.models import JobTemplate, Service, TemplateDependency, TemplateRequest, TemplateState, TemplateStep
+from app.catalogue.models import (
+    JobTemplate,
+    Service,
+    TemplateDeadline,
+    TemplateDependency,
+    TemplateRequest,
+    TemplateState,
+    TemplateStep,
+)
 from app.core.ids import new_id
 from tests.make import Cast, sign_in
 from tests.planning.make_planning import make_service
@@ -190,6 +198,20 @@ def test_every_page_of_the_room_opens(mel: FlaskClient, session: Session) -> Non
     draft = post(mel, f"/services/{service.id}/draft", {}).location
     for part in ("details", "step:post", "request:new", "deadline:new", "step:gone", "nonsense"):
         assert mel.get(f"{draft}?open={part}").status_code == 200, part
+
+
+def test_the_step_that_meets_a_deadline_is_chosen_on_the_page(mel: FlaskClient, session: Session) -> None:
+    _service, template = make_service(publish=False)
+    url, deadline = f"/templates/{template.id}", session.scalars(sa.select(TemplateDeadline)).one()
+    assert "met by the last required step" in mel.get(url).text
+    form = mel.get(f"{url}?open=deadline:{deadline.id}").text
+    assert '<option value="review">Review</option>' in form
+    data = {"rule": deadline.rule, "trigger-anchor": "period_end", "version": str(template.version)}
+    assert post(mel, f"{url}/deadlines", {**data, "met_by": "post"}).status_code == 303
+    assert "met by “Post”" in mel.get(url).text
+    stale = post(mel, f"{url}/deadlines", {**data, "met_by": "review"})
+    assert stale.status_code in (409, 422) and "met by “Review”" not in mel.get(url).text
+    assert '<option selected value="post">Post</option>' in mel.get(f"{url}?open=deadline:{deadline.id}").text
 
 
 def test_a_preparer_sees_services_but_cannot_change_them(client: FlaskClient, cast: Cast, session: Session) -> None:

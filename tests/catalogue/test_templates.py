@@ -8,7 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.catalogue.blueprints import After
 from app.catalogue.commands import (
+    DeadlineValues,
+    RequestValues,
     StepValues,
+    add_deadline,
     add_step,
     discard_draft,
     draft_next_version,
@@ -19,6 +22,7 @@ from app.catalogue.commands import (
     publish_template,
     remove_stage,
     remove_step,
+    save_request,
 )
 from app.catalogue.due_rules import DueRule, working_days
 from app.catalogue.models import DependencyKind, JobTemplate, Service, TemplateState, TemplateStep
@@ -152,3 +156,41 @@ def test_otto_sees_no_service_and_a_preparer_changes_none(cast: Cast) -> None:
         with pytest.raises(NotAllowed):
             draft_next_version(service, by=actor)
     assert len(list_services(seen_by=cast.actor(cast.wes))) == 1
+
+
+def test_the_parts_of_a_version_keep_their_keys_in_the_next(cast: Cast, session: Session) -> None:
+    service, first = make_service()
+    draft = draft_next_version(service, by=SYSTEM)
+    lines = ("Cards, all", "Loans", "Bank", "Bank")
+    edit_step(draft, "collect", StepValues("Collect", service.stages[0].id, checklist=lines), by=SYSTEM)
+    request = get_template(draft.id, seen_by=SYSTEM).requests[0]
+    items = tuple(request.items)
+    save_request(draft, request.id, RequestValues("Papers, please", step_key="collect", items=items), by=SYSTEM)
+    save_request(draft, new_id(), RequestValues("Your papers", items=items), by=SYSTEM)
+    before, after = (get_blueprint(template.id) for template in (first, draft))
+    assert [line.key for line in before.steps[0].checklist] == ["bank", "cards"]
+    kept = [(line.key, line.text) for line in after.steps[0].checklist]
+    assert kept == [("cards", "Cards, all"), ("loans", "Loans"), ("bank", "Bank"), ("bank-2", "Bank")]
+    assert [each.row.key for each in before.requests] == ["your-papers"]
+    assert [each.row.key for each in after.requests] == ["your-papers", "your-papers-2"], "a name can change"
+    assert [each.code for each in before.deadlines] == [each.code for each in after.deadlines]
+
+
+def test_a_deadline_names_the_step_that_meets_it(cast: Cast, session: Session) -> None:
+    service, template = make_service(publish=False)
+    with pytest.raises(Refused, match="step that meets this deadline is gone"):
+        add_deadline(template, DeadlineValues("UK-VAT", met_by="nowhere"), by=SYSTEM)
+    with pytest.raises(NotAllowed):
+        add_deadline(template, DeadlineValues("UK-VAT", met_by="post"), by=cast.actor(cast.sam))
+    add_deadline(template, DeadlineValues("UK-VAT", met_by="review"), by=SYSTEM, version=template.version)
+    with pytest.raises(Stale):
+        add_deadline(template, DeadlineValues("UK-VAT"), by=SYSTEM, version=template.version - 1)
+    with pytest.raises(Refused, match="“Review” is still needed by the deadline UK-VAT"):
+        remove_step(template, "review", by=SYSTEM)
+    with pytest.raises(sa.exc.IntegrityError), transaction():
+        session.execute(sa.text("UPDATE template_deadline SET met_by = 'nowhere'"))
+    publish_template(template, by=SYSTEM)
+    draft = draft_next_version(service, by=SYSTEM)
+    assert [each.met_by for each in get_blueprint(draft.id).deadlines] == ["review"]
+    discard_draft(draft, by=SYSTEM)
+    assert [each.met_by for each in get_blueprint(template.id).deadlines] == ["review"]

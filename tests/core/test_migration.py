@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -130,6 +131,63 @@ def test_what_an_edit_or_a_split_lost_of_a_write_off_is_put_right_by_the_migrati
     }
     assert {name: figures[3] for name, figures in found.items()} == {name: moved[name] for name in found}
     assert kept == sums == months == sum(figures[3] for figures in found.values())
+
+
+def test_parts_of_templates_from_before_there_were_keys_get_theirs(services: TestServices) -> None:
+    """Published or not; the second of the same words gets a key of its own."""
+    with empty_database(services, "fm_migrated_with_keys") as settings:
+        engine = at_revision(settings, "0047")
+        with engine.begin() as connection:
+            for loosen in connection.scalars(sa.text("""
+                SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+                FROM pg_constraint WHERE contype = 'f'
+                UNION ALL SELECT format('ALTER TABLE %I ALTER COLUMN %I DROP NOT NULL', c.table_name, c.column_name)
+                FROM information_schema.columns c JOIN information_schema.tables t USING (table_name)
+                WHERE c.table_name IN ('job_template', 'template_step', 'template_request', 'job', 'task')
+                  AND c.column_name <> 'id' AND c.is_generated = 'NEVER'
+            """)).all():
+                connection.execute(sa.text(loosen))
+            for statement in _OLD_TEMPLATE:
+                connection.execute(sa.text(statement))
+        assert migrate(settings) is True
+        with engine.connect() as connection:
+            def read(what: str) -> list[Any]:
+                return [tuple(row) for row in connection.execute(sa.text(what))]
+
+            requests = read("SELECT name, key FROM template_request ORDER BY position")
+            lines = read("SELECT l->>'key', l->>'text' FROM template_step, jsonb_array_elements(checklist) l")
+            ticks = read("SELECT key, text FROM checklist_item ORDER BY position")
+            edges = read("SELECT lag_days, from_template FROM dependency ORDER BY lag_days")
+        engine.dispose()
+    assert requests == [("Your papers", "your-papers"), ("Your papers", "your-papers--2"), ("Ω", "request")]
+    assert lines == [("bank", "Bank"), ("bank--2", "Bank?"), ("loans-and-cards", "Loans and cards")]
+    assert ticks == [("bank", "Bank"), ("bank--2", "Bank?"), (None, "Of mine")]
+    assert edges == [(0, True), (5, False)]
+
+
+_OLD_TEMPLATE = (
+    f"INSERT INTO job_template (id, state) VALUES ('{UUID(int=1)}', 'published')",
+    f"""INSERT INTO template_step (id, template_id, key, checklist) VALUES
+        ('{UUID(int=2)}', '{UUID(int=1)}', 'post', '["Bank", "Bank?", "Loans and cards"]')""",
+    f"""INSERT INTO template_request (id, template_id, position, name) VALUES
+        ('{UUID(int=3)}', '{UUID(int=1)}', 0, 'Your papers'), ('{UUID(int=4)}', '{UUID(int=1)}', 1, 'Your papers'),
+        ('{UUID(int=5)}', '{UUID(int=1)}', 2, 'Ω')""",
+    f"""INSERT INTO template_dependency (id, template_id, step_key, on_key, kind, lag_days) VALUES
+        ('{UUID(int=6)}', '{UUID(int=1)}', 'post', 'collect', 'hard', 0),
+        ('{UUID(int=7)}', '{UUID(int=1)}', 'review', 'post', 'hard', 2)""",
+    f"INSERT INTO job (id, template_id, title, number) VALUES ('{UUID(int=8)}', '{UUID(int=1)}', 'Old', 'J1')",
+    f"""INSERT INTO task (id, job_id, step_key, position, state) VALUES
+        ('{UUID(int=11)}', '{UUID(int=8)}', 'collect', 0, 'ready'),
+        ('{UUID(int=12)}', '{UUID(int=8)}', 'post', 1, 'blocked'),
+        ('{UUID(int=13)}', '{UUID(int=8)}', 'review', 2, 'blocked'),
+        ('{UUID(int=14)}', '{UUID(int=8)}', NULL, 3, 'ready')""",
+    f"""INSERT INTO dependency (id, task_id, on_id, kind, lag_days) VALUES
+        ('{UUID(int=21)}', '{UUID(int=12)}', '{UUID(int=11)}', 'hard', 0),
+        ('{UUID(int=22)}', '{UUID(int=13)}', '{UUID(int=12)}', 'hard', 5)""",
+    f"""INSERT INTO checklist_item (id, task_id, position, text) VALUES
+        ('{UUID(int=31)}', '{UUID(int=12)}', 0, 'Bank'), ('{UUID(int=32)}', '{UUID(int=12)}', 1, 'Bank?'),
+        ('{UUID(int=33)}', '{UUID(int=14)}', 2, 'Of mine')""",
+)
 
 
 def _old_items(connection: sa.Connection) -> None:

@@ -8,11 +8,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.catalogue.commands import DeadlineValues, add_deadline, publish_template
 from app.catalogue.models import WorkRole
 from app.catalogue.queries import get_blueprint
 from app.core.actors import SYSTEM
 from app.core.errors import NotAllowed, NotFound
+from app.jobs.commands.dependencies import add_dependency
 from app.jobs.models import ChecklistItem, Deadline, Dependency, Job, JobRole, Task, TaskState
+from app.jobs.queries.deadlines import met_by
 from app.planning.commands.create import create_planned_job
 from app.planning.facts import client_facts, staffing
 from app.planning.periods import PeriodKind, PeriodPattern
@@ -75,6 +78,31 @@ def test_creating_a_plan_makes_the_job_with_all_its_parts(cast: Cast, session: S
     assert session.scalars(sa.select(JobRole.person_id)).all() == [cast.sam.id]
     request = session.scalars(sa.select(ClientRequest)).one()
     assert request.task_id == tasks[0].id and request.due_on == dt.date(2026, 11, 10)
+
+
+def test_a_job_keeps_which_part_of_its_template_each_of_its_own_is(cast: Cast, session: Session) -> None:
+    service, template = make_service(publish=False)
+    add_deadline(template, DeadlineValues("UK-VAT", met_by="post"), by=SYSTEM)
+    add_deadline(template, DeadlineValues("UK-CT600"), by=SYSTEM)
+    publish_template(template, by=SYSTEM)
+    facts = client_facts([cast.acme.id], service.id, seen_by=SYSTEM)[cast.acme.id]
+    wish = Wish(PeriodPattern(PeriodKind.MONTH), OCTOBER)
+    planned = plan_job(facts, get_blueprint(template.id), service.name, wish, staffing(), origin="test:keys")
+    create_planned_job(planned, by=SYSTEM)
+    tasks = {task.step_key: task for task in session.scalars(sa.select(Task))}
+    meets = dict(session.execute(sa.select(Deadline.code, Deadline.met_by_task_id)).all())
+    assert meets == {"UK-VAT": tasks["post"].id, "UK-CT600": None}, "without a step it is the last required one"
+    assert [each.code for each in met_by(tasks["post"])] == ["UK-VAT"]
+    assert [each.code for each in met_by(tasks["review"])] == ["UK-CT600"]
+    lines = session.execute(sa.select(ChecklistItem.key, ChecklistItem.text).order_by(ChecklistItem.position)).all()
+    assert [tuple(line) for line in lines] == [("bank", "Bank"), ("cards", "Cards")]
+    assert session.scalars(sa.select(Dependency.from_template)).all() == [True, True]
+    add_dependency(tasks["post"], after=tasks["collect"], by=cast.actor(cast.mel))
+    add_dependency(tasks["review"], after=tasks["post"], lag_days=3, by=cast.actor(cast.mel))
+    add_dependency(tasks["review"], after=tasks["collect"], by=cast.actor(cast.mel))
+    session.expire_all()
+    said = session.execute(sa.select(Dependency.lag_days, Dependency.from_template)).all()
+    assert sorted(map(tuple, said)) == [(0, False), (0, True), (3, False)], "what a person changed is a person's"
 
 
 def test_creating_the_same_origin_again_makes_nothing(cast: Cast) -> None:

@@ -33,7 +33,7 @@ from app.core.locking import to_lock
 from app.core.permissions import authorize
 
 Part = TemplateStep | TemplateDependency | TemplateRequest | TemplateDeadline
-PARTS: tuple[type[Part], ...] = (TemplateStep, TemplateDependency, TemplateRequest, TemplateDeadline)
+PARTS: tuple[type[Part], ...] = (TemplateDeadline, TemplateDependency, TemplateRequest, TemplateStep)
 
 
 def open_draft(template: JobTemplate, version: int | None = None) -> JobTemplate:
@@ -76,15 +76,16 @@ def draft_next_version(service: Service, *, by: Actor) -> JobTemplate:
 
 
 def copy_parts(source: JobTemplate, target: JobTemplate, stages: Mapping[UUID, UUID]) -> None:
-    """Steps (with their keys), dependencies, requests and deadlines; stages replaced where the map says so."""
-    for part in (*source.steps, *source.dependencies, *source.requests, *source.deadlines):
-        names = [column.key for column in type(part).__mapper__.column_attrs]
-        values = {name: getattr(part, name) for name in names}
-        values |= {"id": new_id(), "template_id": target.id}
-        if "stage_id" in values:
-            values["stage_id"] = stages.get(values["stage_id"], values["stage_id"])
-        db.session.add(type(part)(**values))
-    db.session.flush()
+    """Steps, dependencies, requests and deadlines with their keys; stages replaced where the map says so."""
+    for parts in (source.steps, [*source.dependencies, *source.requests, *source.deadlines]):
+        for part in parts:
+            names = [column.key for column in type(part).__mapper__.column_attrs]
+            values = {name: getattr(part, name) for name in names}
+            values |= {"id": new_id(), "template_id": target.id}
+            if "stage_id" in values:
+                values["stage_id"] = stages.get(values["stage_id"], values["stage_id"])
+            db.session.add(type(part)(**values))
+        db.session.flush()  # steps first: the others name them
 
 
 def edit_template(

@@ -57,14 +57,15 @@ def _fill(template: JobTemplate, ready: LibraryService, by: Actor) -> None:
     stages = dict(
         db.session.execute(sa.select(Stage.name, Stage.id).where(Stage.service_id == template.service_id)).all()
     )
-    for deadline in ready.deadlines:
-        add_deadline(template, DeadlineValues(deadline.rule, trigger=deadline.trigger), by=by)
     edit_template(
         template, title_pattern=ready.title, due_rule=ready.due, start_rule=ready.start, priority=0, fee=None, by=by
     )
     keys: dict[str, str] = {}
     for step in ready.steps:
         keys[step.name] = add_step(template, new_id(), _values(step, stages[step.stage], keys), by=by).key
+    for deadline in ready.deadlines:
+        meets = keys[deadline.met_by] if deadline.met_by else None
+        add_deadline(template, DeadlineValues(deadline.rule, trigger=deadline.trigger, met_by=meets), by=by)
     for request in ready.requests:
         save_request(template, new_id(), RequestValues(
             request.name, request.message, keys[request.step], request.due, items=request.items,

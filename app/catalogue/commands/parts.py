@@ -13,6 +13,7 @@ from app.activity.commands import record
 from app.catalogue.commands.drafts import open_draft
 from app.catalogue.due_rule_json import to_json
 from app.catalogue.due_rules import DueRule
+from app.catalogue.keys import free_key
 from app.catalogue.models import ASKING_TIME, JobTemplate, TemplateDeadline, TemplateRequest, TemplateStep
 from app.catalogue.policy import can_edit_template
 from app.catalogue.soundness import ITEM_KINDS, WITH_OPTIONS
@@ -44,11 +45,15 @@ class RequestValues:
 
 @dataclass(frozen=True)
 class DeadlineValues:
-    """A rule of the statutory table; `trigger` gives the day it counts from, else the period's end."""
+    """A rule of the statutory table; `trigger` gives the day it counts from, else the period's end.
+
+    `met_by` is the key of the step that meets it; without one it is the job's last required step.
+    """
 
     rule: str
     code: str = ""
     trigger: DueRule | None = None
+    met_by: str | None = None
 
 
 def save_request(
@@ -61,11 +66,10 @@ def save_request(
         columns = _checked(draft, values)
         request = session.get(TemplateRequest, request_id)
         if request is None:
-            last = session.scalar(
-                sa.select(sa.func.max(TemplateRequest.position)).where(TemplateRequest.template_id == draft.id)
-            )
+            others = session.scalars(sa.select(TemplateRequest).where(TemplateRequest.template_id == draft.id)).all()
             request = TemplateRequest(
-                id=request_id, template_id=draft.id, position=0 if last is None else last + 1, **columns
+                id=request_id, template_id=draft.id, position=1 + max((each.position for each in others), default=-1),
+                key=free_key(values.name, (each.key for each in others), empty="request"), **columns
             )
             session.add(request)
         elif request.template_id != draft.id:
@@ -87,15 +91,19 @@ def remove_request(template: JobTemplate, request_id: UUID, *, by: Actor) -> Non
         record("catalogue.request.remove", draft, by=by, name=request.name)
 
 
-def add_deadline(template: JobTemplate, values: DeadlineValues, *, by: Actor) -> TemplateDeadline:
-    """Adding the same rule again changes the day that it counts from."""
+def add_deadline(
+    template: JobTemplate, values: DeadlineValues, *, by: Actor, version: int | None = None
+) -> TemplateDeadline:
+    """Adding the same rule again changes the day that it counts from and the step that meets it."""
     authorize(by, can_edit_template, template)
     with transaction() as session:
-        draft = open_draft(template)
+        draft = open_draft(template, version)
         try:
             rule = find_rule(values.rule)
         except UnknownRule as unknown:
             raise Refused(str(unknown), field="rule") from None
+        if values.met_by and not _has_step(draft, values.met_by):
+            raise Refused("The step that meets this deadline is gone.", field="met_by")
         code = values.code or rule.code
         trigger = to_json(values.trigger) if values.trigger else None
         deadline = session.scalar(
@@ -105,7 +113,7 @@ def add_deadline(template: JobTemplate, values: DeadlineValues, *, by: Actor) ->
         if deadline is None:
             deadline = TemplateDeadline(template_id=draft.id, code=code, rule=rule.code)
             session.add(deadline)
-        deadline.rule, deadline.trigger_rule = rule.code, trigger
+        deadline.rule, deadline.trigger_rule, deadline.met_by = rule.code, trigger, values.met_by
         record("catalogue.deadline.add", draft, by=by, name=rule.title)
         return deadline
 
@@ -134,9 +142,7 @@ def remove_deadline(template: JobTemplate, deadline_id: UUID, *, by: Actor) -> N
 def _checked(draft: JobTemplate, values: RequestValues) -> dict[str, Any]:
     if not values.name:
         raise Refused("Give the request a name.", field="name")
-    if values.step_key and not db.session.scalar(
-        sa.select(TemplateStep.id).where(TemplateStep.template_id == draft.id, TemplateStep.key == values.step_key)
-    ):
+    if values.step_key and not _has_step(draft, values.step_key):
         raise Refused("The step that waits for this request is gone.", field="step_key")
     for name, least, most in (("remind_after_days", 0, 365), ("remind_every_days", 1, 365), ("remind_at_most", 0, 50)):
         if not least <= getattr(values, name) <= most:
@@ -151,6 +157,12 @@ def _checked(draft: JobTemplate, values: RequestValues) -> dict[str, Any]:
         columns[name] = to_json(rule) if rule else None
     columns["items"] = _checked_items(values.items)
     return columns
+
+
+def _has_step(draft: JobTemplate, key: str) -> bool:
+    return db.session.scalar(
+        sa.select(TemplateStep.id).where(TemplateStep.template_id == draft.id, TemplateStep.key == key)
+    ) is not None
 
 
 def _checked_items(items: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -15,10 +14,12 @@ from app.catalogue.commands.drafts import open_draft
 from app.catalogue.due_rule_json import to_json
 from app.catalogue.due_rules import DueRule, DueRuleCycle, order_rules
 from app.catalogue.graph import Edge, describe_cycle, find_path
+from app.catalogue.keys import free_key, keyed_lines
 from app.catalogue.models import (
     JobTemplate,
     Stage,
     StepKind,
+    TemplateDeadline,
     TemplateDependency,
     TemplateRequest,
     TemplateStep,
@@ -66,11 +67,11 @@ def add_step(
         steps = _steps(draft)
         if len(steps) >= MOST_STEPS:
             raise Refused(f"A template has at most {MOST_STEPS} steps.")
-        key = key or _free_key(values.name, {step.key for step in steps})
+        key = key or free_key(values.name, {step.key for step in steps}, empty="step")
         _check(draft, key, values, steps)
         step = TemplateStep(
             id=step_id, made_from=said, template_id=draft.id, key=key,
-            position=1 + max((s.position for s in steps), default=-1), **_columns(values),
+            position=1 + max((s.position for s in steps), default=-1), **_columns(values, []),
         )
         session.add(step)
         session.flush()
@@ -86,7 +87,7 @@ def edit_step(template: JobTemplate, key: str, values: StepValues, *, by: Actor,
         draft = open_draft(template, version)
         step = _step(draft, key)
         _check(draft, key, values, _steps(draft))
-        for name, value in _columns(values).items():
+        for name, value in _columns(values, step.checklist).items():
             setattr(step, name, value)
         _set_after(draft, key, values.after)
         record("catalogue.step.edit", draft, by=by, name=step.name)
@@ -106,7 +107,7 @@ def move_step(template: JobTemplate, key: str, places: int, *, by: Actor) -> Non
 
 
 def remove_step(template: JobTemplate, key: str, *, by: Actor) -> None:
-    """With its dependencies; refused while another step or a request counts from it."""
+    """With its dependencies; refused while another step or a request counts from it, or a deadline is met by it."""
     authorize(by, can_edit_template, template)
     with transaction() as session:
         draft = open_draft(template)
@@ -119,8 +120,11 @@ def remove_step(template: JobTemplate, key: str, *, by: Actor) -> None:
             if request.step_key == key
             or anchor in {(request.due_rule or {}).get("anchor"), (request.send_rule or {}).get("anchor")}
         ]
-        if counting or waiting:
-            names = ", ".join(f"“{name}”" for name in (*counting, *waiting))
+        meeting = session.scalars(sa.select(TemplateDeadline.code).where(
+            TemplateDeadline.template_id == draft.id, TemplateDeadline.met_by == key
+        ).order_by(TemplateDeadline.code)).all()
+        if counting or waiting or meeting:
+            names = ", ".join([f"“{name}”" for name in (*counting, *waiting)] + [f"the deadline {c}" for c in meeting])
             raise Refused(f"“{step.name}” is still needed by {names}.")
         _drop_dependencies(draft, sa.or_(TemplateDependency.step_key == key, TemplateDependency.on_key == key))
         session.delete(step)
@@ -144,15 +148,10 @@ def _step(draft: JobTemplate, key: str) -> TemplateStep:
     return step
 
 
-def _free_key(name: str, taken: set[str]) -> str:
-    stem = "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:40] or "step"
-    return next(key for key in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if key not in taken)
-
-
-def _columns(values: StepValues) -> dict[str, object]:
+def _columns(values: StepValues, lines: list[dict[str, str]]) -> dict[str, object]:
     columns = dict(vars(values))
     del columns["after"]
-    columns["checklist"] = list(values.checklist)
+    columns["checklist"] = keyed_lines(values.checklist, lines)
     columns["due_rule"] = to_json(values.due_rule) if values.due_rule else None
     return columns
 

@@ -8,7 +8,7 @@ from typing import Any
 import wtforms
 from wtforms.validators import DataRequired, Length
 
-from app.catalogue.blueprints import After, rule_of
+from app.catalogue.blueprints import PERIOD_END, After, rule_of
 from app.catalogue.commands import DeadlineValues, RequestValues, StepValues
 from app.catalogue.forms.rules import DueRuleField
 from app.catalogue.models import (
@@ -16,6 +16,7 @@ from app.catalogue.models import (
     DependencyKind,
     JobTemplate,
     StepKind,
+    TemplateDeadline,
     TemplateRequest,
     TemplateStep,
     WorkRole,
@@ -27,6 +28,7 @@ from app.core.web import Form
 KINDS = {StepKind.WORK: "Work", StepKind.REVIEW: "Review, by somebody else"}
 BLANK_ITEMS, MOST_ROWS = 3, 120
 LONGEST_CELL = 500
+LAST_STEP = "The last required step"
 
 
 def deadline_anchors(template: JobTemplate) -> list[tuple[str, str]]:
@@ -97,7 +99,7 @@ class StepForm(Form):
     def show(self, template: JobTemplate, step: TemplateStep) -> None:
         for name in ("name", "stage_id", "kind", "work_role", "estimate", "instructions", "required"):
             self[name].data = getattr(step, name)
-        self.checklist.data = "\n".join(step.checklist)
+        self.checklist.data = "\n".join(line["text"] for line in step.checklist)
         self.due_rule.show(rule_of(step.due_rule))
         self.after.show([
             After(d.step_key, d.on_key, d.kind, d.lag_days) for d in template.dependencies if d.step_key == step.key
@@ -193,8 +195,19 @@ class RequestForm(Form):
 
 
 class DeadlineForm(Form):
+    version = VersionField()
     rule = wtforms.StringField("Statutory rule", validators=[DataRequired("Choose a rule.")])
     trigger = DueRuleField("Counts from")
+    met_by = wtforms.SelectField("Met by the step")
+
+    def prepare(self, template: JobTemplate) -> None:
+        self.met_by.choices = offers([("", LAST_STEP), *((step.key, step.name) for step in template.steps)])
+
+    def show(self, template: JobTemplate, deadline: TemplateDeadline) -> None:
+        self.rule.data, self.met_by.data = deadline.rule, deadline.met_by or ""
+        self.trigger.show(rule_of(deadline.trigger_rule) or PERIOD_END)
+        self.version.data = str(template.version)
 
     def values(self) -> DeadlineValues:
-        return DeadlineValues((self.rule.data or "").split(" ")[0], trigger=self.trigger.data)
+        rule = (self.rule.data or "").split(" ")[0]
+        return DeadlineValues(rule, trigger=self.trigger.data, met_by=self.met_by.data or None)

@@ -56,7 +56,8 @@ ACCOUNTS = LibraryService(
                 "within nine months and a day (TMA 1970 s. 59D), CT600 within twelve months (FA 1998 Sch. 18 "
                 "para. 14).",
     cadence=Cadence.YEAR, title="{client} accounts and CT600 {period}", due=before("UK-ACC", 20),
-    deadlines=(LibraryDeadline("UK-ACC"), LibraryDeadline("UK-CTPAY"), LibraryDeadline("UK-CT600")),
+    deadlines=(LibraryDeadline("UK-ACC", met_by="File at Companies House"), LibraryDeadline("UK-CTPAY"),
+               LibraryDeadline("UK-CT600")),
     requests=(LibraryRequest(
         "Year-end papers", "Receive the records", "Your year has ended; please send us the following.",
         (upload("Bank and loan statements at the year end"), upload("Stock list at the year end", required=False),

@@ -61,7 +61,8 @@ US_LITIGATION = LibraryService(
     description="Defending a claim in a federal court; the job starts on the day of service. Answer within 21 days "
                 "(FRCP 12(a)(1)(A)(i)), amendment once as of right within 21 days more (FRCP 15).",
     cadence=Cadence.ONCE, title="{client}: {service}", due=before("US-FRCP12-ANSWER", 1), stages=STAGES,
-    deadlines=(LibraryDeadline("US-FRCP12-ANSWER", START), LibraryDeadline("US-REMOVAL", START)),
+    deadlines=(LibraryDeadline("US-FRCP12-ANSWER", START),
+               LibraryDeadline("US-REMOVAL", START, "Consider removal and motions")),
     requests=(LibraryRequest(
         "About the claim", "Open the matter", "Please send us what was served and what you know.",
         (upload("Summons and complaint as served"), ask("date", "Day of service"), ask("text", "How was it served?"),
@@ -91,7 +92,7 @@ UK_LITIGATION = LibraryService(
     description="Defending a claim under the Civil Procedure Rules; the job starts on the day the particulars are "
                 "served. Acknowledgment within 14 days (CPR 10.3), defence within 28 days (CPR 15.4(1)(b)).",
     cadence=Cadence.ONCE, title="{client}: {service}", due=before("UK-CPR-15.4-28", 1), stages=STAGES,
-    deadlines=(LibraryDeadline("UK-CPR-10.3", START), LibraryDeadline("UK-CPR-15.4-28", START)),
+    deadlines=(LibraryDeadline("UK-CPR-10.3", START, "Acknowledge service"), LibraryDeadline("UK-CPR-15.4-28", START)),
     requests=(LibraryRequest(
         "About the claim", "Open the matter", "Please send us what you received and what you know.",
         (upload("Claim form and particulars"), ask("date", "Day on which they reached you"),

@@ -45,10 +45,14 @@ class LibraryRequest:
 
 @dataclass(frozen=True)
 class LibraryDeadline:
-    """A rule of the statutory table, whose source it cites; `trigger` is what it counts from, else the period's end."""
+    """A rule of the statutory table, whose source it cites; `trigger` is what it counts from, else the period's end.
+
+    `met_by` names the step that meets it, where that is not the last required one.
+    """
 
     rule: str
     trigger: DueRule | None = None
+    met_by: str = ""
 
 
 @dataclass(frozen=True)

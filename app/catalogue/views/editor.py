@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import render_template
 
-from app.catalogue.blueprints import After, Blueprint, Dates, RequestPlan, blueprint_of, dates_of, rule_of
+from app.catalogue.blueprints import PERIOD_END, After, Blueprint, Dates, RequestPlan, blueprint_of, dates_of, rule_of
 from app.catalogue.due_rule_words import describe
 from app.catalogue.due_rules import BadDueRule, DueRule
 from app.catalogue.forms.services import PERIOD_ANCHORS, DetailsForm
@@ -128,9 +128,7 @@ def form_for(template: JobTemplate, open_part: str) -> Any:
     if kind == "request":
         return _request_form(template, which)
     if kind == "deadline":
-        deadline_form = DeadlineForm(formdata=None)
-        deadline_form.trigger.show(DueRule("period_end"))
-        return deadline_form
+        return _deadline_form(template, which)
     return None
 
 
@@ -150,6 +148,20 @@ def _request_form(template: JobTemplate, which: str) -> RequestForm | None:
     elif which == "new":
         form.id.data, form.version.data = str(new_id()), str(template.version)
         form.step_key.data = template.steps[0].key if template.steps else ""
+    else:
+        return None
+    return form
+
+
+def _deadline_form(template: JobTemplate, which: str) -> DeadlineForm | None:
+    form = DeadlineForm(formdata=None)
+    form.prepare(template)
+    deadline = next((d for d in template.deadlines if str(d.id) == which), None)
+    if deadline is not None:
+        form.show(template, deadline)
+    elif which == "new":
+        form.trigger.show(PERIOD_END)
+        form.met_by.data = ""
     else:
         return None
     return form

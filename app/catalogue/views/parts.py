@@ -95,9 +95,15 @@ def drop(template_id: UUID, request_id: UUID) -> Answer:
 def deadline(template_id: UUID) -> Answer:
     template = get_template(template_id, seen_by=me())
     form = DeadlineForm()
-    if submit(form, lambda: add_deadline(template, form.values(), by=me())):
+    form.prepare(template)
+    if submit(form, lambda: add_deadline(template, form.values(), by=me(), version=form.version.number)):
         return back(template_id)
-    return render_editor(get_template(template_id, seen_by=me()), open_part="deadline:new", form=form, status=422)
+    template = get_template(template_id, seen_by=me())
+    open_part = "deadline:new"
+    if form.version.number is not None:
+        edited = next((each.id for each in template.deadlines if each.rule == form.values().rule), "new")
+        open_part, form.version.data = f"deadline:{edited}", str(template.version)
+    return render_editor(template, open_part=open_part, form=form, status=422)
 
 
 @blueprint.post("/deadlines/<uuid:deadline_id>/removal")

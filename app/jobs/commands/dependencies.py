@@ -44,6 +44,8 @@ def add_dependency(
             sa.select(Dependency).where(Dependency.task_id == task.id, Dependency.on_id == after.id)
         )
         dependency = found or Dependency(task_id=task.id, on_id=after.id)
+        if (dependency.kind, dependency.lag_days) != (kind, lag_days):
+            dependency.from_template = False
         dependency.kind, dependency.lag_days = kind, lag_days
         dependency.opens_on = lag_end(after, task, lag_days)
         db.session.add(dependency)

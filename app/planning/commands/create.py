@@ -107,18 +107,19 @@ def _insert_parts(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str,
     common = {**whose, "priority": plan.blueprint.priority, "created_at": at, "updated_at": at}
     insert_rows(Task, _tasks(plan, ids, at.isoformat()), common=common)
     insert_rows(ChecklistItem, [
-        {"id": str(new_id()), "task_id": ids[task.step.key], "position": position, "text": text}
-        for task in plan.tasks for position, text in enumerate(task.step.checklist)
+        {"id": str(new_id()), "task_id": ids[task.step.key], "position": position, "key": line.key, "text": line.text}
+        for task in plan.tasks for position, line in enumerate(task.step.checklist)
     ])
     insert_rows(Dependency, [
         {"task_id": ids[d.step_key], "on_id": ids[d.on_key], "kind": d.kind, "lag_days": d.lag_days}
         for d in plan.blueprint.dependencies
-    ])
+    ], common={"from_template": True})
+    meets = {each.code: ids[each.met_by] for each in plan.blueprint.deadlines if each.met_by}
     insert_rows(Deadline, [
         {
             "code": code, "name": found.title, "jurisdiction": found.rule[:2], "statutory_on": found.due,
             "effective_on": found.due, "basis": found.basis, "source": found.source, "rule": found.rule,
-            "trigger_on": found.trigger,
+            "trigger_on": found.trigger, "met_by_task_id": meets.get(code),
             "extra": {"rule": found.rule, "trigger": found.trigger},
         }
         for code, found in plan.dates.deadlines
