@@ -87,7 +87,7 @@ WORKS = (
     "app.planning.background",
     "app.planning.holdings",
     "app.delivery.background",
-    "app.firm.letterhead",
+    "app.clients.letterhead",
     "app.people.background",
     "app.people.sentences",
     "app.firm.sentences",

@@ -141,5 +141,7 @@ def around() -> dict[str, Any]:
         {"key": "invoices", "label": _("Invoices"), "url": url_for("portal.invoices.index")},
     ] if actor.signed_in else []
     chosen = chosen_clients()
+    desks = dict.fromkeys(visit.desks[client] for client in visit.clients if client in chosen)
     return shown | {"contact": visit, "portal_nav": nav, "me": actor, "clients": visit.clients,
+                    "desks": list(desks) if len(desks) == 1 else [],
                     "shown_client": next(iter(chosen)) if len(chosen) == 1 else None}

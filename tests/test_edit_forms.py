@@ -37,7 +37,7 @@ LIVED_IN: dict[Any, dict[str, Any]] = {
         "account_number": "55555555", "sort_code": "20-20-15", "registration_number": "09876543",
         "line_grouping": "job",
     },
-    Office: {"calendar": "GB-ENG"},
+    Office: {"calendar": "GB-ENG", "phone": "+44 20 7946 0100", "email": "post@firm.example", "address": "1 High St"},
     Expense: {"category": "Fees", "tax": 3, "receipt_name": "Acme Ltd", "evidence": "Claim 12"},
     TimeEntry: {"activity": "Advice"},
 }

@@ -10,13 +10,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from babel import Locale, UnknownLocaleError
 from flask import current_app, render_template
-from flask_babel import force_locale
+from flask_babel import force_locale, gettext
 
 from app.core.clock import now
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.queue import enqueue
-from app.delivery.letterhead import letterhead
+from app.delivery.letterhead import Letterhead, letterhead
 from app.delivery.models import Delivery, DeliveryState
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
@@ -48,7 +48,8 @@ def send_mail(
     existing = db.session.scalar(sa.select(Delivery).where(Delivery.key == key))
     if existing is not None:
         return existing
-    words = _rendered(template, subject, context or {}, language)
+    head = letterhead() if person_id else letterhead(client_id, contact_id)
+    words = _rendered(template, subject, context or {}, language, head)
     sendable = bool(current_app.config["SETTINGS"].smtp_url)
     values: dict[str, Any] = {
         "key": key, "kind": kind, "recipient": address, "recipient_name": one_line(name), "contact_id": contact_id,
@@ -81,8 +82,9 @@ def one_address(text: str) -> str:
     return address
 
 
-def _rendered(template: str, subject: Any, context: Mapping[str, Any], language: str) -> dict[str, str]:
-    head = letterhead()
+def _rendered(
+    template: str, subject: Any, context: Mapping[str, Any], language: str, head: Letterhead
+) -> dict[str, str]:
     locale = _locale(language)
     with force_locale(str(locale)):
         around = {
@@ -92,8 +94,17 @@ def _rendered(template: str, subject: Any, context: Mapping[str, Any], language:
         return {
             "subject": one_line(str(subject)),
             "html": render_template(f"mail/{template}.html", **around),
-            "text": render_template(f"mail/{template}.txt", **around).strip() + "\n",
+            "text": render_template(f"mail/{template}.txt", **around).strip() + "\n" + _foot(head),
         }
+
+
+def _foot(head: Letterhead) -> str:
+    """How the sender is reached, under the text; nothing where a letter goes to nobody's client."""
+    desk = head.desk
+    if desk is None:
+        return ""
+    person = [gettext("Looked after by %(name)s", name=desk.person)] if desk.person else []
+    return "".join(f"{line}\n" for line in (*person, desk.address_line, desk.phone, desk.email) if line)
 
 
 def _locale(language: str) -> Locale:

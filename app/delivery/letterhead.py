@@ -1,11 +1,28 @@
-"""What stands around every letter: the firm's name and colours, given by the room above that knows them."""
+"""What stands around every letter: the firm's name and colours, and who is reached how, given by the room above that
+knows them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from app.core.colour import DEFAULT_ACCENT, Accent, light_accent
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Who looks after a client, and how their office is reached; what is not known is empty."""
+
+    office: str
+    address: str
+    phone: str
+    email: str
+    person: str
+
+    @property
+    def address_line(self) -> str:
+        return ", ".join(line.strip() for line in self.address.splitlines() if line.strip())
 
 
 @dataclass(frozen=True)
@@ -14,16 +31,18 @@ class Letterhead:
 
     name: str = "Firmament"
     accent: Accent = light_accent(DEFAULT_ACCENT)
+    desk: Desk | None = None
 
 
-_sources: list[Callable[[], Letterhead]] = []
+Source = Callable[[UUID | None, UUID | None], Letterhead]
+_sources: list[Source] = []
 
 
-def letterhead_from(source: Callable[[], Letterhead]) -> Callable[[], Letterhead]:
-    """Register where letters learn who the firm is; the last one registered holds."""
+def letterhead_from(source: Source) -> Source:
+    """Register where letters learn who writes to a client or a contact (ids); the last one registered holds."""
     _sources[:] = [source]
     return source
 
 
-def letterhead() -> Letterhead:
-    return _sources[0]() if _sources else Letterhead()
+def letterhead(client_id: UUID | None = None, contact_id: UUID | None = None) -> Letterhead:
+    return _sources[0](client_id, contact_id) if _sources else Letterhead()

@@ -174,10 +174,16 @@ def _firm() -> House:
     )
     offices = {
         LONDON: create_office(
-            new_id(), OfficeFacts(entity_id=entity.id, name=LONDON, zone="Europe/London", calendar="GB-ENG"), by=SYSTEM
+            new_id(), OfficeFacts(
+                entity_id=entity.id, name=LONDON, zone="Europe/London", calendar="GB-ENG", phone="+44 20 7946 0100",
+                email="london@hartwell.example",
+            ), by=SYSTEM
         ),
         DUBLIN: create_office(
-            new_id(), OfficeFacts(entity_id=irish.id, name=DUBLIN, zone="Europe/Dublin", calendar="IE"), by=SYSTEM
+            new_id(), OfficeFacts(
+                entity_id=irish.id, name=DUBLIN, zone="Europe/Dublin", calendar="IE", phone="+353 1 531 0100",
+                email="dublin@hartwell.example",
+            ), by=SYSTEM
         ),
     }
     people = {}

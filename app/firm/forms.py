@@ -131,6 +131,9 @@ class OfficeForm(Form):
     entity_id = IdSelectField("Entity")
     zone = wtforms.StringField("Time zone", validators=[DataRequired("Choose a time zone.")])
     calendar = wtforms.SelectField("Holiday calendar")
+    phone = wtforms.StringField("Telephone", validators=[Length(max=60)])
+    email = wtforms.StringField("E-mail", validators=[Length(max=254)])
+    address = wtforms.TextAreaField("Address", validators=[Length(max=500)])
     version = wtforms.HiddenField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -139,7 +142,8 @@ class OfficeForm(Form):
 
     def facts(self) -> OfficeFacts:
         return OfficeFacts(name=self.name.data or "", entity_id=self.entity_id.data, zone=self.zone.data or "",
-                           calendar=self.calendar.data or "")
+                           calendar=self.calendar.data or "", phone=self.phone.data or "",
+                           email=self.email.data or "", address=self.address.data or "")
 
 
 class ClosureForm(Form):

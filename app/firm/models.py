@@ -93,7 +93,10 @@ class Entity(MadeOnce, HasVersion, Base):
 
 
 class Office(MadeOnce, HasVersion, Base):
-    """A place of the firm with its zone and its calendar of holidays (`GB-ENG`, `US-DC`, `DE-BY`)."""
+    """A place of the firm with its zone and its calendar of holidays (`GB-ENG`, `US-DC`, `DE-BY`).
+
+    Its clients read in mails and portal how it is reached; without an address of its own, at its entity's.
+    """
 
     __tablename__ = "office"
 
@@ -101,6 +104,9 @@ class Office(MadeOnce, HasVersion, Base):
     name: Mapped[str]
     zone: Mapped[str]
     calendar: Mapped[str] = mapped_column(default="GB-ENG")
+    phone: Mapped[str] = mapped_column(default="", server_default="")
+    email: Mapped[str] = mapped_column(default="", server_default="")
+    address: Mapped[str] = mapped_column(default="", server_default="")
     archived_at: Mapped[dt.datetime | None]
 
     entity: Mapped[Entity] = relationship(lazy="joined", innerjoin=True)

@@ -77,7 +77,7 @@ END $$;
 DROP FUNCTION IF EXISTS portal_visit(bytea, timestamptz, timestamptz);
 CREATE FUNCTION portal_visit(hash bytea, at timestamptz, idle_since timestamptz)
     RETURNS TABLE (session_id uuid, contact_id uuid, contact_name text, language text, request_id uuid,
-                   last_seen_at timestamptz, client_ids uuid[], client_names text[])
+                   last_seen_at timestamptz, client_ids uuid[], client_names text[], desks jsonb)
     LANGUAGE plpgsql ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     SELECT s.id, c.id, c.name, c.language, s.request_id, s.last_seen_at
@@ -87,10 +87,18 @@ BEGIN
       AND c.archived_at IS NULL;
     IF FOUND THEN
         client_ids := portal_begin(contact_id, request_id);
-        SELECT array_agg(cl.id ORDER BY cl.sort_key, cl.id), array_agg(cl.name ORDER BY cl.sort_key, cl.id)
-        INTO client_ids, client_names FROM client cl WHERE cl.id = ANY (client_ids);
+        -- For each client who looks after it, and how the office is reached that does.
+        SELECT array_agg(cl.id ORDER BY cl.sort_key, cl.id), array_agg(cl.name ORDER BY cl.sort_key, cl.id),
+               jsonb_agg(jsonb_build_array(
+                   o.name, coalesce(nullif(o.address, ''), e.address), o.phone, o.email, coalesce(p.name, '')
+               ) ORDER BY cl.sort_key, cl.id)
+        INTO client_ids, client_names, desks
+        FROM client cl JOIN office o ON o.id = cl.office_id JOIN entity e ON e.id = o.entity_id
+        LEFT JOIN person p ON p.id = coalesce(cl.manager_id, cl.partner_id) AND p.state = 'active'
+        WHERE cl.id = ANY (client_ids);
         client_ids := coalesce(client_ids, '{{}}');
         client_names := coalesce(client_names, '{{}}');
+        desks := coalesce(desks, '[]');
         RETURN NEXT;
     END IF;
 END $$;

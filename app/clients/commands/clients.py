@@ -13,7 +13,7 @@ from babel.numbers import is_currency
 
 from app.activity.commands import record
 from app.clients.changes import PERIOD_FIELDS, ClientChange, check_foreseen, follow, hold, standing_of, years_of
-from app.clients.checks import check_email, check_tax_number, check_website, format_phone
+from app.clients.checks import check_tax_number, check_website
 from app.clients.commands._shared import apply_changes, check_payer, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
 from app.clients.models import ArrangementKind, Client, ClientKind, ClientStatus, Engagement, PayrollFrequency
@@ -28,6 +28,7 @@ from app.core.ids import new_id
 from app.core.locking import lock_row
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.core.reached import check_email, format_phone
 from app.firm.commands import next_number
 from app.firm.models import Entity, Grouping, Office, SeriesKind
 from app.firm.taxes import check_tax_code

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask import current_app
 from flask_babel import lazy_gettext as _l
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import load_only
 
 from app.activity.commands import record
@@ -23,6 +24,7 @@ from app.core.ids import new_id, new_token, token_hash
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.delivery.commands import send_mail
+from app.delivery.letterhead import Desk
 from app.firm.models import Firm
 from app.firm.queries import FACTS, FirmFacts
 from app.people.commands.throttle import Door, begin_try
@@ -54,6 +56,7 @@ class PortalVisit:
     request_id: UUID | None
     last_seen_at: dt.datetime
     clients: dict[UUID, str]
+    desks: dict[UUID, Desk]
     firm: FirmFacts
 
     @property
@@ -181,7 +184,7 @@ _visit = sa.func.portal_visit(
     sa.bindparam("token_hash", type_=sa.LargeBinary()), sa.bindparam("now", type_=sa.DateTime(timezone=True)),
     sa.bindparam("idle_since", type_=sa.DateTime(timezone=True)),
 ).table_valued("session_id", "contact_id", "contact_name", "language", "request_id", "last_seen_at", "client_ids",
-               "client_names")
+               "client_names", sa.column("desks", JSONB))
 _visiting: sa.Select[*tuple[Any, ...]] = (
     sa.select(*_visit.c, *FACTS).join_from(_visit, Firm, Firm.set_up_at.is_not(None))
 )
@@ -199,8 +202,9 @@ def find_visit(token: str) -> PortalVisit | None:
     ).one_or_none()
     if row is None:
         return None
+    desks = dict(zip(row[6], (Desk(*desk) for desk in row[8]), strict=True))
     return PortalVisit(row[0], row[1], row[2], row[3], row[4], row[5], dict(zip(row[6], row[7], strict=True)),
-                       FirmFacts(*row[8:]))
+                       desks, FirmFacts(*row[9:]))
 
 
 def touch_session(session_id: UUID, *, by: Actor) -> None:

@@ -9,7 +9,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.clients.checks import check_email, format_phone
 from app.clients.commands._shared import apply_changes, lock_version, positions
 from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
 from app.clients.names import clean_name, sort_key
@@ -22,6 +21,7 @@ from app.core.ids import new_id
 from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.core.reached import check_email, format_phone
 
 LONGEST_ROLE = 100
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from babel import Locale
 
-from app.clients.checks import check_email, check_tax_number, check_website, format_phone
+from app.clients.checks import check_tax_number, check_website
 from app.clients.commands.clients import COUNTRIES
 from app.clients.models import ClientKind
 from app.clients.names import clean_name, sort_key
 from app.core.errors import Refused
+from app.core.reached import check_email, format_phone
 from app.exchange.clients.amounts import Amounts
 from app.exchange.clients.formats import Source
 from app.exchange.files import Cell

@@ -19,6 +19,7 @@ from app.core.errors import Refused
 from app.core.locking import take_turn
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.core.reached import check_email, format_phone
 from app.firm.calendars import UnknownCalendar, calendar_for
 from app.firm.checks import check_bic, check_iban, check_tax_number
 from app.firm.commands.firm import check_name, check_zone
@@ -27,6 +28,7 @@ from app.firm.models import Closure, Entity, Grouping, Office, TaxPoint
 from app.firm.policy import can_edit_settings
 from app.firm.taxes import check_tax_code
 
+LONGEST_ADDRESS = 500
 BANK = ("bank_name", "iban", "bic", "account_number", "sort_code")
 
 
@@ -63,6 +65,9 @@ class OfficeFacts:
     entity_id: UUID
     zone: str
     calendar: str
+    phone: str = ""
+    email: str = ""
+    address: str = ""
 
 
 def create_entity(entity_id: UUID, facts: EntityFacts, *, by: Actor) -> Entity:
@@ -188,9 +193,13 @@ def _checked_office(facts: OfficeFacts) -> dict[str, object]:
         calendar = calendar_for(facts.calendar).id
     except UnknownCalendar as error:
         raise Refused(str(error), field="calendar") from error
-    if db.session.get(Entity, facts.entity_id) is None:
+    entity = db.session.get(Entity, facts.entity_id)
+    if entity is None:
         raise Refused("Choose an entity.", field="entity_id")
+    if len(facts.address) > LONGEST_ADDRESS:
+        raise Refused(f"An address has at most {LONGEST_ADDRESS} characters; shorten it.", field="address")
     return {
         "name": check_name(facts.name), "entity_id": facts.entity_id, "zone": check_zone(facts.zone),
-        "calendar": calendar,
+        "calendar": calendar, "phone": format_phone(facts.phone[:60], entity.country),
+        "email": check_email(facts.email), "address": facts.address.strip(),
     }

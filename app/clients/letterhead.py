@@ -1,0 +1,40 @@
+"""Tells every letter whose it is, and letters to clients who looks after them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app.clients.models import Client, ClientContact
+from app.core.colour import light_accent
+from app.core.db import db
+from app.delivery.letterhead import Desk, Letterhead, letterhead_from
+from app.firm.models import Entity, Office
+from app.firm.queries import get_firm_facts
+from app.people.models import Person, PersonState
+
+
+@letterhead_from
+def firm_letterhead(client_id: UUID | None, contact_id: UUID | None) -> Letterhead:
+    facts = get_firm_facts()
+    desk = _desk_of(client_id, contact_id) if client_id or contact_id else None
+    return Letterhead(facts.name, light_accent(facts.accent), desk) if facts else Letterhead()
+
+
+def _desk_of(client_id: UUID | None, contact_id: UUID | None) -> Desk | None:
+    """Of the client; of the first that a contact stands for, where a letter is about none."""
+    theirs = sa.select(ClientContact.client_id).where(ClientContact.contact_id == contact_id)
+    row = db.session.execute(
+        sa.select(
+            Office.name, sa.func.coalesce(sa.func.nullif(Office.address, ""), Entity.address), Office.phone,
+            Office.email, sa.func.coalesce(Person.name, ""),
+        )
+        .select_from(Client).join(Office, Office.id == Client.office_id).join(Entity, Entity.id == Office.entity_id)
+        .outerjoin(Person, sa.and_(
+            Person.id == sa.func.coalesce(Client.manager_id, Client.partner_id), Person.state == PersonState.ACTIVE
+        ))
+        .where(Client.id == client_id if client_id else Client.id.in_(theirs))
+        .order_by(Client.sort_key, Client.id).limit(1)
+    ).one_or_none()
+    return Desk(*row) if row else None
