@@ -181,18 +181,22 @@ def dates_of(
             day = _or_missing(request.rule, known, calendar, missing, f"request:{request.row.name}")
             if day is not None:
                 requests[request.row.id] = day
-        day = _asked_on(request, known, calendar, missing)
+        try:
+            day = asked_on(request.send_rule, known, calendar)
+        except MissingAnchor as gap:
+            missing[f"asking:{request.row.name}"], day = gap.anchor, None
         if day is not None:
             asked[request.row.id] = day
     return Dates(due_on, steps.dates, requests, deadlines, missing, asked)
 
 
-def _asked_on(
-    request: RequestPlan, known: Mapping[str, dt.date], calendar: WorkingCalendar, missing: dict[str, str]
-) -> dt.date | None:
-    """The day of its rule; without one the first working day after the period has ended and the job has started."""
-    if request.send_rule is not None:
-        return _or_missing(request.send_rule, known, calendar, missing, f"asking:{request.row.name}")
+def asked_on(rule: DueRule | None, known: Mapping[str, dt.date], calendar: WorkingCalendar) -> dt.date | None:
+    """The day of its rule; without one the first working day after the period has ended and the job has started.
+
+    Raises MissingAnchor where the rule counts from what is not known.
+    """
+    if rule is not None:
+        return resolve(rule, known, calendar)
     period_end, starts_on = known.get("period_end"), known.get("job_start")
     after_period = period_end + dt.timedelta(days=1) if period_end else None
     earliest = max((day for day in (after_period, starts_on) if day), default=None)

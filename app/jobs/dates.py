@@ -7,7 +7,7 @@ date that follows. Preview and doing read the same list.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
@@ -54,6 +54,31 @@ class DeadlineDate:
     is_fixed: bool = False
 
 
+class Part(StrEnum):
+    """Whose date it is: the job's, a deadline's, a step's; when a client is asked, and by when for an answer."""
+
+    JOB = "job"
+    DEADLINE = "deadline"
+    STEP = "step"
+    ASKING = "asking"
+    ANSWER = "answer"
+
+
+Finds = Callable[[Mapping[str, dt.date], WorkingCalendar], dt.date | None]
+
+
+@dataclass(frozen=True)
+class OtherDate:
+    """A date of another room that follows the job's: `find` gives it from what is known by name."""
+
+    part: Part
+    id: UUID
+    name: str
+    due_on: dt.date | None
+    find: Finds
+    is_locked: bool = False
+
+
 @dataclass(frozen=True)
 class JobDates:
     """Everything that the dates of one job follow from. `anchors` are those by their own name: `job_start`, …"""
@@ -66,15 +91,8 @@ class JobDates:
     is_due_locked: bool = False
     steps: Sequence[StepDate] = ()
     deadlines: Sequence[DeadlineDate] = ()
+    others: Sequence[OtherDate] = ()
     region: str = ""
-
-
-class Part(StrEnum):
-    """Whose date it is."""
-
-    JOB = "job"
-    DEADLINE = "deadline"
-    STEP = "step"
 
 
 @dataclass(frozen=True)
@@ -202,6 +220,7 @@ def _parts(dates: JobDates) -> list[tuple[Part, str, UUID, str, dt.date | None, 
         *((Part.DEADLINE, str(each.id), each.id, each.name, each.due_on, False) for each in dates.deadlines),
         *((Part.STEP, step.key, step.id, step.name, step.due_on, step.is_locked) for step in dates.steps
           if step.is_open),
+        *((each.part, str(each.id), each.id, each.name, each.due_on, each.is_locked) for each in dates.others),
     ]
 
 
@@ -218,7 +237,16 @@ def _computed(dates: JobDates) -> Found:
     due_on = due_on or dates.due_on
     if due_on is not None:
         known["job_due"] = due_on
-    return found | _steps(dates, known)
+    found |= _steps(dates, known)
+    for step in dates.steps:
+        due = step.done_on or step.due_on
+        if not step.is_locked and step.is_open:
+            due = found.get((Part.STEP, step.key)) or due
+        if due is not None:
+            known[f"step:{step.key}"] = due
+    for other in dates.others:
+        found[other.part, str(other.id)] = other.find(known, dates.calendar)
+    return found
 
 
 def _steps(dates: JobDates, known: Mapping[str, dt.date]) -> Found:

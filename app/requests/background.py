@@ -20,11 +20,12 @@ from app.requests.commands.links import send_link_again
 from app.requests.commands.refused_files import tell_refused_files
 from app.requests.commands.reminding import contacts_due, remind_contact
 from app.requests.commands.reviewing import forget_removed_file, recount, return_refused_file, tell_returned
+from app.requests.dates import dates_of_requests
 from app.requests.models import ClientRequest, RequestItem
 from app.requests.queries import get_request
 from app.requests.waits import of_requests
 
-__all__ = ["of_requests"]
+__all__ = ["dates_of_requests", "of_requests"]
 
 
 @background("clients.sign_in_mail")

@@ -57,7 +57,8 @@ class ClientRequest(MadeOnce, HasVersion, Base):
 
     Scheduled, it is asked by itself at `send_time` of `send_on` in the office's zone. With `send_when_open` it is asked
     once its task is no longer blocked, and on `send_on` at the earliest. One that is `held` waits for somebody to let
-    it go; `unreachable_at` is since when nobody at the client has an address.
+    it go; `unreachable_at` is since when nobody at the client has an address. `due_locked`, `send_locked`: that day was
+    set by hand and does not follow the job's.
     """
 
     __tablename__ = "client_request"
@@ -74,6 +75,8 @@ class ClientRequest(MadeOnce, HasVersion, Base):
     send_on: Mapped[dt.date | None]
     send_time: Mapped[dt.time] = mapped_column(default=ASKING_TIME, server_default="09:00")
     send_when_open: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    due_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    send_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     held: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     unreachable_at: Mapped[dt.datetime | None]
     sent_at: Mapped[dt.datetime | None]

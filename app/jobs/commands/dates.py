@@ -15,6 +15,7 @@ from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.jobs.commands.readiness import lock_jobs
 from app.jobs.dates import AnchorsMoved, Cause, JobDates, Move, Part, drifted, follow, trigger_of
+from app.jobs.following import hold_others, write_others
 from app.jobs.jurisdictions import today_in
 from app.jobs.models import Deadline, DeadlineState, Job, Task
 from app.jobs.policy import can_edit_job
@@ -97,7 +98,8 @@ def unlock_date(thing: Job | Task, *, by: Actor) -> None:
 
 
 def hold_dates(job: Job) -> JobDates:
-    """Lock the job, and read its dates as whoever held it before has left them."""
+    """Lock the job and what follows it, and read its dates as whoever held it before has left them."""
+    hold_others([job.id])
     lock_jobs([job.id])
     db.session.flush()
     db.session.refresh(job)
@@ -129,8 +131,9 @@ def _write(job: Job, moves: Sequence[Move], after: JobDates, *, by: Actor) -> li
             task.due_on = move.after
             task.version += 1
             people.add(task.assignee_id)
-        elif move.after is not None:
+        elif move.part is Part.DEADLINE and move.after is not None:
             _move_deadline(deadlines[move.id], move.after, after)
+    write_others(moving, by=by)
     job.plan_stale = True
     told = [{"part": m.part, "name": m.name, "before": m.before, "after": m.after} for m in moving]
     topics = tuple(f"person:{person}" for person in sorted(p for p in people if p))

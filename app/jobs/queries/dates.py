@@ -17,6 +17,7 @@ from app.core.clock import local
 from app.core.db import db
 from app.jobs.calendars import calendar_of
 from app.jobs.dates import FOLLOWS_JOB, DeadlineDate, JobDates, Move, StepDate
+from app.jobs.following import others_of
 from app.jobs.models import OPEN_STATES, Deadline, DeadlineState, Job, Task, TaskState
 
 
@@ -35,7 +36,7 @@ def dates_of_job(job: Job) -> JobDates:
     return JobDates(
         job.id, anchors_of(job), calendar_of(job.client_id), job.due_on, blueprint.due_rule if blueprint else None,
         job.due_locked, [_step(task, job, blueprint) for task in tasks],
-        [_deadline(each, triggers) for each in deadlines], region_code(client.country, client.region),
+        [_deadline(each, triggers) for each in deadlines], others_of(job), region_code(client.country, client.region),
     )
 
 

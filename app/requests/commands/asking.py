@@ -149,7 +149,7 @@ def change_asking(
         if row.state is not RequestState.SCHEDULED:
             raise Refused("It is not waiting to be asked.")
         check_asking_time(send_time)
-        row.send_on, row.send_time, row.send_when_open = send_on, send_time, False
+        row.send_on, row.send_time, row.send_when_open, row.send_locked = send_on, send_time, False, True
         record("requests.request.rescheduled", row, by=by, topics=("requests",), name=row.name, send_on=send_on)
 
 

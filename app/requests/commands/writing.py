@@ -163,6 +163,9 @@ def update_request(request: ClientRequest, values: NewRequest, *, version: int |
     with transaction() as session:
         check_version(request, version)
         _check(values)
+        request.due_locked = request.due_locked or request.due_on != values.due_on
+        asked = (request.send_on, request.send_when_open)
+        request.send_locked = request.send_locked or asked != (values.send_on, values.send_when_open)
         request.name, request.message, request.due_on = values.name, values.message, values.due_on
         before, request.task_id = request.task_id, values.task_id
         request.send_on, request.send_time = values.send_on, values.send_time
