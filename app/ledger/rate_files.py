@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
+from typing import IO
 
 from app.core.errors import Refused
 
@@ -66,6 +67,13 @@ def text_of(content: bytes) -> str:
         return content.decode("utf-8-sig").replace("\x00", "")
     except UnicodeDecodeError:
         raise Refused("The file is not text. The ECB's list is a CSV file, alone or in a ZIP.", field="file") from None
+
+
+def prove_ecb(file: IO[bytes], today: str) -> tuple[None, bytes]:
+    """The list inside an upload, once it has been read to its end; in the process made for it."""
+    text = text_of(file.read(LARGEST + 1))
+    read_ecb(text, today=dt.date.fromisoformat(today))
+    return None, text.encode()
 
 
 def _unpacked(content: bytes) -> bytes:

@@ -24,10 +24,11 @@ from app.core.ids import new_id
 from app.core.locking import lock_row
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.core.reading import read_bytes_apart
 from app.firm.models import Entity
 from app.ledger.models import ExchangeRate, RateFile, RateSource
 from app.ledger.policy import can_edit_exchange_rates
-from app.ledger.rate_files import EURO, Problem, Quotes, RateTable, is_cross, read_ecb, text_of, worth
+from app.ledger.rate_files import EURO, Problem, Quotes, RateTable, is_cross, prove_ecb, read_ecb, worth
 
 # What tells that there are rates that were not there before: for readers that wait for one.
 RATES_CAME = ("ledger.rate.add", "ledger.rate.import")
@@ -167,8 +168,8 @@ def send_rate_file(file_id: UUID, name: str, content: bytes, *, by: Actor) -> Ra
     The same id and list again give the one that is there; Stale for an id that stands for another list.
     """
     authorize(by, can_edit_exchange_rates)
-    text = text_of(content)
-    read_ecb(text, today=clock.today())
+    _, body = read_bytes_apart(prove_ecb, content, clock.today().isoformat())
+    text = bytes(body).decode()
     with transaction() as session:
         existing = session.get(RateFile, file_id)
         if existing is not None:

@@ -24,16 +24,14 @@ from app.core.permissions import authorize
 from app.core.storage import ObjectMissing, storage
 from app.documents.commands.uploads import CLIENT_QUOTA, MOST_BYTES
 from app.documents.inspection.kinds import Kind, Unacceptable, fitting_name
-from app.documents.inspection.pdfs import Look, look_at_pdf
-from app.documents.inspection.pictures import make_preview
-from app.documents.inspection.sniff import identify
+from app.documents.inspection.look import PDF, look_at
+from app.documents.inspection.pdfs import Look
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.policy import can_check_documents
 
 log = structlog.get_logger()
 IN_HAND = dt.timedelta(minutes=10)
 CHUNK = 1 << 20
-PDF = "application/pdf"
 DAMAGED_ON_THE_WAY = "This file was damaged on its way to us. Please upload it again."
 LOST = "This file did not reach us. Please upload it again."
 NO_ROOM = "There is no room for more files. Please speak to us."
@@ -97,10 +95,8 @@ def _inspect(document: Document, file: IO[bytes], digests: Sequence[str], size_o
     sha256, size, parts = _fetch(document.incoming_key or "", file, size_of_part if digests else 0)
     if size != document.size or (digests and list(digests) != parts):
         raise Unacceptable(DAMAGED_ON_THE_WAY)
-    kind = identify(file, size, document.name)
-    preview = make_preview(file, kind, size) if kind.picture else None
-    look = look_at_pdf(file, size) if kind.media_type == PDF else None
-    return Findings(kind, sha256, size, preview, look)
+    seen = look_at(file, size, document.name)
+    return Findings(seen.kind, sha256, size, seen.preview, seen.look)
 
 
 def _fetch(key: str, file: IO[bytes], size_of_part: int) -> tuple[bytes, int, list[str]]:
@@ -179,8 +175,8 @@ def look_again(*, by: Actor, most: int = 50) -> int:
         with tempfile.TemporaryFile() as file:
             try:
                 _sha256, size, _parts = _fetch(row.kept_key, file, 0)
-                file.flush()
-                alone = look_at_pdf(file, size).download_only
+                seen = look_at(file, size, "")
+                alone = seen.look is None or seen.look.download_only
             except Unacceptable:
                 alone = True
         with transaction() as session:

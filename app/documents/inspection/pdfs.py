@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-import pypdf
-
 MOST_SCANNED = 256 << 20
 MOST_UNPACKED, MOST_UNPACKED_EACH = 64 << 20, 8 << 20
 LOCKED = "This PDF is locked with a password, so we cannot read it. Please send it unlocked, or tell us the password."
@@ -77,6 +75,8 @@ def _unpacked(packed: memoryview, most: int) -> tuple[bytes, bool]:
 
 def _is_locked(file: IO[bytes]) -> bool:
     """Whether it takes a password to open it; one that only forbids printing takes none."""
+    import pypdf  # only a locked PDF needs it, and it takes longer to load than most files to look at
+
     file.seek(0)
     try:
         reader = pypdf.PdfReader(file)

@@ -73,5 +73,7 @@ def _decode(image: Image.Image) -> None:
             image.load()
         except Image.DecompressionBombError as error:
             raise Unacceptable(TOO_LARGE) from error
+        except MemoryError:
+            raise  # the limit of this process, which says so itself
         except Exception as error:  # a decoder may raise nearly anything over hostile bytes
             raise Unacceptable(UNREADABLE) from error

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from zoneinfo import available_timezones
-
-from PIL import Image, UnidentifiedImageError
 
 from app.activity.changes import apply_values
 from app.activity.commands import record
@@ -17,14 +14,14 @@ from app.core.db import check_version, transaction
 from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.permissions import authorize
+from app.core.reading import NotRead, read_bytes_apart
 from app.core.rounding import RoundingRule
 from app.core.storage import storage
+from app.firm.logos import draw_logo
 from app.firm.models import Firm
 from app.firm.policy import can_edit_settings
 
 LARGEST_LOGO = 2 << 20
-MOST_PIXELS = 16_000_000
-LOGO_SIZE = (480, 160)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,22 +86,14 @@ def remove_logo(firm: Firm, *, by: Actor) -> None:
 
 
 def redrawn(body: bytes) -> bytes:
-    """The picture as a small PNG; raises Refused for anything else, before much of it is unpacked."""
+    """The picture as a small PNG, read in a process of its own; raises Refused for anything else."""
     if len(body) > LARGEST_LOGO:
         raise Refused("A logo has at most 2 MB.", field="logo")
     try:
-        with Image.open(io.BytesIO(body), formats=("PNG", "JPEG")) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise Refused("This picture has more than 16 million pixels. Take a smaller one.", field="logo")
-            picture.load()
-            has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-            small = picture.convert("RGBA" if has_alpha else "RGB")
-            small.thumbnail(LOGO_SIZE, Image.Resampling.LANCZOS)
-            out = io.BytesIO()
-            small.save(out, "PNG", optimize=True)
-            return out.getvalue()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise Refused("This is no picture that can be read. Take a PNG or a JPEG.", field="logo") from None
+        _, drawn = read_bytes_apart(draw_logo, body)
+    except NotRead:
+        raise Refused("This picture is damaged or too large to be read. Take a smaller one.", field="logo") from None
+    return bytes(drawn)
 
 
 def check_name(text: str) -> str:

@@ -1,0 +1,233 @@
+"""Whatever reads bytes from outside does so in a process of its own, and no bomb gets past its limits."""
+
+from __future__ import annotations
+
+import ast
+import io
+import resource
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app.core import reading
+from app.core.errors import Refused
+from app.core.reading import Limits, NotRead, read_bytes_apart
+from app.documents.inspection.kinds import Unacceptable
+from app.documents.inspection.look import look_at
+from app.exchange.files import read_table
+from app.firm.commands.firm import redrawn
+from tests.core.readers import break_down, die, echo, hoard, refuse, sleep, spin, talk, tell_what_it_knows
+
+ROOT = Path(__file__).parents[2]
+SMALL = Limits(memory=256 << 20, seconds=1, wait=3, answer=1 << 20)
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+
+
+def test_a_reader_gets_the_bytes_and_its_words_and_answers() -> None:
+    assert read_bytes_apart(echo, "Zoë".encode(), 1, "a", limits=SMALL) == ["Zoë", [1, "a"]]
+    with pytest.raises(Refused, match=r"It is no list\.") as refused:
+        read_bytes_apart(refuse, b"", limits=SMALL)
+    assert refused.value.field == "file" and not isinstance(refused.value, NotRead)
+
+
+@pytest.mark.parametrize("reader", [hoard, spin, sleep, talk, die, break_down])
+def test_what_a_reader_does_wrong_ends_with_its_process(reader: Callable[..., Any]) -> None:
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(NotRead, match="Save it again"):
+        read_bytes_apart(reader, b"", limits=SMALL)
+    assert time.monotonic() - begun < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+def test_a_reader_knows_none_of_our_secrets() -> None:
+    assert set(read_bytes_apart(tell_what_it_knows, b"", limits=SMALL)) <= {
+        "LANG", "LC_CTYPE", "MALLOC_ARENA_MAX", "PATH", "PYTHONPATH",
+    }
+
+
+def test_readers_wait_for_a_turn_and_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE", 0)
+    taken = [reading._turns.acquire(blocking=False) for _ in range(reading.AT_ONCE)]
+    try:
+        with pytest.raises(Refused, match="in a minute"):
+            read_bytes_apart(echo, b"", limits=SMALL)
+    finally:
+        for _ in filter(None, taken):
+            reading._turns.release()
+    assert read_bytes_apart(echo, b"a", limits=SMALL) == ["a", []]
+
+
+def archive(*members: tuple[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
+        for name, body in members:
+            made.writestr(name, body)
+    return out.getvalue()
+
+
+def workbook(sheet: str, *, entities: str = "", more: tuple[tuple[str, bytes], ...] = ()) -> bytes:
+    """The smallest workbook (ECMA-376) around this sheet."""
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="r1" '
+        f'Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}">'
+        '<sheets><sheet name="List" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">'
+        f'<Relationship Id="r1" Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'{entities}<worksheet xmlns="{MAIN}">{sheet}</worksheet>',
+    }
+    return archive(*((name, f'<?xml version="1.0"?>{text}'.encode()) for name, text in parts.items()), *more)
+
+
+def text(at: str, value: str) -> str:
+    return f'<c r="{at}" t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+def far_out(dimension: str = "") -> bytes:
+    return workbook(
+        f'{dimension}<sheetData><row r="1">{text("A1", "Name")}</row>'
+        f'<row r="1048576">{text("XFD1048576", "x")}</row></sheetData>'
+    )
+
+
+def laughs() -> bytes:
+    names = "abcdefghij"
+    lines = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip(names, names[1:], strict=False))
+    entities = f'<!DOCTYPE w [<!ENTITY a "{"ha" * 50}">{lines}]>'
+    return workbook(f'<sheetData><row r="1">{text("A1", "&j;")}</row></sheetData>', entities=entities)
+
+
+LISTS: dict[str, Callable[[], bytes]] = {
+    "one value in the last cell of a sheet": far_out,
+    "the same, and the sheet says it is small": lambda: far_out('<dimension ref="A1:B2"/>'),
+    "a sheet of nothing, a thousandfold packed": lambda: workbook(
+        "<sheetData>" + " " * (400 << 20) + "</sheetData>"
+    ),
+    "entities within entities": laughs,
+    "a thousand columns": lambda: b",".join([b"Name"] * 100_000) + b"\nx\n",
+    "one endless line": lambda: b"Name\n" + b"x" * (10 << 20),
+    "one endless cell in quotes": lambda: b'Name\n"' + b"x\n" * (5 << 20),
+    "nothing but line ends": lambda: b"Name\n" + b"\n" * ((10 << 20) - 10),
+    "nothing but delimiters": lambda: b"Name\n" + b"," * ((10 << 20) - 10),
+    "a broken old workbook": lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\xff" * 4_096,
+}
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_no_list_takes_the_web_down_and_the_person_is_told(what: str) -> None:
+    content, before, begun = LISTS[what](), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(Refused) as refused:
+        read_table(content)
+    assert refused.value.field == "file" and refused.value.message.endswith((".", "list."))
+    assert time.monotonic() - begun < 40
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
+
+
+def png(width: int, height: int, body: bytes) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def long_text_in_picture() -> bytes:
+    """A picture of one point with a remark that unpacks to 100 MB."""
+    whole = png(1, 1, zlib.compress(b"\0\xff\xff\xff"))
+    data = b"Comment\0\0" + zlib.compress(b"x" * (100 << 20), 9)
+    chunk = struct.pack(">I", len(data)) + b"zTXt" + data + struct.pack(">I", zlib.crc32(b"zTXt" + data))
+    return whole[:33] + chunk + whole[33:]
+
+
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "50,000 by 50,000": lambda: png(50_000, 50_000, zlib.compress(bytes(50_000), 9)),
+    "two thousand million lines": lambda: png(1, 2**31 - 1, zlib.compress(bytes(1_000))),
+    "cut short": lambda: png(4_000, 3_000, zlib.compress(bytes(1_000))),
+}
+
+
+@pytest.mark.parametrize("what", PICTURES)
+def test_no_picture_gets_far(what: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused):
+        redrawn(PICTURES[what]())
+    with pytest.raises(Unacceptable, match=r"\.$"):
+        seen(PICTURES[what](), "a.png", tmp_path)
+
+
+def seen(content: bytes, name: str, tmp_path: Path) -> Any:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        return look_at(file, len(content), name)
+
+
+def stream(data: bytes, words: str) -> bytes:
+    return f"1 0 obj <<{words} /Filter /FlateDecode /Length {len(data)}>> stream\n".encode() + data + b"\nendstream"
+
+
+def test_a_pdf_whose_objects_unpack_without_end_is_looked_at_within_limits(tmp_path: Path) -> None:
+    packed = zlib.compress(bytes(200 << 20), 9)
+    content = b"%PDF-1.7\n" + b"".join(stream(packed, "/Type /ObjStm /N 1 /First 1") for _ in range(20)) + b"\n%%EOF"
+    begun = time.monotonic()
+    assert seen(content, "a.pdf", tmp_path).look.download_only
+    assert time.monotonic() - begun < 40
+
+
+def test_what_breaks_a_reader_of_documents_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.documents.inspection.look.MEMORY", 120 << 20)
+    body = io.BytesIO()
+    Image.new("RGB", (9_000, 9_000), "white").save(body, "PNG")
+    with pytest.raises(Unacceptable, match="more memory or time"):
+        seen(body.getvalue(), "a.png", tmp_path)
+
+
+def test_a_remark_in_a_picture_does_not_unpack_without_end(tmp_path: Path) -> None:
+    with pytest.raises(Unacceptable, match="cannot be read"):
+        seen(long_text_in_picture(), "a.png", tmp_path)
+
+
+PARSERS = {"PIL", "pi_heif", "pypdf", "python_calamine", "puremagic", "zipfile", "tarfile", "zlib", "gzip", "csv"}
+# What these read or write, and why no process of its own is needed.
+READS_ELSEWHERE = {
+    "app/core/assets.py": "writes our own files smaller",
+    "app/core/csv_out.py": "writes lists",
+    "app/core/wording.py": "hashes our own templates",
+    "app/exchange/archive.py": "a backup is read by the command that restores it, in a process that serves nobody",
+    "app/exchange/backup.py": "writes backups",
+    "app/exchange/restore.py": "as the archive",
+}
+
+
+def test_no_parser_of_foreign_bytes_is_used_but_where_a_process_of_its_own_calls_it() -> None:
+    """Modules that use a parser are those named here and those whose entry `read_apart` is given."""
+    users = set()
+    for path in (*ROOT.glob("app/**/*.py"), *ROOT.glob("portal/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import)
+                else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            )
+            if any(name.split(".")[0] in PARSERS for name in names):
+                users.add(str(path.relative_to(ROOT)))
+    assert users - set(READS_ELSEWHERE) == {
+        "app/documents/inspection/archives.py", "app/documents/inspection/pdfs.py",
+        "app/documents/inspection/pictures.py", "app/documents/inspection/sniff.py",
+        "app/exchange/files.py", "app/firm/logos.py", "app/ledger/rate_files.py",
+    }
+    assert set(READS_ELSEWHERE) <= users
