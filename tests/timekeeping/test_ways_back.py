@@ -15,7 +15,7 @@ from app.billing.commands.credit import credit_invoice
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import treat_item
 from app.billing.commands.wip import hold_items, take_back, transfer_items, write_off_items, write_on_items
-from app.billing.models import Treatment
+from app.billing.models import Rest, Treatment
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.errors import NotAllowed, NotFound, Refused
@@ -279,3 +279,23 @@ def test_a_split_is_undone_from_the_screen(client: FlaskClient, cast: Cast, entr
     db.session.refresh(entry)
     assert entry.recorded == HOUR
     assert dict(run_proofs())["billing.wip_of_items"] == []
+
+
+def test_what_was_written_on_an_entry_billed_in_part_is_taken_back_while_that_much_is_open(
+    cast: Cast, entry: TimeEntry
+) -> None:
+    draft, bea = make_draft(cast), cast.actor(cast.bea)
+    treat_item(draft, entry.id, Treatment.BILL, by=bea, amount=Decimal(40), rest=Rest.CARRY)
+    approve_invoice(draft, by=bea)
+    write_on_items([entry.id], "Agreed", by=bea, percent=HUNDRED)
+    assert (entry.state, entry.billed, entry.open_value) == (ItemState.OPEN, 40, 120)
+    assert take_back([entry.id], "Mistake", by=bea) == 60
+    assert (entry.billed, entry.written, entry.open_value) == (40, 0, 60)
+    write_on_items([entry.id], "Agreed", by=bea, percent=HUNDRED)
+    second = make_draft(cast)
+    treat_item(second, entry.id, Treatment.BILL, by=bea, amount=HUNDRED, rest=Rest.CARRY)
+    approve_invoice(second, by=bea)
+    with pytest.raises(Refused, match="140.00 GBP of it is billed"):
+        take_back([entry.id], "Mistake", by=bea)
+    assert (entry.billed, entry.open_value) == (140, 20)
+    all_proven()

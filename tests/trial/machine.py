@@ -66,7 +66,7 @@ from app.timekeeping.commands.expenses import ExpenseFacts, delete_expense, reco
 from app.timekeeping.commands.splits import rejoin_entry, split_entry
 from app.timekeeping.models import Expense, TimeEntry
 from tests.trial import figures
-from tests.trial.book import BILLED, DRAFTED, OPEN, WRITTEN_OFF, Bill, Book, Item, Line, Money, Row, Work, Write, by_age
+from tests.trial.book import BILLED, DRAFTED, OPEN, Bill, Book, Item, Line, Money, Row, Work, Write, by_age
 from tests.trial.checks import broken
 from tests.trial.figures import OTHERS, WIP, Figures, fraction
 from tests.trial.sums import ZERO, charged_seconds, half_up, is_spread, last_of_month, month, smallest, worth
@@ -388,7 +388,7 @@ class Machine(RuleBasedStateMachine):
         writes = [item.writes[m % len(item.writes)]] if one else list(item.writes)
         back = -sum((each.amount for each in writes), ZERO)
         refused = (
-            item.deleted or item.state in (DRAFTED, BILLED) or (item.state != WRITTEN_OFF and item.is_fixed)
+            item.deleted or item.state in (DRAFTED, BILLED)
             or any(each.work.currency != item.work.currency for each in writes)
             or (item.billable and item.value + item.written - item.billed + back < 0)
         )  # fmt: skip
