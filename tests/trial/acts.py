@@ -25,13 +25,13 @@ from app.billing.models import Invoice, InvoiceItem, InvoiceKind, Payment, Treat
 from app.clients.models import Engagement
 from app.core import clock
 from app.core.db import db
-from app.core.ids import new_id
 from app.jobs.models import Job
 from app.ledger.commands import gather_account_balances
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, record_entry, restore_entry
 from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
 from app.timekeeping.commands.splits import split_entry
 from app.timekeeping.models import Expense, TimeEntry
+from tests.trial.told import a_new, goes, numbered
 from tests.trial.world import World
 
 Act = Callable[[World, random.Random], Any]
@@ -68,7 +68,7 @@ def time_facts(world: World, dice: random.Random) -> EntryFacts:
 
 @act
 def record(world: World, dice: random.Random) -> None:
-    record_entry(new_id(), time_facts(world, dice), by=world.bea)
+    record_entry(a_new(), time_facts(world, dice), by=world.bea)
 
 
 @act
@@ -79,7 +79,7 @@ def record_on_one_day(world: World, dice: random.Random) -> None:
         engagement_id=work.id, job_id=work.job, worked_on=clock.today(), narrative="Call",
         recorded=dt.timedelta(minutes=dice.randint(1, 20)),
     )  # fmt: skip
-    record_entry(new_id(), facts, by=world.bea)
+    record_entry(a_new(), facts, by=world.bea)
 
 
 @act
@@ -88,7 +88,7 @@ def spend(world: World, dice: random.Random) -> None:
     facts = ExpenseFacts(
         engagement_id=work.id, spent_on=a_day(dice), net=Decimal(dice.randint(1, 900)), narrative="Fares"
     )
-    record_expense(new_id(), facts, by=world.bea)
+    record_expense(a_new(), facts, by=world.bea)
 
 
 @act
@@ -106,7 +106,7 @@ def delete(world: World, dice: random.Random) -> None:
 @act
 def split(world: World, dice: random.Random) -> None:
     if entry := one(dice, TimeEntry):
-        split_entry(entry, new_id(), entry.recorded / 2, by=world.bea)
+        split_entry(entry, a_new(), entry.recorded / 2, by=world.bea)
 
 
 @act
@@ -146,7 +146,7 @@ def draft(world: World, dice: random.Random) -> None:
     ids = tuple(work.id for work in world.works if (work.client, work.currency) == (whose, currency))
     payer = other if dice.random() < 0.2 else whose
     facts = DraftFacts(client_id=whose, engagement_ids=ids, until=clock.today(), payer_id=payer)
-    create_draft(new_id(), facts, by=world.bea)
+    create_draft(a_new(), facts, by=world.bea)
 
 
 @act
@@ -158,7 +158,7 @@ def add_to_draft(world: World, dice: random.Random) -> None:
 @act
 def take_apart(world: World, dice: random.Random) -> None:
     if invoice := a_draft(dice):
-        discard_draft(invoice, by=world.bea)
+        discard_draft(goes(invoice), by=world.bea)
 
 
 @act
@@ -191,13 +191,13 @@ def treat(world: World, dice: random.Random) -> None:
 @act
 def approve(world: World, dice: random.Random) -> None:
     if invoice := a_draft(dice):
-        approve_invoice(invoice, by=world.bea, reason="Agreed")
+        numbered(approve_invoice(invoice, by=world.bea, reason="Agreed"))
 
 
 @act
 def credit(world: World, dice: random.Random) -> None:
     if bill := one(dice, Invoice, Invoice.number.is_not(None), Invoice.kind == InvoiceKind.INVOICE):
-        credit_invoice(bill, new_id(), "Wrong", by=world.bea)
+        credit_invoice(bill, a_new(), "Wrong", by=world.bea)
 
 
 @act
@@ -206,7 +206,7 @@ def pay(world: World, dice: random.Random) -> None:
         client_id=dice.choice(world.clients), entity_id=world.entities[0], received_on=a_day(dice, 3),
         amount=Decimal(dice.randint(1, 5000)), currency=dice.choice(("GBP", "GBP", "JPY")),
     )  # fmt: skip
-    record_payment(new_id(), facts, by=world.bea)
+    record_payment(a_new(), facts, by=world.bea)
 
 
 @act

@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 _ITEM = """
-    SELECT id, client_id, engagement_id, worked_on, currency, billable, deleted_at, state, value, written, billed,
-           open_value FROM time_entry
+    SELECT id, client_id, engagement_id, job_id, worked_on, currency, billable, deleted_at, state, value, written,
+           billed, open_value FROM time_entry
     UNION ALL
-    SELECT id, client_id, engagement_id, worked_on, currency, billable, deleted_at, state, value, written, billed,
-           open_value FROM expense
+    SELECT id, client_id, engagement_id, job_id, worked_on, currency, billable, deleted_at, state, value, written,
+           billed, open_value FROM expense
 """
 _WIP = f"""
     SELECT client_id, engagement_id, currency, worked_on AS day, sum(open_value) AS amount FROM ({_ITEM}) item
@@ -51,6 +51,49 @@ def _posted(account: str, *keys: str) -> str:
     return _kept(account, *keys).replace("FROM balance", "FROM posting")
 
 
+def _level(key: str) -> str:
+    """Of each job, client or entity: what was recorded, written and billed against what was posted of its items."""
+    at = f"coalesce({key}, '00000000-0000-0000-0000-000000000000') AS key"
+    return _differs(
+        f"""SELECT {at}, item.currency, sum(value + written - billed) AS amount FROM ({_ITEM}) item
+            JOIN engagement e ON e.id = item.engagement_id WHERE billable AND deleted_at IS NULL GROUP BY 1, 2""",
+        f"""SELECT {at}, p.currency, sum(p.amount) AS amount FROM posting p JOIN ({_ITEM}) item ON item.id = p.item_id
+            JOIN engagement e ON e.id = item.engagement_id WHERE p.account = 'wip' GROUP BY 1, 2""",
+        "key", "currency",
+    )  # fmt: skip
+
+
+def _month(day: str) -> str:
+    return f"date_trunc('month', CAST({day} AS date)) AS month"
+
+
+def _posted_in(accounts: str, sign: str = "", condition: str = "true") -> str:
+    return f"""
+        SELECT p.entity_id, p.currency, {_month("t.posted_on")}, {sign}sum(p.amount) AS amount FROM posting p
+        JOIN ledger_transaction t ON t.id = p.transaction_id WHERE p.account IN ({accounts}) AND {condition}
+        GROUP BY 1, 2, 3
+    """
+
+
+def _in_months(mine: str, theirs: str) -> str:
+    """Of each entity, currency and month."""
+    added = f"SELECT entity_id, currency, month, sum(amount) AS amount FROM ({mine}) each GROUP BY 1, 2, 3"
+    return _differs(added, theirs, "entity_id", "currency", "month")
+
+
+_ISSUED = f"""
+    SELECT entity_id, currency, {_month("issued_on")},
+           CASE kind WHEN 'invoice' THEN gross ELSE -abs(gross) END AS amount
+    FROM invoice WHERE number IS NOT NULL
+"""
+_PUT_ON_BILLS = f"""
+    SELECT i.entity_id, i.currency, {_month("a.allocated_on")}, a.amount
+    FROM allocation a JOIN invoice i ON i.id = a.invoice_id
+    UNION ALL
+    SELECT i.entity_id, i.currency, {_month("a.reversed_at")}, -a.amount
+    FROM allocation a JOIN invoice i ON i.id = a.invoice_id WHERE a.reversed_at IS NOT NULL
+"""
+
 CHECKS: Mapping[str, str] = {
     "a transaction is out of balance": """
         SELECT transaction_id, currency, book, sum(amount), sum(base_amount) FROM posting
@@ -79,6 +122,26 @@ CHECKS: Mapping[str, str] = {
               AND t.kind = 'billed' GROUP BY 1
         ) p ON p.item_id = i.id WHERE i.billed <> coalesce(p.amount, 0)
     """,
+    "the WIP of a job is not what was recorded, written and billed of its items": _level("job_id"),
+    "the WIP of a client is not what was recorded, written and billed of its items": _level("item.client_id"),
+    "the WIP of an entity is not what was recorded, written and billed of its items": _level("e.entity_id"),
+    "what was billed in a month is not its bills and credit notes": _in_months(
+        _ISSUED, _posted_in("'revenue', 'recovered', 'tax'", "-")
+    ),
+    "what was owed more or less after a month is not its bills, credit notes and payments": _in_months(
+        f"{_ISSUED} UNION ALL SELECT entity_id, currency, month, -amount FROM ({_PUT_ON_BILLS}) put",
+        _posted_in("'receivable'"),
+    ),
+    "what came in a month is not its payments": _in_months(
+        f"""SELECT entity_id, currency, {_month("received_on")}, amount FROM payment UNION ALL
+            SELECT entity_id, currency, {_month("reversed_at")}, -amount FROM payment WHERE reversed_at IS NOT NULL""",
+        _posted_in("'bank'"),
+    ),
+    "the work that a month's bills took is not what was posted as that": _in_months(
+        f"""SELECT i.entity_id, i.currency, {_month("i.issued_on")}, x.billed AS amount FROM invoice_item x
+            JOIN invoice i ON i.id = x.invoice_id WHERE i.number IS NOT NULL""",
+        _posted_in("'wip'", "-", "t.kind = 'billed' AND t.reverses_id IS NULL"),
+    ),
     "kept WIP is not the open entries": _differs(
         _WIP,
         _kept("wip", "client_id", "engagement_id", "currency", "day"),

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from tests.make import Cast
 from tests.trial.machine import only
-from tests.trial.test_random_histories import EXAMPLES, run
+from tests.trial.test_random_histories import EXAMPLES, PARTS, run
 from tests.trial.world import World
 
 # The acts that give a line its amount or change what lies on it, and what they need.
@@ -25,5 +25,6 @@ def test_a_line_is_what_is_billed_of_its_entries_after_any_history_of_a_draft(se
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-def test_it_is_after_very_many(session: Session, cast: Cast) -> None:
-    run(Drafts, World(cast), EXAMPLES)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_it_is_after_very_many(session: Session, cast: Cast, part: int) -> None:
+    run(Drafts, World(cast), -(-EXAMPLES // PARTS))

@@ -1,9 +1,15 @@
-"""Several people do anything at once, and connections die at any moment: nothing is lost, doubled or out of balance."""
+"""Several people do anything at once, and connections die at any moment: nothing is lost, doubled or out of balance.
+
+Each session keeps what it was told of its acts. Afterwards all of that is there, and nothing else, and what must hold
+of money is asked of entries, bills and payments by plain SQL.
+"""
 
 from __future__ import annotations
 
 import os
 import random
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,13 +32,17 @@ from tests.plumbing import TestServices
 from tests.trial.acts import ACTS, some_acts
 from tests.trial.checks import broken
 from tests.trial.machine import ROOMS
+from tests.trial.told import DONE, REFUSED, Log, note_closed, there, untrue
 from tests.trial.world import START, World
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
-# FIRMAMENT_EXAMPLES scales them: a fiftieth of the histories of the machine, for each of them commits.
-ROUNDS = max(int(os.environ.get("FIRMAMENT_EXAMPLES", "50")) // 25, 2)
-ACTS_EACH = 14
-ENDED = (psycopg.errors.AdminShutdown.__name__, psycopg.OperationalError.__name__)
+pytestmark = pytest.mark.real
+# FIRMAMENT_EXAMPLES scales what `make soak` plays: a twenty-fifth of the histories of the machine, for each commits.
+EXAMPLES = int(os.environ.get("FIRMAMENT_EXAMPLES", "50"))
+ROUNDS, PARTS, ACTS_EACH = 2, 10, 14
+PART = max(EXAMPLES // 25 // PARTS, 1)
+ENDED = {psycopg.errors.AdminShutdown.__name__, psycopg.OperationalError.__name__}
+# Whoever loses a race for a row that must be one of its kind is asked again by the web; nobody waits in a circle.
+LOST = {psycopg.errors.UniqueViolation.__name__}
 
 
 @pytest.fixture
@@ -41,38 +51,41 @@ def world(real_app: Flask) -> Iterator[World]:
     with real_app.app_context(), clock.travel_to(START):
         with transaction():
             made = World(make_cast())
-        dice = random.Random(7)
+        dice, log = random.Random(7), Log()
         for name in ["record"] * 8 + ["record_on_one_day"] * 3 + ["draft", "approve", "pay", "spend", "draft"]:
-            attempt(made, name, dice)
+            attempt(made, name, dice, log)
         db.session.remove()
         yield made
 
 
-def attempt(world: World, name: str, dice: random.Random) -> str:
-    """One act in a transaction of its own: done, refused, or what the database said."""
+def attempt(world: World, name: str, dice: random.Random, log: Log) -> str:
+    """One act in a transaction of its own: done, refused, or what the database said; the log is told."""
+    log.begin()
     try:
         with clock.travel_to(START):
             ACTS[name](world, dice)
+        said = DONE
     except FirmamentError:
-        return "refused"
+        said = REFUSED
     except DBAPIError as error:
-        return type(error.orig).__name__
+        said = type(error.orig).__name__
     finally:
         db.session.remove()
-    return "done"
+    log.end(said, name)
+    return said
 
 
-def at_once(app: Flask, *works: Callable[[], list[str]]) -> list[list[str]]:
+def at_once(app: Flask, *works: Callable[[], None]) -> None:
     """Each in a thread and connection of its own, all starting together."""
     start = Barrier(len(works))
 
-    def run(work: Callable[[], list[str]]) -> list[str]:
+    def run(work: Callable[[], None]) -> None:
         with app.app_context():
             start.wait()
-            return work()
+            work()
 
     with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
+        list(pool.map(run, works))
 
 
 def wrong() -> list[Any]:
@@ -85,33 +98,17 @@ def wrong() -> list[Any]:
     return found
 
 
-def test_two_people_do_anything_at_once(real_app: Flask, world: World) -> None:
-    results: list[str] = []
-    for number in range(ROUNDS):
-        seeds = (number * 2, number * 2 + 1)
-
-        def working(seed: int) -> Callable[[], list[str]]:
-            dice = random.Random(seed)
-            names = some_acts(dice, ACTS_EACH)
-            return lambda: [attempt(world, name, dice) for name in names]
-
-        for done in at_once(real_app, *[working(seed) for seed in seeds]):
-            results += done
-        with clock.travel_to(START):
-            assert wrong() == [], f"after the acts of the dice {seeds}"
-    # Whoever loses a race for a row that must be one of its kind is asked again by the web; nobody waits in a circle.
-    assert set(results) <= {"done", "refused", "UniqueViolation"}, sorted(set(results))
-    assert results.count("done") > len(results) // 3
+_fate = threading.local()
 
 
 @contextmanager
-def killed_at(services: TestServices, statement: int) -> Iterator[None]:
-    """Inside: the connection that sends its so many-th statement is ended by the server before it is carried out."""
-    left = [statement]
+def connections_that_die(services: TestServices) -> Iterator[None]:
+    """Inside: a thread's connection is ended by the server before it carries out the statement, or the commit, that the
+    thread's fate counts down to."""
 
-    def count(connection: Any, _cursor: Any, _statement: str, *_rest: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
+    def count(connection: Any, *_rest: Any) -> None:
+        _fate.left = getattr(_fate, "left", 0) - 1
+        if _fate.left == 0:
             pid = connection.connection.driver_connection.info.backend_pid
             with services.admin() as admin:
                 admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
@@ -119,11 +116,75 @@ def killed_at(services: TestServices, statement: int) -> Iterator[None]:
                     pass
 
     engine = db.engines[None]
-    event.listen(engine, "before_cursor_execute", count)
+    for moment in ("before_cursor_execute", "commit"):
+        event.listen(engine, moment, count)
     try:
         yield
     finally:
-        event.remove(engine, "before_cursor_execute", count)
+        for moment in ("before_cursor_execute", "commit"):
+            event.remove(engine, moment, count)
+
+
+def play(app: Flask, world: World, seeds: tuple[int, int], *, deadly: bool = False) -> Counter[str]:
+    """Two sessions do what their dice say; then what they were told is so, and what must hold of money holds."""
+    before, logs = there(), [Log(), Log()]
+
+    def working(seed: int, log: Log) -> Callable[[], None]:
+        dice, fate = random.Random(seed), random.Random(-seed - 1)
+
+        def work() -> None:
+            for name in some_acts(dice, ACTS_EACH):
+                _fate.left = fate.randint(1, 40) if deadly else 0
+                said = attempt(world, name, dice, log)
+                _fate.left = 0
+                if name == "close" and said == DONE:
+                    note_closed(log)
+
+        return work
+
+    note_closed(logs[0])
+    at_once(app, *[working(seed, log) for seed, log in zip(seeds, logs, strict=True)])
+    with clock.travel_to(START):
+        assert untrue(logs, before) + wrong() == [], f"after the acts of the dice {seeds}"
+    return logs[0].results + logs[1].results
+
+
+def two_people(app: Flask, world: World, rounds: range) -> None:
+    results = sum((play(app, world, (number * 2, number * 2 + 1)) for number in rounds), Counter[str]())
+    assert set(results) <= {DONE, REFUSED} | LOST, results
+    assert results[DONE] > results.total() // 3
+
+
+def two_whose_connections_die(app: Flask, world: World, services: TestServices, rounds: range) -> None:
+    with connections_that_die(services):
+        results = sum(
+            (play(app, world, (number * 2, number * 2 + 1), deadly=True) for number in rounds), Counter[str]()
+        )
+    assert set(results) <= {DONE, REFUSED} | LOST | ENDED, results
+    assert any(results[each] for each in ENDED) and results[DONE]
+
+
+@pytest.mark.slow
+def test_two_people_do_anything_at_once(real_app: Flask, world: World) -> None:
+    two_people(real_app, world, range(ROUNDS))
+
+
+@pytest.mark.slow
+def test_two_people_do_anything_at_once_while_their_connections_die(
+    real_app: Flask, world: World, services: TestServices
+) -> None:
+    two_whose_connections_die(real_app, world, services, range(ROUNDS))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_two_people_do_very_much_at_once(
+    real_app: Flask, world: World, services: TestServices, part: int
+) -> None:
+    first = 1000 + part * PART
+    two_people(real_app, world, range(first, first + PART))
+    two_whose_connections_die(real_app, world, services, range(first, first + PART))
 
 
 MOVED = (
@@ -140,20 +201,36 @@ def figures() -> list[Any]:
     return said
 
 
-def test_an_act_whose_connection_dies_is_done_whole_or_not_at_all(
-    real_app: Flask, world: World, services: TestServices
-) -> None:
-    dice, ended = random.Random(11), 0
-    for number in range(ROUNDS):
-        for name in some_acts(dice, ACTS_EACH):
-            before, seed = figures(), dice.random()
-            with killed_at(services, dice.randint(1, 25)):
-                said = attempt(world, name, random.Random(seed))
-            if said not in ("done", "refused"):
+def each_whole_or_not_at_all(world: World, services: TestServices, seed: int) -> None:
+    dice, ended = random.Random(seed), 0
+    with connections_that_die(services):
+        for name in some_acts(dice, ACTS_EACH * 2):
+            before, again = figures(), dice.random()
+            _fate.left = dice.randint(1, 25)
+            said = attempt(world, name, random.Random(again), Log())
+            _fate.left = 0
+            if said not in (DONE, REFUSED):
                 assert said in ENDED, (name, said)
                 assert figures() == before, f"{name} was half done"
                 ended += 1
-                attempt(world, name, random.Random(seed))
-        with clock.travel_to(START):
-            assert wrong() == [], f"after round {number}"
+                attempt(world, name, random.Random(again), Log())
+    with clock.travel_to(START):
+        assert wrong() == [], f"after the dice {seed}"
     assert ended
+
+
+@pytest.mark.slow
+def test_an_act_whose_connection_dies_is_done_whole_or_not_at_all(
+    real_app: Flask, world: World, services: TestServices
+) -> None:
+    each_whole_or_not_at_all(world, services, 11)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_very_many_acts_whose_connections_die_are(
+    real_app: Flask, world: World, services: TestServices, part: int
+) -> None:
+    for number in range(PART):
+        each_whole_or_not_at_all(world, services, 1000 + part * PART + number)
