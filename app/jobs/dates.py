@@ -160,30 +160,6 @@ class TriggerMoved:
         return _with_deadline(dates, self.id, trigger_on=self.trigger_on, is_trigger_locked=True, is_fixed=False)
 
 
-@dataclass(frozen=True)
-class CalendarMoved:
-    """Days off were added or taken away."""
-
-    calendar: WorkingCalendar
-
-    def change(self, dates: JobDates) -> JobDates:
-        return replace(dates, calendar=self.calendar)
-
-
-@dataclass(frozen=True)
-class RulesMoved:
-    """Another version of the template: other rules for the job, its steps by key, its deadlines by code."""
-
-    due_rule: DueRule | None
-    steps: Mapping[str, DueRule]
-    triggers: Mapping[str, DueRule] = field(default_factory=dict)
-
-    def change(self, dates: JobDates) -> JobDates:
-        steps = [replace(step, rule=self.steps.get(step.key, step.rule)) for step in dates.steps]
-        deadlines = [replace(each, trigger=self.triggers.get(each.code, each.trigger)) for each in dates.deadlines]
-        return replace(dates, due_rule=self.due_rule, steps=steps, deadlines=deadlines)
-
-
 def follow(dates: JobDates, *causes: Cause) -> list[Move]:
     """What moves when these things change, and no date that has merely drifted from its rule for another reason."""
     after = dates

@@ -19,6 +19,8 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
 from app.core.wording import amount, counted, day
+from app.jobs.commands.dates import preview
+from app.jobs.dates import AnchorsMoved, Move, Part
 from app.jobs.models import Job, JobStatus
 from app.ledger.models import Account
 from app.ledger.queries import balance_of
@@ -34,12 +36,28 @@ from app.requests.policy import requests_seen_by
 
 @dataclass(frozen=True)
 class MovedJob:
-    """A job to come with the occurrence that it was made for, and its plan under the changed periods."""
+    """A job to come with the occurrence that it was made for, its plan under the changed periods, and what moves."""
 
     job: Job
     occurrence: Occurrence
     period: Period
     plan: JobPlan
+    moves: list[Move]
+
+    @property
+    def cause(self) -> AnchorsMoved:
+        return _cause(self.plan)
+
+    @property
+    def due_on(self) -> dt.date | None:
+        own = (move.after for move in self.moves if move.part is Part.JOB and not move.is_locked)
+        return next(own, self.job.due_on)
+
+
+def _cause(plan: JobPlan) -> AnchorsMoved:
+    return AnchorsMoved({
+        "period_start": plan.period_start, "period_end": plan.period_end, "job_start": plan.starts_on
+    })
 
 
 def series_of(change: ClientChange, seen_by: Actor) -> Sequence[Series]:
@@ -107,7 +125,7 @@ def moved_jobs(changed: Changed) -> list[MovedJob]:
         )
         blueprint = get_blueprint(job.template_id) if job.template_id else changed.blueprints[row.id]
         plan = plan_job(facts, blueprint, row.service.name, wish, staff, origin=job.origin or "")
-        found.append(MovedJob(job, occurrence, period, plan))
+        found.append(MovedJob(job, occurrence, period, plan, preview(job, _cause(plan))))
     return found
 
 
@@ -129,7 +147,7 @@ def periods_that_move(change: ClientChange, seen_by: Actor) -> list[Effect]:
     for moved in jobs:
         effects.append(Effect(
             moved.job.title, f"/jobs/{moved.job.id}", _dated(moved.occurrence.period, moved.job.due_on),
-            _dated(moved.period, moved.plan.due_on),
+            _dated(moved.period, moved.due_on),
             of_job=True,
         ))
     return effects

@@ -39,15 +39,14 @@ from app.jobs.commands.steps import NewTask, TaskChange, add_task, edit_task
 from app.jobs.commands.tasks import complete_task
 from app.jobs.dates import (
     AnchorsMoved,
-    CalendarMoved,
     DeadlineDate,
     DeadlineMoved,
     DueMoved,
     JobDates,
     Move,
-    RulesMoved,
     StepDate,
     TriggerMoved,
+    difference,
     drifted,
     follow,
 )
@@ -279,6 +278,17 @@ def test_the_page_asks_before_other_dates_move_and_carries_what_was_typed(
     assert refused.status_code == 422 and "Say why" in refused.text and 'value="2025-11-10"' in refused.text
 
 
+def test_why_a_deadline_is_that_day_is_said_anew_when_it_moves(suit: Suit, cast: Any) -> None:
+    assert "Saturday" not in suit.answer.basis
+    trigger = dt.date(2025, 11, 8)
+    moves = preview(suit.job, TriggerMoved(suit.answer.id, trigger))
+    change = DeadlineChange(name=suit.answer.name, due_on=ANSWER_BY, trigger_on=trigger, because="Served later")
+    change_deadline(suit.answer, change, version=None, by=cast.actor(cast.sam), answer=apply(moves))
+    db.session.expire_all()
+    assert suit.answer.effective_on == dt.date(2025, 12, 1)
+    assert "Saturday 29 November 2025 is not a working day" in suit.answer.basis
+
+
 def test_each_cause_of_the_pure_computation_moves_what_it_should_and_nothing_else() -> None:
     calendar = calendar_for("GB-ENG")
     step = StepDate(new_id(), "a", "A", dt.date(2025, 11, 28), DueRule("period_end", (working_days(-1),)))
@@ -290,10 +300,10 @@ def test_each_cause_of_the_pure_computation_moves_what_it_should_and_nothing_els
     year_end = AnchorsMoved({"period_end": dt.date(2025, 12, 31)})
     assert {m.name for m in follow(dates, year_end)} == {"A", "VAT"}
     closed = calendar_for("GB-ENG", closures=[dt.date(2025, 11, 28)])
-    (moved,) = follow(dates, CalendarMoved(closed))
+    (moved,) = difference(dates, replace(dates, calendar=closed))
     assert (moved.name, moved.before, moved.after) == ("A", dt.date(2025, 11, 28), dt.date(2025, 11, 27))
-    rules = RulesMoved(None, {"b": DueRule("job_start", (days(5),))})
-    assert [(m.name, m.after) for m in follow(dates, rules)] == [("B", dt.date(2025, 11, 6))]
+    rules = replace(dates, steps=[step, replace(other, rule=DueRule("job_start", (days(5),)))])
+    assert [(m.name, m.after) for m in difference(dates, rules)] == [("B", dt.date(2025, 11, 6))]
     assert follow(dates, AnchorsMoved({})) == [] and follow(dates) == []
     gone = replace(dates, deadlines=[replace(filed, is_fixed=True)])
     assert {m.name for m in follow(gone, year_end)} == {"A"}, "what is met stays where it was"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.catalogue.statutory import compute
 from app.core.actors import Actor
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
@@ -52,7 +53,7 @@ def move_with(job: Job, before: JobDates, causes: Sequence[Cause], answer: Answe
     after = before
     for cause in causes:
         after = cause.change(after)
-    return _write(job, moves, after, by=by)
+    return write_moves(job, moves, after, by=by)
 
 
 def follow_rules(job: Job, *, seen: str, by: Actor) -> list[Move]:
@@ -62,7 +63,7 @@ def follow_rules(job: Job, *, seen: str, by: Actor) -> list[Move]:
         before = hold_dates(job)
         moves = drifted(before)
         _check_seen(moves, Answer(True, seen))
-        return _write(job, moves, before, by=by)
+        return write_moves(job, moves, before, by=by)
 
 
 def set_named_date(
@@ -101,6 +102,11 @@ def hold_dates(job: Job) -> JobDates:
     """Lock the job and what follows it, and read its dates as whoever held it before has left them."""
     hold_others([job.id])
     lock_jobs([job.id])
+    return dates_held(job)
+
+
+def dates_held(job: Job) -> JobDates:
+    """The dates of a job that is locked, as whoever held it before has left them."""
     db.session.flush()
     db.session.refresh(job)
     for table in (Task, Deadline):
@@ -115,7 +121,11 @@ def _check_seen(moves: Sequence[Move], answer: Answer) -> None:
         raise Refused("Something has changed since these dates were shown. Look at them once more.")
 
 
-def _write(job: Job, moves: Sequence[Move], after: JobDates, *, by: Actor) -> list[Move]:
+def write_moves(job: Job, moves: Sequence[Move], after: JobDates, *, by: Actor) -> list[Move]:
+    """Write what moves, of a job that is locked; what was set by hand stays. Whoever calls has asked who may.
+
+    Returns what was moved.
+    """
     moving = [move for move in moves if not move.is_locked]
     if not moving:
         return []
@@ -149,6 +159,8 @@ def _move_deadline(deadline: Deadline, due_on: dt.date, after: JobDates) -> None
     deadline.statutory_on = deadline.effective_on = due_on
     facts = next(each for each in after.deadlines if each.id == deadline.id)
     deadline.trigger_on = trigger_of(facts, after.anchors, after.calendar)
+    if deadline.trigger_on is not None:
+        deadline.basis = compute(facts.rule, deadline.trigger_on, region=after.region).basis
     reopen_if_ahead(deadline)
     deadline.version += 1
 

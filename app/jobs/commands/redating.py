@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +10,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
-from app.catalogue.due_rules import BadDueRule, DueRule, resolve_all
+from app.catalogue.due_rules import DueRule
 from app.catalogue.queries import get_blueprint
 from app.core.actors import SYSTEM
-from app.core.clock import local
 from app.core.db import db
 from app.firm.calendars import WorkingCalendar
-from app.jobs.models import OPEN_STATES, Task, TaskState
+from app.jobs.dates import JobDates, drifted
+from app.jobs.models import Task
+from app.jobs.queries.dates import step_date
 
 
 def redate(jobs: Sequence[Any], calendars: Mapping[UUID, WorkingCalendar]) -> None:
@@ -34,7 +34,7 @@ def redate(jobs: Sequence[Any], calendars: Mapping[UUID, WorkingCalendar]) -> No
         tasks[task.job_id].append(task)
     for job in jobs:
         if job.id in tasks:
-            _redate_one(tasks[job.id], rules[job.id], calendars[job.client_id])
+            _redate_one(job.id, tasks[job.id], rules[job.id], calendars[job.client_id])
 
 
 def _after_steps(template_id: UUID) -> dict[str, DueRule]:
@@ -42,27 +42,15 @@ def _after_steps(template_id: UUID) -> dict[str, DueRule]:
     return {key: rule for key, rule in rules.items() if rule.step_key is not None}
 
 
-def _redate_one(tasks: Sequence[Task], rules: Mapping[str, DueRule], calendar: WorkingCalendar) -> None:
-    moving = {task.step_key: task for task in tasks if _moves(task, rules)}
-    days = {f"step:{task.step_key}": day for task in tasks if task not in moving.values() and (day := _day(task))}
-    try:
-        found = resolve_all({key: rules[key] for key in moving if key}, days, calendar).dates
-    except BadDueRule:
-        return
-    for key, due_on in found.items():
-        task = moving[key]
-        if task.due_on != due_on:
-            before, task.due_on = task.due_on, due_on
-            task.version += 1
-            topics = (f"person:{task.assignee_id}",) if task.assignee_id else ()
-            record("jobs.task.redated", task, by=SYSTEM, topics=topics, name=task.name, before=before, due_on=due_on)
-
-
-def _moves(task: Task, rules: Mapping[str, DueRule]) -> bool:
-    return task.step_key in rules and task.state in OPEN_STATES and not task.due_locked
-
-
-def _day(task: Task) -> dt.date | None:
-    if task.state is TaskState.DONE and task.done_at is not None:
-        return local(task.done_at).date()
-    return task.due_on
+def _redate_one(job_id: UUID, tasks: Sequence[Task], rules: Mapping[str, DueRule], calendar: WorkingCalendar) -> None:
+    steps = [step_date(task, rules.get(task.step_key or "")) for task in tasks]
+    by_id = {task.id: task for task in tasks}
+    for move in drifted(JobDates(job_id, {}, calendar, steps=steps)):
+        if move.is_locked:
+            continue
+        task = by_id[move.id]
+        task.due_on = move.after
+        task.version += 1
+        topics = (f"person:{task.assignee_id}",) if task.assignee_id else ()
+        record("jobs.task.redated", task, by=SYSTEM, topics=topics, name=task.name, before=move.before,
+               due_on=move.after)

@@ -69,6 +69,11 @@ def _step(task: Task, job: Job, blueprint: Blueprint | None) -> StepDate:
         rule = blueprint.step_rules.get(task.step_key)
     elif not task.step_key and task.due_on is not None and task.due_on == job.due_on:
         rule = FOLLOWS_JOB  # added by hand without a day of its own
+    return step_date(task, rule)
+
+
+def step_date(task: Task, rule: DueRule | None) -> StepDate:
+    """A step as the computation takes it; a finished one counts from the day on which it was finished."""
     done_on = local(task.done_at).date() if task.state is TaskState.DONE and task.done_at else None
     return StepDate(
         task.id, task.step_key or str(task.id), task.name, task.due_on, rule, task.due_locked,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
-
 import sqlalchemy as sa
 
 from app.activity.commands import record
@@ -12,15 +9,14 @@ from app.clients.changes import ClientChange, follows, holds
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db
 from app.core.locking import to_lock
+from app.jobs.commands.dates import dates_held, write_moves
 from app.jobs.commands.readiness import lock_jobs, settle
-from app.jobs.models import OPEN_STATES, Deadline, DeadlineState, Task
+from app.jobs.dates import follow
 from app.planning.commands.forecasting import refresh_forecasts
 from app.planning.commands.occurrences import skip_unserved
 from app.planning.following import Changed, MovedJob, moved_jobs
 from app.planning.models import Occurrence, Series, SeriesState
-from app.requests.models import ClientRequest, RequestState
-
-Row = TypeVar("Row", Task, Deadline, ClientRequest)
+from app.requests.models import UNSENT, ClientRequest
 
 
 @holds
@@ -37,7 +33,7 @@ def hold_for_client(change: ClientChange) -> None:
         ))
     if change.moves_periods:
         db.session.execute(to_lock(sa.select(ClientRequest.id).where(
-            ClientRequest.client_id == change.client_id, ClientRequest.state == RequestState.SCHEDULED,
+            ClientRequest.client_id == change.client_id, ClientRequest.state.in_(UNSENT),
         ), of=ClientRequest))
 
 
@@ -60,50 +56,16 @@ def follow_client(change: ClientChange, by: Actor) -> None:
 
 
 def _move(moved: MovedJob, by: Actor) -> None:
-    """Every date of the job by its own template over the new period; a day set by hand stays."""
+    """Every date that follows from the new period, by the job's own difference; a day set by hand stays."""
     job, plan = moved.job, moved.plan
-    before = {"period": job.period_name, "due_on": job.due_on}
+    before, cause = dates_held(job), moved.cause
+    told = {"period": job.period_name, "due_on": job.due_on}
+    moves = follow(before, cause)
     job.period_start, job.period_end, job.period_name = plan.period_start, plan.period_end, plan.period_name
-    job.title, job.starts_on, job.due_on = plan.title, plan.starts_on, plan.due_on
+    job.title, job.starts_on = plan.title, plan.starts_on
     job.version += 1
-    _move_tasks(moved)
-    _move_deadlines(moved)
-    _move_requests(moved)
+    write_moves(job, moves, cause.change(before), by=by)
     occurrence = moved.occurrence
     occurrence.period_end, occurrence.title = moved.period.last_day, plan.title
-    occurrence.starts_on, occurrence.due_on = plan.starts_on, plan.due_on
-    record("planning.job.move", job, by=by, title=plan.title, before=before, due_on=plan.due_on)
-
-
-def _move_tasks(moved: MovedJob) -> None:
-    days = {task.step.key: task.due_on for task in moved.plan.tasks}
-    for task in _of(Task, moved, Task.state.in_(OPEN_STATES), ~Task.due_locked):
-        if task.step_key in days and task.due_on != days[task.step_key]:
-            task.due_on = days[task.step_key]
-            task.version += 1
-
-
-def _move_deadlines(moved: MovedJob) -> None:
-    found = dict(moved.plan.dates.deadlines)
-    for deadline in _of(Deadline, moved, Deadline.state == DeadlineState.OPEN):
-        result = found.get(deadline.code)
-        if result is not None and not deadline.due_locked and not deadline.trigger_locked:
-            deadline.statutory_on = deadline.effective_on = result.due
-            deadline.trigger_on, deadline.basis = result.trigger, result.basis
-            deadline.version += 1
-
-
-def _move_requests(moved: MovedJob) -> None:
-    planned = {request.row.id: request for request in moved.plan.requests}
-    for request in _of(ClientRequest, moved, ClientRequest.state == RequestState.SCHEDULED):
-        plan = planned.get(request.template_request_id) if request.template_request_id else None
-        if plan is not None:
-            request.due_on = plan.due_on
-            if request.send_when_open or plan.row.send_rule:
-                request.send_on = plan.asked_on or request.send_on
-            request.version += 1
-
-
-def _of(table: type[Row], moved: MovedJob, *where: sa.ColumnElement[bool]) -> Sequence[Row]:
-    """Rows of the job, which is locked."""
-    return db.session.scalars(sa.select(table).where(table.job_id == moved.job.id, *where).order_by(table.id)).all()
+    occurrence.starts_on, occurrence.due_on = plan.starts_on, job.due_on
+    record("planning.job.move", job, by=by, title=plan.title, before=told, due_on=job.due_on)
