@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.clients.models import Client, ClientStatus, Engagement
+from app.clients.models import Client, ClientContact, ClientStatus, Contact, Engagement
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.errors import Refused
@@ -51,6 +51,17 @@ def engagements_seen_by(actor: Actor) -> sa.Select[Engagement]:
     return sa.select(Engagement).where(*within_sight(actor, Engagement.client_id, Engagement.id))
 
 
+def reachable(seen_by: Actor) -> sa.ColumnElement[bool]:
+    """A contact is seen by whoever sees one of their clients; a contact sees only themselves."""
+    if seen_by.is_contact:
+        return Contact.id == seen_by.id
+    walls = within_sight(seen_by, ClientContact.client_id)
+    if not walls:
+        return sa.true()
+    mine = sa.select(ClientContact.id).where(ClientContact.contact_id == Contact.id)
+    return sa.or_(mine.where(*walls).exists(), ~mine.exists())
+
+
 def can_edit_client(by: Actor, client: Client | None = None) -> bool:
     return by.may(Permission.CLIENT_EDIT) and (client is None or can_see(by, client.id))
 
@@ -65,8 +76,11 @@ def can_import(by: Actor) -> bool:
     return by.may(Permission.CLIENT_IMPORT)
 
 
-def can_edit_walls(by: Actor) -> bool:
-    return by.may(Permission.WALL_EDIT)
+def can_edit_walls(by: Actor, around: Client | Engagement | None = None) -> bool:
+    """Nobody takes down what stands before themselves."""
+    if isinstance(around, Engagement):
+        return by.may(Permission.WALL_EDIT) and can_see(by, around.client_id, around.id)
+    return by.may(Permission.WALL_EDIT) and (around is None or can_see(by, around.id))
 
 
 def is_served() -> sa.ColumnElement[bool]:

@@ -22,7 +22,7 @@ from app.clients.models import (
     Wall,
 )
 from app.clients.names import sort_key
-from app.clients.policy import can_edit_walls, clients_seen_by, engagements_seen_by, within_sight
+from app.clients.policy import can_edit_walls, clients_seen_by, engagements_seen_by, reachable, within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.finding import Typed, could_be_number, has_words, has_words_or_number
@@ -191,21 +191,10 @@ def find_client(name: str, *, seen_by: Actor) -> Client | None:
 
 # Contacts
 
-def _reachable(seen_by: Actor) -> sa.ColumnElement[bool]:
-    """A contact is seen by whoever sees one of their clients; a contact sees only themselves."""
-    if seen_by.is_contact:
-        return Contact.id == seen_by.id
-    walls = within_sight(seen_by, ClientContact.client_id)
-    if not walls:
-        return sa.true()
-    mine = sa.select(ClientContact.id).where(ClientContact.contact_id == Contact.id)
-    return sa.or_(mine.where(*walls).exists(), ~mine.exists())
-
-
 def get_contact(contact_id: UUID, *, seen_by: Actor) -> Contact:
     """With all addresses."""
     return get_or_404(
-        sa.select(Contact).where(Contact.id == contact_id, _reachable(seen_by)).options(selectinload(Contact.addresses))
+        sa.select(Contact).where(Contact.id == contact_id, reachable(seen_by)).options(selectinload(Contact.addresses))
         .execution_options(populate_existing=True)
     )
 

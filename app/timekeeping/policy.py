@@ -8,7 +8,7 @@ from uuid import UUID
 from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.permissions import Permission
-from app.timekeeping.models import ItemState, WipItem
+from app.timekeeping.models import ItemState, Rate, Timer, WipItem
 
 
 def can_record_time(by: Actor, person_id: UUID | None = None) -> bool:
@@ -16,6 +16,10 @@ def can_record_time(by: Actor, person_id: UUID | None = None) -> bool:
     if not by.may(Permission.TIME_RECORD):
         return False
     return by.is_system or person_id in (None, by.id) or by.may(Permission.TIME_EDIT_OTHERS)
+
+
+def can_change_timer(by: Actor, timer: Timer) -> bool:
+    return can_record_time(by, timer.person_id) and can_see(by, timer.client_id, timer.engagement_id)
 
 
 def can_edit_item(by: Actor, item: WipItem) -> bool:
@@ -26,8 +30,8 @@ def can_see_rates(by: Actor, *_things: Any) -> bool:
     return by.may(Permission.RATE_SEE)
 
 
-def can_edit_rates(by: Actor, *_things: Any) -> bool:
-    return by.may(Permission.RATE_EDIT)
+def can_edit_rates(by: Actor, rate: Rate | None = None) -> bool:
+    return by.may(Permission.RATE_EDIT) and (rate is None or can_see(by, rate.client_id, rate.engagement_id))
 
 
 def can_see_time_of(by: Actor, person_id: UUID | None) -> bool:

@@ -203,13 +203,17 @@ def list_timers(*, seen_by: Actor) -> Sequence[Timer]:
 
 def get_timer(timer_id: UUID, *, seen_by: Actor) -> Timer:
     """One of one's own timers, a discarded one too; anybody else's is not there."""
-    return get_or_404(sa.select(Timer).where(Timer.id == timer_id, Timer.person_id == seen_by.person_id))
+    return get_or_404(sa.select(Timer).where(
+        Timer.id == timer_id, Timer.person_id == seen_by.person_id,
+        *within_sight(seen_by, Timer.client_id, Timer.engagement_id),
+    ))
 
 
 def discarded_timer(timer_id: UUID | None, *, seen_by: Actor) -> Timer | None:
     """One of one's own that was thrown away and can still be taken back."""
     wanted = sa.select(Timer).where(
-        Timer.id == timer_id, Timer.person_id == seen_by.person_id, Timer.discarded_at.is_not(None)
+        Timer.id == timer_id, Timer.person_id == seen_by.person_id, Timer.discarded_at.is_not(None),
+        *within_sight(seen_by, Timer.client_id, Timer.engagement_id),
     )
     return db.session.scalar(wanted) if timer_id else None
 

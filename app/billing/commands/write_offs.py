@@ -14,6 +14,7 @@ from app.activity.commands import record
 from app.approvals.commands import Matter, Outdated, approve_matter, ask_for_approval, close_pending, pending_for
 from app.approvals.limits import LIMITS, TURN, judge
 from app.approvals.models import Approval, ApprovalKind, Decision
+from app.approvals.policy import can_see_approval
 from app.billing.commands.items import items_by_id
 from app.billing.policy import can_write_off
 from app.core import clock
@@ -172,6 +173,7 @@ def approve_write_off(approval: Approval, *, by: Actor) -> Decimal:
     then the request is closed, and it has to be asked for again. Returns the amount.
     """
     authorize(by, can_write_off)
+    authorize(by, can_see_approval, approval)
     try:
         return _approve(approval, by=by)
     except Outdated:

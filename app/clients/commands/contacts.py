@@ -12,11 +12,11 @@ from app.activity.commands import record
 from app.clients.commands._shared import apply_changes, lock_version, positions
 from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
 from app.clients.names import clean_name, sort_key
-from app.clients.policy import can_edit_client
+from app.clients.policy import can_edit_client, reachable
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
-from app.core.errors import Refused
+from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
@@ -74,6 +74,7 @@ def update_contact(contact: Contact, facts: ContactFacts, *, by: Actor, version:
     """Name and addresses, in every client they stand for. The contact's `addresses` must be loaded."""
     authorize(by, can_edit_client)
     with transaction() as session:
+        check_contact(contact, by=by)
         lock_version(contact, version)
         name = clean_name(facts.name)
         wanted = _addresses(facts, None)
@@ -101,6 +102,7 @@ def archive_contact(contact: Contact, *, by: Actor) -> None:
     """Nobody signs in as them any more; what they gave stays under their name."""
     authorize(by, can_edit_client)
     with transaction():
+        check_contact(contact, by=by)
         lock_version(contact, None)
         if contact.archived_at is None:
             contact.archived_at = now()
@@ -110,6 +112,7 @@ def archive_contact(contact: Contact, *, by: Actor) -> None:
 def restore_contact(contact: Contact, *, by: Actor) -> None:
     authorize(by, can_edit_client)
     with transaction():
+        check_contact(contact, by=by)
         lock_version(contact, None)
         if contact.archived_at is not None:
             contact.archived_at = None
@@ -119,6 +122,7 @@ def restore_contact(contact: Contact, *, by: Actor) -> None:
 def link_contact(client: Client, contact: Contact, standing: Standing = Standing(), *, by: Actor) -> ClientContact:
     """Let a contact stand for a client, or change what they are to it."""
     authorize(by, can_edit_client, client)
+    _check_reachable(contact, by=by)
     with transaction() as session:
         _lock(client)
         link = _link(client, contact)
@@ -142,6 +146,7 @@ def link_contact(client: Client, contact: Contact, standing: Standing = Standing
 def unlink_contact(client: Client, contact: Contact, *, by: Actor) -> None:
     """They no longer stand for this client and no longer see it; the next one becomes primary."""
     authorize(by, can_edit_client, client)
+    _check_reachable(contact, by=by)
     with transaction() as session:
         _lock(client)
         link = _link(client, contact)
@@ -157,6 +162,29 @@ def unlink_contact(client: Client, contact: Contact, *, by: Actor) -> None:
             if heir is not None:
                 heir.is_primary = True
         record("clients.contact.unlink", contact, by=by, client_id=client.id, name=contact.name)
+
+
+def check_contact(contact: Contact, *, by: Actor) -> None:
+    """A contact is changed by who sees every client they stand for: their address opens the portal to all of these.
+
+    Raises NotFound for somebody of walled clients only, Refused where some of them are.
+    """
+    _check_reachable(contact, by=by)
+    standing = sa.select(ClientContact.id).where(
+        ClientContact.contact_id == contact.id, ClientContact.client_id.in_(by.walled_clients)
+    )
+    if by.walled_clients and db.session.scalar(standing.limit(1)) is not None:
+        raise Refused(
+            f"{contact.name} also stands for a client that you may not see. Ask a colleague to change this contact."
+        )
+
+
+def _check_reachable(contact: Contact, *, by: Actor) -> None:
+    """Somebody of walled clients only is there for nobody behind those walls."""
+    if by.walled_clients and db.session.scalar(
+        sa.select(Contact.id).where(Contact.id == contact.id, reachable(by))
+    ) is None:
+        raise NotFound()
 
 
 def _addresses(facts: ContactFacts, client: Client | None) -> list[tuple[AddressKind, str]]:

@@ -132,6 +132,8 @@ def engagement_for_service(
 ) -> Engagement:
     """The client's open engagement for a service, or a new one; safe in several processes at once."""
     authorize(by, can_edit_engagement)
+    if not can_see(by, client.id):
+        raise NotFound()
     with transaction() as session:
         take_turn(f"{client.id} {service_id}", at="turn of a service")
         found = session.scalar(

@@ -45,7 +45,7 @@ def raise_wall(
 
     Naming them twice changes nothing. Refused where nobody would be left who can take the wall down.
     """
-    authorize(by, can_edit_walls)
+    authorize(by, can_edit_walls, around)
     reason = reason.strip()
     if not reason:
         raise Refused("Say why, for whoever asks later.", field="reason")
@@ -84,10 +84,11 @@ def _check_way_through(person: Person, around: Client | Engagement) -> None:
 
 
 def lower_wall(wall: Wall, *, by: Actor) -> None:
-    authorize(by, can_edit_walls)
+    around: Client | Engagement | None = db.session.get(Client, wall.client_id) if wall.client_id else None
+    around = around or db.session.get(Engagement, wall.engagement_id)
+    authorize(by, can_edit_walls, around)
     with transaction() as session:
         person = session.get(Person, wall.person_id)
-        around = session.get(Client, wall.client_id) if wall.client_id else session.get(Engagement, wall.engagement_id)
         assert person is not None and around is not None
         record("clients.wall.delete", wall, by=by, client_id=_client_id(around), person=person.name,
                person_id=person.id, around=around.name, reason=wall.reason)

@@ -24,6 +24,7 @@ from app.clients.commands import (
     update_client,
 )
 from app.clients.commands.clients import facts_of
+from app.clients.commands.contacts import check_contact
 from app.clients.models import AddressKind, Client, ClientContact, ClientKind, Contact, ContactAddress
 from app.clients.policy import can_import, clients_seen_by
 from app.core.actors import Actor
@@ -279,6 +280,8 @@ def _bring_people(
         standing = Standing(role=person.role, portal_access=found.portal_access and bool(person.emails))
         elsewhere = contact_elsewhere(person, seen_by=by) if contact is None else None
         if contact is not None:
+            if missing:
+                check_contact(contact, by=by)
             addresses += _add_addresses(contact, missing, person)
         elif elsewhere is not None:
             link_contact(client, elsewhere, standing, by=by)

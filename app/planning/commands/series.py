@@ -13,6 +13,7 @@ from app.activity.commands import record
 from app.catalogue.models import Cadence
 from app.catalogue.queries import latest_published
 from app.clients.models import Client
+from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import check_version, db, transaction
@@ -46,6 +47,8 @@ def begin_series(
 ) -> Series:
     """From the period around `anchor_on` on. The same client, engagement, service, cadence and anchor: the same."""
     authorize(by, can_edit_series)
+    if not can_see(by, client.id, engagement_id):
+        raise NotFound()
     _check(values)
     pattern = pattern_of(cadence, client)
     if pattern is None:

@@ -63,7 +63,7 @@ def add_rate(rate_id: UUID, facts: RateFacts, *, by: Actor) -> Rate:
 
 def archive_rate(rate: Rate, *, by: Actor) -> None:
     """Take a rate out of use for new entries. The one that it had ended goes on until the next one begins."""
-    authorize(by, can_edit_rates)
+    authorize(by, can_edit_rates, rate)
     with transaction() as session:
         _hold(rate)
         if rate.archived_at is not None:
@@ -83,7 +83,7 @@ def archive_rate(rate: Rate, *, by: Actor) -> None:
 def restore_rate(rate: Rate, *, by: Actor) -> None:
     """Undo an archiving: the rate is in use again, and ends what holds when it begins. Raises Refused when another one
     begins that very day."""
-    authorize(by, can_edit_rates)
+    authorize(by, can_edit_rates, rate)
     with transaction() as session:
         _hold(rate)
         if rate.archived_at is None:

@@ -27,7 +27,7 @@ from app.core.permissions import authorize
 from app.timekeeping.commands.entries import hold_for, record_entry
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, EntryFacts
 from app.timekeeping.models import TimeEntry, Timer
-from app.timekeeping.policy import can_record_time
+from app.timekeeping.policy import can_change_timer, can_record_time
 from app.timekeeping.queries import TimerGlance
 from app.timekeeping.targets import Target
 
@@ -245,7 +245,7 @@ def _locked(timer: Timer) -> Timer | None:
 
 def pause_timer(timer: Timer, *, by: Actor) -> None:
     """Hold the clock; pressing twice holds it once."""
-    authorize(by, can_record_time, timer.person_id)
+    authorize(by, can_change_timer, timer)
     with transaction():
         if _locked(timer) is None or timer.running_since is None:
             return
@@ -255,7 +255,7 @@ def pause_timer(timer: Timer, *, by: Actor) -> None:
 
 def resume_timer(timer: Timer, *, by: Actor) -> None:
     """Go on; whatever else runs is paused. One that ran on overnight asks first how long it was."""
-    authorize(by, can_record_time, timer.person_id)
+    authorize(by, can_change_timer, timer)
     with transaction() as session:
         if _locked(timer) is None or timer.discarded_at or timer.running_since is not None:
             return
@@ -269,7 +269,7 @@ def resume_timer(timer: Timer, *, by: Actor) -> None:
 
 def note_timer(timer: Timer, note: str, *, by: Actor) -> None:
     """Write notes while it runs. Saved as typed, so no event."""
-    authorize(by, can_record_time, timer.person_id)
+    authorize(by, can_change_timer, timer)
     with transaction():
         timer.note = _note(note)
 
@@ -288,7 +288,7 @@ def stop_timer(timer: Timer, *, by: Actor, recorded: dt.timedelta | None = None)
     One that was forgotten overnight is refused until `recorded` says how long it really was: from its start on, and no
     longer than it ran.
     """
-    authorize(by, can_record_time, timer.person_id)
+    authorize(by, can_change_timer, timer)
     with transaction() as session:
         if _locked(timer) is None:
             return [_entry_of(timer)]
@@ -352,7 +352,7 @@ def _entry_of(timer: Timer) -> TimeEntry:
 
 def discard_timer(timer: Timer, *, by: Actor) -> None:
     """Throw the gathered time away; the row waits a while, so that it can be taken back."""
-    authorize(by, can_record_time, timer.person_id)
+    authorize(by, can_change_timer, timer)
     with transaction() as session:
         if _locked(timer) is None or timer.discarded_at:
             return
@@ -364,7 +364,7 @@ def discard_timer(timer: Timer, *, by: Actor) -> None:
 
 def restore_timer(timer: Timer, *, by: Actor) -> None:
     """Take a discarded timer back, paused, with what it had gathered."""
-    authorize(by, can_record_time, timer.person_id)
+    authorize(by, can_change_timer, timer)
     with transaction() as session:
         if _locked(timer) is None or timer.discarded_at is None:
             return
