@@ -38,7 +38,7 @@ def test_the_timer_of_whoever_leaves_becomes_their_entry(cast: Cast) -> None:
 
 
 def test_a_forgotten_timer_keeps_nobody_and_counts_ten_hours_at_most(cast: Cast) -> None:
-    with travel_to(now() - dt.timedelta(days=3)):
+    with travel_to(MORNING - dt.timedelta(days=3)):
         start_timer(new_id(), Target(engagement_id=cast.acme_work.id), by=cast.actor(cast.sam))
     deactivate_person(cast.sam, by=cast.actor(cast.pat))
     assert cast.sam.state is PersonState.DEACTIVATED
