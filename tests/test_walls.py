@@ -49,7 +49,7 @@ WITHIN = {
     "billing.commands.approving.ask_for_bill", "billing.commands.approving.approve_bill",
     "requests.commands.sending.choose_recipients", "requests.commands.sending.recipients_reachable",
     "requests.commands.sending.settle_waiting", "timekeeping.commands.writing.undo_write",
-    "timekeeping.commands.wip.move_wip",
+    "timekeeping.commands.wip.move_wip", "jobs.commands.dates.write_moves",
 }
 
 
