@@ -179,8 +179,8 @@ def make_cast() -> Cast:
     )
 
 
-def sign_in(client: FlaskClient, person: Person) -> FlaskClient:
-    """Give a test client the cookie of a fresh session of this person."""
+def sign_in(client: FlaskClient, person: Person, *, confirmed: bool = False) -> FlaskClient:
+    """Give a test client the cookie of a fresh session of this person; `confirmed`: they typed their password now."""
     token = new_token()
     keep(
         PersonSession(
@@ -191,6 +191,7 @@ def sign_in(client: FlaskClient, person: Person) -> FlaskClient:
             last_seen_at=now(),
             expires_at=now() + dt.timedelta(hours=12),
             second_factor_at=now(),
+            confirmed_at=now() if confirmed else None,
         )
     )
     with client.session_transaction() as session:

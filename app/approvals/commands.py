@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from flask_babel import force_locale
+from flask_babel import lazy_gettext as _
 
 from app.activity.commands import record
 from app.approvals.kinds import meaning_of
@@ -25,7 +27,9 @@ from app.core.ids import new_id
 from app.core.locking import lock_row, take_turn, to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import ROLES, Permission, Role, authorize
+from app.core.wording import amount, full_day
 from app.firm.models import Entity
+from app.people.commands.notices import tell
 from app.people.models import Person, PersonState
 
 ZERO = Decimal(0)
@@ -80,13 +84,14 @@ def set_limit(limit_id: UUID, facts: LimitFacts, *, by: Actor) -> ApprovalLimit:
         session.add(limit)
         session.flush()
         record("approvals.limit.set", limit, by=by, covers=[("approval_limit", limit.id)], **_told(limit, entity))
+        _tell_whom_it_binds(limit, entity, by=by)
         return limit
 
 
 def withdraw_limit(limit: ApprovalLimit, *, by: Actor) -> None:
     """Take a limit out of use: the one before it counts again, or none. A second time nothing happens."""
     authorize(by, can_edit_limits)
-    with transaction():
+    with transaction() as session:
         take_turn(LIMITS, at=TURN)
         lock_row(limit)
         if limit.withdrawn_at is None:
@@ -95,6 +100,7 @@ def withdraw_limit(limit: ApprovalLimit, *, by: Actor) -> None:
                 person_id=limit.person_id,
             ), by=by)  # fmt: skip
             _withdraw(limit, by=by)
+            _tell_whom_it_binds(limit, session.get_one(Entity, limit.entity_id), by=by)
 
 
 def _refuse_own(facts: LimitFacts, *, by: Actor) -> None:
@@ -122,6 +128,29 @@ def _withdraw(limit: ApprovalLimit, *, by: Actor) -> None:
     entity = db.session.get_one(Entity, limit.entity_id)
     covers = [("approval_limit", limit.id)]
     record("approvals.limit.withdrawn", limit, by=by, covers=covers, **_told(limit, entity))
+
+
+def _tell_whom_it_binds(limit: ApprovalLimit, entity: Entity, *, by: Actor) -> None:
+    """By mail: the person, or everyone of the role, but for who did it."""
+    whom = Person.id == limit.person_id if limit.person_id else Person.role == limit.role
+    with force_locale("en_GB"):  # by the letter's way of writing numbers, not by the sender's
+        facts = {"by": by.name, "what": limit.kind.words.lower(), "entity": entity.name, "day": full_day(limit.from_on),
+                 "money": f"{entity.currency} {amount(limit.amount, entity.currency)}"}  # fmt: skip
+    if limit.withdrawn_at is not None:
+        said = _("%(by)s withdrew your limit for %(what)s of %(entity)s. The one before it, if any, counts again.",
+                 **facts)
+    elif limit.amount is None:
+        said = _("From %(day)s on you decide alone about %(what)s of %(entity)s of any amount: %(by)s set no limit.",
+                 **facts)
+    else:
+        said = _("From %(day)s on you decide alone about %(what)s of %(entity)s up to %(money)s, as %(by)s set it.",
+                 **facts)
+    for person in db.session.scalars(
+        sa.select(Person).where(whom, Person.state == PersonState.ACTIVE, Person.id != by.person_id)
+        .order_by(Person.id)
+    ):
+        tell(person, "approvals.limit.withdrawn" if limit.withdrawn_at else "approvals.limit.set",
+             _("Your limit of approval"), said)
 
 
 def _told(limit: ApprovalLimit, entity: Entity) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from app.approvals.models import ApprovalKind
 from app.core.fields import AmountField, EnumField, IdSelectField
 from app.core.ids import parse_id
 from app.core.permissions import Role
-from app.core.web import Form
+from app.people.forms import PresentPassword
 
 KIND_WORDS = {ApprovalKind.BILL: "Bills, by their total", ApprovalKind.WRITE_OFF: "Write-offs"}
 
 
-class LimitForm(Form):
+class LimitForm(PresentPassword):
     """For whom, of what, up to how much, from when. `who` is a role's value or a person's id."""
 
     id = wtforms.HiddenField()

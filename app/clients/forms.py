@@ -46,6 +46,7 @@ from app.firm.forms import GROUPINGS, zones
 from app.firm.models import Grouping
 from app.firm.queries import list_entities, list_offices, list_tax_rates
 from app.firm.words import reader_country
+from app.people.forms import PresentPassword
 from app.people.models import Person, PersonState
 
 _territories = Locale("en").territories
@@ -344,7 +345,7 @@ class EngagementForm(BilledForm):
         return ArrangementFacts(kind=self.kind.data, agreed_amount=self.agreed_amount.data)
 
 
-class WallForm(Form):
+class WallForm(PresentPassword):
     id = wtforms.HiddenField()
     person_id = PickField("Who is kept away", find=find_person, required="Name somebody.")
     engagement_id = IdSelectField("From")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from babel import Locale, UnknownLocaleError
 from flask import current_app, render_template
 from flask_babel import force_locale, gettext
+from flask_babel.speaklater import LazyString
 
 from app.core.clock import now
 from app.core.db import db
@@ -89,7 +90,9 @@ def _rendered(
     with force_locale(str(locale)):
         around = {
             "firm": head, "accent": head.accent, "lang": locale.language, "text_direction": locale.text_direction,
-            "public_url": current_app.config["SETTINGS"].public_url, **context,
+            "public_url": current_app.config["SETTINGS"].public_url,
+            # A lazy text calls itself safe HTML, whatever stands in it: as a plain text it is escaped.
+            **{key: str(value) if isinstance(value, LazyString) else value for key, value in context.items()},
         }
         return {
             "subject": one_line(str(subject)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
@@ -19,13 +20,14 @@ from app.core import clock
 from app.core.actors import SYSTEM, Actor
 from app.core.number_format import FORMATS, usual_format
 from app.core.queue import connection
-from app.core.web import Form, asks_for_json, error_page, is_htmx, me
+from app.core.web import Answer, Form, asks_for_json, error_page, is_htmx, me, submit, unprocessable
 from app.core.worker import HELD
 from app.desk.arrival import Arrival, find_arrival
 from app.desk.navigation import navigation_for
 from app.firm.queries import FirmFacts, get_firm_facts
 from app.people.commands.account import confirm, is_fresh
 from app.people.commands.sessions import end_session, touch
+from app.people.forms import PresentPassword
 from app.people.queries import as_actor
 
 login_manager = LoginManager()
@@ -143,6 +145,22 @@ def confirm_with(form: Form) -> None:
     if needs_confirmation():
         field = form._fields.get("current_password")
         confirm(g.session_row, (field.data or "") if field is not None else "", by=me())
+
+
+def once_confirmed(act: Callable[[], Answer], *, what: str, verb: str, back: str) -> Answer:
+    """For a sensitive act of one button: asks for the password on a page of its own, which sends the same form again.
+
+    `what` is the page's title, `verb` stands on its button, `back` leads away from it. Check first who may at all.
+    """
+    if needs_confirmation():
+        form = PresentPassword()
+        asked = "current_password" in request.form
+        if not asked or not submit(form, lambda: confirm_with(form)):
+            carried = [(name, value) for name, value in request.form.items(multi=True)
+                       if name not in ("csrf_token", "current_password")]
+            return unprocessable("people/confirm.html", form=form, asked=asked, carried=carried, what=what, verb=verb,
+                                 back=back)
+    return act()
 
 
 def being_made() -> str:

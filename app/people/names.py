@@ -5,8 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 from app.core.errors import Refused
+from app.core.permissions import Role
 
 LONGEST = 200
+ROLE_NAMES: dict[str, str] = {Role.ADMIN: "administrator", Role.BILLING: "billing clerk"}
 
 
 def clean_name(name: str) -> str:
@@ -23,6 +25,11 @@ def sort_key(name: str) -> str:
     """Without accents and case, so that Ö stands beside O."""
     plain = unicodedata.normalize("NFKD", name).casefold()
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
+
+
+def role_name(role: str) -> str:
+    """As it stands in a sentence."""
+    return ROLE_NAMES.get(role, role)
 
 
 def initials_of(name: str) -> str:

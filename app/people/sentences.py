@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from app.activity.sentences import Data, changed, place, sentence
+from app.people.names import role_name
 
 
 @place("person")
@@ -39,12 +40,9 @@ def not_confirmed(data: Data) -> str:
     return "typed a wrong password when asked to prove who they are"
 
 
-AS = {"admin": "administrator", "billing": "billing clerk"}
-
-
 @sentence("people.person.invite", icon="person-add")
 def invited(data: Data) -> str:
-    return f"invited {data['name']} as {AS.get(data['role'], data['role'])}"
+    return f"invited {data['name']} as {role_name(data['role'])}"
 
 
 @sentence("people.person.join", icon="person")

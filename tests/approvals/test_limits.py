@@ -146,7 +146,7 @@ def test_the_database_keeps_a_limit_as_it_was_set(session: Session, cast: Cast) 
 
 
 def test_the_settings_page_sets_shows_and_withdraws(client: FlaskClient, cast: Cast) -> None:
-    ada = sign_in(client, cast.ada)
+    ada = sign_in(client, cast.ada, confirmed=True)
     page = ada.get("/settings/approval-limits").get_data(as_text=True)
     assert "No limit is set" in page
     form = {"id": str(new_id()), "who": "billing", "kind": "bill", "entity_id": str(cast.entity.id),

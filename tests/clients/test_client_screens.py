@@ -110,7 +110,7 @@ def test_wes_gets_the_same_answer_for_rival_as_for_nobody(client: FlaskClient, c
 
 def test_a_wall_works_from_the_next_click_on(client: FlaskClient, cast: Cast) -> None:
     other = client.application.test_client()
-    sign_in(client, cast.pat)
+    sign_in(client, cast.pat, confirmed=True)
     sign_in(other, cast.sam)
     assert other.get(f"/clients/{cast.acme.id}").status_code == 200
     answer = client.post(f"/clients/{cast.acme.id}/walls", data={

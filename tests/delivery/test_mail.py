@@ -35,8 +35,9 @@ from tests.postbox import Postbox
 
 def ask(key: str = "one", **changed: Any) -> Delivery:
     values: dict[str, Any] = {
-        "key": key, "kind": "people.password_changed", "to": "sam@firm.example", "name": "Sam",
-        "subject": "Your password was changed", "template": "password_changed", "context": {"name": "Sam"}, **changed,
+        "key": key, "kind": "people.password.change", "to": "sam@firm.example", "name": "Sam",
+        "subject": "Your password was changed", "template": "account_changed",
+        "context": {"name": "Sam", "what": "Your password was changed just now."}, **changed,
     }
     with transaction():
         return send_mail(**values)

@@ -104,7 +104,7 @@ def test_the_form_of_a_wall_names_what_they_hold_and_asks_who_takes_it(
     client: FlaskClient, cast: Cast, held: tuple[Job, list[Task]]
 ) -> None:
     _job, steps = held
-    sign_in(client, cast.pat)
+    sign_in(client, cast.pat, confirmed=True)
     said = {"id": str(new_id()), "person_id": str(cast.sam.id), "engagement_id": "", "reason": "Former employer"}
     asked = client.post(f"/clients/{cast.acme.id}/walls", data=said)
     assert asked.status_code == 200 and "5 things in hand" in asked.text and "Reconcile" in asked.text

@@ -16,7 +16,7 @@ from app.core.errors import NotAllowed
 from app.core.fields import offers
 from app.core.permissions import ROLES, Permission
 from app.core.web import Answer, form_id, me, redirect_to, submit
-from app.desk.guard import guard
+from app.desk.guard import confirm_with, guard, needs_confirmation, once_confirmed
 from app.firm.queries import list_entities
 from app.firm.settings_menu import Setting, add_setting
 from app.people.forms import ROLE_WORDS
@@ -64,7 +64,7 @@ def _page(form: LimitForm | None = None, status: int = 200) -> Answer:
     limited = sorted({(limit.kind, limit.entity_id) for limit in limits})
     page = render_template(
         "approvals/limits.html", form=form, limits=limits, kinds=list(ApprovalKind), entities=entities,
-        role_words=ROLE_WORDS, now_on=clock.today(), in_force=_in_force(limits),
+        role_words=ROLE_WORDS, ask_password=needs_confirmation(), now_on=clock.today(), in_force=_in_force(limits),
         stuck=[(kind.words, entity) for kind, entity in limited if not unlimited_people(kind, entity)],
     )
     return page, status
@@ -89,15 +89,15 @@ def index() -> Answer:
 def create() -> Answer:
     _need()
     form = _offer(LimitForm())
-    limit_id = form_id(form)
 
     def save() -> None:
+        confirm_with(form)
         assert form.from_on.data is not None and form.entity_id.data is not None
         facts = LimitFacts(
             entity_id=form.entity_id.data, kind=form.kind.data, amount=form.said, from_on=form.from_on.data,
             role=form.role, person_id=form.person_id,
         )
-        set_limit(limit_id, facts, by=me())
+        set_limit(form_id(form), facts, by=me())
 
     if submit(form, save):
         return redirect_to(url_for("approval_limits.index"), "The limit is set")
@@ -106,5 +106,10 @@ def create() -> Answer:
 
 @blueprint.post("/<uuid:limit_id>/withdrawal")
 def withdraw(limit_id: UUID) -> Answer:
-    withdraw_limit(get_limit(limit_id, seen_by=me()), by=me())
-    return redirect_to(url_for("approval_limits.index"), "Withdrawn; the one before it counts again")
+    limit = get_limit(limit_id, seen_by=me())
+
+    def act() -> Answer:
+        withdraw_limit(limit, by=me())
+        return redirect_to(url_for("approval_limits.index"), "Withdrawn; the one before it counts again")
+
+    return once_confirmed(act, what="Withdraw a limit", verb="Withdraw", back=url_for("approval_limits.index"))

@@ -17,7 +17,7 @@ from app.core.db import db
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.web import Answer, form_id, me, redirect_to, submit
-from app.desk.guard import guard
+from app.desk.guard import confirm_with, guard, needs_confirmation, once_confirmed
 from app.people.holdings import Holding, held_by, told_to
 from app.people.models import Person
 from app.people.queries import get_person, list_people
@@ -38,7 +38,7 @@ def _form(client: Client) -> WallForm:
 def _page(client: Client, form: WallForm, held: Sequence[Holding] = (), name: str = "") -> str:
     return render_template(
         "clients/walls.html", client=client, form=form, walls=list_walls(client.id, seen_by=me()),
-        held=told_to(g.person, held), person_name=name,
+        held=told_to(g.person, held), person_name=name, ask_password=needs_confirmation(),
     )
 
 
@@ -58,6 +58,7 @@ def create(client_id: UUID) -> Answer:
     asked = bool(request.form.get("asked"))
 
     def save() -> None:
+        confirm_with(form)
         around = get_engagement(form.engagement_id.data, seen_by=me()) if form.engagement_id.data else client
         person = _person(form)
         held.extend(held_by(person, scope_of(around)))
@@ -85,5 +86,11 @@ def _person(form: WallForm) -> Person:
 def delete(wall_id: UUID) -> Answer:
     wall = get_wall(wall_id, seen_by=me())
     client_id = wall.client_id or get_engagement(wall.engagement_id, seen_by=me()).client_id  # type: ignore[arg-type]
-    lower_wall(wall, by=me())
-    return redirect_to(url_for("walls.index", client_id=client_id), "The wall is down")
+    authorize(me(), can_edit_walls)
+    back = url_for("walls.index", client_id=client_id)
+
+    def act() -> Answer:
+        lower_wall(wall, by=me())
+        return redirect_to(back, "The wall is down")
+
+    return once_confirmed(act, what="Take down a wall", verb="Take down", back=back)

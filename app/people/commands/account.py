@@ -20,6 +20,7 @@ from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.delivery.commands import one_address, send_mail
 from app.people.commands.links import end_links, make_link, use_link
+from app.people.commands.notices import tell, tell_former_address
 from app.people.commands.sessions import open_session, revoke_sessions
 from app.people.commands.throttle import CONFIRMATION, RESET, begin_try, end_try
 from app.people.models import LinkPurpose, Person, PersonSession, PersonState
@@ -85,9 +86,7 @@ def change_email(person: Person, email: str, *, by: Actor) -> None:
         person.email = address
         end_links(LinkPurpose.RESET, person.id)
         record("people.email.change", person, by=by, changes={"email": [before, address]})
-        send_mail(key=f"email-changed:{new_id()}", kind="people.email.change", to=before, name=person.name,
-                  subject=_("Your sign-in address was changed"), template="email_changed",
-                  context={"name": person.name, "email": address}, person_id=person.id)
+        tell_former_address(person, before)
 
 
 def change_password(
@@ -101,9 +100,7 @@ def change_password(
         if end_others:
             revoke_sessions(person, by=by, keep=keep)
         record("people.password.change", person, by=by)
-        send_mail(key=f"password-changed:{new_id()}", kind="people.password.change", to=person.email,
-                  name=person.name, subject=_("Your password was changed"), template="password_changed",
-                  context={"name": person.name}, person_id=person.id)
+        tell(person, "people.password.change", _("Your password was changed"), _("Your password was changed just now."))
 
 
 def ask_for_reset(email: str, *, by: Actor) -> None:
@@ -139,6 +136,9 @@ def reset_password(token: str, password: str, *, by: Actor) -> None:
         _set_password(person, password)
         revoke_sessions(person, by=by)
         record("people.password.reset", person, by=by)
+        tell(person, "people.password.reset", _("Your password was changed"), _(
+            "A new password was chosen with the link that we mailed you. You were signed out everywhere."
+        ))
 
 
 def accept_invitation(token: str, *, by: Actor, name: str, password: str, agent: str) -> str:

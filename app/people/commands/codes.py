@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from flask_babel import lazy_gettext as _
+
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
@@ -11,6 +13,7 @@ from app.core.db import transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.sealing import seal
+from app.people.commands.notices import tell
 from app.people.commands.sessions import open_session, revoke_sessions
 from app.people.models import Person, PersonSession
 from app.people.policy import can_edit_self
@@ -38,6 +41,9 @@ def enrol(row: PersonSession, *, by: Actor, secret: str, code: str, agent: str) 
         person.recovery_hashes = [recovery_hash(code) for code in codes]
         revoke_sessions(person, by=by)
         record("people.second_factor.add", person, by=by)
+        tell(person, "people.second_factor.add", _("A second factor was set up"), _(
+            "An authenticator app was set up for your account. From now on signing in asks for its code too."
+        ))
         token = open_session(person, by=by, agent=agent, second_factor=True, confirmed=row.confirmed_at is not None)
     return token, codes
 
@@ -51,6 +57,9 @@ def renew_recovery_codes(person: Person, *, by: Actor) -> list[str]:
     with transaction():
         person.recovery_hashes = [recovery_hash(code) for code in codes]
         record("people.recovery_codes.renew", person, by=by)
+        tell(person, "people.recovery_codes.renew", _("New recovery codes"), _(
+            "New recovery codes were made for your account; the former ones no longer work."
+        ))
     return codes
 
 
@@ -59,10 +68,15 @@ def remove_second_factor(person: Person, *, by: Actor, keep: UUID | None, requir
     authorize(by, can_edit_self, person)
     if required:
         raise Refused("The firm asks everybody for a second factor. To change phones, ask a partner to reset it.")
+    if person.totp_secret is None:
+        return
     with transaction():
         clear_second_factor(person)
         revoke_sessions(person, by=by, keep=keep)
         record("people.second_factor.remove", person, by=by)
+        tell(person, "people.second_factor.remove", _("Your second factor is off"), _(
+            "The authenticator app was taken off your account. From now on your password alone signs you in."
+        ))
 
 
 def clear_second_factor(person: Person) -> None:

@@ -25,9 +25,10 @@ from app.firm.models import Office
 from app.people.commands.codes import clear_second_factor
 from app.people.commands.handing import Handed, begin_hand_over, hand_over
 from app.people.commands.links import end_links, make_link
+from app.people.commands.notices import tell, tell_former_address
 from app.people.commands.sessions import revoke_sessions
 from app.people.models import LinkPurpose, Person, PersonState, WorkingPattern
-from app.people.names import clean_name, initials_of, sort_key
+from app.people.names import clean_name, initials_of, role_name, sort_key
 from app.people.policy import can_edit_people, can_edit_person, can_give_role
 
 USUAL_WEEK = (450, 450, 450, 450, 450, 0, 0)
@@ -91,7 +92,11 @@ def resend_invitation(person: Person, *, by: Actor) -> None:
 
 
 def edit_person(person: Person, details: PersonDetails, *, by: Actor, version: int | None = None) -> None:
-    """A new role counts at the person's next request. Nobody changes their own role."""
+    """A new role counts at the person's next request. Nobody changes their own role.
+
+    Who signs in already is told of a new role, and the former address of a new one. An invitation that lies in the
+    former address is dead: the new address gets its own.
+    """
     authorize(by, can_edit_person, person)
     if details.role is not person.role:
         if by.person_id == person.id:
@@ -108,10 +113,16 @@ def edit_person(person: Person, details: PersonDetails, *, by: Actor, version: i
             office_id=details.office_id,
         )
         person.sort_key = sort_key(person.name)
-        if "email" in changes:
-            end_links(LinkPurpose.RESET, person.id)
         if changes:
             record("people.person.update", person, by=by, name=person.name, changes=changes)
+        if "email" in changes:
+            _follow_address(person, changes["email"][0], by)
+        if "role" in changes and person.state is PersonState.ACTIVE:
+            before, after = changes["role"]
+            tell(person, "people.person.update", _("Your role was changed"), _(
+                "%(by)s changed your role from %(before)s to %(after)s.", by=by.name, before=role_name(before),
+                after=role_name(after),
+            ))
 
 
 def set_hours(person: Person, from_on: dt.date, minutes: Sequence[int], *, by: Actor) -> None:
@@ -172,6 +183,10 @@ def reactivate_person(person: Person, *, by: Actor) -> None:
         record("people.person.reactivate", person, by=by, name=person.name)
         if person.state is PersonState.INVITED:
             _mail_invitation(person, by)
+        else:
+            tell(person, "people.person.reactivate", _("You can sign in again"), _(
+                "%(by)s opened your account again. You sign in as you did before.", by=by.name
+            ))
 
 
 def reset_second_factor(person: Person, *, by: Actor) -> None:
@@ -179,10 +194,26 @@ def reset_second_factor(person: Person, *, by: Actor) -> None:
     authorize(by, can_edit_person, person)
     if by.person_id == person.id:
         raise NotAllowed("You cannot reset your own second factor; a colleague can.")
+    if person.totp_secret is None:
+        return
     with transaction():
         clear_second_factor(person)
         revoke_sessions(person, by=by)
         record("people.second_factor.reset", person, by=by, person=person.name)
+        tell(person, "people.second_factor.reset", _("Your second factor was taken off"), _(
+            "%(by)s took the authenticator app off your account, and you were signed out everywhere. "
+            "Set it up again once you are back in.", by=by.name,
+        ))
+
+
+def _follow_address(person: Person, before: str, by: Actor) -> None:
+    """Links in the former mailbox die; who signs in is told there, who has yet to join is invited at the new one."""
+    end_links(LinkPurpose.RESET, person.id)
+    end_links(LinkPurpose.INVITE, person.id)
+    if person.state is PersonState.ACTIVE:
+        tell_former_address(person, before)
+    elif person.state is PersonState.INVITED:
+        _mail_invitation(person, by)
 
 
 def _mail_invitation(person: Person, by: Actor) -> None:

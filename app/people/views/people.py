@@ -13,7 +13,7 @@ from app.core.errors import NotAllowed
 from app.core.ids import new_id, parse_id
 from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable, version_of
 from app.core.wording import counted
-from app.desk.guard import confirm_with, guard, needs_confirmation
+from app.desk.guard import confirm_with, guard, needs_confirmation, once_confirmed
 from app.firm.exports import can_export, hand_out
 from app.firm.queries import list_offices
 from app.people.commands import people
@@ -169,22 +169,30 @@ def _gone(person: Person, handed: Handed) -> str:
 
 @blueprint.post("/<uuid:person_id>/reactivation")
 def reactivate(person_id: UUID) -> Answer:
-    return _done(person_id, lambda person: people.reactivate_person(person, by=me()), "Back in")
+    person = _editable(person_id)
+    return once_confirmed(
+        lambda: _done(person, people.reactivate_person, "Back in"),
+        what=f"Bring {person.name} back", verb="Bring back", back=url_for("people.show", person_id=person.id),
+    )
 
 
 @blueprint.post("/<uuid:person_id>/invitation")
 def invite_again(person_id: UUID) -> Answer:
-    return _done(person_id, lambda person: people.resend_invitation(person, by=me()), "The invitation was sent again")
+    return _done(_editable(person_id), people.resend_invitation, "The invitation was sent again")
 
 
 @blueprint.post("/<uuid:person_id>/second-factor/reset")
 def reset_second_factor(person_id: UUID) -> Answer:
-    return _done(person_id, lambda person: people.reset_second_factor(person, by=me()), "The second factor is off")
-
-
-def _done(person_id: UUID, command: Callable[[Person], None], message: str) -> Answer:
     person = _editable(person_id)
-    command(person)
+    return once_confirmed(
+        lambda: _done(person, people.reset_second_factor, "The second factor is off; they are told by mail"),
+        what=f"Reset the second factor of {person.name}", verb="Reset",
+        back=url_for("people.show", person_id=person.id),
+    )
+
+
+def _done(person: Person, command: Callable[..., None], message: str) -> Answer:
+    command(person, by=me())
     return redirect_to(url_for("people.show", person_id=person.id), message)
 
 
