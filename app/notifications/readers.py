@@ -155,9 +155,8 @@ def follow_job(event: Event, data: Data) -> None:
 
 def _allowed(people: Collection[UUID], event: Event) -> set[UUID]:
     """Those who work here and whom no wall keeps from it."""
-    walled = sa.select(Wall.person_id).where(
-        sa.or_(Wall.client_id == event.client_id, Wall.engagement_id == event.engagement_id)
-    )
+    around = [each for each in (event.client_id, event.engagement_id) if each]
+    walled = sa.select(Wall.person_id).where(sa.or_(Wall.client_id.in_(around), Wall.engagement_id.in_(around)))
     able = sa.select(Person.id).where(
         Person.id.in_(people), Person.state == PersonState.ACTIVE, Person.id.not_in(walled)
     )

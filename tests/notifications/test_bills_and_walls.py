@@ -7,15 +7,18 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.orm import Session
 
+from app.activity.commands import record
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.models import Invoice
 from app.clients.models import Wall
 from app.core import clock
+from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.ids import new_id
 from app.notifications.queries import count_notices, list_notices
+from app.runs.models import Run
 from tests.billing.make_billing import make_entry, make_rate
 from tests.make import Cast, keep, make_client
 from tests.notifications.test_inbox import kinds, read_all
@@ -58,6 +61,18 @@ def test_the_clients_partner_is_told_of_an_issued_bill(session: Session, cast: C
 def test_behind_a_wall_the_partner_is_told_nothing(session: Session, cast: Cast, side: str) -> None:
     issued(cast, behind=side)
     assert kinds(cast.pat) == []
+
+
+def test_behind_a_wall_before_somebody_else_the_partner_is_told(session: Session, cast: Cast) -> None:
+    """Neither news of no engagement nor news of no client is what a wall before another one hides."""
+    keep(Wall(person_id=cast.pat.id, client_id=cast.acme.id, reason="Family", created_at=now()))
+    keep(Wall(person_id=cast.pat.id, engagement_id=cast.acme_work.id, reason="Family", created_at=now()))
+    issued(cast)
+    run = keep(Run(kind="billing.draft", title="Bill run", started_by=cast.pat.id, created_at=now()))
+    with transaction():
+        record("runs.run.finish", run, by=SYSTEM)
+    read_all()
+    assert kinds(cast.pat) == ["billing.invoice.approve", "runs.run.finish"]
 
 
 @pytest.mark.parametrize("side", SIDES)
