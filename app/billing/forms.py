@@ -53,6 +53,7 @@ class DraftForm(Form):
     """Which engagements of a client are billed, up to when, and how they become lines."""
 
     id = wtforms.HiddenField()
+    engagement = wtforms.SelectMultipleField("What is billed", validate_choice=False)
     until = wtforms.DateField("Work up to and including", validators=[DataRequired("Up to which day?")])
     grouping = EnumField("Lines", Grouping, GROUPINGS, empty="As agreed")
 

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.credit import credit_invoice
-from app.billing.commands.drafts import DraftFacts, add_new_items, create_draft, discard_draft
+from app.billing.commands.drafts import DraftFacts, create_draft, discard_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import remove_line
 from app.billing.commands.totals import lines_of
@@ -59,7 +60,7 @@ def test_a_fee_is_on_one_draft_only(cast: Cast, agreed: Engagement) -> None:
     assert (draft.net, items_on(draft), fee_of(agreed).left) == (1000, [1000], 0)
     with pytest.raises(Refused, match="The fee for “Accounts” is on a draft already") as refusal:
         make_draft(cast, agreed)
-    assert refusal.value.field == "engagement_ids"
+    assert refusal.value.field == "engagement"
 
 
 def test_what_is_given_up_is_free_again(cast: Cast, agreed: Engagement) -> None:

@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.billing.amounts import Spread
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.adjust import adjust_total, plan_total
 from app.billing.commands.credit import credit_invoice
-from app.billing.commands.drafts import add_new_items, discard_draft
+from app.billing.commands.drafts import discard_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, add_line, change_line, treat_item
 from app.billing.commands.totals import lines_of

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.activity.models import Event
 from app.approvals.queries import get_approval
-from app.billing.commands.drafts import DraftFacts, add_new_items, create_draft
+from app.billing.commands.adding import add_new_items
+from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payer import change_payer
 from app.billing.commands.payments import PaymentFacts, record_payment

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app.billing.amounts import Spread, spread_total
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.adjust import adjust_total
 from app.billing.commands.credit import credit_invoice
-from app.billing.commands.drafts import DraftFacts, add_new_items, create_draft, discard_draft
+from app.billing.commands.drafts import DraftFacts, create_draft, discard_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, change_line, remove_line, treat_item
 from app.billing.commands.payments import PaymentFacts, allocate_payment, record_payment

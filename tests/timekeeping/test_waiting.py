@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.activity.models import Event
-from app.billing.commands.drafts import add_new_items
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.wip import hold_items, write_off_items
 from app.billing.models import InvoiceItem
 from app.billing.queries.billable import list_billable

@@ -11,9 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.billing.amounts import Spread
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.adjust import adjust_total
 from app.billing.commands.credit import credit_invoice
-from app.billing.commands.drafts import DraftFacts, add_new_items, create_draft, discard_draft
+from app.billing.commands.drafts import DraftFacts, create_draft, discard_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.jobs import move_job
 from app.billing.commands.lines import LineChange, change_line, remove_line, treat_item

@@ -19,11 +19,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from app.approvals.commands import Outdated
 from app.billing.amounts import Spread
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.adjust import adjust_total
 from app.billing.commands.credit import credit_invoice
 from app.billing.commands.drafts import (
     DraftFacts,
-    add_new_items,
     create_draft,
     discard_draft,
     return_to_draft,

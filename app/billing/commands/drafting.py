@@ -64,7 +64,7 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
         groups[each.engagement_id, LineKind.FIXED, each.id] = []
     for item in material.items:
         worked_for = fee_for(item, material.arrangements[item.engagement_id])
-        key = _group_key(item, worked_for.id if worked_for else None, material.grouping)
+        key = group_key(item, worked_for.id if worked_for else None, material.grouping)
         if worked_for is None:  # what the tax falls on differently stands on lines of its own
             tax = material.taxing.on(item.tax_code or material.codes[item.engagement_id], item.worked_on)
             key = (*key, tax)
@@ -81,7 +81,7 @@ def build(invoice: Invoice, material: Material) -> tuple[list[Row], list[Row]]:
         if fee is not None:
             net = fee.left
             billed = spread_total(net, worth, Spread.PRO_RATA, invoice.currency) if worth else []
-        words = _describe(engagement, fee, kind, members, key, material.job_titles, material.taxing.entity.country)
+        words = describe_line(engagement, fee, kind, members, key, material.job_titles, material.taxing.entity.country)
         tax = taxes.get(key) or material.taxing.on(material.codes[engagement.id], fee_on)
         supplied_on = fee_on if fee is not None else max(item.worked_on for item in members)
         line = line_row(invoice, engagement, kind, len(lines), words, net, tax, supplied_on)
@@ -110,7 +110,7 @@ def _tax(invoice: Invoice, lines: list[Row]) -> None:
     invoice.gross = invoice.net + invoice.tax
 
 
-def _group_key(item: Taken, fee_id: UUID | None, grouping: Grouping) -> tuple[Any, ...]:
+def group_key(item: Taken, fee_id: UUID | None, grouping: Grouping) -> tuple[Any, ...]:
     if item.is_expense:
         return (item.engagement_id, LineKind.EXPENSE, item.id)
     if fee_id is not None:
@@ -123,7 +123,7 @@ def home_of(item: Taken | Item, grouping: Grouping) -> UUID | None:
     return {Grouping.JOB: item.job_id, Grouping.ENTRY: item.id}.get(grouping)
 
 
-def _describe(
+def describe_line(
     engagement: Engagement,
     fee: Arrangement | None,
     kind: LineKind,

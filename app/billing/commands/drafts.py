@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,22 +12,13 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.approvals.commands import close_pending
 from app.approvals.models import ApprovalKind
-from app.billing.amounts import Spread
 from app.billing.commands.approving import ask_for_bill, invoice_asker, judge_bill
-from app.billing.commands.drafting import Material, build, fee_for, item_row, line_row
-from app.billing.commands.fees import engagements_on, keep_drawn, lock_arrangements, take_turns
+from app.billing.commands.drafting import Material, build
+from app.billing.commands.fees import keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, settle_days_of, take_items
 from app.billing.commands.payer import agreed_payer, payer_for, terms_of, usual_payer
-from app.billing.commands.totals import charge_entries, items_on, lines_of, open_draft, recompute, spread_over
-from app.billing.models import (
-    Invoice,
-    InvoiceItem,
-    InvoiceLine,
-    InvoiceState,
-    LineKind,
-    TaxMode,
-    Treatment,
-)
+from app.billing.commands.totals import items_on, lines_of, open_draft, recompute
+from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, TaxMode, Treatment
 from app.billing.policy import can_draft
 from app.billing.taxing import Taxing
 from app.clients.models import Arrangement, ArrangementKind, Client, Engagement
@@ -41,13 +30,11 @@ from app.core.errors import NotFound, Refused
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.firm.models import Entity, Grouping
-from app.firm.taxes import Tax, tax_table
+from app.firm.taxes import tax_table
 from app.jobs.models import Job
 from app.timekeeping.commands.wip import Item
 from app.timekeeping.models import ItemState
 from app.timekeeping.waiting import count_waiting
-
-ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +56,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
     """Draft a bill from open WIP. Raises Refused when nothing is open.
 
     The same id with the same facts gives the draft that is there; with others it is a Conflict.
-    Entries on a draft are locked; new time never joins it by itself (see `add_new_items`).
+    Entries on a draft are locked; new time never joins it by itself (see `adding.add_new_items`).
     """
     authorize(by, can_draft)
     with transaction():
@@ -91,7 +78,7 @@ def create_draft(invoice_id: UUID, facts: DraftFacts, *, by: Actor) -> Invoice:
         fees = [fee for e in engagements for fee in fees_left(arrangements.get(e.id, ()), facts.until)]
         items = take_items([e.id for e in engagements], facts.until, seen_by=by)
         if not items and not fees:
-            raise Refused(_nothing_to_bill(engagements, arrangements, facts.until, by=by), field="engagement_ids")
+            raise Refused(_nothing_to_bill(engagements, arrangements, facts.until, by=by), field="engagement")
         invoice = Invoice(
             id=invoice_id,
             client_id=client.id,
@@ -146,7 +133,7 @@ def _engagements(facts: DraftFacts, *, by: Actor) -> tuple[list[Engagement], Cli
         raise NotFound()
     if len({(engagement.currency, engagement.entity_id) for engagement, _, _ in rows}) > 1:
         raise Refused(
-            "One bill has one currency and one entity; draft these engagements separately.", field="engagement_ids"
+            "One bill has one currency and one entity; draft these engagements separately.", field="engagement"
         )
     return [row[0] for row in rows], rows[0][1], rows[0][2]
 
@@ -217,84 +204,6 @@ def job_titles_of(items: Iterable[Taken | Item], grouping: Grouping) -> dict[UUI
     if not ids:
         return {}
     return {row.id: row.title for row in db.session.execute(sa.select(Job.id, Job.title).where(Job.id.in_(ids)))}
-
-
-def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
-    """Take time recorded since into the draft: onto the line of its fee, else of its engagement.
-
-    What was set on a line stays: a fee is spread anew over all its time, time by the hour is added at its value.
-    Returns how many entries joined.
-    """
-    authorize(by, can_draft, invoice)
-    with transaction() as session:
-        take_turns(invoice.client_id, invoice.payer_id)
-        arrangements = lock_arrangements(engagements_on(invoice))
-        lines = lines_of(invoice)
-        fee_lines = {line.arrangement_id: line for line in lines if line.arrangement_id}
-        own_lines = invoice.grouping is Grouping.ENTRY
-        fee_home = {
-            line.engagement_id: line for line in reversed(lines) if line.kind is LineKind.FEE and not own_lines
-        }
-        ids = [engagement_id for engagement_id in {line.engagement_id for line in lines} if engagement_id]
-        later = session.scalars(
-            sa.select(InvoiceItem.item_id).where(
-                InvoiceItem.invoice_id == invoice.id, InvoiceItem.treatment == Treatment.LATER
-            )
-        ).all()
-        items = take_items(ids, until, seen_by=by, leaving=later, fees=[fee for fee in fee_lines if fee])
-        open_draft(invoice)
-        engagements = {e.id: e for e in session.scalars(sa.select(Engagement).where(Engagement.id.in_(ids)))}
-        taxing = taxing_of(invoice)
-        codes = codes_of(engagements.values(), session.get_one(Client, invoice.payer_id), taxing)
-        joined: dict[UUID, InvoiceLine] = {}
-        for item in items:
-            fee = fee_for(item, arrangements[item.engagement_id])
-            line = fee_lines.get(fee.id) if fee else None if item.is_expense else fee_home.get(item.engagement_id)
-            if line is None:
-                tax = taxing.on(item.tax_code or codes[item.engagement_id], item.worked_on)
-                line = _new_line(invoice, lines, item, fee, engagements[item.engagement_id], tax)
-                if fee is not None:
-                    fee_lines[fee.id] = line
-                elif not item.is_expense and not own_lines:
-                    fee_home[item.engagement_id] = line
-            extra = ZERO if line.kind is LineKind.FIXED else item.open_value
-            session.add(InvoiceItem(**item_row(_ties(line), item, extra)))
-            joined[line.id] = line
-        session.flush()
-        for line in joined.values():
-            if line.kind is LineKind.FIXED:
-                spread_over(invoice, line, Spread.PRO_RATA)
-            else:
-                charge_entries(invoice, line)
-        keep_drawn(fee_lines)
-        recompute(invoice)
-        record("billing.invoice.add_items", invoice, by=by, items=len(items), topics=("wip", "invoices"))
-        return len(items)
-
-
-def _ties(line: InvoiceLine) -> dict[str, Any]:
-    return {
-        name: getattr(line, name) for name in ("id", "invoice_id", "client_id", "engagement_id", "currency", "rest")
-    }
-
-
-def _new_line(
-    invoice: Invoice, lines: list[InvoiceLine], item: Taken, fee: Arrangement | None, engagement: Engagement,
-    tax: Tax,
-) -> InvoiceLine:
-    kind = LineKind.EXPENSE if item.is_expense else LineKind.FEE if fee is None else LineKind.FIXED
-    words, net = item.narrative or engagement.name, ZERO
-    if fee is not None:
-        words, net = fee.name or engagement.name, fee.left
-    position = max((line.position for line in lines), default=-1) + 1
-    values = line_row(invoice, engagement, kind, position, words, net, tax, item.worked_on)
-    if fee is not None:
-        values |= {"arrangement_id": fee.id, "drawn": net}
-    line = InvoiceLine(**values)
-    db.session.add(line)
-    db.session.flush()
-    lines.append(line)
-    return line
 
 
 def discard_draft(invoice: Invoice, *, by: Actor) -> None:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
 
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.drafts import (
     DraftFacts,
-    add_new_items,
     create_draft,
     discard_draft,
     fees_left,
@@ -108,7 +108,7 @@ def create(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     form = DraftForm()
     invoice_id = form_id(form)
-    picked = {found for text in request.form.getlist("engagement") if (found := parse_id(text))}
+    picked = {found for text in form.engagement.data or () if (found := parse_id(text))}
 
     def make() -> None:
         if not picked:
