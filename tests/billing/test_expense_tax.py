@@ -12,11 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.billing.commands.adding import add_new_items
 from app.billing.commands.credit import credit_invoice
-from app.billing.commands.drafts import add_new_items
 from app.billing.commands.expense_tax import retax_drafted_expense
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, change_line
+from app.billing.commands.payer import change_payer
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import transfer_items
 from app.billing.invoice_paper import invoice_data
@@ -143,6 +144,19 @@ def test_an_expense_that_joins_a_draft_later_brings_its_tax(session: Session, ca
     make_expense(cast, bill_tax=DISBURSED)
     add_new_items(invoice, clock.today(), by=cast.actor(cast.bea))
     assert (line_of_expense(invoice).tax_category, invoice.tax) == ("O", 20)
+
+
+def test_an_expense_goes_by_the_tax_of_who_pays_again(session: Session, cast: Cast) -> None:
+    make_tax("S5", TaxTreatment.STANDARD, "5")
+    insurer = make_client("Insurer plc", cast.office, tax_code="S5")
+    expense = make_expense(cast, "100", by=cast.bea, mark_up_percent=Decimal(0))
+    invoice, bea = make_draft(cast), cast.actor(cast.bea)
+    change_payer(invoice, insurer.id, by=bea)
+    assert invoice.tax == 5
+    retax_drafted_expense(expense, ExpenseTax(how=BillTax.CODE, code="S20"), by=bea)
+    assert invoice.tax == 20
+    retax_drafted_expense(expense, ExpenseTax(), by=bea)
+    assert invoice.tax == 5
 
 
 def test_changing_it_on_a_draft_settles_the_line_again(session: Session, cast: Cast) -> None:

@@ -85,5 +85,5 @@ def _nowhere(expense: Expense) -> str:
 
 def _usual_code(draft: Invoice, expense: Expense) -> str:
     engagement = db.session.get_one(Engagement, expense.engagement_id)
-    client = db.session.get_one(Client, draft.client_id)
-    return codes_of([engagement], client, taxing_of(draft))[engagement.id]
+    payer = db.session.get_one(Client, draft.payer_id)
+    return codes_of([engagement], payer, taxing_of(draft))[engagement.id]
