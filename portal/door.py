@@ -21,6 +21,7 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import parse_id, token_hash
 from app.core.web import Answer, asks_for_json, error_page, is_htmx
 from app.firm.queries import get_firm_facts
+from app.firm.words import english
 
 OPEN = "portal.sign_in"
 
@@ -36,8 +37,8 @@ def enter() -> Answer | None:
     if firm is None:
         raise NotFound()
     clock.set_zone(firm.zone)
-    g.firm, g.visit = firm, visit
-    g.language = _language(visit.language if visit else "")
+    g.firm, g.visit, g.country = firm, visit, firm.country
+    g.language = _language(visit.language if visit else "", english(firm.country))
     if is_open:
         return None
     if visit is None or not visit.client_ids:
@@ -77,13 +78,13 @@ def _outside(visit: PortalVisit | None) -> Response:
     return redirect(url_for("portal.sign_in.show"), 303)
 
 
-def _language(code: str) -> str:
+def _language(code: str, english: Locale) -> str:
     if code in ("", "en"):
-        return "en_GB"
+        return str(english)
     try:
         return str(Locale.parse(code, sep="-" if "-" in code else "_"))
     except (UnknownLocaleError, ValueError):
-        return "en_GB"
+        return str(english)
 
 
 View = Callable[..., Answer]

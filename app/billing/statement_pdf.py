@@ -18,6 +18,7 @@ from app.billing.queries.statements import Statement, StatementRow
 from app.clients.models import Client
 from app.core.money import exponent
 from app.firm.models import Firm
+from app.firm.queries import main_country
 from app.ledger.ageing import NOT_DUE
 
 
@@ -25,7 +26,7 @@ def statement_pdf(statement: Statement, client: Client, firm: Firm) -> bytes:
     """The PDF of a statement; the same figures on the same day give the same bytes."""
     language, logo = client.language or "en", logo_of(firm)
     with force_locale(language):
-        data = _data(statement, client, locale_of(language))
+        data = _data(statement, client, locale_of(language, main_country()))
     data["look"] = look_of(firm, language, logo, data=data, country=client.country or "")
     return render("statement", data, logo=logo, on=statement.end)
 

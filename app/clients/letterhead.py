@@ -12,6 +12,7 @@ from app.core.db import db
 from app.delivery.letterhead import Desk, Letterhead, letterhead_from
 from app.firm.models import Entity, Office
 from app.firm.queries import get_firm_facts
+from app.firm.words import english
 from app.people.models import Person, PersonState
 
 
@@ -19,7 +20,9 @@ from app.people.models import Person, PersonState
 def firm_letterhead(client_id: UUID | None, contact_id: UUID | None) -> Letterhead:
     facts = get_firm_facts()
     desk = _desk_of(client_id, contact_id) if client_id or contact_id else None
-    return Letterhead(facts.name, light_accent(facts.accent), desk) if facts else Letterhead()
+    if facts is None:
+        return Letterhead()
+    return Letterhead(facts.name, light_accent(facts.accent), desk, english(facts.country))
 
 
 def _desk_of(client_id: UUID | None, contact_id: UUID | None) -> Desk | None:

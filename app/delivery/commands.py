@@ -86,7 +86,7 @@ def one_address(text: str) -> str:
 def _rendered(
     template: str, subject: Any, context: Mapping[str, Any], language: str, head: Letterhead
 ) -> dict[str, str]:
-    locale = _locale(language)
+    locale = _locale(language, head.english)
     with force_locale(str(locale)):
         around = {
             "firm": head, "accent": head.accent, "lang": locale.language, "text_direction": locale.text_direction,
@@ -110,10 +110,10 @@ def _foot(head: Letterhead) -> str:
     return "".join(f"{line}\n" for line in (*person, desk.address_line, desk.phone, desk.email) if line)
 
 
-def _locale(language: str) -> Locale:
+def _locale(language: str, english: Locale) -> Locale:
     if language in ("", "en"):
-        return Locale("en", "GB")
+        return english
     try:
         return Locale.parse(language, sep="-" if "-" in language else "_")
     except (UnknownLocaleError, ValueError):
-        return Locale("en", "GB")
+        return english

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from babel import Locale
+
 from app.core.colour import DEFAULT_ACCENT, Accent, light_accent
 
 
@@ -27,11 +29,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Letterhead:
-    """The sender as a letter shows it."""
+    """The sender as a letter shows it, and English as it is written there."""
 
     name: str = "Firmament"
     accent: Accent = light_accent(DEFAULT_ACCENT)
     desk: Desk | None = None
+    english: Locale = Locale("en", "GB")
 
 
 Source = Callable[[UUID | None, UUID | None], Letterhead]

@@ -19,7 +19,7 @@ from app.firm.models import Closure, Entity, Firm, NumberSeries, Office, TaxCode
 
 @dataclass(frozen=True)
 class FirmFacts:
-    """What every page of both doors shows of the firm."""
+    """What every page of both doors shows of the firm; `country` is that of its first entity."""
 
     id: UUID
     name: str
@@ -28,6 +28,7 @@ class FirmFacts:
     logo_key: str | None
     require_totp: bool
     version: int
+    country: str
 
     @property
     def logo_url(self) -> str:
@@ -35,7 +36,11 @@ class FirmFacts:
         return f"/logo/{self.logo_key.removeprefix('kept/logo-')}" if self.logo_key else ""
 
 
-FACTS = (Firm.id, Firm.name, Firm.zone, Firm.accent, Firm.logo_key, Firm.require_totp, Firm.version)
+_MAIN_COUNTRY = sa.select(Entity.country).order_by(Entity.created_at, Entity.id).limit(1)
+FACTS = (
+    Firm.id, Firm.name, Firm.zone, Firm.accent, Firm.logo_key, Firm.require_totp, Firm.version,
+    sa.func.coalesce(_MAIN_COUNTRY.correlate(None).scalar_subquery(), "GB").label("main_country"),
+)  # fmt: skip
 
 
 def get_firm_facts() -> FirmFacts | None:
@@ -50,7 +55,7 @@ def get_firm() -> Firm | None:
 
 def main_country() -> str:
     """The country (ISO 3166) of the firm's first entity."""
-    return db.session.scalar(sa.select(Entity.country).order_by(Entity.created_at, Entity.id).limit(1)) or ""
+    return db.session.scalar(_MAIN_COUNTRY) or ""
 
 
 def list_entities() -> Sequence[Entity]:
