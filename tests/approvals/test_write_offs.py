@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,15 +15,17 @@ from app.activity.models import Event
 from app.approvals.commands import Outdated, decline_approval, withdraw_approval
 from app.approvals.models import Approval, Decision
 from app.approvals.queries import get_approval, list_to_decide
+from app.billing.commands.items import items_by_id
 from app.billing.commands.wip import take_back, transfer_items, write_off_items
-from app.billing.commands.write_offs import approve_write_off
+from app.billing.commands.write_offs import Part, WrittenOff, approve_write_off, write_off_parts
 from app.billing.queries.items import entries_of_write_off
 from app.clients.models import Wall
 from app.core import clock
+from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError, NotAllowed, NotFound, Refused
 from app.core.permissions import Role
-from app.ledger.models import LedgerTransaction, TransactionKind
+from app.ledger.models import ExchangeRate, LedgerTransaction, TransactionKind
 from app.timekeeping.models import ItemState, TimeEntry, WriteOffItem
 from tests.approvals.make_approvals import WRITE_OFF, found_by, limit
 from tests.billing.make_billing import make_draft, make_entry, make_rate
@@ -145,6 +148,30 @@ def test_several_entries_are_one_amount_before_the_limit(entry: TimeEntry, cast:
     assert (asked.done, asked.asked) == (0, 400)
     assert len(entries_of_write_off(only(), seen_by=cast.actor(cast.pat))) == 4
     assert approve_write_off(only(), by=cast.actor(cast.pat)) == 400 and written_off() == 4
+
+
+def test_parts_of_two_currencies_are_two_amounts_before_the_limit(entry: TimeEntry, cast: Cast) -> None:
+    keep(ExchangeRate(currency="EUR", base="GBP", rate=Decimal("0.5"), from_on=dt.date(2020, 1, 1)))
+    make_rate("100", currency="EUR")
+    abroad = make_entry(cast, "5", engagement=make_engagement(cast.acme, cast.entity, "Abroad", currency="EUR"))
+    bea = cast.actor(cast.bea)
+
+    def part(*amounts: tuple[TimeEntry, int], by: Actor = bea) -> WrittenOff:
+        with transaction():
+            items = items_by_id([each.id for each, _ in amounts], seen_by=bea, lock=True)
+            return write_off_parts([Part(items[each.id], Decimal(of)) for each, of in amounts], "Training", by=by)
+
+    walled = replace(bea, walled_clients=frozenset({cast.acme.id}))
+    for actor in (cast.actor(cast.sam), cast.contact(cast.cleo), walled):
+        with pytest.raises(NotAllowed):
+            part((entry, 1), by=actor)
+    assert part((entry, 400), (abroad, 300)) == WrittenOff(done=Decimal(300), asked=Decimal(400))
+    assert (entry.open_value, abroad.open_value, written_off()) == (1000, 200, 1)
+    with pytest.raises(Refused, match="waits for approval already"):
+        part((abroad, 100), (entry, 400))
+    assert (abroad.open_value, written_off()) == (200, 1)  # all of them or none
+    assert part((abroad, 200)) == WrittenOff(done=Decimal(200), asked=Decimal(0))  # 250 in all, in pounds
+    assert found_by("approvals", "billing", "ledger") == []
 
 
 def test_small_ones_of_one_client_and_day_count_together_and_what_is_taken_back_counts_no_more(
