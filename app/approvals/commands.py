@@ -219,11 +219,13 @@ def approve_matter(
 ) -> Approval:
     """Note that somebody decides within their limits: about what was asked for, if anything was, else of their own.
 
-    The caller holds the lock of the thing, and does it. Raises Refused above the limit, for the asker of what needs a
-    second person, and Outdated when it is not what was asked for.
+    The caller holds the lock of the thing, and does it. Raises Refused for a role that may not, above the limit, for
+    the asker of what needs a second person, and Outdated when it is not what was asked for.
     """
     authorize(by, can_see_approvals)
-    if not by.may(NEEDED[matter.kind]) or not judged.within:
+    if not by.may(NEEDED[matter.kind]):
+        raise Refused("Your role does not decide this. Somebody else has to approve it.")
+    if not judged.within:
         raise Refused(f"{judged.why_not} Somebody else has to approve it.")
     with transaction() as session:
         approval = pending_for(matter.kind, matter.subject_id)

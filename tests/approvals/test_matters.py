@@ -112,7 +112,7 @@ def test_without_a_question_ones_own_decision_is_noted(matter: Matter, cast: Cas
 
 def test_a_manager_decides_no_bill_whatever_their_limit(matter: Matter, cast: Cast) -> None:
     limit(cast, Role.MANAGER, None)
-    with pytest.raises(Refused, match="Somebody else has to approve it"):
+    with pytest.raises(Refused, match="Your role does not decide this"):
         approved(matter, cast, cast.mel)
     assert count(Approval) == 0
 
