@@ -334,8 +334,8 @@ DEADLINE_MOVES: dict[DeadlineState, frozenset[DeadlineState]] = {
     DeadlineState.OPEN: frozenset(DeadlineState) - {DeadlineState.OPEN},
     DeadlineState.EXTENDED: frozenset(DeadlineState) - {DeadlineState.OPEN},
     DeadlineState.MISSED: frozenset(DeadlineState) - {DeadlineState.MISSED},
-    DeadlineState.SATISFIED: frozenset({DeadlineState.OPEN, DeadlineState.EXTENDED}),
-    DeadlineState.WAIVED: frozenset({DeadlineState.OPEN, DeadlineState.EXTENDED}),
+    DeadlineState.SATISFIED: frozenset({DeadlineState.OPEN, DeadlineState.EXTENDED, DeadlineState.MISSED}),
+    DeadlineState.WAIVED: frozenset({DeadlineState.OPEN, DeadlineState.EXTENDED, DeadlineState.MISSED}),
 }
 
 
@@ -344,6 +344,7 @@ class Deadline(MadeOnce, HasVersion, Base):
 
     `rule` names it in the statutory table, `trigger_on` is the date that the rule counts from. `met_by_task_id` is the
     step that meets it, else the job's last required one. `met_on` is the day on which it was met, late or not.
+    `missed_day` is its last day when it was last found missed: of which those whom it concerns were told.
     `trigger_locked`, `due_locked`: that day was set by hand and does not follow its rule.
     """
 
@@ -366,6 +367,7 @@ class Deadline(MadeOnce, HasVersion, Base):
     state: Mapped[DeadlineState] = mapped_column(default=DeadlineState.OPEN)
     met_by_task_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("task.id"))
     met_on: Mapped[dt.date | None]
+    missed_day: Mapped[dt.date | None]
     reference: Mapped[str] = mapped_column(default="", server_default="")
     decided_at: Mapped[dt.datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
@@ -389,6 +391,7 @@ class Deadline(MadeOnce, HasVersion, Base):
         sa.UniqueConstraint("job_id", "code"),
         sa.Index("ix_deadline_open", "effective_on", postgresql_where=sa.text("state IN ('open', 'extended')")),
         sa.Index("ix_deadline_met_by_task_id", "met_by_task_id"),
+        sa.CheckConstraint("state <> 'missed' OR missed_day IS NOT NULL", name="missed_day"),
         sa.CheckConstraint("(state = 'satisfied') = (met_on IS NOT NULL)", name="met_on"),
         sa.CheckConstraint("effective_on >= statutory_on OR state <> 'extended'", name="extended"),
     )

@@ -145,6 +145,31 @@ def test_a_deadline_found_missed_long_after_is_told_once(cast: Any) -> None:
         assert mark_missed() == 0 and inbox() and db.session.scalar(kept) == 1
 
 
+def test_what_was_met_or_waived_too_late_is_missed_again_when_that_is_taken_back_and_told_no_second_time(
+    cast: Any,
+) -> None:
+    sam = cast.actor(cast.sam)
+    with travel_to(MONDAY):
+        job = make_job(cast.acme_work, owner_id=cast.mel.id)
+        late, waived = make_deadline(job, "Late", on=TODAY - days(3)), make_deadline(job, "Waived", on=TODAY - days(2))
+        in_time = make_deadline(job, "In time", on=TODAY)
+        assert mark_missed() == 2
+        inbox()
+        satisfy_deadline(late, by=sam)
+        waive_deadline(waived, because="Dormant", by=sam)
+        satisfy_deadline(in_time, by=sam)
+    with travel_to(MONDAY + days(2)):
+        for each in (late, waived, in_time):
+            reopen_deadline(each, by=sam)
+        assert [each.state for each in (late, waived, in_time)] == [
+            DeadlineState.MISSED, DeadlineState.MISSED, DeadlineState.OPEN]
+        assert mark_missed() == 1, "nobody knew of the one that had been met in time"
+        inbox()
+        told = sa.select(sa.func.count()).where(Notice.kind == "jobs.deadline.missed", Notice.person_id == cast.mel.id)
+        assert db.session.scalar(told) == 3
+        assert not [*prove_deadlines()]
+
+
 def test_the_press_of_complete_shows_what_is_not_met_and_what_can_be_done(client: FlaskClient, cast: Any) -> None:
     job = make_job(cast.acme_work)
     vat = make_deadline(job, "VAT return", on=job.starts_on)

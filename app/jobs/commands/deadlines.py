@@ -88,7 +88,10 @@ def reopen_met_by(tasks: Collection[Task], *, by: Actor) -> None:
 
 def _reopen(deadline: Deadline, by: Actor) -> None:
     extended = deadline.effective_on > deadline.statutory_on
-    deadline.move_to(DeadlineState.EXTENDED if extended else DeadlineState.OPEN)
+    if deadline.missed_day == deadline.effective_on:
+        deadline.move_to(DeadlineState.MISSED)  # those whom it concerns were told
+    else:
+        deadline.move_to(DeadlineState.EXTENDED if extended else DeadlineState.OPEN)
     deadline.decided_at = deadline.decided_by = deadline.evidence_id = deadline.met_on = None
     deadline.reference = ""
     deadline.version += 1
@@ -121,6 +124,7 @@ def mark_missed(limit: int = 200) -> int:
         missed = [row for row in rows if row.effective_on < today_in(row.jurisdiction)]
         for deadline in missed:
             deadline.move_to(DeadlineState.MISSED)
+            deadline.missed_day = deadline.effective_on
             deadline.version += 1
             record("jobs.deadline.missed", deadline, by=SYSTEM, name=deadline.name, due=deadline.effective_on)
         return len(missed)
