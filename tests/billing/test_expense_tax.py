@@ -16,7 +16,7 @@ from app.billing.commands.adding import add_new_items
 from app.billing.commands.credit import credit_invoice
 from app.billing.commands.expense_tax import retax_drafted_expense
 from app.billing.commands.issue import approve_invoice
-from app.billing.commands.lines import LineChange, change_line
+from app.billing.commands.lines import LineChange, add_line, change_line
 from app.billing.commands.payer import change_payer
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import transfer_items
@@ -157,6 +157,18 @@ def test_an_expense_goes_by_the_tax_of_who_pays_again(session: Session, cast: Ca
     assert invoice.tax == 20
     retax_drafted_expense(expense, ExpenseTax(), by=bea)
     assert invoice.tax == 5
+
+
+def test_what_an_expense_says_of_its_tax_stays_whoever_pays(session: Session, cast: Cast) -> None:
+    make_tax("S5", TaxTreatment.STANDARD, "5")
+    insurer = make_client("Insurer plc", cast.office, tax_code="S5")
+    make_expense(cast, "100", bill_tax=ExpenseTax(how=BillTax.CODE, code="S20"), mark_up_percent=Decimal(0))
+    make_expense(cast, "200", mark_up_percent=Decimal(0))
+    invoice, bea = make_draft(cast), cast.actor(cast.bea)
+    change_payer(invoice, insurer.id, by=bea)
+    assert invoice.tax == 30
+    add_line(invoice, new_id(), "Agreed besides", Decimal(100), by=bea)
+    assert invoice.tax == 35  # what is added goes by who pays, too
 
 
 def test_changing_it_on_a_draft_settles_the_line_again(session: Session, cast: Cast) -> None:

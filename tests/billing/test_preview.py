@@ -18,6 +18,7 @@ from app.billing.commands import paper
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, change_line
 from app.billing.commands.paper import preview_pdf
+from app.billing.commands.payer import change_payer
 from app.billing.commands.totals import lines_of
 from app.billing.models import Invoice, InvoiceLine
 from app.core.db import Base, transaction
@@ -154,6 +155,11 @@ def test_who_does_not_see_the_draft_sees_no_preview(
     cast.wes.role = cast.bea.role
     with pytest.raises(NotFound):
         preview_pdf(hidden, by=cast.actor(cast.wes))
+    bea = cast.actor(cast.bea)
+    change_payer(draft, cast.rival.id, by=bea)
+    with pytest.raises(NotFound):
+        preview_pdf(draft, by=cast.actor(cast.wes))
+    change_payer(draft, cast.acme.id, by=bea)
     sign_in(client, cast.wes)
     assert client.get(f"/billing/invoices/{hidden.id}/preview").status_code == 404
     assert client.get(f"/billing/invoices/{draft.id}/preview").status_code == 200

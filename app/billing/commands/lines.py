@@ -217,8 +217,8 @@ def add_line(
             raise Refused("A bill starts from an engagement.", field="description")
         engagement = session.get_one(Engagement, first)
         taxing = taxing_of(invoice)
-        client = session.get_one(Client, invoice.client_id)
-        code = check_tax_code(tax_code) or codes_of([engagement], client, taxing)[engagement.id]
+        payer = session.get_one(Client, invoice.payer_id)
+        code = check_tax_code(tax_code) or codes_of([engagement], payer, taxing)[engagement.id]
         supplied_on = invoice.until_on or taxing.day
         amount, position = round_amount(net, invoice.currency), lines[-1].position + 1
         tax = taxing.on(code, supplied_on)

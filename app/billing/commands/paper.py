@@ -11,9 +11,8 @@ from app.billing.commands.totals import lines_of, lock_invoice, recompute
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceLine
 from app.billing.pdf import invoice_pdf, try_paper
-from app.billing.policy import can_see_invoices
+from app.billing.policy import can_see_bill, can_see_invoices
 from app.clients.models import Client
-from app.clients.policy import can_see
 from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, transaction
@@ -71,7 +70,7 @@ def preview_pdf(invoice: Invoice, *, by: Actor, issued_on: dt.date | None = None
     the reason that issuing would give.
     """
     authorize(by, can_see_invoices)
-    if invoice.number is not None or not can_see(by, invoice.client_id):
+    if invoice.number is not None or not can_see_bill(by, invoice):
         raise NotFound()
     day = issued_on or clock.today()
     with transaction() as session:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.billing.commands.totals import lines_of, open_draft, recompute
-from app.billing.models import Invoice
+from app.billing.models import Invoice, InvoiceItem
 from app.billing.policy import can_draft
 from app.billing.taxing import Taxing
 from app.clients.models import Client, Engagement
@@ -21,6 +21,7 @@ from app.core.errors import NotFound, Refused
 from app.core.permissions import authorize
 from app.firm.models import Entity
 from app.firm.taxes import tax_table
+from app.timekeeping.models import Expense
 
 
 def payer_for(payer_id: UUID, client: Client, *, by: Actor) -> Client:
@@ -98,9 +99,13 @@ def change_payer(invoice: Invoice, payer_id: UUID, *, by: Actor, version: int | 
                 )
             ).all()
         )
+        said = set(session.scalars(
+            sa.select(InvoiceItem.line_id).join(Expense, Expense.id == InvoiceItem.item_id)
+            .where(InvoiceItem.invoice_id == invoice.id, Expense.tax_code.is_not(None))
+        ))
         taxing = Taxing(table, entity, clock.today())
         for line in lines:
-            if line.engagement_id is None or own.get(line.engagement_id) is not None:
+            if line.engagement_id is None or line.id in said or own.get(line.engagement_id) is not None:
                 continue
             if line.tax_code == taxing.code(None, before.tax_code):
                 line.tax_code = taxing.code(None, payer.tax_code)
