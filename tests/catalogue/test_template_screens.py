@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from uuid import UUID
 
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from app.catalogue.commands import RequestValues, publish_template, save_request
+from app.catalogue.due_rules import DueRule, days
 from app.catalogue.models import (
     JobTemplate,
     Service,
@@ -19,7 +22,18 @@ from app.catalogue.models import (
     TemplateState,
     TemplateStep,
 )
+from app.catalogue.queries import get_blueprint
+from app.core.actors import SYSTEM
 from app.core.ids import new_id
+from app.jobs.commands.dates import preview
+from app.jobs.dates import AnchorsMoved
+from app.jobs.models import Job, Task
+from app.jobs.queries.dates import digest_of_moves, named_anchors
+from app.planning.commands.create import create_planned_job
+from app.planning.facts import client_facts, staffing
+from app.planning.periods import PeriodKind, PeriodPattern
+from app.planning.plans import Wish, plan_job
+from app.requests.models import ClientRequest
 from tests.make import Cast, sign_in
 from tests.planning.make_planning import make_service
 
@@ -212,6 +226,40 @@ def test_the_step_that_meets_a_deadline_is_chosen_on_the_page(mel: FlaskClient, 
     stale = post(mel, f"{url}/deadlines", {**data, "met_by": "review"})
     assert stale.status_code in (409, 422) and "met by “Review”" not in mel.get(url).text
     assert '<option selected value="post">Post</option>' in mel.get(f"{url}?open=deadline:{deadline.id}").text
+
+
+def test_a_firm_names_a_date_of_its_own_that_each_job_says(mel: FlaskClient, cast: Cast, session: Session) -> None:
+    service, template = make_service(publish=False)
+    url = f"/templates/{template.id}"
+    data = form_values(mel.get(f"{url}?open=step:post").text) | {"due_rule-anchor": "named:", "due_rule-do": "days",
+                                                                 "due_rule-n": "-3"}
+    for typed, said in (("", "Name the date that each job says"), ("x" * 90, "at most 40 characters")):
+        refused = post(mel, f"{url}/steps/post", {**data, "due_rule-own": typed})
+        assert refused.status_code == 422 and said in refused.text
+    assert post(mel, f"{url}/steps/post", {**data, "due_rule-own": " Board \x00 Meeting "}).status_code == 303
+    assert "3 days before board meeting" in mel.get(url).text
+    assert '<option value="named:board meeting" selected>' in mel.get(f"{url}?open=step:post").text
+    for part in ("request:new", "deadline:new", "details", "step:review"):
+        assert '<option value="named:board meeting">' in mel.get(f"{url}?open={part}").text, part
+    request = session.scalars(sa.select(TemplateRequest)).one()
+    save_request(template, request.id, RequestValues(
+        "Agenda", step_key="collect", items=tuple(request.items), due_rule=DueRule("named:court visit", (days(-1),)),
+    ), by=SYSTEM)
+    publish_template(template, by=SYSTEM)
+    facts = client_facts([cast.acme.id], service.id, seen_by=SYSTEM)[cast.acme.id]
+    wish = Wish(PeriodPattern(PeriodKind.MONTH), dt.date(2026, 10, 15))
+    planned = plan_job(facts, get_blueprint(template.id), service.name, wish, staffing(), origin="test")
+    job = session.get_one(Job, create_planned_job(planned, by=SYSTEM)[0])
+    assert named_anchors(job) == ["board meeting", "court visit"]
+    for name in named_anchors(job):
+        on = {"name": name, "on": "2026-11-20", "version": str(job.version), "dates": "apply"}
+        moves = preview(job, AnchorsMoved({f"named:{name}": dt.date(2026, 11, 20)}))
+        answer = post(mel, f"/jobs/{job.id}/named-dates", {**on, "seen": digest_of_moves(moves)})
+        assert answer.status_code == 303, answer.text
+        session.expire_all()
+    posted = session.scalars(sa.select(Task).where(Task.step_key == "post")).one()
+    assert posted.due_on == dt.date(2026, 11, 17)
+    assert session.scalars(sa.select(ClientRequest.due_on)).one() == dt.date(2026, 11, 19)
 
 
 def test_a_preparer_sees_services_but_cannot_change_them(client: FlaskClient, cast: Cast, session: Session) -> None:

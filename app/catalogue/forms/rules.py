@@ -30,6 +30,8 @@ ANCHORS = (
     ("named:trial", "the trial (each job says when)"), ("named:signing", "the signing (each job says when)"),
     ("named:completion", "completion (each job says when)"),
 )
+OWN_DATE = "named:"
+LONGEST_NAME = 40
 WHICH = {
     Which.ON_OR_AFTER: "on or after", Which.AFTER: "after", Which.ON_OR_BEFORE: "on or before", Which.BEFORE: "before",
     Which.SAME_YEAR: "of the same year", Which.FOLLOWING_YEAR: "of the following year",
@@ -61,6 +63,13 @@ _WHOLE = re.compile(r"[+-]?\d{1,6}", re.ASCII)
 Line = tuple[str, str]
 
 
+def own_dates(anchors: Iterable[str]) -> list[tuple[str, str]]:
+    """The dates among these that a firm has named, which each job says, as they are offered."""
+    known = {value for value, _ in ANCHORS}
+    own = sorted({each for each in anchors if each.startswith(OWN_DATE) and each not in known})
+    return [(each, f"{each.removeprefix(OWN_DATE)} (each job says when)") for each in own]
+
+
 class DueRuleField(wtforms.Field):
     """`data` is the DueRule, or None when it counts from nothing; `lines` keep what was typed."""
 
@@ -69,12 +78,25 @@ class DueRuleField(wtforms.Field):
     def __init__(self, label: str = "Due", **kwargs: Any) -> None:
         super().__init__(label, **kwargs)
         self.anchors: list[tuple[str, str]] = list(ANCHORS)
-        self.anchor, self.roll, self.day_zero = "", Roll.NONE.value, False
+        self.anchor, self.own_date, self.roll, self.day_zero = "", "", Roll.NONE.value, False
         self.lines: list[Line] = []
 
     def offer(self, more: Iterable[tuple[str, str]]) -> None:
         """Further anchors: the template's deadlines and its other steps."""
         self.anchors = [*ANCHORS, *more]
+
+    @property
+    def shown_anchors(self) -> list[tuple[str, str]]:
+        """With the date that the firm has named in this rule, and where jobs have such dates, one to be named."""
+        if not self.takes_own_date:
+            return self.anchors
+        known = {value for value, _ in self.anchors} | {OWN_DATE}
+        named = [] if self.anchor in known else own_dates([self.anchor])
+        return [*self.anchors, *named, (OWN_DATE, "a date of your own, named below")]
+
+    @property
+    def takes_own_date(self) -> bool:
+        return any(value.startswith(OWN_DATE) for value, _ in self.anchors)
 
     @property
     def shown_lines(self) -> list[Line]:
@@ -88,6 +110,8 @@ class DueRuleField(wtforms.Field):
             self.show(None if data is wtforms.utils.unset_value else data)
             return
         self.anchor = formdata.get(f"{self.name}-anchor", "")[:220]
+        typed = "".join(each if each.isprintable() else " " for each in formdata.get(f"{self.name}-own", ""))
+        self.own_date = " ".join(typed.split())[: LONGEST_NAME + 1]
         self.roll = formdata.get(f"{self.name}-roll", Roll.NONE.value)
         self.day_zero = bool(formdata.get(f"{self.name}-zero"))
         does, values = formdata.getlist(f"{self.name}-do"), formdata.getlist(f"{self.name}-n")
@@ -108,8 +132,15 @@ class DueRuleField(wtforms.Field):
     def _read(self) -> DueRule | None:
         if not self.anchor:
             return None
+        anchor = self.anchor
+        if anchor == OWN_DATE:
+            if not self.own_date:
+                raise BadDueRule("Name the date that each job says, such as the board meeting.")
+            if len(self.own_date) > LONGEST_NAME:
+                raise BadDueRule(f"The name of a date has at most {LONGEST_NAME} characters.")
+            anchor = OWN_DATE + self.own_date.casefold()
         return from_json({
-            "anchor": self.anchor, "steps": [_json_of(do, value) for do, value in self.lines], "roll": self.roll,
+            "anchor": anchor, "steps": [_json_of(do, value) for do, value in self.lines], "roll": self.roll,
             "day_zero_counts": self.day_zero,
         })
 

@@ -10,7 +10,7 @@ from wtforms.validators import DataRequired, Length
 
 from app.catalogue.blueprints import PERIOD_END, After, rule_of
 from app.catalogue.commands import DeadlineValues, RequestValues, StepValues
-from app.catalogue.forms.rules import DueRuleField
+from app.catalogue.forms.rules import DueRuleField, own_dates
 from app.catalogue.models import (
     ASKING_TIME,
     DependencyKind,
@@ -33,6 +33,14 @@ LAST_STEP = "The last required step"
 
 def deadline_anchors(template: JobTemplate) -> list[tuple[str, str]]:
     return [(f"deadline:{d.code}", f"the deadline {d.code}") for d in template.deadlines]
+
+
+def own_anchors(template: JobTemplate) -> list[tuple[str, str]]:
+    """The dates that some rule of the template names already."""
+    rules = [template.due_rule, *(each.due_rule for each in template.steps)]
+    rules += [rule for each in template.requests for rule in (each.due_rule, each.send_rule)]
+    rules += [each.trigger_rule for each in template.deadlines]
+    return own_dates(str(rule.get("anchor", "")) for rule in rules if rule)
 
 
 def step_anchors(template: JobTemplate, *, but: str = "") -> list[tuple[str, str]]:
@@ -94,7 +102,9 @@ class StepForm(Form):
         self.stage_id.offer((stage.id, stage.name) for stage in template.service.stages)
         others = [(step.key, step.name) for step in template.steps if step.key != key]
         self.after.steps = others
-        self.due_rule.offer([*deadline_anchors(template), *step_anchors(template, but=key)])
+        self.due_rule.offer([
+            *own_anchors(template), *deadline_anchors(template), *step_anchors(template, but=key),
+        ])
 
     def show(self, template: JobTemplate, step: TemplateStep) -> None:
         for name in ("name", "stage_id", "kind", "work_role", "estimate", "instructions", "required"):
@@ -171,7 +181,7 @@ class RequestForm(Form):
         steps = [(step.key, step.name) for step in template.steps]
         self.step_key.choices = offers([("", "No step waits"), *steps])
         for rule in (self.due_rule, self.send_rule):
-            rule.offer([*deadline_anchors(template), *step_anchors(template)])
+            rule.offer([*own_anchors(template), *deadline_anchors(template), *step_anchors(template)])
 
     def show(self, template: JobTemplate, request: TemplateRequest) -> None:
         for name in ("name", "message", "send_time", "remind_after_days", "remind_every_days", "remind_at_most"):
@@ -201,6 +211,7 @@ class DeadlineForm(Form):
     met_by = wtforms.SelectField("Met by the step")
 
     def prepare(self, template: JobTemplate) -> None:
+        self.trigger.offer(own_anchors(template))
         self.met_by.choices = offers([("", LAST_STEP), *((step.key, step.name) for step in template.steps)])
 
     def show(self, template: JobTemplate, deadline: TemplateDeadline) -> None:

@@ -12,7 +12,7 @@ from app.catalogue.blueprints import PERIOD_END, After, Blueprint, Dates, Reques
 from app.catalogue.due_rule_words import describe
 from app.catalogue.due_rules import BadDueRule, DueRule
 from app.catalogue.forms.services import PERIOD_ANCHORS, DetailsForm
-from app.catalogue.forms.steps import DeadlineForm, RequestForm, StepForm, deadline_anchors
+from app.catalogue.forms.steps import DeadlineForm, RequestForm, StepForm, deadline_anchors, own_anchors
 from app.catalogue.graph import Edge, GraphCycle, topological_order
 from app.catalogue.models import Cadence, DependencyKind, JobTemplate, StepKind, TemplateState, WorkRole
 from app.catalogue.plausible import doubts
@@ -115,7 +115,7 @@ def form_for(template: JobTemplate, open_part: str) -> Any:
         form = DetailsForm(
             formdata=None, title_pattern=template.title_pattern, priority=template.priority, fee=template.fee
         )
-        form.due_rule.offer([*deadline_anchors(template)])
+        form.due_rule.offer([*own_anchors(template), *deadline_anchors(template)])
         form.fee.currency = own_currency()
         form.due_rule.show(rule_of(template.due_rule))
         form.start_rule.anchors = PERIOD_ANCHORS

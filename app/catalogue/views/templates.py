@@ -12,7 +12,7 @@ from app.catalogue.commands import discard_draft, edit_template, publish_templat
 from app.catalogue.due_rules import BadDueRule, resolve
 from app.catalogue.forms.rules import DueRuleField
 from app.catalogue.forms.services import PERIOD_ANCHORS, DetailsForm
-from app.catalogue.forms.steps import deadline_anchors
+from app.catalogue.forms.steps import deadline_anchors, own_anchors
 from app.catalogue.queries import get_template
 from app.catalogue.soundness import sample_anchors
 from app.catalogue.views.editor import calendar_here, preview_dates, render_editor, sample_end, sample_start, words_of
@@ -51,7 +51,7 @@ def details(template_id: UUID) -> Answer:
     template = get_template(template_id, seen_by=me())
     form = DetailsForm()
     form.fee.currency = own_currency()
-    form.due_rule.offer(deadline_anchors(template))
+    form.due_rule.offer([*own_anchors(template), *deadline_anchors(template)])
     form.start_rule.anchors = PERIOD_ANCHORS
     saved = submit(form, lambda: edit_template(
         template, title_pattern=form.title_pattern.data or "", due_rule=form.due_rule.data, priority=form.priority.data,

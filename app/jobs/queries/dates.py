@@ -54,6 +54,7 @@ def named_anchors(job: Job) -> list[str]:
     blueprint = get_blueprint(job.template_id)
     rules = [*blueprint.step_rules.values(), *(each.trigger for each in blueprint.deadlines)]
     rules += [blueprint.due_rule] if blueprint.due_rule else []
+    rules += [rule for each in blueprint.requests for rule in (each.rule, each.send_rule) if rule]
     return sorted({rule.anchor.removeprefix("named:") for rule in rules if rule.anchor.startswith("named:")})
 
 
