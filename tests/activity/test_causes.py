@@ -72,6 +72,25 @@ def test_what_a_reader_does_is_caused_by_the_event_that_it_read(cast: Cast, sess
     assert cause_now() == ""
 
 
+def test_a_reader_that_fails_at_one_event_has_passed_those_before_it(cast: Cast, session: Session, reader: str) -> None:
+    """Each is a piece of work of its own: what is locked for one is free before the next is read."""
+    answer = commands._readers[reader][1]
+
+    def at_the_second(event: Event, data: dict[str, Any]) -> None:
+        if data["name"] == "Two":
+            raise ValueError
+        answer(event, data)
+
+    commands._readers[reader] = (commands._readers[reader][0], at_the_second)
+    for name in ("One", "Two"):
+        happen(cast, name)
+    seal_events()
+    with pytest.raises(ValueError):
+        while run_reader(reader):
+            pass
+    assert len(causes(session, "clients.client.answered")) == 1
+
+
 def test_what_a_run_does_is_caused_by_the_run(cast: Cast, session: Session) -> None:
     mel, (_service, template) = cast.actor(cast.mel), make_service(request=False)
     chosen = ApplicationValues(Cadence.MONTH, dt.date(2026, 10, 15))

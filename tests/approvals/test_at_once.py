@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -111,3 +112,17 @@ def test_verify_names_what_was_changed_behind_an_approval(real_app: Flask, firm:
         values = {"sam": firm.sam.id} if ":sam" in statement else {}
         as_owner(real_app.config["SETTINGS"], table, statement, **values)
         assert any(words in finding.message for finding in found_by(proof)), [str(f) for f in found_by(proof)]
+
+
+def test_small_write_offs_of_one_person_at_once_are_one_before_the_limit(real_app: Flask, firm: Cast) -> None:
+    with real_app.app_context():
+        entries = [make_entry(firm, "0.6").id for _ in range(4)]
+        bea = firm.actor(firm.bea)
+
+    def write_off(item: UUID) -> Decimal:
+        return write_off_items([item], "Training", by=bea).done
+
+    done = at_once(real_app, *(lambda item=item: write_off(item) for item in entries))
+    assert sorted(done) == [0, 0, 0, 60]  # of the 100 that Bea may
+    with real_app.app_context():
+        assert found_by("approvals", "billing.approvals", "billing.wip", "ledger") == []

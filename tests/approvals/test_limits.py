@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.approvals.commands import LimitFacts, set_limit, withdraw_limit
 from app.approvals.limits import judge
 from app.approvals.models import ApprovalLimit
+from app.approvals.policy import NEEDED
 from app.approvals.queries import list_limits, unlimited_people
 from app.core import clock
 from app.core.errors import Conflict, NotAllowed, Refused
@@ -123,6 +124,13 @@ def test_nobody_raises_their_own_limit_while_somebody_else_may(session: Session,
     session.flush()
     set_limit(new_id(), of("900"), by=pat)  # nobody else may by now
     assert limit_of(cast, cast.pat) == 900
+
+
+def test_who_decides_nothing_may_set_what_their_own_role_could(session: Session, cast: Cast) -> None:
+    assert not cast.actor(cast.ada).may(NEEDED[BILL])
+    limit(cast, cast.ada, "500")
+    limit(cast, Role.ADMIN, None)
+    assert limit_of(cast, cast.ada) == 500
 
 
 def test_another_currency_is_held_against_the_limit_at_the_days_rate(session: Session, cast: Cast) -> None:

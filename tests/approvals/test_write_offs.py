@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.activity.models import Event
-from app.approvals.commands import Outdated, decline_approval, withdraw_approval
+from app.approvals.commands import LimitFacts, Outdated, decline_approval, set_limit, withdraw_approval
 from app.approvals.models import Approval, Decision
 from app.approvals.queries import get_approval, list_to_decide
 from app.billing.commands.items import items_by_id
@@ -24,7 +24,9 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError, NotAllowed, NotFound, Refused
+from app.core.ids import new_id
 from app.core.permissions import Role
+from app.firm.models import Entity
 from app.ledger.models import ExchangeRate, LedgerTransaction, TransactionKind
 from app.timekeeping.models import ItemState, TimeEntry, WriteOffItem
 from tests.approvals.make_approvals import WRITE_OFF, found_by, limit
@@ -43,6 +45,10 @@ def entry(session: Session, cast: Cast) -> TimeEntry:
 def only() -> Approval:
     [one] = db.session.scalars(sa.select(Approval))
     return one
+
+
+def waiting() -> Approval:
+    return db.session.scalars(sa.select(Approval).where(Approval.decision == Decision.PENDING)).one()
 
 
 def written_off() -> int:
@@ -145,7 +151,7 @@ def test_withdrawn_or_declined_everything_stays_as_it_was(entry: TimeEntry, cast
 def test_several_entries_are_one_amount_before_the_limit(entry: TimeEntry, cast: Cast) -> None:
     ids = [make_entry(cast, "1").id for _ in range(4)]
     asked = write_off_items(ids, "Training", by=cast.actor(cast.bea))
-    assert (asked.done, asked.asked) == (0, 400)
+    assert (asked.done, asked.asked, asked.why) == (0, 400, "It is 400.00 GBP; your limit is 300.00.")
     assert len(entries_of_write_off(only(), seen_by=cast.actor(cast.pat))) == 4
     assert approve_write_off(only(), by=cast.actor(cast.pat)) == 400 and written_off() == 4
 
@@ -165,7 +171,8 @@ def test_parts_of_two_currencies_are_two_amounts_before_the_limit(entry: TimeEnt
     for actor in (cast.actor(cast.sam), cast.contact(cast.cleo), walled):
         with pytest.raises(NotAllowed):
             part((entry, 1), by=actor)
-    assert part((entry, 400), (abroad, 300)) == WrittenOff(done=Decimal(300), asked=Decimal(400))
+    why = "With what you wrote off there today it is 550.00 GBP; your limit is 300.00."
+    assert part((entry, 400), (abroad, 300)) == WrittenOff(done=Decimal(300), asked=Decimal(400), why=why)
     assert (entry.open_value, abroad.open_value, written_off()) == (1000, 200, 1)
     with pytest.raises(Refused, match="waits for approval already"):
         part((abroad, 100), (entry, 400))
@@ -182,7 +189,7 @@ def test_small_ones_of_one_client_and_day_count_together_and_what_is_taken_back_
     for each in few[:3]:
         assert write_off_items([each], "Training", by=bea).done == 100
     assert write_off_items([few[3]], "Training", by=bea).asked == 100  # 400 of the 300 that may be
-    waits = db.session.scalars(sa.select(Approval).where(Approval.decision == Decision.PENDING)).one()
+    waits = waiting()
     with pytest.raises(Refused, match="somebody else has to approve it|Somebody else has to approve it"):
         approve_write_off(waits, by=bea)
     assert write_off_items([elsewhere.id], "Training", by=bea).done == 300  # another client
@@ -192,6 +199,33 @@ def test_small_ones_of_one_client_and_day_count_together_and_what_is_taken_back_
     with clock.travel_to(clock.now() + dt.timedelta(days=1)):
         assert write_off_items([few[0]], "Training", by=bea).done == 100
     assert found_by("approvals", "billing") == []
+
+
+def test_what_two_people_decided_and_what_others_wrote_off_do_not_count_with_ones_own(
+    entry: TimeEntry, cast: Cast
+) -> None:
+    bea, mel, hours = cast.actor(cast.bea), cast.actor(cast.mel), [make_entry(cast, "3").id for _ in range(4)]
+    limit(cast, cast.mel, "100", WRITE_OFF)
+    write_off_items([entry.id], "Training", by=bea)
+    approve_write_off(only(), by=cast.actor(cast.pat))  # 1,000 of Bea's, by Pat's word
+    write_off_items(hours[:1], "Training", by=mel)
+    approve_write_off(waiting(), by=bea)  # 300 of Mel's, by Bea's word
+    assert write_off_items(hours[1:2], "Training", by=cast.actor(cast.pat)).done == 300
+    assert write_off_items(hours[2:3], "Training", by=bea).done == 300
+    assert write_off_items(hours[3:], "Training", by=bea).why == (
+        "With what you wrote off there today it is 600.00 GBP; your limit is 300.00."
+    )
+
+
+def test_what_was_written_off_in_another_entity_does_not_count_there(entry: TimeEntry, cast: Cast) -> None:
+    bea, branch = cast.actor(cast.bea), keep(Entity(name="Hartwell North", country="GB", currency="GBP"))
+    there = make_entry(cast, "3", engagement=make_engagement(cast.acme, branch, "Payroll"))
+    facts = LimitFacts(
+        entity_id=branch.id, kind=WRITE_OFF, amount=Decimal(300), from_on=clock.today(), role=Role.BILLING
+    )  # fmt: skip
+    set_limit(new_id(), facts, by=cast.actor(cast.ada))
+    assert write_off_items([make_entry(cast, "3").id], "Training", by=bea).done == 300
+    assert write_off_items([there.id], "Training", by=bea).done == 300
 
 
 def test_what_was_approved_is_taken_back_as_ever(entry: TimeEntry, cast: Cast) -> None:
@@ -230,7 +264,8 @@ def test_the_pages_say_what_waits_and_let_it_be_decided(client: FlaskClient, ent
     bea = sign_in(client, cast.bea)
     form = {"item": str(entry.id), "write-off-percent": "100", "write-off-reason": "Training"}
     bea.post("/billing/wip/write-off", data={**form, "back": "/billing"})
-    assert "its approval is asked for" in bea.get("/billing").get_data(as_text=True)
+    page = bea.get("/billing").get_data(as_text=True)
+    assert "its approval is asked for. It is 1,000.00 GBP; your limit is 300.00." in page
     assert "Write-off asked" in bea.get(f"/billing/wip/clients/{cast.acme.id}").get_data(as_text=True)
     assert "waits for approval" in bea.get(f"/time/{entry.id}").get_data(as_text=True)
     one = only()

@@ -12,28 +12,29 @@ from sqlalchemy.orm import Session
 
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
-from app.billing.commands.lines import add_line, treat_item
+from app.billing.commands.lines import LineChange, add_line, change_line, treat_item
 from app.billing.commands.payer import agreed_payer, change_payer, payer_for, usual_payer
 from app.billing.commands.regroup import regroup_draft
 from app.billing.commands.totals import lines_of
 from app.billing.invoice_paper import invoice_data
-from app.billing.models import Invoice, InvoiceItem, Treatment
+from app.billing.models import Invoice, InvoiceItem, LineKind, Rest, Treatment
 from app.billing.pdf import locale_of
 from app.billing.queries.billable import list_billable
 from app.billing.queries.payments import receivables_by_client
 from app.billing.queries.wip import WipFilter
 from app.clients.commands import EngagementFacts, create_client, create_engagement, update_client, update_engagement
 from app.clients.commands.clients import facts_of
-from app.clients.models import Client, Engagement
+from app.clients.models import ArrangementKind, Client, Engagement
 from app.core import clock
 from app.core.db import db, transaction
 from app.core.errors import NotAllowed, NotFound, Refused, Stale
 from app.core.ids import new_id
-from app.firm.models import Grouping
+from app.firm.models import Grouping, TaxTreatment
 from tests.approvals.make_approvals import found_by
 from tests.billing.make_billing import make_draft, make_entry, make_rate
+from tests.billing.test_expense_tax import make_expense
 from tests.clients.test_clients import facts
-from tests.make import Cast, make_client, make_engagement, sign_in
+from tests.make import Cast, make_client, make_engagement, make_tax, sign_in
 
 
 @pytest.fixture
@@ -67,6 +68,9 @@ def test_time_stands_on_a_draft_as_agreed_with_engagement_client_or_entity(cast:
     second.line_grouping = Grouping.ENGAGEMENT
     assert drafted(second) is Grouping.ENGAGEMENT
     assert drafted(cast.acme_work, second) is Grouping.ENTRY  # they differ: the client's
+    cast.acme_work.line_grouping = Grouping.JOB
+    assert drafted(cast.acme_work, second) is Grouping.ENTRY
+    cast.acme_work.line_grouping = None
     make_entry(cast)
     chosen = DraftFacts(
         client_id=cast.acme.id, engagement_ids=(cast.acme_work.id,), until=clock.today(), grouping=Grouping.JOB
@@ -109,6 +113,44 @@ def test_what_no_entry_makes_up_stays_when_a_draft_is_grouped_anew(cast: Cast, p
     regroup_draft(draft, Grouping.ENTRY, by=bea)
     assert descriptions(draft) == ["Call", "Court", "Agreed besides"]
     assert [line.engagement_id for line in lines_of(draft)][:2] == [cast.acme_work.id, other.id]
+
+
+def test_time_that_is_taxed_or_left_otherwise_keeps_a_line_of_its_own(cast: Cast, parent: Client) -> None:
+    with transaction():
+        make_tax("R5", TaxTreatment.STANDARD, "5")
+    cast.acme_work.line_grouping = Grouping.ENTRY
+    for words, hours in (("Call", "1"), ("Letter", "2"), ("Report", "4"), ("Court", "8")):
+        make_entry(cast, hours, narrative=words)
+    draft, bea = make_draft(cast), cast.actor(cast.bea)
+    named = {line.description: line for line in lines_of(draft)}
+    change_line(draft, named["Letter"].id, LineChange(tax_code="R5"), by=bea)
+    change_line(draft, named["Report"].id, LineChange(net=Decimal(300), rest=Rest.CARRY), by=bea)
+    total = (draft.net, draft.tax, draft.gross)
+    regroup_draft(draft, Grouping.ENGAGEMENT, by=bea)
+    assert (draft.net, draft.tax, draft.gross) == total
+    said = {(line.net, line.tax_code, line.rest) for line in lines_of(draft)}
+    assert said == {(900, "S20", Rest.WRITE_OFF), (200, "R5", Rest.WRITE_OFF), (300, "S20", Rest.CARRY)}
+    approve_invoice(draft, by=bea)
+    assert found_by("billing", "ledger", "approvals") == []
+
+
+def test_disbursements_and_fees_keep_their_lines_when_a_draft_is_grouped_anew(cast: Cast, parent: Client) -> None:
+    fixed = make_engagement(cast.acme, cast.entity, "Accounts", kind=ArrangementKind.FIXED, fee=Decimal(500))
+    make_entry(cast, "2", engagement=fixed)
+    for words in ("Call", "Letter"):
+        make_entry(cast, "1", narrative=words)
+    make_expense(cast, "90")
+    draft, bea = make_draft(cast, cast.acme_work, fixed), cast.actor(cast.bea)
+
+    def others() -> list[tuple[object, ...]]:
+        return [(line.id, line.kind, line.net) for line in lines_of(draft) if line.kind is not LineKind.FEE]
+
+    before = others()
+    assert {kind for _, kind, _ in before} == {LineKind.EXPENSE, LineKind.FIXED}
+    for grouping, of_time in ((Grouping.ENTRY, 2), (Grouping.ENGAGEMENT, 1)):
+        regroup_draft(draft, grouping, by=bea)
+        assert sorted(others()) == sorted(before)
+        assert [line.position for line in lines_of(draft)] == list(range(of_time + 2))
 
 
 def test_a_draft_is_grouped_anew_by_whoever_may_draft_it(cast: Cast, parent: Client) -> None:

@@ -40,10 +40,11 @@ KIND = ApprovalKind.WRITE_OFF
 
 @dataclass(frozen=True)
 class WrittenOff:
-    """What was written off, and what waits for the approval of somebody else."""
+    """What was written off, and what waits for the approval of somebody else; why, as a sentence."""
 
     done: Decimal
     asked: Decimal
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> Written
     groups: dict[tuple[UUID, str], list[Part]] = {}
     for part in parts:
         groups.setdefault((books[part.item.engagement_id].entity_id, part.item.currency), []).append(part)
-    done, asked = dict[UUID, list[Part]](), ZERO
+    done, asked, why = dict[UUID, list[Part]](), ZERO, ""
     for (entity_id, currency), group in sorted(groups.items()):
         amount, approval_id = sum((part.amount for part in group), ZERO), new_id()
         before = _alone_today(entity_id, group, by=by)
@@ -77,11 +78,11 @@ def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> Written
             done[approval_id] = group
         else:
             ask_for_approval(matter, judged, by=by, approval_id=approval_id)
-            asked += amount
+            asked, why = asked + amount, why or judged.why_not
     hold_wip([part.item for group in done.values() for part in group])
     for approval_id, group in done.items():
         _post(approval_id, group, reason, books, by=by)
-    return WrittenOff(sum((part.amount for group in done.values() for part in group), ZERO), asked)
+    return WrittenOff(sum((part.amount for group in done.values() for part in group), ZERO), asked, why)
 
 
 def _alone_today(entity_id: UUID, parts: Sequence[Part], *, by: Actor) -> Decimal:

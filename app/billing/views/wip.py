@@ -218,7 +218,8 @@ def _change(what: str, ids: Sequence[UUID], reason: str) -> str:
 def _said(written: WrittenOff) -> str:
     """What was done, and what waits for somebody else."""
     parts = [f"{written.done:,.2f} written off"] if written.done else []
-    parts += [f"{written.asked:,.2f} is above your limit: its approval is asked for"] if written.asked else []
+    if written.asked:
+        parts.append(f"{written.asked:,.2f} is not written off yet: its approval is asked for. {written.why}")
     return "; ".join(parts)
 
 
