@@ -38,6 +38,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     ),
     "requests.request.held": lambda d: f"held {_name(d)} back",
     "requests.request.released": lambda d: f"let {_name(d)} go out at its moment",
+    "requests.request.unlocked": lambda d: f"let the days of {_name(d)} follow the job's again",
     "requests.request.rescheduled": lambda d: f"moved the asking of {_name(d)} to {d.get('send_on', 'another day')}",
     "requests.request.viewed": lambda d: f"looked at {_name(d)}",
     "requests.request.submitted": _submitted,

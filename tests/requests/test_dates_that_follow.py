@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ from app.planning.commands.create import create_planned_job
 from app.planning.facts import client_facts, staffing
 from app.planning.periods import PeriodKind, PeriodPattern
 from app.planning.plans import Wish, plan_job
-from app.requests.commands.asking import change_asking
+from app.requests.commands.asking import change_asking, unlock_days
 from app.requests.commands.sending import send_request
 from app.requests.commands.writing import NewRequest, specs_of, update_request
 from app.requests.models import ClientRequest
@@ -141,6 +142,26 @@ def test_what_the_client_has_been_told_stays_and_who_was_shown_otherwise_looks_a
     assert asked.id not in {move.id for move in moves}
     edit_job(job, later(job), version=None, by=by, answer=Answer(True, digest_of_moves(moves)))
     assert fresh(asked).due_on == dt.date(2026, 12, 14)
+
+
+def test_a_day_set_by_hand_can_follow_again(
+    asked: ClientRequest, cast: Cast, client: FlaskClient, session: Session
+) -> None:
+    job, by = job_of(session, asked), cast.actor(cast.mel)
+    change_asking(asked, send_on=dt.date(2026, 11, 20), send_time=dt.time(9), by=by)
+    for stranger in (cast.contact(cast.otto), replace(by, walled_clients=frozenset({cast.acme.id}))):
+        with pytest.raises(NotAllowed):
+            unlock_days(asked, by=stranger)
+    mel = sign_in(client, cast.mel)
+    assert f"/requests/{asked.id}/unlocking" in mel.get(f"/jobs/{job.id}/dates").text
+    answer = mel.post(f"/requests/{asked.id}/unlocking")
+    assert answer.status_code == 303 and answer.location.endswith(f"/jobs/{job.id}/dates")
+    version = fresh(asked).version
+    unlock_days(asked, by=by)
+    assert fresh(asked).version == version, "the second time nothing happens"
+    (moved,) = [move for move in drifted(dates_of_job(job_of(session, asked))) if move.id == asked.id]
+    assert (moved.is_locked, moved.after) == (False, dt.date(2026, 11, 30))
+    assert f"/requests/{asked.id}/unlocking" not in mel.get(f"/jobs/{job.id}/dates").text
 
 
 def test_the_pages_say_it(asked: ClientRequest, cast: Cast, client: FlaskClient, session: Session) -> None:

@@ -153,5 +153,17 @@ def change_asking(
         record("requests.request.rescheduled", row, by=by, topics=("requests",), name=row.name, send_on=send_on)
 
 
+def unlock_days(request: ClientRequest, *, by: Actor) -> None:
+    """Let the days that were set by hand follow the job's again, from the next change on."""
+    authorize(by, can_edit_request, request)
+    with transaction():
+        row = _locked(request)
+        if not (row.due_locked or row.send_locked):
+            return
+        row.due_locked = row.send_locked = False
+        row.version += 1
+        record("requests.request.unlocked", row, by=by, topics=("requests",), name=row.name)
+
+
 def _locked(request: ClientRequest) -> ClientRequest:
     return db.session.scalars(to_lock(sa.select(ClientRequest).where(ClientRequest.id == request.id))).one()

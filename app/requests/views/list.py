@@ -17,7 +17,7 @@ from app.documents.queries import names_of_adders
 from app.firm.exports import hand_out
 from app.jobs.queries.jobs import get_job
 from app.requests.answers import chosen, in_words, typed_again
-from app.requests.commands.asking import change_asking, hold_request, release_request
+from app.requests.commands.asking import change_asking, hold_request, release_request, unlock_days
 from app.requests.commands.reminding import remind_request, set_reminders
 from app.requests.commands.reviewing import accept_all, tell_returned
 from app.requests.commands.sending import cancel_request, delete_draft, reopen_request, send_request
@@ -141,6 +141,15 @@ def create_hold(request_id: UUID) -> Answer:
 @blueprint.post("/<uuid:request_id>/release")
 def create_release(request_id: UUID) -> Answer:
     return _act(request_id, release_request, "It is asked at its moment")
+
+
+@blueprint.post("/<uuid:request_id>/unlocking")
+def create_unlocking(request_id: UUID) -> Answer:
+    """Pressed on the page of the job's dates; back to it."""
+    asked = get_request(request_id, seen_by=me())
+    unlock_days(asked, by=me())
+    at = f"/jobs/{asked.job_id}/dates" if asked.job_id else f"/requests/{asked.id}"
+    return redirect_to(at, "Follows the job's dates again")
 
 
 @blueprint.post("/<uuid:request_id>/asking")
