@@ -1,4 +1,9 @@
-"""Reading a table out of a file: CSV in whatever spelling, or the first sheet of a workbook."""
+"""Reading a table out of a file: CSV in whatever spelling, or the first sheet of a workbook.
+
+What a file has besides its rows (lines above the header, totals below) is left out and told; what makes a row
+doubtful (a cell too many, a quote without end) is told as an error of that row. Lines are counted as an editor shows
+them, those of a workbook as the spreadsheet does.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,10 @@ import csv
 import datetime as dt
 import io
 import math
+import re
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import structlog
@@ -16,83 +22,248 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from app.core.errors import Refused
 from app.core.reading import Limits, NotRead, read_bytes_apart
+from app.exchange.encodings import OLDER, find_encoding
 
 log = structlog.get_logger()
 
 LARGEST, MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 10 << 20, 50_000, 300, 5_000
+MOST_UNPACKED = 300 << 20
+LIMITS = Limits(memory=1 << 30, seconds=30, wait=60, answer=96 << 20)
 # A number that a workbook keeps stays one: how it was shown there is not how anybody wrote it.
 Cell = str | float
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 UNOPENED = "The workbook cannot be opened; save the sheet as CSV instead."
 TOO_MUCH = (
     "This file takes more memory or time to open than a list of clients needs: a value far out in the sheet does that. "
     "Nothing was read. Save the list alone as CSV and import that."
 )
-MOST_UNPACKED = 300 << 20
-LIMITS = Limits(memory=1 << 30, seconds=30, wait=60, answer=96 << 20)
-WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+HEADER_WITHIN, MOST_REMARKS = 20, 1_000
+_TOTALS = re.compile(r"(?:grand |sub)?totals?|sum|(?:gesamt)?summe|gesamt|totaal|totale|suma|total for .*",
+                     re.IGNORECASE)
+_NUMBER = re.compile(r"[\W\d]*\d[\W\d]*(?:cr|dr|[a-z]{3})?", re.IGNORECASE)
+_WHEN = re.compile(
+    r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b.*\b(?:19|20)\d\d\b.*"
+    r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?:[ T]\d{1,2}:\d\d.*)?"
+    r"|(?:printed|exported|generated|created|as of|report date|page \d)\b.*\d.*)", re.IGNORECASE,
+)  # fmt: skip
+_FAULT = re.compile(rb"<c\b([^>]*)>(?:<f\b[^>]*(?:/>|>[^<]*</f>))?<v>(#[A-Z/0-9!?_]{1,20})</v>")
+_EDGES = "\ufeff\u200b\u2060\u200e\u200f\u00ad \t\r\n\u00a0"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What was noticed of a line: an error of its row or, where it is none, what was done about it."""
+
+    line: int
+    message: str
+    column: str = ""
+    read: str = ""
+    error: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A header and its rows, each as long as the header; all text but for what a workbook keeps as a broken number."""
+    """A header and its rows, each as long as the header; all text but for what a workbook keeps as a broken number.
+
+    `lines` says in which line of the file each row begins.
+    """
 
     header: list[str]
     rows: list[list[Cell]]
+    lines: list[int] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
 
-def read_table(content: bytes) -> Table:
-    """Read in a process of its own. Refuses what holds no table, or too much of one."""
+Line = tuple[int, list[Cell]]
+
+
+def read_table(content: bytes, words: Sequence[str] = ()) -> Table:
+    """Read in a process of its own. Refuses what holds no table, or too much of one.
+
+    `words` are heads of columns, without case, by which the header is found below a title.
+    """
     if len(content) > LARGEST:
         raise Refused(f"The file is larger than {LARGEST >> 20} MB. Split it, then import the parts.", field="file")
     try:
-        return Table(**read_bytes_apart(parse_table, content, limits=LIMITS))
+        found = read_bytes_apart(parse_table, content, sorted(words), limits=LIMITS)
     except NotRead as error:
         log.warning("import.not_read", why=error.why)
         raise Refused(TOO_MUCH, field="file") from error
+    return Table(**{**found, "remarks": [Remark(**each) for each in found["remarks"]]})
 
 
-def parse_table(file: IO[bytes]) -> dict[str, Any]:
+def parse_table(file: IO[bytes], words: Sequence[str] = ()) -> dict[str, Any]:
     """The reading itself, in the process made for it."""
     content = file.read(LARGEST + 1)
-    lines: Iterable[Sequence[Cell]] = _workbook(content) if content.startswith(WORKBOOKS) else _csv(content)
-    found: list[list[Cell]] = []
-    for line in lines:
+    remarks: list[Remark] = []
+    is_workbook = content.startswith(WORKBOOKS)
+    found: list[Line] = []
+    for line, cells in _workbook(content) if is_workbook else _csv(content, remarks):
         if len(found) > MOST_ROWS:
             raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it, then import the parts.", field="file")
-        if len(line) > MOST_COLUMNS:
+        if len(cells) > MOST_COLUMNS:
             raise Refused(f"A row has more than {MOST_COLUMNS} columns: this does not look like a list.", field="file")
-        found.append([_clean(cell) for cell in line])
-    while found and not any(found[0]):
-        found.pop(0)
-    if not any(map(any, found[1:])):
+        if any(cleaned := [_clean(cell) for cell in cells]):
+            found.append((line, cleaned))
+    at = _header_at(found, frozenset(words))
+    if len(found) < at + 2:
         raise Refused("The file holds no rows under a header.", field="file")
-    header = [str(name).lstrip("\ufeff").strip() or f"Column {at}" for at, name in enumerate(found[0], 1)]
-    width = len(header)
-    return {"header": header, "rows": [(row + [""] * width)[:width] for row in found[1:]]}
-
-
-def _csv(content: bytes) -> Iterable[list[str]]:
-    text = _decoded(content)
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t|", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise Refused(f"Line {reader.line_num} cannot be read as CSV: {error}.", field="file") from error
-
-
-def _decoded(content: bytes) -> str:
-    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252", "latin-1"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
+    for line, cells in found[:at]:
+        remarks.append(_left_out(line, cells, "stands above the header"))
+    header = _heads(found[at], remarks)
+    rows: list[list[Cell]] = []
+    lines: list[int] = []
+    for line, cells in found[at + 1 :]:
+        if why := _no_client(cells, len(header)):
+            remarks.append(_left_out(line, cells, why))
             continue
-    raise Refused("The file is not text that can be read; save it as CSV in UTF-8.", field="file")
+        if not is_workbook:
+            remarks += _of_width(line, cells, header)
+        for name, cell in zip(header, cells, strict=False):
+            remarks += _of_cell(line, name, cell)
+        rows.append([_shown(cell) for cell in (cells + [""] * len(header))[: len(header)]])
+        lines.append(line)
+    if not rows:
+        raise Refused("The file holds no rows under a header.", field="file")
+    remarks.sort(key=lambda each: (not each.error, each.line))
+    return {"header": header, "rows": rows, "lines": lines, "remarks": [vars(r) for r in remarks[:MOST_REMARKS]]}
 
 
-def _workbook(content: bytes) -> Iterable[list[Cell]]:
+def plain_head(name: str) -> str:
+    """The head of a column as it is compared: without case and punctuation."""
+    return " ".join(re.sub(r"[^\w]+|_", " ", name.casefold()).split())
+
+
+def _header_at(found: Sequence[Line], words: frozenset[str]) -> int:
+    """The line among the first that has most heads we know; the first one where none has any."""
+    known = [
+        sum(isinstance(cell, str) and plain_head(cell) in words for cell in cells)
+        for _, cells in found[:HEADER_WITHIN]
+    ]
+    return max(range(len(known)), key=lambda at: (known[at], -at), default=0)
+
+
+def _heads(line: Line, remarks: list[Remark]) -> list[str]:
+    """The heads, each once: a second column of the same name would else be lost."""
+    at, cells = line
+    while cells and cells[-1] == "":
+        cells = cells[:-1]
+    header: list[str] = []
+    for place, cell in enumerate(cells, 1):
+        name = plain = str(cell) or f"Column {place}"
+        number = 1
+        while name in header:
+            number += 1
+            name = f"{plain} ({number})"
+        if name != plain:
+            remarks.append(Remark(at, f"“{plain}” heads two columns; this one is called “{name}” here.", name, plain))
+        header.append(name)
+    return header
+
+
+def _no_client(cells: Sequence[Cell], width: int) -> str:
+    """Why a line below the header is none of its rows, if it is none."""
+    filled = [cell for cell in cells if cell != ""]
+    first, rest = str(filled[0]), filled[1:]
+    if width > 1 and _TOTALS.fullmatch(first.strip(" :")) and rest and all(_is_number(cell) for cell in rest):
+        return "is a total of the list"
+    if width > 2 and not rest and _WHEN.fullmatch(first):
+        return "says when the list was made"
+    return ""
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, float) or bool(_NUMBER.fullmatch(cell))
+
+
+def _left_out(line: int, cells: Sequence[Cell], why: str) -> Remark:
+    read = " ".join(str(cell) for cell in cells if cell != "")[:80]
+    return Remark(line, f"“{read}” {why} and was left out.", read=read)
+
+
+def _of_width(line: int, cells: Sequence[Cell], header: Sequence[str]) -> Iterator[Remark]:
+    width = len(header)
+    if any(cell != "" for cell in cells[width:]):
+        read = " | ".join(str(cell) for cell in cells[width:])[:80]
+        yield Remark(
+            line, f"This row has {len(cells)} cells under a header of {width}, so they stand under the wrong heads. "
+            "A cell with a comma in it is put in quotes.", header[-1], read, error=True,
+        )  # fmt: skip
+    elif len(cells) < width:
+        yield Remark(line, f"This row has {len(cells)} cells under a header of {width}; the rest is taken as empty.")
+
+
+def _of_cell(line: int, column: str, cell: Cell) -> Iterator[Remark]:
+    if not isinstance(cell, str):
+        return
+    read = _shown(cell)
+    if any("\udc80" <= char <= "\udcff" for char in cell):
+        yield Remark(line, f"“{read}” holds a byte that is no text in UTF-8, the encoding of the rest of the file.",
+                     column, str(read), error=True)
+    elif odd := next((char for char in cell if char < " " and char not in "\t\r\n" or "\x7f" <= char <= "\x9f"), ""):
+        yield Remark(line, f"“{read}” holds a sign that is no text (U+{ord(odd):04X}).", column, str(read), error=True)
+
+
+def _shown(cell: Cell) -> Cell:
+    """The cell without what cannot be kept or shown."""
+    if not isinstance(cell, str):
+        return cell
+    return "".join(
+        "\ufffd" if "\ud800" <= char <= "\udfff" or (char < " " and char not in "\t\r\n") or "\x7f" <= char <= "\x9f"
+        else char for char in cell
+    )
+
+
+def _csv(content: bytes, remarks: list[Remark]) -> Iterator[tuple[int, list[str]]]:
+    encoding = find_encoding(content)
+    text = content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
+    if encoding in OLDER:
+        words = [word for word in text.split() if not word.isascii()][:3]
+        remarks.append(Remark(
+            1, f"The file is not in UTF-8 and was read as {OLDER[encoding]}: {', '.join(words)[:80]}. If these words "
+            "look wrong, save the list as CSV in UTF-8.", read=", ".join(words)[:80],
+        ))  # fmt: skip
+    first = next((line for line in text.lstrip("\r\n").split("\n") if line.strip()), "")
+    told = re.fullmatch(r"\"?sep=(.)\"?\s*", first.strip("\r\n"), re.IGNORECASE)
+    sample = "".join(text.splitlines(keepends=True)[:HEADER_WITHIN])
+    delimiter = told[1] if told else max(",;\t|", key=sample.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    is_first = True
+    while True:
+        begins = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield begins, [_broken(error, begins, reader.line_num, text, remarks)]
+            continue
+        if told and is_first and any(cells):
+            is_first = False
+            continue
+        yield begins, cells
+
+
+def _broken(error: csv.Error, begins: int, ends: int, text: str, remarks: list[Remark]) -> str:
+    """A row that cannot be read, as far as one can see: it is an error of its line."""
+    said = str(error)
+    if "limit" in said:
+        raise Refused(f"Line {begins} holds a cell of more than 100,000 signs: this does not look like a list.",
+                      field="file") from error
+    if "NUL" in said or "new-line" in said:
+        raise Refused(f"Line {begins} cannot be read as CSV: {said}.", field="file") from error
+    read = text.splitlines()[begins - 1][:80] if begins <= len(text.splitlines()) else ""
+    if "unexpected end" in said:
+        why = f"A quote (\") is opened here and never closed, so all down to line {ends} would be one cell."
+    elif ends > begins:
+        why = f"A quote (\") that is opened here closes in line {ends}, and text goes on after it."
+    else:
+        why = "Text goes on after a closing quote (\")."
+    remarks.append(Remark(begins, f"{why} Close the quote or take it away.", "", read, error=True))
+    return read
+
+
+def _workbook(content: bytes) -> Iterable[tuple[int, list[Cell]]]:
     _check_amount(content)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
@@ -101,9 +272,42 @@ def _workbook(content: bytes) -> Iterable[list[Cell]]:
         sheet = book.get_sheet_by_index(0)
         if sheet.height > MOST_ROWS + 1 or sheet.width > MOST_COLUMNS:
             raise Refused(f"The sheet is larger than {MOST_ROWS:,} rows by {MOST_COLUMNS} columns.", field="file")
-        return [[_cell(cell) for cell in row] for row in sheet.to_python()]
+        top, left = sheet.start or (0, 0)
+        rows = [[_cell(cell) for cell in row] for row in sheet.to_python()]
+        for line, column, value in _faults(content):
+            # The library gives an empty cell for one that the spreadsheet could not work out.
+            if 0 <= line - top < len(rows) and 0 <= column - left < len(rows[line - top]):
+                rows[line - top][column - left] = value
+        return list(enumerate(rows, top + 1))
     except (CalamineError, ValueError, OSError) as error:
         raise Refused(UNOPENED, field="file") from error
+
+
+def _faults(content: bytes) -> Iterator[tuple[int, int, str]]:
+    """Row, column (from 0) and name of each cell of the first sheet of an XLSX that holds an error."""
+    if not content.startswith(b"PK"):
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = set(archive.namelist())
+        if "xl/workbook.xml" not in names or "xl/_rels/workbook.xml.rels" not in names:
+            return
+        sheet = re.search(rb"<sheet\b[^>]*\br:id=\"([^\"]+)\"", archive.read("xl/workbook.xml"))
+        targets = {
+            found[1]: target[1].decode().lstrip("/").removeprefix("xl/")
+            for relation in re.findall(rb"<Relationship\b[^>]*>", archive.read("xl/_rels/workbook.xml.rels"))
+            if (found := re.search(rb"\bId=\"([^\"]+)\"", relation))
+            and (target := re.search(rb"\bTarget=\"([^\"]+)\"", relation))
+        }
+        part = f"xl/{targets.get(sheet[1], '')}" if sheet else ""
+        if part not in names:
+            return
+        for found in _FAULT.finditer(archive.read(part)):
+            at = re.search(rb"\br=\"([A-Z]{1,3})(\d{1,7})\"", found[1])
+            if at and b't="e"' in found[1]:
+                column = 0
+                for letter in at[1]:
+                    column = column * 26 + letter - 64
+                yield int(at[2]) - 1, column - 1, found[2].decode()
 
 
 def _check_amount(content: bytes) -> None:
@@ -120,7 +324,7 @@ def _check_amount(content: bytes) -> None:
 
 
 def _clean(cell: Cell) -> Cell:
-    return cell if isinstance(cell, float) else cell.replace("\x00", "").strip()[:LONGEST_CELL]
+    return cell if isinstance(cell, float) else cell.strip(_EDGES).strip()[:LONGEST_CELL]
 
 
 def _cell(cell: Any) -> Cell:

@@ -25,6 +25,7 @@ from app.exchange.clients.commands import (
     plan_import,
     read_import,
     start_import,
+    warnings_of,
 )
 from app.exchange.clients.compare import Action, Planned
 from app.exchange.clients.formats import SOURCE_NAMES, Source, checked_mapping
@@ -87,8 +88,8 @@ def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[
     return {
         "source": found.source, "rows": tally.rows, "created": tally.created, "updated": tally.updated,
         "unchanged": tally.unchanged, "matched": tally.matched, "refused": tally.rows_refused,
-        "errors": errors_of(planned), "dry_run": dry_run, "clients": len(planned), "linked": 0,
-        "waiting": tally.matched,
+        "errors": errors_of(planned), "warnings": warnings_of(found), "dry_run": dry_run,
+        "clients": len(planned), "linked": 0, "waiting": tally.matched,
         "matches": [
             {"rows": one.prospect.rows, "name": one.prospect.name, "client": one.client.code,
              "client_name": one.client.name}
@@ -166,7 +167,10 @@ def _print(report: dict[str, Any]) -> None:
     if report["numbers"]["unclear"]:
         click.echo("  Say with --locale how this file writes numbers, for example --locale en_GB.", err=True)
     for error in report["errors"][:50]:
-        click.echo(f"  row {error['row']}, {error['column']}: {error['message']}", err=True)
+        at = ", ".join(filter(None, (f"line {error['line']}", error["column"])))
+        click.echo(f"  {at}: {error['message']}", err=True)
+    for warning in report["warnings"][:20]:
+        click.echo(f"  line {warning['line']}: {warning['message']}", err=True)
     if report["refused"]:
         end = "left out" if report["imported"] else "refused; nothing was imported. Mend them, or say --skip-errors"
         click.echo(f"  {report['refused']:>6} rows {end}.", err=True)

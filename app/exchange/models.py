@@ -35,6 +35,7 @@ class ImportKey(HasId, Base):
 class ClientImport(MadeOnce, Base):
     """An uploaded file of clients, as read, with the mapping of its columns and, once started, its run.
 
+    `lines` says where in the file each row begins, `remarks` what its reader noticed (files.Remark).
     `number_format` is a key of FORMATS: how its numbers are written, as somebody has said; else its columns tell.
     """
 
@@ -44,6 +45,8 @@ class ClientImport(MadeOnce, Base):
     source: Mapped[str]
     header: Mapped[list[str]]
     rows: Mapped[list[list[Any]]] = mapped_column(JSONB)
+    lines: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
+    remarks: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
     number_format: Mapped[str | None]
     office_id: Mapped[UUID] = mapped_column(sa.ForeignKey("office.id"))

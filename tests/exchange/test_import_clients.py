@@ -137,7 +137,7 @@ def test_errors_are_told_by_row_and_column_and_nothing_comes_in(cast: Cast, tmp_
     path = file_of(tmp_path, "Name,Email,Terms\nGood Ltd,a@b.example,14\n,c@d.example,14\nBad Ltd,nobody,soon\n")
     before = count(Client)
     report = bring(path)
-    assert [(e["row"], e["column"]) for e in report["errors"]] == [(3, "Name"), (4, "Email"), (4, "Terms")]
+    assert [(e["line"], e["column"]) for e in report["errors"]] == [(3, "Name"), (4, "Email"), (4, "Terms")]
     assert (report["refused"], report["imported"], count(Client)) == (2, False, before)
     report = bring(path, skip_errors=True)
     assert (report["created"], report["refused"], count(Client)) == (1, 2, before + 1)
@@ -243,7 +243,7 @@ def test_how_a_file_writes_its_amounts_is_seen_from_the_whole_column(
 
 def test_a_column_that_no_format_suits_is_refused_cell_by_cell(cast: Cast, tmp_path: Path) -> None:
     report = balances(tmp_path, "12.25", "12,25", "1.000", "€5.00", "soon")
-    assert [(error["row"], error["message"]) for error in report["errors"]] == [
+    assert [(error["line"], error["message"]) for error in report["errors"]] == [
         (3, "“12,25” is not written like 1,234.56; do you mean 12.25?"),
         (4, "“1.000” can be read as 1.00 or as 1,000.00; write the one that you mean."),
         (5, "“€5.00” is not in GBP, and this amount is."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -32,15 +32,23 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
-from app.core.locking import lock_row, to_lock
+from app.core.locking import lock_row, take_turn, to_lock
 from app.core.number_format import FORMATS, usual_format
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.exchange.clients.amounts import Amounts, amounts_of
 from app.exchange.clients.compare import Action, Planned, changes_for, contact_elsewhere, new_people, plan
-from app.exchange.clients.formats import SOURCE_NAMES, Source, checked_mapping, guess_mapping, recognise
-from app.exchange.clients.prospects import Person, Prospect, gather
-from app.exchange.files import read_table
+from app.exchange.clients.formats import (
+    HEADS,
+    SOURCE_NAMES,
+    Source,
+    checked_mapping,
+    guess_mapping,
+    recognise,
+    refuse_other_lists,
+)
+from app.exchange.clients.prospects import Person, Prospect, RowError, gather
+from app.exchange.files import Remark, read_table
 from app.exchange.models import ClientImport, ImportKey
 from app.firm.models import Entity, Office
 from app.marks.models import Comment
@@ -57,10 +65,12 @@ def read_import(
 ) -> ClientImport:
     """Read an uploaded file, recognise its source, guess its columns. Nothing is kept yet."""
     authorize(by, can_import)
-    table = read_table(content)
+    table = read_table(content, HEADS)
+    refuse_other_lists(table.header)
     source = source or recognise(table.header)
     return ClientImport(
         id=import_id, file_name=file_name[-200:], source=source.value, header=table.header, rows=table.rows,
+        lines=table.lines, remarks=[asdict(remark) for remark in table.remarks],
         mapping=guess_mapping(table.header, source), office_id=office_id, portal_access=portal_access,
         created_at=now(), created_by=by.person_id, report={},
     )
@@ -115,7 +125,23 @@ def amounts_in(found: ClientImport) -> Amounts:
 
 def prospects_of(found: ClientImport) -> list[Prospect]:
     country = _entity(found).country
-    return gather(found.header, found.rows, found.mapping, Source(found.source), country, amounts_in(found))
+    faults = [RowError(r.line, r.column, r.message, r.read) for r in remarks_of(found) if r.error]
+    return gather(
+        found.header, found.rows, found.mapping, Source(found.source), country, amounts_in(found), found.lines, faults
+    )
+
+
+def remarks_of(found: ClientImport) -> list[Remark]:
+    """What was noticed when the file was read."""
+    return [Remark(**each) for each in found.remarks]
+
+
+def warnings_of(found: ClientImport) -> list[dict[str, Any]]:
+    """What was noticed and is no error: lines left out, the encoding, columns of one name."""
+    return [
+        {"line": r.line, "column": r.column, "read": r.read, "message": r.message}
+        for r in remarks_of(found) if not r.error
+    ]
 
 
 def plan_import(found: ClientImport, *, seen_by: Actor) -> list[Planned]:
@@ -185,7 +211,7 @@ def start_import(
 
 def errors_of(planned: Sequence[Planned]) -> list[dict[str, Any]]:
     return [
-        {"row": error.row, "column": error.column, "message": error.message}
+        {"line": error.row, "column": error.column, "read": error.read, "message": error.message}
         for one in planned for error in one.prospect.errors
     ]
 
@@ -224,16 +250,20 @@ def _client(client_id: UUID, by: Actor) -> Client | None:
 
 def _bring_in(found: ClientImport, prospect: Prospect, item: RunItem, run: Run, by: Actor) -> dict[str, Any]:
     linking = item.payload["action"] == "link"
+    people: list[UUID] = []
     if linking:
         client = _client(UUID(item.payload["client_id"]), by)
         if client is None:
             raise NotFound("The client that it was to be linked to is gone.")
     else:
-        client = create_client(new_id(), _facts(prospect, found.office_id), by=by)
+        client_id, people = new_id(), [new_id() for _ in prospect.people]
+        # Before the client's number is taken: whoever numbers clients is waited for last.
+        take_turn(client_id, *people)
+        client = create_client(client_id, _facts(prospect, found.office_id), by=by)
     key = ImportKey(source=found.source, key=prospect.key, client_id=client.id, run_id=run.id, values={})
     if prospect.key:
         db.session.add(key)
-    done = _freshen(client, key, prospect, found, by)
+    done = _freshen(client, key, prospect, found, by, people)
     if linking:
         record("exchange.import.link", client, by=by, name=client.name, source=found.source)
     return {"action": "link" if linking else "create", "key": str(key.id) if prospect.key else "", **done}
@@ -247,7 +277,9 @@ def _facts(prospect: Prospect, office_id: UUID) -> ClientFacts:
     return ClientFacts(office_id=office_id, code="" if taken else prospect.code, **values)
 
 
-def _freshen(client: Client, key: ImportKey, prospect: Prospect, found: ClientImport, by: Actor) -> dict[str, Any]:
+def _freshen(
+    client: Client, key: ImportKey, prospect: Prospect, found: ClientImport, by: Actor, people: Sequence[UUID] = ()
+) -> dict[str, Any]:
     """Fill in what is missing, and keep what was done for an undo."""
     changes = changes_for(client, prospect, key.values)
     before = {name: _plain(getattr(client, name)) for name in changes}
@@ -255,7 +287,7 @@ def _freshen(client: Client, key: ImportKey, prospect: Prospect, found: ClientIm
         typed: dict[str, Any] = {**changes, **({"kind": ClientKind(changes["kind"])} if "kind" in changes else {})}
         update_client(client, replace(facts_of(client), **typed), by=by)
     key.values = {name: value for name, value in prospect.values.items() if name != "tags"}
-    made, linked, addresses = _bring_people(client, prospect, found, by)
+    made, linked, addresses = _bring_people(client, prospect, found, by, people)
     return {
         "client_id": str(client.id), "changes": {name: [before[name], changes[name]] for name in changes},
         "contacts": made, "links": linked, "addresses": addresses, "version": client.version,
@@ -267,12 +299,13 @@ def _plain(value: Any) -> Any:
 
 
 def _bring_people(
-    client: Client, prospect: Prospect, found: ClientImport, by: Actor
+    client: Client, prospect: Prospect, found: ClientImport, by: Actor, ids: Sequence[UUID]
 ) -> tuple[list[str], list[str], list[str]]:
     links = db.session.scalars(
         sa.select(ClientContact).join(ClientContact.contact).where(ClientContact.client_id == client.id)
         .options(contains_eager(ClientContact.contact).selectinload(Contact.addresses)).order_by(ClientContact.id)
     ).all()
+    free = iter(ids)
     made: list[str] = []
     linked: list[str] = []
     addresses: list[str] = []
@@ -288,7 +321,7 @@ def _bring_people(
             linked.append(str(elsewhere.id))
         else:
             facts = ContactFacts(name=person.name, emails=person.emails, phones=person.phones)
-            made.append(str(create_contact(new_id(), facts, client, standing, by=by).id))
+            made.append(str(create_contact(next(free, None) or new_id(), facts, client, standing, by=by).id))
     return made, linked, addresses
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from app.core.errors import Refused
+from app.exchange.files import plain_head
 
 
 class Source(enum.StrEnum):
@@ -81,21 +83,24 @@ FORMATS = (
 
 SYNONYMS = {
     "name": ("name", "client", "client name", "customer", "customer name", "account name", "contact name",
-             "display name", "organisation", "organization", "kunde", "nom", "cliente"),
-    "company": ("company", "company name", "business name", "firma", "entreprise"),
+             "display name", "full name", "organisation", "organization", "kunde", "nom", "cliente"),
+    "company": ("company", "company name", "companyname", "business name", "firma", "entreprise"),
     "code": ("code", "client code", "client id", "client number", "client no", "account number", "account code",
-             "customer id", "customer number", "reference", "ref"),
+             "customer id", "customer number", "account no", "number", "reference", "ref"),
     "kind": ("type", "kind", "account type", "client type", "entity type"),
     "legal_name": ("legal name", "registered name"),
     "tax_number": ("tax number", "tax id", "vat number", "vat no", "vat", "vat registration number", "ein", "utr",
                    "ust idnr", "siret", "gst number", "abn"),
     "registration_number": ("company number", "registration number", "companies house number", "cro number"),
     "email": ("email", "e mail", "email address", "mail", "primary email"),
-    "phone": ("phone", "telephone", "phone number", "tel", "primary phone", "work phone", "telefon"),
-    "mobile": ("mobile", "cell", "mobile number", "mobile phone", "cell phone"),
+    "phone": ("phone", "telephone", "phone number", "phone numbers", "office phone", "phone1", "tel", "primary phone",
+              "work phone", "telefon"),
+    "mobile": ("mobile", "cell", "mobile number", "mobile phone", "cell phone", "phone2"),
     "website": ("website", "web", "url", "web site"),
-    "address1": ("address", "street", "address line 1", "address 1", "street address", "billing street"),
-    "address2": ("address line 2", "address 2"), "address3": ("address line 3", "address 3"),
+    "address1": ("address", "billing address", "baddr1", "street", "address line 1", "address 1", "street address",
+                 "billing street"),
+    "address2": ("address line 2", "address 2", "baddr2"), "address3": ("address line 3", "address 3", "baddr3"),
+    "address4": ("address line 4", "address 4", "baddr4"),
     "city": ("city", "town", "billing city", "ort", "ville"),
     "region": ("state", "county", "region", "province", "billing state"),
     "postcode": ("postcode", "post code", "postal code", "zip", "zip code", "plz"),
@@ -103,12 +108,36 @@ SYNONYMS = {
     "terms_days": ("terms", "payment terms", "terms days", "credit days"),
     "first_name": ("first name", "firstname", "given name", "contact first name", "vorname"),
     "last_name": ("last name", "lastname", "surname", "family name", "contact last name", "nachname"),
-    "full_name": ("contact", "contact person", "primary contact", "main contact"),
+    "full_name": ("contact", "contact person", "primary contact", "main contact", "cont1"),
     "role": ("role", "job title", "position"), "title": ("title", "salutation"),
-    "tags": ("tags", "labels", "groups"), "notes": ("notes", "comments", "remarks"),
+    "tags": ("tags", "labels", "groups"), "notes": ("notes", "comments", "remarks", "contactnotes", "notepad"),
     "balance": ("opening balance", "balance", "amount due", "outstanding"),
 }
 _BY_WORDS = {words: target for target, spellings in SYNONYMS.items() for words in spellings}
+
+# Lists of something else, by heads that stand in them together and in no list of clients.
+OTHER_LISTS = (
+    ("time entries", ({"start date", "start time", "duration"}, {"start date", "duration h"}, {"start date", "end date",
+     "duration decimal"}, {"date", "hours", "activity"}, {"date", "duration", "project"})),
+    ("activities (time and expenses)", ({"matter", "date", "price"}, {"activity description", "quantity"})),
+    ("matters", ({"status", "open date", "close date"}, {"matter", "open date"}, {"client reference",
+     "custom number"})),
+)  # fmt: skip
+HEADS = frozenset(
+    {*_BY_WORDS} | {plain_head(column) for each in FORMATS for column in each.columns}
+    | {word for _, sets in OTHER_LISTS for words in sets for word in words}
+)
+
+
+def refuse_other_lists(header: Sequence[str]) -> None:
+    """Raises Refused for a list of time, matters or activities: its rows are no clients, whatever their columns."""
+    heads = {plain_head(column) for column in header}
+    for called, sets in OTHER_LISTS:
+        if any(words <= heads for words in sets):
+            raise Refused(
+                f"This is a list of {called}, not of clients, so nothing was read from it. Export the clients or "
+                "contacts where it comes from, and import that.", field="file",
+            )  # fmt: skip
 
 
 def recognise(header: Sequence[str]) -> Source:
@@ -124,7 +153,7 @@ def guess_mapping(header: Sequence[str], source: Source) -> dict[str, str]:
         return {column: known[column] for column in header if column in known}
     found: dict[str, str] = {}
     for column in header:
-        target = _BY_WORDS.get(" ".join(re.sub(r"[^\w]+|_", " ", column.casefold()).split()))
+        target = _BY_WORDS.get(plain_head(column))
         if target and target not in found.values():
             found[column] = target
     return found

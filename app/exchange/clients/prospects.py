@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -28,16 +28,22 @@ COUNTRY_CODES = {str(_names[code]).casefold(): code for code in COUNTRIES} | {
     "österreich": "AT", "schweiz": "CH", "suisse": "CH", "polska": "PL",
 } | {code.casefold(): code for code in COUNTRIES}
 PERSON_WORDS = ("individual", "person", "private")
+# What a spreadsheet shows where it could not work a cell out, and a number of which it kept the first digits alone.
+FAULTS = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA)")
+CUT = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{1,3}")
+# Of one client, whatever stands for it: rows that say two things of it are not one client's.
+ONE_OF = ("name", "legal_name", "registration_number", "tax_number", "country", "website", "terms_days", "address")
 BUSINESS_WORDS = ("business", "company", "organisation", "organization")
 
 
 @dataclass(frozen=True)
 class RowError:
-    """What is wrong, in the file's own terms: the row as a spreadsheet counts it, the column as it is headed."""
+    """What is wrong, in the file's own terms: the line as an editor shows it, the column as it is headed."""
 
     row: int
     column: str
     message: str
+    read: str = ""
 
 
 @dataclass
@@ -83,31 +89,86 @@ class Prospect:
 
 def gather(
     header: Sequence[str], rows: Sequence[Sequence[Cell]], mapping: Mapping[str, str], source: Source, country: str,
-    amounts: Amounts,
+    amounts: Amounts, lines: Sequence[int] = (), faults: Sequence[RowError] = (),
 ) -> list[Prospect]:
-    """The clients of a file in its order. `country` is where telephone numbers without one are (the office's)."""
+    """The clients of a file in its order. `country` is where telephone numbers without one are (the office's).
+
+    `lines` are those of the rows where the file has them, `faults` what its reader found wrong with them.
+    """
     columns = {target: column for column, target in mapping.items()}
     if "name" not in columns and "company" not in columns and "last_name" not in columns:
         raise Refused("No column is said to hold the client’s name. Choose one below.")
     places = {column: at for at, column in reversed(list(enumerate(header)))}
-    found: dict[str, Prospect] = {}
-    for number, row in enumerate(rows, 2):
+    wrong: dict[int, list[RowError]] = {}
+    for fault in faults:
+        if fault.column in mapping or not fault.column or fault.column == header[-1]:
+            wrong.setdefault(fault.row, []).append(fault)
+    gathered: dict[str, list[Prospect]] = {}
+    for number, row in zip(lines or range(2, len(rows) + 2), rows, strict=False):
         if not any(row):
             continue
         cells = {target: row[places[column]] for target, column in columns.items()}
-        one = _Reader(cells, columns, number, country, source, amounts).read()
-        if one.key in found and one.key:
-            _merge(found[one.key], one)
+        if number in wrong:
+            # What stands in its cells cannot be trusted, so that nothing else is said of them.
+            one = Prospect("", str(cells.get("name", ""))[:80], [number], errors=wrong[number])
         else:
-            found[one.key or f"row {number}"] = one
-    return list(found.values())
+            one = _Reader(cells, columns, number, country, source, amounts).read()
+        gathered.setdefault(one.key or f"row {number}", []).append(one)
+    return [_as_one(same, columns) for same in gathered.values()]
+
+
+def _as_one(same: Sequence[Prospect], columns: Mapping[str, str]) -> Prospect:
+    """The rows of one key as one client; those that disagree are errors."""
+    into = same[0]
+    told_apart = not into.key.endswith(" mail:") or (_has_people(columns) and "name" in columns)
+    for more in same[1:]:
+        if not told_apart and not _says_the_same(into, more):
+            into.errors += [
+                RowError(one.rows[0], columns.get("name", ""), f"{one.name} stands in more than one line without code "
+                         "or e-mail, so it cannot be told whether that is one client. Give each line a code or an "
+                         "e-mail.", one.name)
+                for one in ((into, more) if len(into.rows) == 1 else (more,))
+            ]  # fmt: skip
+            into.rows += more.rows
+            continue
+        into.errors += _disagreement(into, more, columns)
+        _merge(into, more)
+    return into
+
+
+def _has_people(columns: Mapping[str, str]) -> bool:
+    return bool({"first_name", "last_name", "full_name"} & columns.keys())
+
+
+def _says_the_same(one: Prospect, other: Prospect) -> bool:
+    return (one.values, one.people, one.balance) == (other.values, other.people, other.balance)
+
+
+def _disagreement(into: Prospect, more: Prospect, columns: Mapping[str, str]) -> Iterator[RowError]:
+    """What a row says otherwise of the client than the rows before it. Those of several people differ in theirs."""
+    fields = [name for name in ONE_OF if name != "address" or not into.key.startswith("company:")]
+    fields += [] if _has_people(columns) or into.key.startswith("company:") else ["email", "phone"]
+    said = [(name, into.values.get(name), more.values.get(name)) for name in fields]
+    said += [("code", into.code.casefold(), more.code.casefold()), ("balance", into.balance, more.balance)]
+    for name, before, now in said:
+        if before and now and before != now and not (name == "name" and sort_key(before) == sort_key(now)):
+            head = columns.get(name) or columns.get("company") or columns.get("last_name") or name
+            yield RowError(
+                more.rows[0], head, f"Line {into.rows[0]} says “{str(before)[:60]}” of the same client and this one "
+                f"says “{str(now)[:60]}”. Mend one of them, or give each client a code of its own.", str(now)[:80],
+            )  # fmt: skip
 
 
 def _merge(into: Prospect, more: Prospect) -> None:
     into.rows += more.rows
     into.errors += more.errors
     for name, value in more.values.items():
-        into.values.setdefault(name, value)
+        if name == "notes" and into.values.get(name, value) != value:
+            into.values[name] = f"{into.values[name]}\n{value}"
+        elif name == "tags":
+            into.values[name] = list(dict.fromkeys([*into.values.get(name, []), *value]))
+        else:
+            into.values.setdefault(name, value)
     into.balance = into.balance or more.balance
     for person in more.people:
         known = next((p for p in into.people if sort_key(p.name) == sort_key(person.name)), None)
@@ -127,11 +188,37 @@ class _Reader:
     ) -> None:
         self.cells, self.columns, self.number, self.source, self.amounts = cells, columns, number, source, amounts
         self.errors: list[RowError] = []
+        self._look_at_cells()
         self.country = COUNTRY_CODES.get(self.text("country").casefold().strip())
         self.reading_country = self.country or country
 
+    def _look_at_cells(self) -> None:
+        """What a spreadsheet did to its own cells is an error of each; the cell counts as empty."""
+        kept = dict(self.cells)
+        for target, cell in self.cells.items():
+            text = cell.strip() if isinstance(cell, str) else ""
+            if FAULTS.fullmatch(text):
+                self.wrong(target, f"“{text}” is an error of the spreadsheet and no value. Mend the formula or empty "
+                           "the cell.", text)
+                kept[target] = ""
+            elif CUT.fullmatch(text) and target != "balance":
+                self.wrong(target, f"“{text}” is a number that a spreadsheet has cut short: its digits are lost. "
+                           "Format the column as text where the list comes from.", text)
+                kept[target] = ""
+        self.cells = kept
+
+    def wrong(self, target: str, message: str, read: str) -> None:
+        self.errors.append(RowError(self.number, self.columns[target], message, read[:80]))
+
     def text(self, target: str) -> str:
-        return " ".join(str(self.cells.get(target, "")).split())
+        cell = self.cells.get(target, "")
+        # A float has digits that nobody typed: 1100.1000000000001 is 1100.1.
+        return f"{cell:.15g}" if isinstance(cell, float) else " ".join(cell.split())
+
+    def lines(self, target: str) -> list[str]:
+        """The cell with its line breaks kept."""
+        cell = self.cells.get(target, "")
+        return [" ".join(line.split()) for line in cell.splitlines()] if isinstance(cell, str) else [self.text(target)]
 
     def checked(self, target: str, check: Callable[[str], Any]) -> Any:
         text = self.text(target)
@@ -140,17 +227,21 @@ class _Reader:
         try:
             return check(text)
         except Refused as refusal:
-            self.errors.append(RowError(self.number, self.columns[target], refusal.message))
+            self.wrong(target, refusal.message, text)
             return ""
 
     def read(self) -> Prospect:
         person = self.text("full_name") or " ".join(filter(None, (self.text("first_name"), self.text("last_name"))))
         name = self.text("name") or self.text("company") or person
+        company = self.text("company")
+        if self.source is Source.OTHER and company and sort_key(company) != sort_key(name):
+            # A company and the one who is named beside it: the company is the client, they stand for it.
+            name, person = company, person or name
         try:
             name = clean_name(name, what="client’s name")
         except Refused as refusal:
             column = next(self.columns[t] for t in ("name", "company", "last_name") if t in self.columns)
-            self.errors.append(RowError(self.number, column, refusal.message))
+            self.errors.append(RowError(self.number, column, refusal.message, name[:80]))
             name = name[:300]
         email = self.checked("email", check_email)
         kind = self.kind(name, person)
@@ -176,8 +267,9 @@ class _Reader:
             return f"code:{code.casefold()}"
         if self.source is Source.TAXDOME and plain:
             return f"name:{plain}"
-        if self.source is Source.CLIO and self.text("company"):
-            return f"company:{sort_key(self.text('company'))}"
+        company = self.text("company")
+        if self.source is Source.CLIO and company or self.source is Source.OTHER and company and self.text("name"):
+            return f"company:{sort_key(company)}"
         return f"name:{plain} mail:{email.casefold()}" if plain else ""
 
     def kind(self, name: str, person: str) -> ClientKind:
@@ -196,7 +288,7 @@ class _Reader:
         return format_phone(self.text(target)[:60], self.reading_country)
 
     def address(self) -> str:
-        lines = [self.text(f"address{n}") for n in range(1, 5)]
+        lines = [line for n in range(1, 5) for line in self.lines(f"address{n}")]
         lines.append(" ".join(filter(None, (self.text("city"), self.text("region"), self.text("postcode")))))
         if not self.country:
             lines.append(self.text("country"))
@@ -210,7 +302,7 @@ class _Reader:
         if digits and int(digits[1]) <= 365:
             return int(digits[1])
         said = f"“{text[:40]}” is no number of days up to 365."
-        self.errors.append(RowError(self.number, self.columns["terms_days"], said))
+        self.wrong("terms_days", said, text)
         return None
 
     def people(self, person: str, email: str, name: str, kind: ClientKind) -> list[Person]:

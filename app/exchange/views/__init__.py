@@ -28,6 +28,7 @@ from app.exchange.clients.commands import (
     read_import,
     start_import,
     undo_import,
+    warnings_of,
 )
 from app.exchange.clients.compare import Action, Planned
 from app.exchange.clients.formats import SOURCE_NAMES, TARGETS, Source
@@ -112,7 +113,8 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
     used = [column for column in found.header if examples[column] or column in found.mapping]
     return render_template(
         "exchange/plan.html", found=found, source=SOURCE_NAMES[Source(found.source)], problem=problem,
-        tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], examples=examples, used=used,
+        tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], warnings=warnings_of(found)[:SHOWN],
+        examples=examples, used=used,
         empty=[column for column in found.header if column not in used], targets=TARGETS, offices=list_offices(),
         matches=[one for one in planned if one.action is Action.MATCH],
         amounts=amounts_in(found), number_formats=[("", "As the file shows"), *((key, key) for key in FORMATS)],
