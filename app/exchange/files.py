@@ -13,7 +13,7 @@ import io
 import math
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -77,7 +77,7 @@ class Table:
 Line = tuple[int, list[Cell]]
 
 
-def read_table(content: bytes, words: Sequence[str] = ()) -> Table:
+def read_table(content: bytes, words: Collection[str] = ()) -> Table:
     """Read in a process of its own. Refuses what holds no table, or too much of one.
 
     `words` are heads of columns, without case, by which the header is found below a title.
