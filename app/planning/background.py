@@ -18,7 +18,7 @@ from app.planning import following, outcome, proofs, sentences, ways_back
 from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
-from app.planning.commands.forecasting import BATCH, redate_next, refresh_forecasts, top_up_forecasts
+from app.planning.commands.forecasting import BATCH, redate_next, refresh_forecasts, refresh_stuck, top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences, skip_unserved
 from app.planning.models import Application, Redating, Series, SeriesState
 from app.runs.commands import Skip, works
@@ -30,6 +30,8 @@ __all__ = ["carrying_out", "following", "outcome", "proofs", "sentences", "ways_
 @background("planning.recurrence", every=3600, queue=BULK)
 def recur() -> None:
     """Hourly, so that an outage is caught up soon; the second run of a day finds nothing to do."""
+    refresh_stuck(by=SYSTEM)
+    db.session.expire_all()
     while top_up_forecasts(by=SYSTEM):
         db.session.expire_all()
     while skip_unserved(by=SYSTEM):

@@ -35,7 +35,7 @@ class Series(HasId, HasVersion, Base):
 
     A job starts on the day after its period, `offset_days` later or earlier; it is created `ahead_days` before that.
     `roles` holds person ids by work role, and `owner`. Forecasts are complete for periods that begin before
-    `forecast_until`.
+    `forecast_until`. `is_stuck`: after a change its dates could not be worked out; that is tried again every hour.
     """
 
     __tablename__ = "series"
@@ -53,6 +53,7 @@ class Series(HasId, HasVersion, Base):
     offset_days: Mapped[int] = mapped_column(default=0)
     roles: Mapped[dict[str, Any]] = mapped_column(default=dict)
     forecast_until: Mapped[dt.date | None]
+    is_stuck: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     client: Mapped[Client] = relationship(lazy="raise")
     service: Mapped[Service] = relationship(lazy="raise")
@@ -62,6 +63,7 @@ class Series(HasId, HasVersion, Base):
         sa.UniqueConstraint("client_id", "engagement_id", "service_id", "anchor_on", "cadence"),
         sa.Index("ix_series_active", "forecast_until", "id", postgresql_where=sa.text("state = 'active'")),
         sa.Index("ix_series_service_id", "service_id"),
+        sa.Index("ix_series_stuck", "id", postgresql_where=sa.text("is_stuck")),
         sa.CheckConstraint("ahead_days BETWEEN 0 AND 400", name="ahead_days"),
         sa.CheckConstraint("cadence <> 'once'", name="recurs"),
     )

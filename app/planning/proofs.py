@@ -31,6 +31,10 @@ def forecasts_equal_their_definition() -> Iterator[Finding]:
     ended = sa.select(sa.func.count()).select_from(Occurrence).join(Series, Series.id == Occurrence.series_id).where(
         Series.state == SeriesState.ENDED, Occurrence.state == OccurrenceState.FORECAST
     )
+    for series_id in db.session.scalars(
+        sa.select(Series.id).where(Series.is_stuck, Series.state != SeriesState.ENDED).order_by(Series.id)
+    ):
+        yield Finding(f"series {series_id}", "Its dates could not be worked out after a change.")
     left = db.session.scalar(ended)
     if left:
         yield Finding("series", f"{left} forecasts of ended series are still there.")
@@ -38,7 +42,7 @@ def forecasts_equal_their_definition() -> Iterator[Finding]:
 
 def _batch(ids: Sequence[UUID]) -> Iterator[Finding]:
     rows = db.session.scalars(
-        sa.select(Series).where(Series.id.in_(ids), Series.state != SeriesState.ENDED, ~waits())
+        sa.select(Series).where(Series.id.in_(ids), Series.state != SeriesState.ENDED, ~Series.is_stuck, ~waits())
         .options(joinedload(Series.service, innerjoin=True))
     ).all()
     stored: dict[UUID, list[Occurrence]] = {}

@@ -19,7 +19,7 @@ from app.core.clock import travel_to
 from app.core.errors import NotAllowed
 from app.core.ids import new_id
 from app.firm.commands.entities import add_closure, remove_closure
-from app.planning.background import redate
+from app.planning.background import recur, redate
 from app.planning.commands import forecasting
 from app.planning.commands.forecasting import redate_next
 from app.planning.models import Occurrence, Redating, Series
@@ -108,8 +108,8 @@ def test_a_worker_killed_between_two_pieces_loses_nothing_and_does_nothing_twice
         assert not count(Redating) and list(forecasts_equal_their_definition()) == []
 
 
-def test_a_series_that_cannot_be_worked_out_holds_up_no_other(
-    cast: Cast, session: Session, series: Sequence[Series], monkeypatch: pytest.MonkeyPatch
+def test_a_series_that_cannot_be_worked_out_holds_up_no_other_says_so_and_is_tried_again(
+    client: FlaskClient, cast: Cast, session: Session, series: Sequence[Series], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with travel_to(NOW):
         close(cast)
@@ -124,7 +124,17 @@ def test_a_series_that_cannot_be_worked_out_holds_up_no_other(
         monkeypatch.setattr(forecasting, "refresh_forecasts", breaks)
         redate()
         assert not count(Redating)
-        assert {finding.subject for finding in forecasts_equal_their_definition()} <= {f"series {broken.id}"}
+        assert [finding.subject for finding in forecasts_equal_their_definition()] == [f"series {broken.id}"]
+        mel = sign_in(client, cast.mel)
+        assert "could not be worked out anew" in mel.get(f"/series/{broken.id}").text
+        others = [each for each in series if each.id != broken.id]
+        assert not any("could not be worked out anew" in mel.get(f"/series/{each.id}").text for each in others)
+        recur()
+        assert [finding.subject for finding in forecasts_equal_their_definition()] == [f"series {broken.id}"]
+        monkeypatch.undo()
+        recur()
+        assert list(forecasts_equal_their_definition()) == [] and due(session, broken) == dt.date(2026, 7, 3)
+        assert "could not be worked out anew" not in mel.get(f"/series/{broken.id}").text
 
 
 def test_a_closure_taken_back_moves_everything_back(cast: Cast, session: Session, series: Sequence[Series]) -> None:

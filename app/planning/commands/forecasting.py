@@ -40,7 +40,10 @@ def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
         rows = session.scalars(
             to_lock(
                 sa.select(Series)
-                .where(Series.state == SeriesState.ACTIVE, sa.func.coalesce(Series.forecast_until, dt.date.min) < end)
+                .where(
+                    Series.state == SeriesState.ACTIVE, ~Series.is_stuck,
+                    sa.func.coalesce(Series.forecast_until, dt.date.min) < end,
+                )
                 .order_by(Series.id).limit(limit).options(joinedload(Series.service, innerjoin=True)),
                 of=Series, skip_taken=True,
             )
@@ -94,11 +97,28 @@ def _next_piece(limit: int) -> bool:
 
 
 def _one_by_one(limit: int) -> bool:
-    """The piece that failed, each series by itself; those that cannot be worked out are named by `verify`."""
+    """The piece that failed, each series by itself; those that cannot be worked out are marked, and tried again."""
     change = db.session.scalar(sa.select(Redating).order_by(Redating.id).limit(1))
     if change is None:
         return False
     key, ids = change.id, db.session.scalars(touched_by(change).with_only_columns(Series.id).limit(limit)).all()
+    _each(ids)
+    with transaction() as session:
+        held = session.scalar(to_lock(sa.select(Redating).where(Redating.id == key)))
+        if held is not None and ids:
+            held.after_id = max(ids[-1], held.after_id or ids[-1])
+    return True
+
+
+def refresh_stuck(*, by: Actor, limit: int = BATCH) -> None:
+    """Try those again whose dates could not be worked out: what stood in the way may have been put right."""
+    authorize(by, can_edit_series)
+    stuck = sa.select(Series.id).where(Series.is_stuck, Series.state != SeriesState.ENDED)
+    _each(db.session.scalars(stuck.order_by(Series.id).limit(limit)).all())
+
+
+def _each(ids: Sequence[UUID]) -> None:
+    """Each series in a transaction of its own; one that cannot be worked out holds up no other."""
     for series_id in ids:
         try:
             refresh_forecasts([series_id], by=SYSTEM)
@@ -106,12 +126,10 @@ def _one_by_one(limit: int) -> bool:
             if lost_a_race(error) or isinstance(error, sa.exc.OperationalError):
                 raise
             db.session.rollback()
-            log.exception("planning.series.broken", series=str(series_id))
-    with transaction() as session:
-        held = session.scalar(to_lock(sa.select(Redating).where(Redating.id == key)))
-        if held is not None and ids:
-            held.after_id = max(ids[-1], held.after_id or ids[-1])
-    return True
+            log.exception("planning.series.stuck", series=str(series_id))
+            with transaction() as session:
+                for series in session.scalars(to_lock(sa.select(Series).where(Series.id == series_id))):
+                    series.is_stuck = True
 
 
 def _refresh(series_ids: Sequence[UUID]) -> None:
@@ -133,6 +151,7 @@ def _refresh(series_ids: Sequence[UUID]) -> None:
     for series, wanted in define(rows, end, settled, by_hand=by_hand):
         added += _adjust(series, kept.get(series.id, []), wanted)
         series.forecast_until = end if series.state is not SeriesState.ENDED else None
+        series.is_stuck = False
     db.session.flush()
     rows_to_add = [forecast.row() for forecast in added]
     insert_rows(Occurrence, rows_to_add, tail="ON CONFLICT (series_id, period_start) DO NOTHING")
