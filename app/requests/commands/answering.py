@@ -16,12 +16,13 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import Refused
-from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_plain_upload, start_upload, take_in
 from app.documents.models import Document
 from app.requests.answers import read_answer
+from app.requests.commands.holding import hold
 from app.requests.models import (
+    ANSWERABLE,
     ClientRequest,
     ItemDocument,
     ItemKind,
@@ -47,11 +48,11 @@ class Typed:
 def save_answer(item: RequestItem, typed: Sequence[str], *, by: Actor) -> dt.datetime:
     """Keep what was typed; nothing typed clears it. Returns the moment; raises Refused for what is no answer."""
     authorize(by, can_answer, item.request)
-    _check_open(item)
     if item.kind is ItemKind.UPLOAD:
         raise Refused(_("Choose a file for this."))
-    answer = read_answer(item, typed)
     with transaction():
+        _hold_open(item)
+        answer = read_answer(item, typed)
         item.answer = answer
         if answer is not None:
             item.not_applicable_because = ""
@@ -63,9 +64,10 @@ def save_answers(request: ClientRequest, typed: Sequence[Typed], *, by: Actor) -
     refused; the others are kept.
     """
     authorize(by, can_answer, request)
-    items = {item.id: item for item in request.items if item.is_to_come}
     refused: dict[UUID, str] = {}
     with transaction():
+        hold(request)
+        items = {item.id: item for item in request.items if item.is_to_come}
         for one in typed:
             if (item := items.get(one.item_id)) is None:
                 continue
@@ -88,8 +90,8 @@ def _save_typed(item: RequestItem, one: Typed, by: Actor) -> None:
 def set_not_applicable(item: RequestItem, because: str, *, by: Actor) -> dt.datetime:
     """Say why this does not apply; without a reason it applies again."""
     authorize(by, can_answer, item.request)
-    _check_open(item)
     with transaction():
+        _hold_open(item)
         item.not_applicable_because = because.strip()[:LONGEST_REASON]
         saved_at = _saved(item)
         if by.is_person and item.not_applicable_because:
@@ -100,8 +102,8 @@ def set_not_applicable(item: RequestItem, because: str, *, by: Actor) -> dt.date
 
 def clear_answer(item: RequestItem, *, by: Actor) -> dt.datetime:
     authorize(by, can_answer, item.request)
-    _check_open(item)
     with transaction():
+        _hold_open(item)
         item.answer, item.not_applicable_because = None, ""
         return _saved(item)
 
@@ -117,7 +119,15 @@ def _begin(request: ClientRequest) -> None:
         request.move_to(RequestState.IN_PROGRESS)
 
 
+def _hold_open(item: RequestItem) -> None:
+    """Nobody else acts on its request meanwhile, and it may still be answered."""
+    hold(item.request)
+    _check_open(item)
+
+
 def _check_open(item: RequestItem) -> None:
+    if item.request.state not in ANSWERABLE:
+        raise Refused(_("This request was closed in the meantime; it can no longer be changed."))
     if item.state is ItemState.ACCEPTED:
         raise Refused(_("This has been accepted already; it can no longer be changed."))
     if not item.is_to_come:
@@ -157,6 +167,8 @@ def give_item_file(item: RequestItem, file: NewFile, body: IO[bytes], *, by: Act
 
 
 def _join(item: RequestItem, document: Document, by: Actor) -> None:
+    hold(item.request)
+    _check_open(item)
     item.files.append(ItemDocument(item_id=item.id, document_id=document.id, document=document, added_at=now()))
     item.not_applicable_because = ""
     _begin(item.request)
@@ -176,8 +188,8 @@ def _check_takes_file(item: RequestItem, file_id: UUID) -> None:
 def remove_file(item: RequestItem, document_id: UUID, *, by: Actor) -> None:
     """Take a file back before it was reviewed."""
     authorize(by, can_answer, item.request)
-    _check_open(item)
     with transaction() as session:
+        _hold_open(item)
         if any(link.document_id == document_id for link in item.files):
             session.execute(
                 sa.delete(ItemDocument)
@@ -190,11 +202,12 @@ def remove_file(item: RequestItem, document_id: UUID, *, by: Actor) -> None:
 def change_answer(item: RequestItem, *, by: Actor) -> None:
     """Open again what was submitted and not yet reviewed."""
     authorize(by, can_answer, item.request)
-    if item.state is ItemState.ACCEPTED:
-        raise Refused(_("This has been accepted already; it can no longer be changed."))
-    if item.is_to_come:
-        return
     with transaction():
+        hold(item.request)
+        if item.is_to_come:
+            return
+        if item.state is ItemState.ACCEPTED or item.request.state not in ANSWERABLE:
+            raise Refused(_("This has been accepted already; it can no longer be changed."))
         item.state = ItemState.OPEN
         item.answered_at = None
         if item.request.state is RequestState.SUBMITTED:
@@ -206,8 +219,10 @@ def change_answer(item: RequestItem, *, by: Actor) -> None:
 def submit_answers(request: ClientRequest, *, by: Actor) -> list[RequestItem]:
     """Hand over what has been answered so far; once nothing required is missing the request is submitted."""
     authorize(by, can_answer, request)
-    with transaction() as session:
-        session.execute(to_lock(sa.select(ClientRequest.id).where(ClientRequest.id == request.id)))
+    with transaction():
+        hold(request)
+        if request.state not in ANSWERABLE:
+            raise Refused(_("This request was closed in the meantime; it can no longer be changed."))
         items = [item for item in request.items if item.is_to_come and item.has_something]
         if not items:
             raise Refused(_("There is nothing new to send yet. Answer something or add a file first."))
@@ -242,9 +257,10 @@ def _topics(request: ClientRequest) -> tuple[str, ...]:
 def answer_for_client(item: RequestItem, typed: Sequence[str], *, by: Actor) -> None:
     """What the client said by telephone or sent by post; the record says who entered it."""
     authorize(by, can_answer, item.request)
-    if item.state is ItemState.ACCEPTED:
-        raise Refused("It has been accepted already.")
     with transaction():
+        hold(item.request)
+        if item.state is ItemState.ACCEPTED:
+            raise Refused("It has been accepted already.")
         answer = read_answer(item, typed)
         if answer is None:
             raise Refused("Enter what the client said.", field="value")
@@ -258,6 +274,9 @@ def add_document_for_client(item: RequestItem, document: Document, *, by: Actor)
     """A file that came some other way counts as the client's."""
     authorize(by, can_answer, item.request)
     with transaction() as session:
+        hold(item.request)
+        if item.state is ItemState.ACCEPTED:
+            raise Refused("It has been accepted already.")
         if not any(link.document_id == document.id for link in item.files):
             session.add(ItemDocument(item_id=item.id, document_id=document.id, added_at=now()))
         _begin(item.request)
@@ -277,6 +296,9 @@ def mark_viewed(request: ClientRequest, *, by: Actor) -> None:
     if request.viewed_at is not None or request.closed_at is not None:
         return
     with transaction():
+        hold(request)
+        if request.viewed_at is not None:
+            return
         request.viewed_at = now()
         if request.state is RequestState.SENT:
             request.move_to(RequestState.VIEWED)

@@ -13,9 +13,9 @@ from app.core.actors import SYSTEM, Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
-from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.documents.models import Document
+from app.requests.commands.holding import hold
 from app.requests.commands.sending import close, mail_request, recipients_reachable, settle_waiting
 from app.requests.models import (
     ANSWERABLE,
@@ -36,7 +36,7 @@ def accept_item(item: RequestItem, *, by: Actor) -> None:
     """This is what we needed. With the last required one the request closes and its task opens."""
     authorize(by, can_review, item)
     with transaction():
-        _lock(item.request)
+        hold(item.request)
         if _accept(item, by):
             _tell_accepted(item, by)
             _finish_if_all_accepted(item.request, by=by)
@@ -46,7 +46,7 @@ def accept_all(request: ClientRequest, *, by: Actor) -> int:
     """Everything that waits for review; returns how many."""
     authorize(by, can_edit_request, request)
     with transaction():
-        _lock(request)
+        hold(request)
         accepted = [item for item in request.items if item.is_to_review and _accept(item, by)]
         for item in accepted:
             _tell_accepted(item, by)
@@ -79,7 +79,7 @@ def return_item(item: RequestItem, reason: str, *, by: Actor) -> None:
     if not reason.strip():
         raise Refused("Say what is wrong or missing; the client reads it.", field="reason")
     with transaction():
-        _lock(item.request)
+        hold(item.request)
         _check_open(item.request)
         if item.state is ItemState.OPEN:
             raise Refused("The client has not answered this yet.")
@@ -104,7 +104,7 @@ def tell_returned(request: ClientRequest, *, by: Actor) -> None:
     """One mail for everything that was sent back since the last one."""
     authorize(by, can_edit_request, request)
     with transaction():
-        _lock(request)
+        hold(request)
         if request.tell_returned_at is None:
             return
         returned = [item for item in request.items if item.state is ItemState.RETURNED]
@@ -129,8 +129,9 @@ def return_refused_file(document_id: UUID, *, by: Actor) -> None:
         )
     ).all()
     with transaction():
-        for item in items:
-            if item.request.state not in ANSWERABLE or item.good_files:
+        for item in sorted(items, key=lambda item: item.request_id):
+            hold(item.request)
+            if item.state is not ItemState.ANSWERED or item.request.state not in ANSWERABLE or item.good_files:
                 continue
             refused = db.session.get_one(Document, document_id)
             _return(item, refused.rejected_because, by)
@@ -184,12 +185,6 @@ def _finish_if_all_accepted(request: ClientRequest, *, by: Actor) -> None:
     close(request)
     record("requests.request.accepted", request, by=by, topics=("requests",), name=request.name)
     settle_waiting(request, by=by)
-
-
-def _lock(request: ClientRequest) -> None:
-    """One reviewer at a time: the last required item is accepted by exactly one of two who press at once."""
-    db.session.execute(to_lock(sa.select(ClientRequest.id).where(ClientRequest.id == request.id)))
-    db.session.refresh(request, ["state", "closed_at", "version", "tell_returned_at"])
 
 
 def _check_open(request: ClientRequest) -> None:
