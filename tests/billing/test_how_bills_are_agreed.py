@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from app.billing.commands import drafts
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, add_line, change_line, treat_item
@@ -237,6 +238,20 @@ def test_an_archived_payer_is_said_before_anything_is_drafted(cast: Cast, parent
         client_id=cast.rival.id, engagement_ids=(cast.rival_work.id,), until=clock.today(), payer_id=cast.rival.id
     )
     assert create_draft(new_id(), own, by=cast.actor(cast.bea)).payer_id == cast.rival.id
+
+
+def test_a_payer_who_changes_at_that_moment_is_said(
+    cast: Cast, parent: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_entry(cast)
+
+    def somebody_changes_it(*_clients: object) -> None:
+        cast.acme.payer_id = parent.id
+        db.session.flush()
+
+    monkeypatch.setattr(drafts, "take_turns", somebody_changes_it)
+    with pytest.raises(Refused, match="just changed who pays"):
+        make_draft(cast)
 
 
 def test_from_behind_a_wall_before_the_payer_nothing_is_drafted_for_them(cast: Cast, parent: Client) -> None:
