@@ -26,7 +26,7 @@ def firm_letterhead(client_id: UUID | None, contact_id: UUID | None) -> Letterhe
 
 
 def _desk_of(client_id: UUID | None, contact_id: UUID | None) -> Desk | None:
-    """Of the client; of the first that a contact stands for, where a letter is about none."""
+    """Of the client; of the first of a contact's own where they stand for others only, or the letter is about none."""
     theirs = sa.select(ClientContact.client_id).where(ClientContact.contact_id == contact_id)
     row = db.session.execute(
         sa.select(
@@ -37,7 +37,10 @@ def _desk_of(client_id: UUID | None, contact_id: UUID | None) -> Desk | None:
         .outerjoin(Person, sa.and_(
             Person.id == sa.func.coalesce(Client.manager_id, Client.partner_id), Person.state == PersonState.ACTIVE
         ))
-        .where(Client.id == client_id if client_id else Client.id.in_(theirs))
-        .order_by(Client.sort_key, Client.id).limit(1)
+        .where(Client.id.in_(theirs) | (Client.id == client_id) if client_id else Client.id.in_(theirs))
+        .order_by(
+            sa.and_(Client.id == client_id, Client.id.in_(theirs)).desc(), Client.id.in_(theirs).desc(),
+            Client.sort_key, Client.id,
+        ).limit(1)
     ).one_or_none()
     return Desk(*row) if row else None

@@ -41,7 +41,8 @@ def letter(cast: Any, **whose: Any) -> Delivery:
     with transaction():
         return send_mail(
             key=str(new_id()), kind="test", to="cleo@acme.example", name="Cleo", subject="Hello",
-            template="password_changed", context={"name": "Cleo"}, **whose,
+            template="email_changed", context={"name": "Cleo", "email": "x@a.example"},
+            **whose,
         )
 
 

@@ -7,6 +7,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.errors import Refused
+from app.core.locking import lock_row
 from app.core.permissions import authorize
 from app.core.storage import storage
 from app.documents.inspection.kinds import INLINE
@@ -68,6 +69,9 @@ def archive_document(document: Document, *, by: Actor) -> None:
     """Take it out of every list; the file itself goes by retention."""
     authorize(by, can_edit_document, document)
     with transaction() as session:
+        lock_row(document, "archived_at")
+        if document.archived_at is not None:
+            return
         document.archived_at = now()
         session.add(document)
         record("documents.document.archived", document, by=by, name=document.name)

@@ -15,7 +15,7 @@ from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
-from app.core.errors import Refused
+from app.core.errors import NotFound, Refused
 from app.core.permissions import authorize
 from app.documents.commands.uploads import NewFile, start_plain_upload, start_upload, take_in
 from app.documents.models import Document
@@ -271,8 +271,10 @@ def answer_for_client(item: RequestItem, typed: Sequence[str], *, by: Actor) -> 
 
 
 def add_document_for_client(item: RequestItem, document: Document, *, by: Actor) -> None:
-    """A file that came some other way counts as the client's."""
+    """A file of theirs that came some other way counts as the client's. Raises NotFound for another client's."""
     authorize(by, can_answer, item.request)
+    if document.client_id != item.request.client_id:
+        raise NotFound()
     with transaction() as session:
         hold(item.request)
         if item.state is ItemState.ACCEPTED:
