@@ -69,7 +69,10 @@ def move_stage(service: Service, stage_id: UUID, places: int, *, by: Actor) -> N
         ))
         stage = _stage(service, stage_id)
         here = stages.index(stage)
-        stages.insert(min(max(here + places, 0), len(stages) - 1), stages.pop(here))
+        there = min(max(here + places, 0), len(stages) - 1)
+        if there == here:
+            return
+        stages.insert(there, stages.pop(here))
         for position, each in enumerate(stages):
             each.position = position
         record("catalogue.stage.move", service, by=by, name=stage.name)

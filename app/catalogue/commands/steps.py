@@ -100,7 +100,10 @@ def move_step(template: JobTemplate, key: str, places: int, *, by: Actor) -> Non
         draft = open_draft(template)
         steps, step = _steps(draft), _step(draft, key)
         here = steps.index(step)
-        steps.insert(min(max(here + places, 0), len(steps) - 1), steps.pop(here))
+        there = min(max(here + places, 0), len(steps) - 1)
+        if there == here:
+            return
+        steps.insert(there, steps.pop(here))
         for position, each in enumerate(steps):
             each.position = position
         record("catalogue.step.move", draft, by=by, name=step.name)

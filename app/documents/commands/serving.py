@@ -47,9 +47,10 @@ def open_preview(document: Document, *, by: Actor) -> str:
 def share_document(document: Document, *, by: Actor) -> None:
     """Let the client's contacts with portal access see it."""
     authorize(by, can_edit_document, document)
-    if document.client_sees:
-        return
     with transaction() as session:
+        lock_row(document, "client_sees")
+        if document.client_sees:
+            return
         document.client_sees = True
         session.add(document)
         record("documents.document.shared", document, by=by, name=document.name)
@@ -57,9 +58,10 @@ def share_document(document: Document, *, by: Actor) -> None:
 
 def unshare_document(document: Document, *, by: Actor) -> None:
     authorize(by, can_edit_document, document)
-    if not document.client_sees:
-        return
     with transaction() as session:
+        lock_row(document, "client_sees")
+        if not document.client_sees:
+            return
         document.client_sees = False
         session.add(document)
         record("documents.document.unshared", document, by=by, name=document.name)

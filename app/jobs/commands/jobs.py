@@ -17,7 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
-from app.core.locking import to_lock
+from app.core.locking import lock_row, to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.wording import day
@@ -237,6 +237,9 @@ def set_priority(job: Job, *, priority: int, by: Actor) -> None:
     if priority not in (0, 1, 2):
         raise Refused("Priority is normal, high or urgent.", field="priority")
     with transaction():
+        lock_row(job, "priority")
+        if job.priority == priority:
+            return
         job.priority = priority
         db.session.execute(
             sa.update(Task).where(Task.job_id == job.id, Task.state.in_(OPEN_STATES)).values(priority=priority)

@@ -17,8 +17,8 @@ from app.clients.policy import can_see
 from app.core.actors import Actor
 from app.core.clock import now, today
 from app.core.db import db, transaction
-from app.core.errors import Refused
-from app.core.locking import takes
+from app.core.errors import NotFound, Refused
+from app.core.locking import lock_row, takes
 from app.core.permissions import authorize
 from app.jobs.commands.deadlines import Filed, reopen_met_by, satisfy_by_task
 from app.jobs.commands.handover import release_from_the_gone
@@ -227,11 +227,15 @@ def snooze_task(task: Task, *, until: dt.date | None, by: Actor) -> None:
 
 
 def tick_item(item: ChecklistItem, task: Task, *, done: bool, by: Actor) -> None:
-    """Tick or untick one line of a task's checklist."""
+    """Tick or untick one line of a task's checklist; whoever comes second changes nothing."""
     authorize(by, can_work, task)
-    if bool(item.done_at) == done:
-        return
-    with transaction():
+    if item.task_id != task.id:
+        raise NotFound()
+    with transaction() as session:
+        lock_row(task, "state")
+        session.refresh(item)
+        if bool(item.done_at) == done:
+            return
         item.done_at, item.done_by = (now(), by.person_id) if done else (None, None)
         record("jobs.checklist.ticked" if done else "jobs.checklist.unticked", task, by=by, item=item.text)
 
