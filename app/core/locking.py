@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.util import to_list
 
 from app.core.db import Base, db
 
@@ -23,8 +24,8 @@ ORDER = (
     "reader_position", "event_payload", "client_import", "rate_file", "run", "run_item", "application", "redating",
     "series", "turn of a service", "occurrence",
     # A form's id, then a word that stands for a setting or a list: one at a time.
-    "turn of a form", "turn", "person", "service", "job_template", "delivery", "client_request", "turn of a contact",
-    "document",
+    "turn of a form", "turn", "person", "service", "job_template", "delivery", "client_request", "request_item",
+    "turn of a contact", "document",
     # The firm's work and money.
     "turn of holding", "turn of a person", "contact", "client", "engagement", "arrangement",
     "turn of jobs", "job", "task",
@@ -65,13 +66,15 @@ def to_lock(
 ) -> Statement:
     """A select that locks its rows in the order of their ids until the transaction ends, and reads them anew.
 
-    `lightly`: others may still refer to the row. `skip_taken`: leave out what somebody else holds, in any order.
+    `of`: the tables to lock where there are several, the first of their order first. `lightly`: others may still
+    refer to the row. `skip_taken`: leave out what somebody else holds, in any order.
     """
-    table = table_of(statement, of)
-    if table.name not in RANK:
-        raise LookupError(f"{table.name} has no place in the order of locks.")
+    tables = [table_of(statement, each) for each in to_list(of) or [None]]
+    for table in tables:
+        if table.name not in RANK:
+            raise LookupError(f"{table.name} has no place in the order of locks.")
     if not skip_taken:
-        statement = statement.order_by(None).order_by(*table.primary_key)
+        statement = statement.order_by(None).order_by(*(column for table in tables for column in table.primary_key))
     return statement.with_for_update(
         of=of, key_share=lightly, skip_locked=skip_taken, read=shared
     ).execution_options(populate_existing=True)

@@ -86,6 +86,8 @@ def _number(item: RequestItem, text: str) -> str:
 
 def currency_of(item: RequestItem) -> str:
     """What an amount is answered in: the client's own currency."""
+    if item.amounts_in:
+        return item.amounts_in
     return db.session.scalars(sa.select(Client.currency).where(Client.id == item.request.client_id)).one()
 
 

@@ -196,6 +196,8 @@ class RequestItem(HasId, Base):
     reviewed_at: Mapped[dt.datetime | None]
     reviewed_by: Mapped[UUID | None]
 
+    amounts_in = ""  # the client's currency, where it was asked for with the item
+
     request: Mapped[ClientRequest] = relationship(back_populates="items", lazy="raise")
     files: Mapped[list[ItemDocument]] = relationship(lazy="raise", order_by="ItemDocument.added_at")
 

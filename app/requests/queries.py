@@ -140,15 +140,17 @@ def get_item(item_id: UUID, *, seen_by: Actor) -> RequestItem:
 
 
 def get_item_to_answer(item_id: UUID, *, seen_by: Actor) -> RequestItem:
-    """One item with its request only: all that saving an answer needs, in one query."""
+    """One item with its request and the client's currency: all that saving an answer needs, in one query."""
     visible = requests_seen_by(seen_by).join(RequestItem, RequestItem.request_id == ClientRequest.id)
     row = db.session.execute(
-        visible.with_only_columns(RequestItem, ClientRequest).where(RequestItem.id == item_id)
+        visible.join(Client, Client.id == ClientRequest.client_id)
+        .with_only_columns(RequestItem, ClientRequest, Client.currency).where(RequestItem.id == item_id)
     ).one_or_none()
     if row is None:
         raise NotFound()
     item: RequestItem = row.RequestItem
     set_committed_value(item, "request", row.ClientRequest)
+    item.amounts_in = row.currency
     return item
 
 

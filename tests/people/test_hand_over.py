@@ -41,8 +41,8 @@ def findings() -> list[str]:
     return [found.message for proof in (prove_holders, prove_clients) for found in proof()]
 
 
-def wall(cast: Cast, person: Person, around: Any, **values: Any) -> Wall:
-    return raise_wall(new_id(), person, around, "Family", by=cast.actor(cast.ada), **values)
+def wall(cast: Cast, person: Person, around: Any, *, by: Person | None = None, **values: Any) -> Wall:
+    return raise_wall(new_id(), person, around, "Family", by=cast.actor(by or cast.ada), **values)
 
 
 def confirmed(client: FlaskClient, person: Person) -> None:
@@ -126,12 +126,12 @@ def test_whoever_is_walled_off_themselves_is_not_given_it(cast: Cast, held: tupl
 def test_the_last_who_could_take_a_wall_down_is_not_kept_away_by_it(cast: Cast) -> None:
     wall(cast, cast.ada, cast.acme)
     with pytest.raises(Refused, match="Nobody would be left who can take this wall down: Pat"):
-        wall(cast, cast.pat, cast.acme)
+        wall(cast, cast.pat, cast.acme, by=cast.pat)
     with pytest.raises(Refused, match="Nobody would be left"):
-        wall(cast, cast.pat, cast.acme_work)
+        wall(cast, cast.pat, cast.acme_work, by=cast.pat)
     other = make_engagement(cast.acme, cast.entity, "Payroll")
     with pytest.raises(Refused, match="Nobody would be left"):
-        wall(cast, cast.pat, other)
+        wall(cast, cast.pat, other, by=cast.pat)
     assert count(Wall) == 2, "Wes's, and Ada's"
 
 
@@ -165,7 +165,7 @@ def test_the_last_who_could_take_a_wall_down_neither_goes_nor_loses_the_right(ca
     lower_wall(db.session.scalars(sa.select(Wall)).one(), by=cast.actor(cast.pat))
     second = make_person("Quinn", Role.PARTNER, cast.office)
     wall(cast, cast.ada, cast.acme)
-    wall(cast, second, cast.acme)
+    wall(cast, second, cast.acme, by=cast.pat)
     by = cast.actor(second)
     with pytest.raises(Refused, match="Pat is the last who can take down the wall around Acme Ltd"):
         deactivate_person(cast.pat, by=by)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from app.billing.commands import drafts, items, lines, wip
+from app.billing.commands import adding, items, lines, wip
 from app.timekeeping.commands import entries, expenses, figures
 from app.timekeeping.models import WipItem
 from tests.make import Cast
@@ -51,7 +51,7 @@ def _written_off_in_another_currency(patch: Patch) -> None:
 
 
 def _added_to_a_fee_at_nothing(patch: Patch) -> None:
-    patch.setattr(drafts, "spread_over", nothing)
+    patch.setattr(adding, "spread_over", nothing)
 
 
 def _a_day_not_settled_again(patch: Patch) -> None:
