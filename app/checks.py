@@ -16,7 +16,7 @@ MEND = {
     "s3": "Is the server up, and are S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY right?",
     "mail": "Is the server up, and is SMTP_URL right (smtp://name:password@host:587)?",
     FILES: "`firmament verify --objects all` names each; bring them back from a backup.",
-    ANCHOR: "It is written once a day: do `firmament scheduler` and a worker of the bulk queue run?",
+    ANCHOR: "It is written once a day: do `firmament scheduler` and `firmament worker` run?",
 }
 LOGINS = "three database logins"
 MEND[LOGINS] = (

@@ -99,13 +99,17 @@ def migrate(settings: Settings) -> None:
 
 
 @main.command()
-@click.argument("queues", nargs=-1, required=True, type=click.Choice(["now", "bulk"]))
+@click.argument("queues", nargs=-1, type=click.Choice(["now", "mail", "files", "large", "bulk"]))
 @with_app
 def worker(app: Flask, queues: tuple[str, ...]) -> None:
-    """Do the background work of the given queues."""
-    from app.core.worker import run_worker
+    """Do the background work of the given queues; without any, of all, with a process for each kind of work."""
+    from app.core.queue import PROCESSES
+    from app.core.worker import run_worker, run_workers
 
-    run_worker(app, list(queues))
+    if queues:
+        run_worker(app, list(queues))
+    else:
+        run_workers(app, PROCESSES)
 
 
 @main.command()

@@ -159,8 +159,7 @@ class Supervisor:
         return parts
 
     def _background(self) -> list[Part]:
-        parts = [Part(f"worker {queue}", firmament("worker", queue)) for queue in ("now", "bulk")]
-        parts.append(Part("scheduler", firmament("scheduler")))
+        parts = [Part("workers", firmament("worker")), Part("scheduler", firmament("scheduler"))]
         if self.has_demo:
             parts.append(Part("demo", firmament("demo"), once=True))
         return parts

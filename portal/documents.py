@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, render_template
 from app.core.ids import new_id
 from app.core.web import Answer, arg, me, page_number
 from app.documents.commands.serving import open_document
-from app.documents.queries import DocumentFilters, get_document, list_documents
+from app.documents.queries import DocumentFilters, get_document, list_documents, list_under_way
 from portal.door import chosen_clients, signed_in_only
 
 blueprint = Blueprint("documents", __name__, url_prefix="/documents")
@@ -28,7 +28,7 @@ def list_page(clients: Collection[UUID], problem: str = "") -> str:
                               with_refused=True)
     documents, has_next = list_documents(filters, seen_by=me(), page=page_number())
     return render_template("portal/documents/index.html", documents=documents, has_next=has_next, page=page_number(),
-                           words=arg("q"), problem=problem, file_id=new_id())
+                           words=arg("q"), problem=problem, file_id=new_id(), under_way=list_under_way(seen_by=me()))
 
 
 @blueprint.get("/<uuid:document_id>/file")

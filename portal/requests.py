@@ -14,6 +14,7 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import parse_id
 from app.core.web import Answer, arg, asks_for_json, error_page, is_htmx, me, redirect_to
 from app.core.wording import moment
+from app.documents.queries import list_under_way
 from app.requests.answers import chosen, currency_of, in_words, typed_again
 from app.requests.commands.answering import (
     change_answer,
@@ -68,7 +69,8 @@ def _page(whole: WholeRequest) -> dict[str, object]:
     asked = whole.request
     g.amounts_in = asked.client.currency
     items = sorted(asked.items, key=lambda item: (item.state is not ItemState.RETURNED, item.position))
-    return {"asked": asked, "items": items, "earlier": whole.earlier, "refused": {}, **_progress(asked)}
+    return {"asked": asked, "items": items, "earlier": whole.earlier, "refused": {},
+            "under_way": list_under_way(seen_by=me()) if asked.is_open else (), **_progress(asked)}
 
 
 def _progress(asked: ClientRequest) -> dict[str, object]:

@@ -9,17 +9,18 @@ from flask_babel import gettext as _
 
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id
-from app.core.web import Answer, me, redirect_to
+from app.core.web import Answer, me, redirect_to, respond
 from app.documents.commands.uploads import (
     NewFile,
     abandon_upload,
+    cancel_under_way,
     complete_upload,
     plain_form,
     start_plain_upload,
     start_upload,
 )
 from app.documents.models import Document
-from app.documents.queries import get_document
+from app.documents.queries import get_document, list_under_way
 from app.documents.upload_bodies import digests, new_file, plan_answer
 from app.requests.commands.answering import start_item_upload, start_plain_item_upload
 from app.requests.models import RequestItem
@@ -91,7 +92,26 @@ def create_completion(document_id: UUID) -> Answer:
 def create_abandonment(document_id: UUID) -> Answer:
     get_document(document_id, seen_by=me())
     abandon_upload(document_id, by=me())
-    return jsonify({"id": str(document_id)})
+    return jsonify({"id": str(document_id)}) if request.is_json else _under_way()
+
+
+@blueprint.get("/uploads")
+def index() -> Answer:
+    """What one began to send and has not sent whole, wherever it was begun."""
+    return render_template("portal/_under_way.html", under_way=list_under_way(seen_by=me()))
+
+
+@blueprint.post("/uploads/cancellation")
+def create_cancellation() -> Answer:
+    """Give up all of it, so that there is room again."""
+    cancel_under_way(by=me())
+    return _under_way()
+
+
+def _under_way() -> Answer:
+    back = request.form.get("back", "")
+    where = url_for("portal.requests.show", request_id=back) if parse_id(back) else url_for("portal.documents.index")
+    return respond("portal/_under_way.html", to=where, message=_("Cancelled"), under_way=list_under_way(seen_by=me()))
 
 
 @blueprint.post("/requests/<uuid:request_id>/items/<uuid:item_id>/plain-uploads")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import redis
 import structlog
 from flask import Flask, current_app
 from rq import Queue
 from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
 
 from app.core.again import until_it_wins
 from app.core.causes import because_of
@@ -20,7 +24,21 @@ from app.core.db import on_commit
 log = structlog.get_logger()
 Work = Callable[..., Any]
 _works: dict[str, Work] = {}
-NOW, BULK = "now", "bulk"
+# What the firm waits for and talks to nobody outside; mails; files and papers; large files; long work over many things.
+NOW, MAIL, FILES, LARGE, BULK = QUEUES = ("now", "mail", "files", "large", "bulk")
+# Each is a process: the queues that it takes from, the first that has work first.
+PROCESSES = ((NOW,), (MAIL,), (FILES,), (FILES, LARGE), (BULK,))
+LONGEST, KEEP_FAILED, FORGET_WAITING = 3600, 3600, 86_400  # seconds
+TookTooLong = JobTimeoutException
+
+# The same work with the same payload that still waits in its queue is not sent again. What a worker has in hand does
+# not count: it may have looked before there was something to see.
+_MAY_BE_SENT = """
+local waiting = redis.call('GET', KEYS[1])
+if waiting and redis.call('LPOS', KEYS[2], waiting) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
 
 
 @dataclass(frozen=True)
@@ -32,16 +50,32 @@ class Sweep:
     queue: str
 
 
+@dataclass(frozen=True)
+class Home:
+    """The queue of a registered work, and how many seconds it may take."""
+
+    queue: str = NOW
+    seconds: int = LONGEST
+
+
 _sweeps: list[Sweep] = []
+_homes: dict[str, Home] = {}
 
 
-def background(name: str, *, every: int | None = None, queue: str = NOW) -> Callable[[Work], Work]:
-    """Register a function under a stable name; with `every` the scheduler also starts it that often (seconds)."""
+def background(
+    name: str, *, every: int | None = None, queue: str = NOW, seconds: int = LONGEST
+) -> Callable[[Work], Work]:
+    """Register a function under a stable name; with `every` the scheduler also starts it that often (seconds).
+
+    Whatever talks to somebody outside has a `queue` that nothing of the firm's own waits in, and says how many
+    `seconds` it may take; then TookTooLong is raised inside it.
+    """
 
     def register(work: Work) -> Work:
         if name in _works and _works[name].__qualname__ != work.__qualname__:
             raise RuntimeError(f"Two background works are called {name}.")
         _works[name] = work
+        _homes[name] = Home(queue, seconds)
         if every:
             _sweeps.append(Sweep(name, every, queue))
         return work
@@ -57,25 +91,41 @@ def sweeps() -> list[Sweep]:
     return list(_sweeps)
 
 
-def enqueue(name: str, *, queue: str = NOW, **payload: Any) -> None:
-    """Send work to the queue after the outermost commit; legal inside a transaction only. Payload: JSON values."""
+def enqueue(name: str, *, queue: str = "", first: bool = False, **payload: Any) -> None:
+    """Send work to its queue after the outermost commit; legal inside a transaction only. Payload: JSON values.
+
+    `queue`: another one than it was registered with. `first`: before what waits there already.
+    """
     if name not in _works:
         raise RuntimeError(f"No background work is called {name}.")
-    on_commit(lambda: send(name, queue=queue, **payload))
+    on_commit(lambda: send(name, queue=queue, first=first, **payload))
 
 
-def send(name: str, *, queue: str = NOW, **payload: Any) -> None:
-    """Send at once. When the queue cannot be reached the sweeper will find the row; that is logged, not raised."""
+def send(name: str, *, queue: str = "", first: bool = False, **payload: Any) -> None:
+    """Send at once, unless the same still waits. When the queue cannot be reached the sweeper will find the row; that
+    is logged, not raised."""
     app: Flask = current_app
     if app.config.get("QUEUE_INLINE") is not None:
         app.config["QUEUE_INLINE"].append((name, payload))
         return
     try:
-        rq_queue(queue).enqueue(
-            "app.core.queue.perform", name, payload, result_ttl=0, failure_ttl=86400, job_timeout=3600
-        )
+        send_once(name, payload, queue=queue, first=first)
     except redis.RedisError as error:
         log.warning("queue.unreachable", work=name, error=str(error))
+
+
+def send_once(name: str, payload: dict[str, Any], *, queue: str = "", first: bool = False) -> bool:
+    """Put work into its queue unless the same waits there. Whether it was put there."""
+    home = _homes.get(name, Home())
+    to, job_id = rq_queue(queue or home.queue), str(uuid4())
+    said = hashlib.sha256(json.dumps([name, payload], sort_keys=True).encode()).hexdigest()[:32]
+    if not connection().eval(_MAY_BE_SENT, 2, f"waiting:{to.name}:{said}", to.key, job_id, FORGET_WAITING):
+        return False
+    to.enqueue(
+        perform, name, payload, job_id=job_id, at_front=first, result_ttl=0, failure_ttl=KEEP_FAILED,
+        job_timeout=home.seconds,
+    )
+    return True
 
 
 def rq_queue(name: str) -> Queue:

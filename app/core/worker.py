@@ -1,25 +1,33 @@
-"""The processes that work without a request: a worker of some queues, the scheduler of the sweepers."""
+"""The processes that work without a request: workers of some queues each, the scheduler of the sweepers."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import FrameType
 
+import click
 import redis
 import structlog
 from flask import Flask
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from app.core.queue import Sweep, connection, perform, rq_queue, sweeps
+from app.core.backing.processes import die_with_parent, name_process
+from app.core.db import db
+from app.core.queue import connection, rq_queue, send_once, sweeps
 
 log = structlog.get_logger()
 LOCK_NAME, LOCK_SECONDS = "scheduler", 15
 # Whoever makes a whole firm in one go sets this key, and nothing is started by itself until it is gone.
 HELD = "scheduler:held"
 TICK_SECONDS = 0.5
+WATCH_SECONDS, STEADY_SECONDS, LONGEST_PAUSE = 0.1, 30.0, 30.0
 
 
 def run_worker(app: Flask, queues: list[str]) -> None:
@@ -29,6 +37,82 @@ def run_worker(app: Flask, queues: list[str]) -> None:
             [rq_queue(name) for name in queues], connection=connection(), serializer=JSONSerializer,
         )
         worker.work(logging_level="WARNING")
+
+
+@dataclass
+class Fork:
+    """One worker made of the process that has loaded everything; `failures` since it last kept going for a while."""
+
+    queues: Sequence[str]
+    pid: int = 0
+    started_at: float = 0.0
+    start_at: float = 0.0
+    failures: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"worker {' '.join(self.queues)}"
+
+
+def run_workers(app: Flask, processes: Sequence[Sequence[str]]) -> None:
+    """Fork a worker for each, start again what falls, and end once all have ended after they were told to.
+
+    They share what was loaded before. The firm's own work has a process that waits for nobody outside.
+    """
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: stopping.append(number))
+    gc.freeze()
+    forks = [Fork(queues) for queues in processes]
+    told = False
+    while not stopping or any(fork.pid for fork in forks):
+        for fork in forks:
+            if fork.pid and os.waitpid(fork.pid, os.WNOHANG) != (0, 0):
+                _note_end(fork, expected=bool(stopping))
+            if not fork.pid and not stopping and time.monotonic() >= fork.start_at:
+                _start(fork, app)
+        if stopping and not told:
+            told = True
+            for fork in forks:
+                if fork.pid:
+                    os.kill(fork.pid, signal.SIGTERM)
+        time.sleep(WATCH_SECONDS)
+
+
+def _start(fork: Fork, app: Flask) -> None:
+    tie = die_with_parent(signal.SIGTERM)
+    fork.started_at = time.monotonic()
+    fork.pid = os.fork()
+    if fork.pid:
+        return
+    code = 1
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        tie()
+        name_process(fork.name)
+        with app.app_context():  # no process may speak on another's connections
+            db.session.remove()
+            for engine in db.engines.values():
+                engine.dispose(close=False)
+        run_worker(app, list(fork.queues))
+        code = 0
+    except BaseException:
+        log.exception("worker.ended", worker=fork.name)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _note_end(fork: Fork, *, expected: bool) -> None:
+    fork.pid = 0
+    if expected:
+        return
+    now = time.monotonic()
+    fork.failures = 1 if now - fork.started_at > STEADY_SECONDS else fork.failures + 1
+    fork.start_at = now + min(0.25 * 2 ** (fork.failures - 1), LONGEST_PAUSE) if fork.failures > 1 else now
+    click.echo(f"{fork.name} has stopped; starting it again (time {fork.failures}).")
 
 
 def run_scheduler(app: Flask) -> None:
@@ -74,15 +158,4 @@ def _enqueue_due(due: dict[str, float]) -> None:
     for sweep in sweeps():
         if now >= due[sweep.name]:
             due[sweep.name] = now + sweep.seconds
-            _enqueue_once(sweep)
-
-
-def _enqueue_once(sweep: Sweep) -> None:
-    """A sweep that still waits is not sent again: behind a long job they would only pile up."""
-    queue = rq_queue(sweep.queue)
-    mark = f"sweep-{sweep.name.replace('.', '-')}-"
-    if not any(job_id.startswith(mark) for job_id in queue.get_job_ids()):
-        queue.enqueue(
-            perform, sweep.name, {}, job_id=f"{mark}{time.time_ns()}",
-            result_ttl=0, failure_ttl=86400, job_timeout=3600,
-        )
+            send_once(sweep.name, {}, queue=sweep.queue)

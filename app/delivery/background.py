@@ -15,7 +15,7 @@ from app.core.clock import now
 from app.core.db import transaction
 from app.core.errors import FirmamentError
 from app.core.locking import to_lock
-from app.core.queue import background, enqueue
+from app.core.queue import MAIL, TookTooLong, background, enqueue
 from app.core.storage import storage
 from app.delivery.letterhead import letterhead
 from app.delivery.message import Outgoing, message_of
@@ -26,13 +26,14 @@ from app.delivery.smtp import MailRefused, MailUnreachable, hand_over
 log = structlog.get_logger()
 PAUSES = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440))
 IN_HAND = dt.timedelta(minutes=5)
+SECONDS = 90  # for one mail; less than it is in hand
 
 
 class CannotBeWritten(Exception):
     """No message can be made of what was asked for."""
 
 
-@background("delivery.send")
+@background("delivery.send", queue=MAIL, seconds=SECONDS)
 def send_delivery(id: str) -> None:
     """Send one mail if it is due; whoever else asks for the same meanwhile finds it taken."""
     delivery = _take(UUID(id))
@@ -46,6 +47,8 @@ def send_delivery(id: str) -> None:
         _finish(delivery.id, DeliveryState.FAILED, str(error))
     except (MailUnreachable, FirmamentError) as error:
         _put_back(delivery.id, str(error))
+    except TookTooLong:
+        _put_back(delivery.id, f"The mail server took more than {SECONDS} s.")
     else:
         _finish(delivery.id, DeliveryState.SENT, "")
 

@@ -13,10 +13,10 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError
 from app.core.ids import parse_id
-from app.core.queue import BULK, background, enqueue
+from app.core.queue import BULK, FILES, LARGE, background, enqueue
 from app.core.storage import ObjectMissing, StorageUnavailable, storage
 from app.documents.commands.checking import IN_HAND, check_document, look_again
-from app.documents.commands.uploads import abandon_upload, complete_upload
+from app.documents.commands.uploads import abandon_upload, check_queue, complete_upload
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.proof import find_differences
 
@@ -26,7 +26,7 @@ LEFT_STANDING_PLAIN = dt.timedelta(seconds=20)
 ABANDONED = dt.timedelta(hours=24)
 
 
-@background("documents.check")
+@background("documents.check", queue=FILES)
 def check(id: str) -> None:
     check_document(UUID(id), by=SYSTEM)
 
@@ -35,15 +35,15 @@ def check(id: str) -> None:
 def find_unchecked() -> None:
     """Send again what arrived and was not looked at, or was being looked at by a worker that died."""
     with transaction() as session:
-        waiting = session.scalars(sa.select(Document.id).where(sa.or_(
+        waiting = session.execute(sa.select(Document.id, Document.size).where(sa.or_(
             sa.and_(Document.state == DocumentState.RECEIVED, Document.received_at < now() - dt.timedelta(seconds=30)),
             sa.and_(Document.state == DocumentState.CHECKING, Document.checking_at < now() - IN_HAND),
         )).order_by(Document.received_at).limit(200)).all()
-        for document_id in waiting:
-            enqueue("documents.check", queue=BULK, id=str(document_id))
+        for row in waiting:
+            enqueue("documents.check", queue=check_queue(row.size), id=str(row.id))
 
 
-@background("documents.tend", every=30, queue=BULK)
+@background("documents.tend", every=30, queue=FILES)
 def tend_uploads() -> None:
     """Uploads left standing: take in what has arrived whole, forget what was given up."""
     rows = db.session.execute(
@@ -64,7 +64,7 @@ def tend_uploads() -> None:
             log.warning("upload.untended", document=str(row.id), error=error.message)
 
 
-@background("documents.look_again", every=60, queue=BULK)
+@background("documents.look_again", every=60, queue=LARGE)
 def look_at_older_pdfs() -> None:
     look_again(by=SYSTEM)
 

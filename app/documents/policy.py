@@ -33,6 +33,11 @@ def can_finish_upload(by: Actor, document: Document) -> bool:
     return by.is_system or (document.added_by == by.id and document.added_kind is by.kind)
 
 
+def can_cancel_uploads(by: Actor) -> bool:
+    """Of one's own: the system has none."""
+    return by.is_contact or by.is_person
+
+
 def can_open_document(by: Actor, document: Document) -> bool:
     """Opening what is stored takes a sign-in link; a request's own link is not enough."""
     if by.is_contact:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.clients.models import Contact
 from app.core.actors import Actor, ActorKind
 from app.core.db import db, get_or_404
-from app.documents.models import Document, DocumentState, Hold
+from app.documents.models import Document, DocumentState, Hold, Upload
 from app.documents.policy import documents_seen_by
 from app.people.models import Person
 
@@ -50,6 +50,16 @@ def list_documents(
         .offset((page - 1) * per_page)
     ).all()
     return rows[:per_page], len(rows) > per_page
+
+
+def list_under_way(*, seen_by: Actor) -> Sequence[Document]:
+    """What whoever asks began to send, and has neither sent whole nor given up, oldest first."""
+    return db.session.scalars(
+        sa.select(Document).join(Upload, Upload.document_id == Document.id)
+        .where(Document.state == DocumentState.UPLOADING, Document.added_by == seen_by.id,
+               Document.added_kind == seen_by.kind)
+        .order_by(Document.created_at, Document.id).limit(PAGE)
+    ).all()
 
 
 def get_holds(document: Document, *, seen_by: Actor) -> Sequence[Hold]:

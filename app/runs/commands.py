@@ -20,7 +20,7 @@ from app.core.errors import FirmamentError
 from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
-from app.core.queue import BULK, enqueue
+from app.core.queue import enqueue
 from app.runs.models import ItemState, Run, RunItem, RunState
 
 log = structlog.get_logger()
@@ -89,7 +89,7 @@ def start_run(
                 ],
             )
         record("runs.run.start", run, by=by, kind_of_run=kind, title=title, items=len(items))
-        enqueue("runs.work", queue=BULK, run_id=str(run_id))
+        enqueue("runs.work", run_id=str(run_id))
         return run
 
 
@@ -118,7 +118,7 @@ def resume_run(run: Run, *, by: Actor) -> None:
         run.state = RunState.RUNNING
         run.finished_at = None
         record("runs.run.resume", run, by=by, title=run.title)
-        enqueue("runs.work", queue=BULK, run_id=str(run.id))
+        enqueue("runs.work", run_id=str(run.id))
 
 
 def work_run(run_id: UUID, actor_of: Callable[[UUID | None], Actor]) -> int:

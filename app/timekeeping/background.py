@@ -36,4 +36,4 @@ def value_all_waiting() -> None:
 @reads("timekeeping.waiting", *RATES_CAME, "timekeeping.rate.add", "timekeeping.rate.restore")
 def rates_came(_event: Event, _data: dict[str, Any]) -> None:
     """A rate card values what it can in its own transaction; this does the rest, and what exchange rates allow."""
-    enqueue("timekeeping.value_waiting", queue=BULK)
+    enqueue("timekeeping.value_waiting")

@@ -51,6 +51,7 @@ class Running:
             try:
                 known = mark in (folder / "environ").read_bytes() or mark in (folder / "cmdline").read_bytes()
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                line += f" {(folder / 'comm').read_text()}" if line else ""
             except OSError:
                 continue
             if folder.name.isdigit() and known and line and int(folder.name) != os.getpid():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -10,9 +14,23 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from app.core import queue
+from app.core.backing.processes import is_running, wait_for
 from app.core.db import transaction
-from app.core.queue import BULK, NOW, Sweep, connection, enqueue, rq_queue
-from app.core.worker import _enqueue_due, _enqueue_once, _holds_lock
+from app.core.queue import (
+    BULK,
+    FILES,
+    LARGE,
+    MAIL,
+    NOW,
+    PROCESSES,
+    Sweep,
+    connection,
+    enqueue,
+    rq_queue,
+    send,
+    send_once,
+)
+from app.core.worker import _enqueue_due, _holds_lock, run_workers
 
 pytestmark = pytest.mark.real
 
@@ -47,15 +65,102 @@ def test_work_of_a_rolled_back_transaction_is_never_sent(done: list[str]) -> Non
     assert done == []
 
 
+def test_work_that_still_waits_is_not_sent_again(done: list[str]) -> None:
+    for word in ("one", "one", "two"):
+        with transaction():
+            enqueue("test.note", word=word)
+    send("test.note", word="two")
+    assert rq_queue(NOW).count == 2
+    work_off()
+    assert done == ["one", "two"]
+    send("test.note", word="one")
+    work_off()
+    assert done == ["one", "two", "one"]
+
+
+def test_work_that_is_in_hand_may_have_looked_too_early_and_is_sent_again(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(word: str) -> None:
+        done.append(word)
+        if len(done) == 1:
+            send("test.note", word=word)
+
+    monkeypatch.setitem(queue._works, "test.note", note)
+    send("test.note", word="one")
+    work_off()
+    assert done == ["one", "one"]
+
+
 def test_a_sweep_that_still_waits_is_not_sent_again(done: list[str]) -> None:
-    sweep = Sweep("test.note", 1, NOW)
-    _enqueue_once(sweep)
-    _enqueue_once(sweep)
+    assert [send_once("test.note", {}) for _ in range(3)] == [True, False, False]
     assert rq_queue(NOW).count == 1
     work_off()
-    _enqueue_once(sweep)
+    assert send_once("test.note", {})
     work_off()
     assert done == ["", ""]
+
+
+def test_what_runs_out_soon_goes_before_what_waits(done: list[str]) -> None:
+    send("test.note", word="reminder")
+    send("test.note", first=True, word="sign-in")
+    work_off()
+    assert done == ["sign-in", "reminder"]
+
+
+def test_what_talks_to_somebody_outside_never_waits_in_the_queue_of_the_firms_own_work(app: Flask) -> None:
+    homes = queue._homes
+    outward = ("delivery.send", "documents.check", "documents.tend", "documents.look_again", "billing.keep_pdf")
+    assert [homes[name].queue for name in outward] == [MAIL, FILES, FILES, LARGE, FILES]
+    assert homes["activity.seal"].queue == NOW and homes["runs.work"].queue == BULK
+    assert homes["delivery.send"].seconds <= 120
+    taken = {name for process in PROCESSES for name in process}
+    assert {home.queue for home in homes.values()} <= taken
+    assert (NOW,) in PROCESSES and (FILES,) in PROCESSES, "with a process to themselves"
+
+
+def test_work_that_takes_longer_than_it_may_is_ended(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def dawdle() -> None:
+        try:
+            time.sleep(5)
+        except queue.TookTooLong:
+            done.append("ended")
+            raise
+
+    monkeypatch.setitem(queue._works, "test.dawdle", dawdle)
+    monkeypatch.setitem(queue._homes, "test.dawdle", queue.Home(NOW, 1))
+    send("test.dawdle")
+    work_off()
+    assert done == ["ended"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="names processes in /proc")
+def test_workers_are_forks_of_one_process_and_start_again_when_they_fall(
+    real_app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def work(_app: Flask, queues: list[str]) -> None:
+        (tmp_path / f"{queues[0]}-{os.getpid()}").write_text(Path("/proc/self/comm").read_text().strip())
+        signal.pause()
+
+    monkeypatch.setattr("app.core.worker.run_worker", work)
+    parent = os.fork()
+    if not parent:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            run_workers(real_app, [("now",), ("mail", "files")])
+        os._exit(0)
+    try:
+        assert wait_for(lambda: len(list(tmp_path.iterdir())) == 2, 10)
+        assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["worker mail fil", "worker now"]
+        fallen = next(tmp_path.glob("now-*"))
+        os.kill(int(fallen.name.removeprefix("now-")), signal.SIGKILL)
+        assert wait_for(lambda: len(list(tmp_path.glob("now-*"))) == 2, 10)
+        assert len(list(tmp_path.glob("mail-*"))) == 1
+    finally:
+        os.kill(parent, signal.SIGTERM)
+        assert os.waitpid(parent, 0)[1] == 0
+    pids = [int(path.name.rpartition("-")[2]) for path in tmp_path.iterdir()]
+    assert not any(map(is_running, pids))
 
 
 def test_a_sweep_is_sent_when_due_and_then_only_after_its_time(

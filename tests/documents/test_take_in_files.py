@@ -19,7 +19,7 @@ from PIL import Image
 from app.core.actors import SYSTEM
 from app.core.clock import now, travel_to
 from app.core.db import db
-from app.core.errors import NotFound, Refused
+from app.core.errors import NotAllowed, NotFound, Refused
 from app.core.ids import new_id
 from app.core.storage import storage
 from app.documents.background import find_unchecked, reap_storage, tend_uploads
@@ -27,7 +27,11 @@ from app.documents.commands.checking import check_document
 from app.documents.commands.serving import open_document, open_preview
 from app.documents.commands.uploads import (
     MEGABYTE,
+    MOST_BYTES,
+    MOST_RESERVED,
     NewFile,
+    abandon_upload,
+    cancel_under_way,
     clean_name,
     complete_upload,
     plain_form,
@@ -40,7 +44,7 @@ from app.documents.inspection.kinds import Unacceptable
 from app.documents.inspection.sniff import identify
 from app.documents.models import Document, DocumentState
 from app.documents.proof import find_differences
-from app.documents.queries import get_document
+from app.documents.queries import get_document, list_under_way
 from tests.requests.make_requests import FILES, put_parts
 
 GOOD = sorted((FILES / "good").iterdir())
@@ -316,6 +320,26 @@ def test_two_beginnings_and_two_completions_at_once_make_one_file(real_app: Flas
     assert real_app.config["QUEUE_INLINE"] == [("documents.check", {"id": str(file.id)})]
 
 
+def test_two_who_ask_for_the_last_room_at_once_do_not_both_get_it(real_app: Flask, monkeypatch: Any) -> None:
+    from tests.make import make_cast
+
+    monkeypatch.setattr("app.documents.commands.uploads.CLIENT_QUOTA", 100)
+    with real_app.app_context():
+        cast = make_cast()
+        db.session.commit()
+        by, acme = cast.contact(cast.cleo), cast.acme.id
+
+    def ask() -> str:
+        try:
+            return start_upload(NewFile(new_id(), "a.pdf", 60), client_id=acme, by=by).state.value
+        except Refused as refusal:
+            return refusal.message
+
+    assert sorted(both_at_once(real_app, ask), key=len) == [
+        "uploading", "There is no room for more files of this client. Please speak to us.",
+    ]
+
+
 def both_at_once(app: Flask, work: Any) -> list[Any]:
     """What two browsers get that ask in the same moment."""
     start, answers = threading.Barrier(2), list[Any]()
@@ -346,3 +370,33 @@ def test_a_client_who_is_full_gets_no_more_in_by_asking_or_by_arriving(cast: Any
     with pytest.raises(Refused, match="no room"):
         start_upload(NewFile(new_id(), "b.txt", len(body)), client_id=cast.acme.id, by=by)
     start_upload(NewFile(new_id(), "b.txt", 5), client_id=cast.rival.id, by=cast.contact(cast.otto))
+
+
+def begin(cast: Any, size: int, *, by: Any = None) -> Document:
+    return start_upload(NewFile(new_id(), "a.pdf", size), client_id=cast.acme.id, by=by or cast.contact(cast.cleo))
+
+
+def test_what_one_contact_says_they_send_and_does_not_is_capped(cast: Any) -> None:
+    """Four files of 2 GB that never come do not take the client's room for a day."""
+    begun = [begin(cast, MOST_BYTES) for _ in range(MOST_RESERVED // MOST_BYTES)]
+    with pytest.raises(Refused, match="cancel what is under way"):
+        begin(cast, 1)
+    assert begin(cast, 1, by=cast.actor(cast.mel)), "it is the contact's own"
+    assert start_upload(NewFile(begun[0].id, "a.pdf", MOST_BYTES), client_id=cast.acme.id,
+                        by=cast.contact(cast.cleo)) is begun[0], "what was begun goes on"
+    abandon_upload(begun[0].id, by=cast.contact(cast.cleo))
+    begin(cast, MOST_BYTES)
+
+
+def test_all_that_is_under_way_is_cancelled_at_once_and_takes_no_room_any_more(cast: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("app.documents.commands.uploads.CLIENT_QUOTA", 100)
+    cleo, mel = cast.contact(cast.cleo), cast.actor(cast.mel)
+    mine, others = [begin(cast, 30), begin(cast, 30)], begin(cast, 30, by=mel)
+    assert [document.id for document in list_under_way(seen_by=cleo)] == [document.id for document in mine]
+    assert list_under_way(seen_by=cast.contact(cast.otto)) == []
+    assert cancel_under_way(by=cleo) == 2
+    assert cancel_under_way(by=cleo) == 0, "a second time there is nothing"
+    assert list_under_way(seen_by=cleo) == [] and list_under_way(seen_by=mel) == [others]
+    begin(cast, 70)
+    with pytest.raises(NotAllowed):
+        cancel_under_way(by=SYSTEM)

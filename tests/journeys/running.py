@@ -74,7 +74,7 @@ class House:
         )
 
     def part(self, words: str) -> int:
-        """The process id of one of its parts, by words of its command line."""
+        """The process id of one of its parts, by words of its command line or of its name."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for folder in Path("/proc").iterdir():
@@ -82,6 +82,7 @@ class House:
                     continue
                 with contextlib.suppress(OSError):
                     line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    line += (folder / "comm").read_text()
                     place = (folder / "environ").read_bytes().decode(errors="replace")
                     if words in line and f"FIRMAMENT_VAR={self.var}" in place:
                         return int(folder.name)
@@ -95,12 +96,12 @@ class House:
 
 
 @contextlib.contextmanager
-def running(var: Path, *, empty: bool = True) -> Iterator[House]:
+def running(var: Path, *, empty: bool = True, **settings: str) -> Iterator[House]:
     """Start it, wait until it answers, stop it as Ctrl-C does."""
     port = free_port()
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FIRMAMENT", "DATABASE", "S3_", "REDIS"))}
     environment = kept | {"FIRMAMENT_VAR": str(var), "PORT": str(port), "WEB_WORKERS": "1"}
-    environment |= {"EMPTY": "1"} if empty else {}
+    environment |= ({"EMPTY": "1"} if empty else {}) | settings
     var.mkdir(parents=True, exist_ok=True)
     log = var / "said.txt"
     with log.open("w") as out:

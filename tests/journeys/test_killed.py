@@ -12,6 +12,7 @@ import json
 import os
 import random
 import signal
+import socket
 import threading
 import time
 import urllib.error
@@ -26,17 +27,21 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from app.activity.models import Event
+from app.activity.commands import record
+from app.activity.models import Event, EventSeal
 from app.billing.commands.runs import start_bill_run
 from app.billing.models import Invoice, InvoiceState
 from app.catalogue.models import Cadence
 from app.clients.models import Client
 from app.config import Settings
 from app.core import clock
+from app.core.actors import SYSTEM
 from app.core.backing import services
 from app.core.db import db, transaction
 from app.core.ids import new_id
 from app.core.proofs import run_proofs
+from app.delivery.commands import send_mail
+from app.delivery.models import Delivery
 from app.documents.models import Document, DocumentState
 from app.factory import create_app
 from app.jobs.models import Job, Task
@@ -76,8 +81,16 @@ class Firm:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with running(tmp_path_factory.mktemp("killed") / "var") as started:
+def silent() -> Iterator[socket.socket]:
+    """A mail server that takes calls and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, silent: socket.socket) -> Iterator[House]:
+    mail = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+    with running(tmp_path_factory.mktemp("killed") / "var", SMTP_URL=mail) as started:
         yield started
 
 
@@ -180,6 +193,26 @@ def restarts(house: House, part: str) -> int:
 
 def make_clients(firm: Firm, name: str, number: int) -> list[Client]:
     return [make_client(f"{name} {n:02}", firm.cast.office) for n in range(number)]
+
+
+def test_a_mail_server_that_says_nothing_holds_up_no_sealing(firm: Firm, silent: socket.socket) -> None:
+    kind, client = "test.thing.happen", db.session.scalars(sa.select(Client).limit(1)).one()
+    with transaction():
+        for n in range(3):
+            send_mail(key=f"slow:{n}", kind="test", to="sam@firm.example", subject="Hello", template="account_changed",
+                      context={"name": "Sam", "what": "Hello."})
+    in_hand = sa.select(sa.func.count()).where(Delivery.key.like("slow:%"), Delivery.tries == 1)
+    until(lambda: db.session.scalar(in_hand), "a mail is in hand")
+    sealed = sa.select(sa.func.count()).select_from(Event).join(EventSeal).where(Event.kind == kind)
+    lags = []
+    for n in range(1, 4):
+        with transaction():
+            record(kind, client, by=SYSTEM)
+        lags.append(until(lambda: db.session.scalar(sealed) == n, "it is sealed", 20))  # noqa: B023
+    still = db.session.scalar(in_hand)
+    silent.close()  # whoever waits for it is let go
+    assert still == 1, "the mail was in hand all the while"
+    assert max(lags) < 2, lags
 
 
 def test_a_worker_killed_in_the_midst_of_applying_to_many_makes_one_job_for_each(firm: Firm) -> None:

@@ -22,17 +22,26 @@ from app.core.ids import new_id
 from app.core.locking import take_turn, to_lock
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
-from app.core.queue import BULK, NOW, enqueue
+from app.core.queue import FILES, LARGE, enqueue
 from app.core.storage import ObjectMissing, Part, StorageUnavailable, storage
 from app.documents.models import Document, DocumentState, Upload
-from app.documents.policy import can_add_document, can_finish_upload
+from app.documents.policy import can_add_document, can_cancel_uploads, can_finish_upload
 
 MEGABYTE = 1 << 20
 MOST_BYTES = 2048 * MEGABYTE
 CLIENT_QUOTA = 50 * 1024 * MEGABYTE
+MOST_RESERVED = 8 * 1024 * MEGABYTE  # by one contact, of what has not arrived
 MOST_UNDER_WAY = 200
 PART_SIZE, MOST_PARTS = 8 * MEGABYTE, 256
 QUICK_CHECK = 64 * MEGABYTE
+TOO_MUCH_UNDER_WAY = (
+    "More than 8 GB that you began to send has not arrived. Wait until it has, or cancel what is under way."
+)
+# What takes room: a file that was given up does so no more, though its row is there until it is tidied away.
+_COUNTS = sa.and_(
+    Document.state != DocumentState.REJECTED,
+    sa.or_(Document.state != DocumentState.UPLOADING, Upload.id.is_not(None), Document.size == 0),
+)
 NEVER_CAME = "This file never arrived."
 OCTETS = "application/octet-stream"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\]+")
@@ -97,12 +106,13 @@ def start_upload(
     existing = _own_document(file.id, client_id, by, said)
     if existing is not None:
         return existing
-    _check_room(client_id, file.size, by)
+    _check_room(client_id, file.size, by)  # before anything is begun in storage
     key = f"incoming/{new_id()}"
     storage_id = storage().start_multipart(key, OCTETS)
     with transaction() as session:
         if (existing := _made_meanwhile(file.id, client_id, by, said)) is not None:
             return existing  # the parts begun here are reaped
+        _check_room(client_id, file.size, by, hold=True)
         document = _new_document(file, client_id, by, key, engagement_id, folder, client_sees)
         document.made_from = said
         session.add(document)
@@ -126,10 +136,10 @@ def start_plain_upload(
     existing = _own_document(file.id, client_id, by, said)
     if existing is not None:
         return existing
-    _check_room(client_id, 0, by)
     with transaction() as session:
         if (existing := _made_meanwhile(file.id, client_id, by, said)) is not None:
             return existing
+        _check_room(client_id, 0, by, hold=True)
         document = _new_document(file, client_id, by, f"incoming/{new_id()}", engagement_id, folder, client_sees)
         document.made_from = said
         session.add(document)
@@ -207,7 +217,7 @@ def complete_upload(document_id: UUID, *, by: Actor, digests: Sequence[str] = ()
         if upload is not None:
             upload.digests, upload.finished_at = kept_digests, now()
         record("documents.document.received", locked, by=by, name=locked.name, size=size)
-        enqueue("documents.check", queue=NOW if size <= QUICK_CHECK else BULK, id=str(document_id))
+        enqueue("documents.check", queue=check_queue(size), id=str(document_id))
     return locked
 
 
@@ -231,6 +241,26 @@ def abandon_upload(document_id: UUID, *, by: Actor) -> None:
             if row.state is DocumentState.UPLOADING:
                 row.move_to(DocumentState.REJECTED)
                 row.rejected_because, row.archived_at = NEVER_CAME, now()
+
+
+def check_queue(size: int) -> str:
+    """Where a file of this size waits for its check: small ones never behind large ones."""
+    return FILES if size <= QUICK_CHECK else LARGE
+
+
+def cancel_under_way(*, by: Actor) -> int:
+    """Give up everything that this person began to send and that has not arrived; returns how many files.
+
+    What has all of its parts and only waits to be joined is given up too.
+    """
+    authorize(by, can_cancel_uploads)
+    ids = db.session.scalars(
+        sa.select(Document.id).join(Upload, Upload.document_id == Document.id).where(*_under_way_of(by))
+        .order_by(Document.id)
+    ).all()
+    for document_id in ids:
+        abandon_upload(document_id, by=by)
+    return len(ids)
 
 
 def part_size(size: int) -> int:
@@ -303,15 +333,36 @@ def _new_document(
     )
 
 
-def _check_room(client_id: UUID, size: int, by: Actor) -> None:
-    """Refuse what would not fit any more. A contact's own view of it is partial: the check on arrival is whole."""
+def _check_room(client_id: UUID, size: int, by: Actor, *, hold: bool = False) -> None:
+    """Refuse what would not fit any more, or what one contact promises beyond measure.
+
+    A contact's own view of the client's files is partial: the check on arrival is whole. `hold`: whoever else asks for
+    room of this client or in this name waits until this transaction ends.
+    """
+    if hold:
+        take_turn(f"room of {client_id}", f"room for {by.id}")
     used, under_way = db.session.execute(
         sa.select(
-            sa.func.coalesce(sa.func.sum(Document.size).filter(Document.state != DocumentState.REJECTED), 0),
-            sa.func.count().filter(Document.state == DocumentState.UPLOADING),
-        ).where(Document.client_id == client_id)
+            sa.func.coalesce(sa.func.sum(Document.size).filter(_COUNTS), 0),
+            sa.func.count().filter(Document.state == DocumentState.UPLOADING, _COUNTS),
+        ).outerjoin(Upload, Upload.document_id == Document.id).where(Document.client_id == client_id)
     ).one()
     if used + size > CLIENT_QUOTA:
         raise Refused("There is no room for more files of this client. Please speak to us.", field="file")
     if under_way >= MOST_UNDER_WAY and by is not SYSTEM:
         raise Refused("Too many files are under way at once. Wait until some have arrived.", field="file")
+    if by.is_contact and _reserved(by) + size > MOST_RESERVED:
+        raise Refused(TOO_MUCH_UNDER_WAY, field="file")
+
+
+def _reserved(by: Actor) -> int:
+    """What this contact has said they send and not sent; by a request's link, of other requests too."""
+    seen = (
+        sa.select(sa.func.coalesce(sa.func.sum(Document.size), 0)).join(Upload, Upload.document_id == Document.id)
+        .where(*_under_way_of(by)).scalar_subquery()
+    )
+    return int(db.session.scalar(sa.select(sa.func.greatest(seen, sa.func.portal_reserved()))) or 0)
+
+
+def _under_way_of(by: Actor) -> tuple[sa.ColumnElement[bool], ...]:
+    return Document.state == DocumentState.UPLOADING, Document.added_by == by.id, Document.added_kind == by.kind

@@ -1,6 +1,6 @@
 // Files go straight to storage: in parts, several at once, each with its digest; after a lost line or a reload only what
 // is missing is sent. [data-upload="where to ask"] holds [data-file-input]s, .drop and the list [data-progress];
-// it is told "uploaded" for each file, and with [data-reload] the page is fetched again after the last one.
+// it is told "uploaded" or "refused" for each file, and with [data-reload] the page is fetched again after the last one.
 const AT_ONCE = 6;
 const MOST_TRIES = 40;
 const queue = [];
@@ -131,6 +131,7 @@ class Sending {
       this.row.classList.add("late");
       this.say(error.message && error.status !== 404 ? error.message : this.words.failed);
       this.button.textContent = this.words.again;
+      this.place.dispatchEvent(new CustomEvent("refused", { bubbles: true }));
     } finally { open.delete(this); }
   }
 

@@ -1,0 +1,54 @@
+"""What a contact began to send and has not sent: shown, cancelled, and counted whichever way they came in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from app.core.ids import new_id
+from app.documents.commands.uploads import MOST_BYTES, NewFile, start_upload
+from app.documents.models import Document, Upload
+from tests.make import count
+from tests.portal.make_portal import at_portal
+from tests.requests.make_requests import item_of, make_request
+
+
+def begin(cast: Any, name: str, size: int = 1000) -> Document:
+    by = cast.contact(cast.cleo)
+    return start_upload(NewFile(new_id(), name, size), client_id=cast.acme.id, client_sees=True, by=by)
+
+
+def test_files_under_way_stand_on_the_page_and_are_cancelled_there(client: FlaskClient, cast: Any) -> None:
+    one, _two = begin(cast, "one.pdf"), begin(cast, "two.pdf")
+    begun = at_portal(client, cast.cleo)
+    page = begun.get("/portal/documents/").text
+    assert "Begun, and not here yet" in page and "one.pdf" in page and "two.pdf" in page
+    answer = begun.post(f"/portal/uploads/{one.id}/abandonment", data={"back": ""})
+    assert answer.status_code == 303 and answer.location.endswith("/portal/documents/")
+    page = begun.get("/portal/documents/").text
+    assert "one.pdf" not in page and "two.pdf" in page
+    assert "two.pdf" not in begun.post("/portal/uploads/cancellation", headers={"HX-Request": "true"}).text
+    assert count(Upload) == 0
+    assert "Begun, and not here yet" not in begun.get("/portal/documents/").text
+
+
+def test_nobody_cancels_what_another_began(client: FlaskClient, cast: Any) -> None:
+    one = begin(cast, "one.pdf")
+    otto = at_portal(client, cast.otto)
+    assert "one.pdf" not in otto.get("/portal/uploads").text
+    assert otto.post(f"/portal/uploads/{one.id}/abandonment").status_code == 404
+    otto.post("/portal/uploads/cancellation")
+    assert count(Upload) == 1
+
+
+def test_by_a_link_to_a_request_what_was_begun_elsewhere_counts_too(client: FlaskClient, cast: Any) -> None:
+    for _ in range(4):
+        begin(cast, "large.mp4", MOST_BYTES)
+    request = make_request(cast)
+    by_link = at_portal(client, cast.cleo, request)
+    item = item_of(request, "statements")
+    answer = by_link.post(f"/portal/requests/{request.id}/items/{item.id}/uploads",
+                          json={"id": str(new_id()), "name": "a.pdf", "size": 10},
+                          headers={"Accept": "application/json"})
+    assert answer.status_code == 422 and "cancel what is under way" in answer.get_json()["message"]
