@@ -59,6 +59,7 @@ class Running:
         return found
 
     def pid(self, words: str) -> int:
+        assert wait_for(lambda: any(words in line for line in self.processes().values()), 60), words
         return next(pid for pid, line in sorted(self.processes().items()) if words in line)
 
     def interrupt(self) -> None:
