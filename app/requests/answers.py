@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,15 +11,15 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from app.clients.models import Client
+from app.core.days import read_day
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.money import parse_amount, parse_number
-from app.core.wording import amount, amount_typed, exact, number, number_format, number_typed
+from app.core.wording import amount, amount_typed, exact, locale, number, number_format, number_typed
 from app.requests.models import ItemKind, RequestItem
 
 MOST_DECIMALS = 10
 LONGEST = {ItemKind.TEXT: 500, ItemKind.LONG_TEXT: 20_000}
-_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./ -](\d{1,2})[./ -](\d{4})")
 
 
 def read_answer(item: RequestItem, typed: Sequence[str]) -> dict[str, Any] | None:
@@ -67,17 +66,7 @@ def _confirmation(item: RequestItem, text: str) -> bool | None:
 
 
 def _date(item: RequestItem, text: str) -> str:
-    found = _DAY.fullmatch(text)
-    try:
-        if found and found[1]:
-            day = dt.date(int(found[1]), int(found[2]), int(found[3]))
-        elif found:
-            day = dt.date(int(found[6]), int(found[5]), int(found[4]))
-        else:
-            raise ValueError
-    except ValueError:
-        raise Refused(_("Write the date like 31.12.2025.")) from None
-    return day.isoformat()
+    return read_day(text, locale()).isoformat()
 
 
 def _number(item: RequestItem, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from typing import Any
 
@@ -11,7 +12,8 @@ from sqlalchemy.orm import Session
 from app.core.ids import new_id
 from app.requests.commands.answering import save_answer, submit_answers
 from app.requests.commands.reviewing import accept_all, return_item
-from app.requests.models import ItemState, RequestState
+from app.requests.commands.writing import ItemSpec
+from app.requests.models import ItemKind, ItemState, RequestState
 from tests.portal.make_portal import PortalClient, at_portal
 from tests.requests.make_requests import FILES, fresh, give_file, item_of, link_in, mails, make_request
 
@@ -64,6 +66,20 @@ def test_an_amount_is_read_as_the_contacts_language_writes_it_and_in_the_clients
     assert "can be read as 1,500 or as 1.500,000" in refused.text
     assert browser.post(path, data={"value": "5 EUR"}).status_code == 422
     assert item_of(fresh(request), "turnover").answer == {"value": "1234.5", "currency": "KWD"}
+
+
+def test_a_date_that_can_be_read_two_ways_is_asked_about_beside_its_field(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast, items=(ItemSpec(ItemKind.DATE, "When did the lease begin?", code="begun"),))
+    browser, item = at_portal(client, cast.cleo, request), item_of(request, "begun")
+    path = f"/portal/requests/{request.id}/items/{item.id}/answer"
+    asked = browser.post(path, data={"value": "03/04/2026"})
+    assert asked.status_code == 422 and "as 3 April 2026 or as 4 March 2026" in asked.text
+    assert re.search(r'<input class="input"(?![^>]*type="date")[^>]* value="03/04/2026"', asked.text)
+    assert item_of(fresh(request), "begun").answer is None
+    assert browser.post(path, data={"value": "4 March 2026"}).status_code == 303
+    assert item_of(fresh(request), "begun").answer == {"value": "2026-03-04"}
+    shown = browser.get(f"/portal/requests/{request.id}").text
+    assert re.search(r'<input class="input"[^>]* value="2026-03-04"[^>]* type="date"', shown)
 
 
 def test_a_wrong_answer_is_refused_beside_its_field_with_what_was_typed(client: FlaskClient, cast: Any) -> None:
