@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -35,7 +36,9 @@ from tests.approvals.make_approvals import found_by
 from tests.billing.make_billing import make_draft, make_entry, make_rate
 from tests.billing.test_expense_tax import make_expense
 from tests.clients.test_clients import facts
+from tests.jobs.make_jobs import make_job
 from tests.make import Cast, make_client, make_engagement, make_tax, sign_in
+from tests.timekeeping.make_time import make_entry as make_time
 
 
 @pytest.fixture
@@ -114,6 +117,20 @@ def test_what_no_entry_makes_up_stays_when_a_draft_is_grouped_anew(cast: Cast, p
     regroup_draft(draft, Grouping.ENTRY, by=bea)
     assert descriptions(draft) == ["Call", "Court", "Agreed besides"]
     assert [line.engagement_id for line in lines_of(draft)][:2] == [cast.acme_work.id, other.id]
+
+
+def test_lines_made_anew_stand_by_their_days_where_the_first_of_them_stood(cast: Cast, parent: Client) -> None:
+    """Two jobs, of which one was worked on before and after the other."""
+    bea = cast.actor(cast.bea)
+    jobs = [make_job(cast.acme_work, title=title) for title in ("Lease", "Will")]
+    cast.acme_work.line_grouping = Grouping.JOB
+    for words, job, days in (("First", jobs[0], 9), ("Second", jobs[1], 6), ("Third", jobs[0], 3)):
+        make_time(cast, narrative=words, job_id=job.id, worked_on=clock.today() - dt.timedelta(days=days))
+    draft = make_draft(cast)
+    add_line(draft, new_id(), "Agreed besides", Decimal(80), by=bea)
+    assert descriptions(draft) == ["Lease", "Will", "Agreed besides"]
+    regroup_draft(draft, Grouping.ENTRY, by=bea)
+    assert descriptions(draft) == ["First", "Second", "Third", "Agreed besides"]
 
 
 def test_time_that_is_taxed_or_left_otherwise_keeps_a_line_of_its_own(cast: Cast, parent: Client) -> None:
