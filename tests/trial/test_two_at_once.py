@@ -12,8 +12,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Barrier
+from contextlib import contextmanager, suppress
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 from uuid import UUID
 
@@ -260,9 +260,13 @@ def test_a_fee_that_two_draft_without_its_lock_is_found_and_named(
     real_app: Flask, new_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault that there once was: what is left of a fee was looked at by two at once, and both took it."""
+    both_look = Barrier(2)
 
     def looked_at(engagement_ids: Sequence[UUID]) -> Any:
-        return fees._agreed(sa.select(Arrangement).where(Arrangement.engagement_id.in_(engagement_ids)))
+        found = fees._agreed(sa.select(Arrangement).where(Arrangement.engagement_id.in_(engagement_ids)))
+        with suppress(BrokenBarrierError):
+            both_look.wait(10)
+        return found
 
     monkeypatch.setattr(drafts, "take_turns", lambda *_clients: None)
     monkeypatch.setattr(drafts, "lock_arrangements", looked_at)
