@@ -18,7 +18,7 @@ from app.planning import following, outcome, proofs, sentences, ways_back
 from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
-from app.planning.commands.forecasting import BATCH, redate_next, refresh_forecasts, refresh_stuck, top_up_forecasts
+from app.planning.commands.forecasting import BATCH, each_or_stuck, redate_next, refresh_stuck, top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences, skip_unserved
 from app.planning.models import Application, Redating, Series, SeriesState
 from app.runs.commands import Skip, works
@@ -87,7 +87,7 @@ def follow(event: Event, data: dict[str, Any]) -> None:
     """A new version, name or year end changes what is forecast, never what is created."""
     if event.kind == "clients.client.update":
         which = sa.select(Series.id).where(Series.state != SeriesState.ENDED, Series.client_id == event.subject_id)
-        refresh_forecasts(db.session.scalars(which).all(), by=SYSTEM)
+        each_or_stuck(db.session.scalars(which.order_by(Series.id)).all())
     else:
         service_id = UUID(str(data["service_id"])) if event.kind.endswith("publish") else event.subject_id
         db.session.add(Redating(service_id=service_id))

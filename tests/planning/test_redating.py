@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from sqlalchemy.orm import Session
 from app.activity.commands import run_reader, seal_events
 from app.catalogue.commands import StepValues, draft_next_version, edit_step, edit_template, publish_template
 from app.catalogue.due_rules import DueRule, working_days
+from app.clients.commands.clients import facts_of, update_client
+from app.clients.models import Client
 from app.core.actors import SYSTEM
 from app.core.clock import travel_to
 from app.core.errors import NotAllowed
@@ -135,6 +138,55 @@ def test_a_series_that_cannot_be_worked_out_holds_up_no_other_says_so_and_is_tri
         recur()
         assert list(forecasts_equal_their_definition()) == [] and due(session, broken) == dt.date(2026, 7, 3)
         assert "could not be worked out anew" not in mel.get(f"/series/{broken.id}").text
+
+
+@pytest.fixture
+def broken(series: Sequence[Series], monkeypatch: pytest.MonkeyPatch) -> Series:
+    """One of them whose periods cannot be worked out, whoever asks."""
+    one = next(each for each in series if each.client_id != series[-1].client_id)
+    define = forecasting.forecasts_of
+
+    def breaks(row: Series, *said: Any, **more: Any) -> Any:
+        if row.id == one.id:
+            raise LookupError("no such thing")
+        return define(row, *said, **more)
+
+    monkeypatch.setattr(forecasting, "forecasts_of", breaks)
+    return one
+
+
+def stuck(session: Session) -> list[Any]:
+    return list(session.scalars(sa.select(Series.id).where(Series.is_stuck)))
+
+
+def test_a_series_that_breaks_holds_up_no_other_when_forecasts_are_lengthened(
+    cast: Cast, session: Session, series: Sequence[Series], broken: Series, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends() -> set[tuple[Any, dt.date | None]]:
+        return set(session.execute(sa.select(Series.id, Series.forecast_until)).tuples())
+
+    before = ends()
+    with travel_to(at(2026, 9, 10)):
+        recur()
+        assert {key for key, _until in before & ends()} == {broken.id} and stuck(session) == [broken.id]
+        recur()
+        assert stuck(session) == [broken.id], "tried again, and no other is done anew"
+        monkeypatch.undo()
+        recur()
+        assert len({until for _key, until in ends()}) == 1 and stuck(session) == []
+        assert list(forecasts_equal_their_definition()) == []
+
+
+def test_a_series_that_breaks_keeps_no_event_from_those_who_come_after(
+    cast: Cast, session: Session, series: Sequence[Series], broken: Series
+) -> None:
+    with travel_to(NOW):
+        for each in (broken, next(one for one in series if one.id != broken.id)):
+            client = session.get_one(Client, each.client_id)
+            update_client(client, replace(facts_of(client), name=f"{client.name} Group"), by=SYSTEM)
+        follow_events()
+        renamed = set(session.scalars(sa.select(Occurrence.series_id).where(Occurrence.title.contains("Group"))))
+        assert stuck(session) == [broken.id] and len(renamed) == 1 and broken.id not in renamed
 
 
 def test_a_closure_taken_back_moves_everything_back(cast: Cast, session: Session, series: Sequence[Series]) -> None:

@@ -33,21 +33,34 @@ KEPT_FIELDS = ("period_end", "create_on", "starts_on", "due_on", "title", "start
 
 
 def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
-    """Lengthen the forecasts of the next active series that end too early. Returns how many series; 0: all are long."""
+    """Lengthen the forecasts of the next active series that end too early. Returns how many series; 0: all are long.
+
+    One that cannot be worked out is marked, tried again by itself, and holds up no other.
+    """
     authorize(by, can_edit_series)
+    try:
+        return _lengthen(limit)
+    except Exception as error:
+        if _is_of_the_moment(error):
+            raise
+    ids = db.session.scalars(_too_short(limit).with_only_columns(Series.id)).all()
+    each_or_stuck(ids)
+    return len(ids)
+
+
+def _too_short(limit: int) -> sa.Select[Series]:
+    return sa.select(Series).where(
+        Series.state == SeriesState.ACTIVE, ~Series.is_stuck,
+        sa.func.coalesce(Series.forecast_until, dt.date.min) < horizon(today()),
+    ).order_by(Series.id).limit(limit)
+
+
+def _lengthen(limit: int) -> int:
     end = horizon(today())
     with transaction() as session:
-        rows = session.scalars(
-            to_lock(
-                sa.select(Series)
-                .where(
-                    Series.state == SeriesState.ACTIVE, ~Series.is_stuck,
-                    sa.func.coalesce(Series.forecast_until, dt.date.min) < end,
-                )
-                .order_by(Series.id).limit(limit).options(joinedload(Series.service, innerjoin=True)),
-                of=Series, skip_taken=True,
-            )
-        ).all()
+        rows = session.scalars(to_lock(
+            _too_short(limit).options(joinedload(Series.service, innerjoin=True)), of=Series, skip_taken=True,
+        )).all()
         past = history_of([series.id for series in rows])
         found = [f for series, all_of in define(rows, end, past, only_new=True) for f in all_of]
         insert_rows(Occurrence, [f.row() for f in found], tail="ON CONFLICT (series_id, period_start) DO NOTHING")
@@ -102,7 +115,7 @@ def _one_by_one(limit: int) -> bool:
     if change is None:
         return False
     key, ids = change.id, db.session.scalars(touched_by(change).with_only_columns(Series.id).limit(limit)).all()
-    _each(ids)
+    each_or_stuck(ids)
     with transaction() as session:
         held = session.scalar(to_lock(sa.select(Redating).where(Redating.id == key)))
         if held is not None and ids:
@@ -114,22 +127,26 @@ def refresh_stuck(*, by: Actor, limit: int = BATCH) -> None:
     """Try those again whose dates could not be worked out: what stood in the way may have been put right."""
     authorize(by, can_edit_series)
     stuck = sa.select(Series.id).where(Series.is_stuck, Series.state != SeriesState.ENDED)
-    _each(db.session.scalars(stuck.order_by(Series.id).limit(limit)).all())
+    each_or_stuck(db.session.scalars(stuck.order_by(Series.id).limit(limit)).all())
 
 
-def _each(ids: Sequence[UUID]) -> None:
-    """Each series in a transaction of its own; one that cannot be worked out holds up no other."""
+def each_or_stuck(ids: Sequence[UUID]) -> None:
+    """Each series by itself; one that cannot be worked out is marked, and holds up no other."""
     for series_id in ids:
         try:
             refresh_forecasts([series_id], by=SYSTEM)
         except Exception as error:
-            if lost_a_race(error) or isinstance(error, sa.exc.OperationalError):
+            if _is_of_the_moment(error):
                 raise
-            db.session.rollback()
             log.exception("planning.series.stuck", series=str(series_id))
             with transaction() as session:
                 for series in session.scalars(to_lock(sa.select(Series).where(Series.id == series_id))):
                     series.is_stuck = True
+
+
+def _is_of_the_moment(error: Exception) -> bool:
+    """A lost race or a database that is not there: nothing is wrong with any series, and all of it is done again."""
+    return lost_a_race(error) or isinstance(error, sa.exc.OperationalError)
 
 
 def _refresh(series_ids: Sequence[UUID]) -> None:
