@@ -121,7 +121,7 @@ def moved_jobs(changed: Changed) -> list[MovedJob]:
         wish = Wish(
             pattern_of_series(row, facts), period.start, about=period, owner_id=owner_of(row.roles),
             roles=roles_of(row.roles), offset_days=row.offset_days, starts_on=occurrence.starts_by_hand,
-            due_on=job.due_on if job.due_locked else None,
+            due_on=job.due_on if job.due_locked else None, title=occurrence.title_by_hand,
         )
         blueprint = get_blueprint(job.template_id) if job.template_id else changed.blueprints[row.id]
         plan = plan_job(facts, blueprint, row.service.name, wish, staff, origin=job.origin or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,13 @@ class Forecast:
     title: str
     starts_by_hand: dt.date | None = None
     due_by_hand: dt.date | None = None
+    roles_by_hand: dict[str, str] = field(default_factory=dict)
+    title_by_hand: str = ""
+    note: str = ""
+
+    @property
+    def by_hand(self) -> ByHand:
+        return ByHand(self.starts_by_hand, self.due_by_hand, self.roles_by_hand, self.title_by_hand, self.note)
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
@@ -106,6 +113,7 @@ def _forecast(
         series_id=series.id, client_id=series.client_id, period_start=period.start, period_end=period.last_day,
         create_on=starts_on - dt.timedelta(days=series.ahead_days), starts_on=starts_on,
         due_on=own.due_on or due_on_of(blueprint, period, starts_on, client),
-        title=title_of(blueprint, client.name, service_name, period, pattern, starts_on),
-        starts_by_hand=own.starts_on, due_by_hand=own.due_on,
+        title=own.title or title_of(blueprint, client.name, service_name, period, pattern, starts_on),
+        starts_by_hand=own.starts_on, due_by_hand=own.due_on, roles_by_hand=dict(own.roles), title_by_hand=own.title,
+        note=own.note,
     )

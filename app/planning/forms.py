@@ -22,7 +22,7 @@ from app.core.ids import parse_id
 from app.core.web import Form
 from app.planning.cadences import WORDS, pattern_of
 from app.planning.commands.applications import ApplicationValues
-from app.planning.commands.occurrences import LONGEST_REASON
+from app.planning.commands.occurrences import LONGEST_NOTE, LONGEST_REASON, LONGEST_TITLE
 from app.planning.commands.series import SeriesValues
 from app.planning.models import ByHand, Series, VersionPolicy
 from app.planning.plans import OWNER
@@ -46,6 +46,10 @@ class TeamForm(Form):
 
     def team(self) -> dict[str, str]:
         return {name: str(self[name].data) for name in ROLES if self[name].data}
+
+    def people(self) -> list[PickField]:
+        """In the order in which work passes through their hands, and who answers for all of it last."""
+        return [self.preparer, self.reviewer, self.partner, self.administrator, self.owner]
 
     def show_team(self, roles: dict[str, Any]) -> None:
         for name in ROLES:
@@ -119,14 +123,23 @@ class ClientChangeForm(Form):
         return str(self.new_engagement.data)
 
 
-class DaysForm(Form):
-    """The days of one occurrence; an empty one follows the rule."""
+class OccurrenceForm(TeamForm):
+    """What holds for one occurrence alone; what is empty follows the rule and the series."""
 
     starts_on = wtforms.DateField("Starts on", validators=[Optional()])
     due_on = wtforms.DateField("Due on", validators=[Optional()])
+    title = wtforms.StringField("Title", validators=[Length(max=LONGEST_TITLE)])
+    note = wtforms.TextAreaField("Note for the job", validators=[Length(max=LONGEST_NOTE)])
+
+    def show(self, own: ByHand) -> None:
+        self.starts_on.data, self.due_on.data = own.starts_on, own.due_on
+        self.title.data, self.note.data = own.title, own.note
+        self.show_team(dict(own.roles))
 
     def values(self) -> ByHand:
-        return ByHand(self.starts_on.data, self.due_on.data)
+        return ByHand(
+            self.starts_on.data, self.due_on.data, self.team(), self.title.data or "", self.note.data or "",
+        )
 
 
 class SkipForm(Form):

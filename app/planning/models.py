@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -78,21 +79,45 @@ class OccurrenceState(enum.StrEnum):
 
 @dataclass(frozen=True)
 class ByHand:
-    """The days of one occurrence that somebody set; None: as the rule says."""
+    """What somebody set for one occurrence alone; what is empty is as the rule and the series say.
+
+    `roles` holds person ids by work role, and `owner`, in place of those of the series; `note` goes to the job.
+    """
 
     starts_on: dt.date | None = None
     due_on: dt.date | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    note: str = ""
 
     def __bool__(self) -> bool:
         return self != ByHand()
+
+    def told(self) -> dict[str, str]:
+        """As text by what it is about; what is empty is left out."""
+        days = {"starts_on": self.starts_on, "due_on": self.due_on}
+        said = {name: day.isoformat() for name, day in days.items() if day}
+        words = {"title": self.title, "note": self.note}
+        return said | dict(self.roles) | {name: word for name, word in words.items() if word}
+
+    @classmethod
+    def read(cls, told: Mapping[str, str]) -> ByHand:
+        """The same from its text."""
+        left = dict(told)
+        starts_on, due_on = (left.pop(name, "") for name in ("starts_on", "due_on"))
+        title, note = left.pop("title", ""), left.pop("note", "")
+        return cls(
+            dt.date.fromisoformat(starts_on) if starts_on else None, dt.date.fromisoformat(due_on) if due_on else None,
+            left, title, note,
+        )
 
 
 class Occurrence(HasId, Base):
     """One period of a series: a forecast until its job is created, once. `period_end` is its last day.
 
     `skipped_because` says why: what somebody wrote, or that the client was dormant, former, a prospect or archived.
-    What somebody has set for this one alone (`starts_by_hand`, `due_by_hand`) goes before the rule, also when the rule
-    or the periods change.
+    What somebody has set for this one alone (`by_hand`) goes before the rule and the series, also when they or the
+    periods change.
     """
 
     __tablename__ = "occurrence"
@@ -109,6 +134,9 @@ class Occurrence(HasId, Base):
     skipped_because: Mapped[str] = mapped_column(default="", server_default="")
     starts_by_hand: Mapped[dt.date | None]
     due_by_hand: Mapped[dt.date | None]
+    roles_by_hand: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    title_by_hand: Mapped[str] = mapped_column(default="", server_default="")
+    note: Mapped[str] = mapped_column(default="", server_default="")
     job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job.id"))
 
     __table_args__ = (
@@ -125,7 +153,18 @@ class Occurrence(HasId, Base):
 
     @property
     def by_hand(self) -> ByHand:
-        return ByHand(self.starts_by_hand, self.due_by_hand)
+        return ByHand(
+            self.starts_by_hand, self.due_by_hand, dict(self.roles_by_hand or {}), self.title_by_hand or "",
+            self.note or "",
+        )
+
+    @classmethod
+    def is_by_hand(cls) -> sa.ColumnElement[bool]:
+        """Whether anything was set for it alone."""
+        return sa.or_(
+            cls.starts_by_hand.is_not(None), cls.due_by_hand.is_not(None), cls.roles_by_hand != sa.text("'{}'"),
+            cls.title_by_hand != "", cls.note != "",
+        )
 
 
 class Redating(Base):

@@ -63,6 +63,7 @@ class JobPlan:
     dates: Dates
     due_by_hand: bool = False
     own_reviews: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def engagement_name(self) -> str:
@@ -93,7 +94,8 @@ class JobPlan:
 class Wish:
     """What is asked for one client: which period, when it starts, who does it. `pattern` None: about no period.
 
-    `about` names the very period where it is not the pattern's own, as between an old year end and a new one.
+    `about` names the very period where it is not the pattern's own, as between an old year end and a new one. A
+    `title` goes before the template's, and `note` to the job.
     """
 
     pattern: PeriodPattern | None
@@ -104,6 +106,8 @@ class Wish:
     roles: Mapping[WorkRole, UUID] | None = None
     offset_days: int = 0
     about: Period | None = None
+    title: str = ""
+    note: str = ""
 
     @property
     def period(self) -> Period | None:
@@ -126,14 +130,14 @@ def plan_job(
     doers = doers_of(blueprint, holders, staff, client)
     return JobPlan(
         origin=origin, client=client, service_name=service_name, blueprint=blueprint,
-        title=title_of(blueprint, client.name, service_name, period, wish.pattern, starts_on),
+        title=wish.title or title_of(blueprint, client.name, service_name, period, wish.pattern, starts_on),
         period_start=period.start if period else None, period_end=period.last_day if period else None,
         period_name=wish.pattern.name(period) if wish.pattern and period else "", starts_on=starts_on,
         due_on=dates.due_on, owner_id=staff.owner(wish.owner_id, client), roles=roles,
         tasks=tuple(
             TaskPlan(step, dates.steps.get(step.key), doers[step.key]) for step in blueprint.steps
         ),
-        dates=dates, due_by_hand=wish.due_on is not None,
+        dates=dates, due_by_hand=wish.due_on is not None, note=wish.note,
         own_reviews=tuple(
             step.name for step in blueprint.steps
             if step.kind is StepKind.REVIEW and doers[step.key] in preparers_of(blueprint, step, holders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,7 @@ _TOLD = {
     "planning.series.end": "ended the series {title}",
     "planning.occurrence.create": "created {title} ahead of its day",
     "planning.occurrence.skip": "skipped {title}",
-    "planning.occurrence.set": "set the days of {title} by hand",
-    "planning.occurrence.drop": "let the days of {title} that were set by hand go: its period is no more",
+    "planning.occurrence.drop": "let what was set by hand for {title} go: its period is no more",
     "planning.job.move": "moved {title} to the client’s new periods",
     "planning.occurrence.restore": "took {title} back into the forecast",
     "planning.application.start": "applied {service} to {clients} clients",
@@ -32,6 +32,20 @@ def _teller(words: str) -> Any:
 
 for _kind, _words in _TOLD.items():
     sentence(_kind)(_teller(_words))
+
+
+_PARTS = {
+    "starts_on": "its start", "due_on": "its due date", "owner": "who answers for it", "preparer": "its preparer",
+    "reviewer": "its reviewer", "partner": "its partner", "administrator": "its administrator", "title": "its title",
+    "note": "its note",
+}
+
+
+@sentence("planning.occurrence.set")
+def _changed(data: Mapping[str, Any]) -> str:
+    before, after = data.get("before") or {}, data.get("after") or {}
+    changed = [words for part, words in _PARTS.items() if (before.get(part) or "") != (after.get(part) or "")]
+    return f"changed {data['title']} alone: {', '.join(changed)}" if changed else f"changed {data['title']} alone"
 
 
 @place("series")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from uuid import UUID
 
 from app.core.actors import Actor
 from app.core.errors import Refused
+from app.core.once import digest_of
 from app.core.undo import way_back
-from app.planning.commands.occurrences import restore_occurrence, set_days
+from app.planning.commands.occurrences import change_occurrence, restore_occurrence
 from app.planning.models import ByHand, OccurrenceState
 from app.planning.queries import get_occurrence
 
@@ -23,14 +23,10 @@ def unskip(by: Actor, *, occurrence: str) -> str:
 
 
 @way_back("planning.occurrence.set")
-def set_back(by: Actor, *, occurrence: str, before: list[str], after: list[str]) -> str:
+def set_back(by: Actor, *, occurrence: str, before: dict[str, str], after: str) -> str:
+    """`after` is the digest of what was set: the words themselves need not travel twice."""
     row = get_occurrence(UUID(occurrence), seen_by=by)
-    if row.by_hand != _read(after):
-        raise Refused("Its days were set anew since; nothing was undone.")
-    set_days(row, _read(before), by=by)
-    return f"{row.title} has its days from before"
-
-
-def _read(days: list[str]) -> ByHand:
-    starts_on, due_on = (dt.date.fromisoformat(each) if each else None for each in days)
-    return ByHand(starts_on, due_on)
+    if str(digest_of(row.by_hand.told())) != after:
+        raise Refused("It was changed again since; nothing was undone.")
+    change_occurrence(row, ByHand.read(before), by=by)
+    return f"{row.title} is as it was before"

@@ -1,4 +1,4 @@
-"""Days of one period that were set by hand: they go before the rule, whatever changes, until they are let go."""
+"""What was set for one period by hand goes before the rule, whatever changes, until it is let go: its days."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from app.core.undo import take_back
 from app.firm.commands.entities import add_closure
 from app.jobs.models import Job
 from app.planning.background import recur
-from app.planning.commands.occurrences import create_now, restore_occurrence, set_days, skip_occurrence
+from app.planning.commands.occurrences import change_occurrence, create_now, restore_occurrence, skip_occurrence
 from app.planning.commands.series import SeriesValues, edit_series, end_series, pause_series, resume_series
 from app.planning.models import ByHand, Occurrence, OccurrenceState, Series
 from app.planning.proofs import forecasts_equal_their_definition
@@ -51,20 +51,20 @@ def test_days_set_by_hand_are_those_of_the_job_and_stay_there_locked(cast: Cast,
     mel = cast.actor(cast.mel)
     with travel_to(at(2026, 6, 10)):
         july = occurrences(begin(cast), session)[1]
-        set_days(july, CHOSEN, by=mel)
-        set_days(july, CHOSEN, by=mel)
+        change_occurrence(july, CHOSEN, by=mel)
+        change_occurrence(july, CHOSEN, by=mel)
         assert told("planning.occurrence.set") == 1, "the second time changes nothing"
         assert (july.starts_on, july.due_on, july.create_on) == (STARTS, DUE, dt.date(2026, 7, 28))
         job = session.get_one(Job, create_now(july, by=mel))
         assert (job.starts_on, job.due_on, job.due_locked) == (STARTS, DUE, True)
         with pytest.raises(Refused, match="Change the job"):
-            set_days(july, ByHand(), by=mel)
+            change_occurrence(july, ByHand(), by=mel)
 
 
 def test_the_sweep_makes_the_job_on_its_own_day(cast: Cast, session: Session) -> None:
     with travel_to(at(2026, 6, 10)):
         july = occurrences(begin(cast), session)[1]
-        set_days(july, CHOSEN, by=cast.actor(cast.mel))
+        change_occurrence(july, CHOSEN, by=cast.actor(cast.mel))
     with travel_to(at(2026, 7, 27)):
         recur()
         assert july.state is OccurrenceState.FORECAST
@@ -80,8 +80,8 @@ def test_days_that_are_let_go_follow_the_rule_again(cast: Cast, session: Session
     with travel_to(at(2026, 6, 10)):
         july = occurrences(begin(cast), session)[1]
         before = (july.starts_on, july.due_on, july.create_on)
-        set_days(july, CHOSEN, by=mel)
-        set_days(july, ByHand(), by=mel)
+        change_occurrence(july, CHOSEN, by=mel)
+        change_occurrence(july, ByHand(), by=mel)
         assert (july.starts_on, july.due_on, july.create_on) == before
 
 
@@ -95,7 +95,7 @@ def test_a_job_that_would_be_due_before_it_starts_is_refused(
     with travel_to(at(2026, 6, 10)):
         july = occurrences(begin(cast), session)[1]
         with pytest.raises(Refused) as refusal:
-            set_days(july, chosen, by=cast.actor(cast.mel))
+            change_occurrence(july, chosen, by=cast.actor(cast.mel))
         assert refusal.value.field == field
         session.refresh(july)
         assert not july.by_hand and told("planning.occurrence.set") == 0
@@ -106,7 +106,7 @@ def test_who_may_not_decide_what_recurs_sets_no_days(cast: Cast, session: Sessio
         july = occurrences(begin(cast), session)[1]
         for actor in (cast.actor(cast.sam), cast.contact(cast.otto)):
             with pytest.raises(NotAllowed):
-                set_days(july, CHOSEN, by=actor)
+                change_occurrence(july, CHOSEN, by=actor)
 
 
 def token_in(page: str) -> str:
@@ -150,7 +150,7 @@ CAUSES: dict[str, Callable[[Cast, Series], Any]] = {
 
 @pytest.mark.parametrize("cadence", [Cadence.MONTH, Cadence.YEAR, Cadence.VAT_QUARTER, Cadence.PAYROLL])
 @pytest.mark.parametrize("cause", CAUSES)
-def test_days_set_by_hand_survive_whatever_the_forecast_is_made_anew_for(
+def test_what_is_set_by_hand_survives_whatever_the_forecast_is_made_anew_for(
     cast: Cast, session: Session, cause: str, cadence: Cadence
 ) -> None:
     with travel_to(at(2026, 6, 10)):
@@ -158,14 +158,17 @@ def test_days_set_by_hand_survive_whatever_the_forecast_is_made_anew_for(
         service, _template = make_service(request=False)
         series = make_series(cast.acme, service, dt.date(2026, 6, 1), cadence=cadence)
         chosen = occurrences(series, session)[1]
-        own = ByHand(chosen.starts_on + dt.timedelta(days=9), (chosen.due_on or DUE) + dt.timedelta(days=40))
+        own = ByHand(
+            chosen.starts_on + dt.timedelta(days=9), (chosen.due_on or DUE) + dt.timedelta(days=40),
+            {"reviewer": str(cast.pat.id)}, "With the stock count", "Count first",
+        )
         start = chosen.period_start
-        set_days(chosen, own, by=cast.actor(cast.mel))
+        change_occurrence(chosen, own, by=cast.actor(cast.mel))
         CAUSES[cause](cast, series)
         follow_events()
         recur()
         row = next(each for each in occurrences(series, session) if each.period_start <= start <= each.period_end)
-        assert (row.by_hand, row.starts_on, row.due_on) == (own, own.starts_on, own.due_on)
+        assert (row.by_hand, row.starts_on, row.due_on, row.title) == (own, own.starts_on, own.due_on, own.title)
         assert list(forecasts_equal_their_definition()) == []
 
 
@@ -177,7 +180,7 @@ def test_days_whose_period_is_gone_are_let_go_in_sight(cast: Cast, session: Sess
         series = make_series(cast.acme, service, dt.date(2026, 7, 4), cadence=Cadence.PAYROLL)
         weeks = occurrences(series, session)[:3]
         for week in weeks:
-            set_days(week, ByHand(due_on=week.due_on and week.due_on + dt.timedelta(days=1)), by=SYSTEM)
+            change_occurrence(week, ByHand(due_on=week.due_on and week.due_on + dt.timedelta(days=1)), by=SYSTEM)
         kept = weeks[0].by_hand
         _facts(payroll_frequency=None, first_pay_day=None)(cast, series)
         follow_events()
@@ -207,20 +210,20 @@ def test_days_are_set_on_the_series_page_and_set_back_by_undo(
         series = begin(cast)
         july = occurrences(series, session)[1]
         mel = sign_in(client, cast.mel)
-        assert "Set its days" in mel.get(f"/series/{series.id}?change={july.id}").text
-        refused = post(mel, f"/occurrences/{july.id}/days", {"starts_on": "2026-09-25", "due_on": "2026-08-11"})
+        assert "Save this period" in mel.get(f"/series/{series.id}?change={july.id}").text
+        refused = post(mel, f"/occurrences/{july.id}", {"starts_on": "2026-09-25", "due_on": "2026-08-11"})
         assert refused.status_code == 422 and 'value="2026-09-25"' in refused.text
         assert "It would be due before it starts." in refused.text
-        saved = post(mel, f"/occurrences/{july.id}/days", {"starts_on": "2026-08-11", "due_on": "2026-09-25"})
+        saved = post(mel, f"/occurrences/{july.id}", {"starts_on": "2026-08-11", "due_on": "2026-09-25"})
         assert saved.status_code == 303
         page = mel.get(f"/series/{series.id}").text
         assert "By hand" in page
         token = token_in(page)
         session.expire_all()
-        assert take_back(token, by=cast.actor(cast.mel)).endswith("has its days from before")
+        assert take_back(token, by=cast.actor(cast.mel)).endswith("is as it was before")
         session.refresh(july)
         assert not july.by_hand
-        with pytest.raises(Refused, match="set anew"):
+        with pytest.raises(Refused, match="changed again"):
             take_back(token, by=cast.actor(cast.mel))
         long = post(mel, f"/occurrences/{july.id}/skip", {"because": "x" * 301})
         assert long.status_code == 422 and "x" * 301 in long.text
@@ -239,6 +242,6 @@ def test_wes_finds_no_period_of_rival_to_change(client: FlaskClient, cast: Cast,
     wes = sign_in(client, cast.wes)
     found = re.search(r'name="csrf_token" value="([^"]+)"', wes.get("/series").text)
     data = {"due_on": "2027-09-25", "csrf_token": found[1] if found else ""}
-    assert wes.post(f"/occurrences/{first.id}/days", data=data).status_code == 404
+    assert wes.post(f"/occurrences/{first.id}", data=data).status_code == 404
     session.refresh(first)
     assert first.due_by_hand is None

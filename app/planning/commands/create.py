@@ -92,7 +92,7 @@ def _job(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str, Any]:
         "period_name": plan.period_name, "starts_on": plan.starts_on, "due_on": plan.due_on,
         "due_locked": plan.due_by_hand, "stage_since": max(plan.starts_on, local(at).date()), "owner_id": plan.owner_id,
         "budget": plan.blueprint.estimate or None, "fee": plan.blueprint.fee, "priority": plan.blueprint.priority,
-        "tasks_total": len(plan.tasks), "created_at": at, "updated_at": at,
+        "notes": plan.note, "tasks_total": len(plan.tasks), "created_at": at, "updated_at": at,
     }
 
 

@@ -29,7 +29,10 @@ from app.planning.redating import touched_by
 
 log = structlog.get_logger()
 BATCH = 200
-KEPT_FIELDS = ("period_end", "create_on", "starts_on", "due_on", "title", "starts_by_hand", "due_by_hand")
+KEPT_FIELDS = (
+    "period_end", "create_on", "starts_on", "due_on", "title", "starts_by_hand", "due_by_hand", "roles_by_hand",
+    "title_by_hand", "note",
+)
 
 
 def top_up_forecasts(*, by: Actor, limit: int = BATCH) -> int:
@@ -176,7 +179,7 @@ def _refresh(series_ids: Sequence[UUID]) -> None:
 
 def _adjust(series: Series, kept: list[Occurrence], wanted: list[Forecast]) -> list[Forecast]:
     """Bring what is still forecast into line; returns what is not there yet."""
-    _tell_of_lost_days(series, kept, wanted)
+    _tell_of_what_is_lost(series, kept, wanted)
     by_start = {forecast.period_start: forecast for forecast in wanted}
     for occurrence in kept:
         forecast = by_start.pop(occurrence.period_start, None)
@@ -190,14 +193,14 @@ def _adjust(series: Series, kept: list[Occurrence], wanted: list[Forecast]) -> l
     return list(by_start.values())
 
 
-def _tell_of_lost_days(series: Series, kept: list[Occurrence], wanted: list[Forecast]) -> None:
-    """Days set by hand whose period is gone, or now has the days of an earlier one, are let go in sight."""
+def _tell_of_what_is_lost(series: Series, kept: list[Occurrence], wanted: list[Forecast]) -> None:
+    """What was set by hand and whose period is gone, or now has what was set for an earlier one, is let go in sight."""
     for occurrence in kept:
         if occurrence.state is OccurrenceState.FORECAST and occurrence.by_hand:
             there = next((f for f in wanted if f.period_start <= occurrence.period_start <= f.period_end), None)
-            if there is None or ByHand(there.starts_by_hand, there.due_by_hand) != occurrence.by_hand:
+            if there is None or there.by_hand != occurrence.by_hand:
                 record("planning.occurrence.drop", series, by=SYSTEM, title=occurrence.title,
-                       starts_on=occurrence.starts_by_hand, due_on=occurrence.due_by_hand)
+                       before=occurrence.by_hand.told())
 
 
 def set_by_hand(occurrences: Iterable[Occurrence]) -> dict[dt.date, ByHand]:
@@ -213,7 +216,7 @@ def by_hand_of(series_ids: Sequence[UUID]) -> dict[UUID, dict[dt.date, ByHand]]:
     found: dict[UUID, dict[dt.date, ByHand]] = {}
     rows = db.session.scalars(sa.select(Occurrence).where(
         Occurrence.series_id.in_(series_ids), Occurrence.state == OccurrenceState.FORECAST,
-        sa.or_(Occurrence.starts_by_hand.is_not(None), Occurrence.due_by_hand.is_not(None)),
+        Occurrence.is_by_hand(),
     ))
     for occurrence in rows:
         found.setdefault(occurrence.series_id, {})[occurrence.period_start] = occurrence.by_hand

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.orm import joinedload
 
 from app.activity.commands import record
+from app.catalogue.models import WorkRole
 from app.catalogue.queries import get_blueprint
 from app.clients.models import Client, Engagement, EngagementStatus
 from app.clients.policy import check_served, is_served
@@ -20,20 +21,24 @@ from app.core.causes import because_of
 from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
+from app.core.ids import parse_id
 from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.core.wording import day
+from app.jobs.commands.tasks import check_holder
+from app.people.models import Person
 from app.planning.commands.create import create_planned_job, create_within
 from app.planning.commands.forecasting import facts_for, refresh_forecasts, templates_for
 from app.planning.facts import ClientFacts, Staffing, staffing
 from app.planning.forecast import pattern_of_series
 from app.planning.models import ByHand, Occurrence, OccurrenceState, Series, SeriesState
 from app.planning.periods import check_day
-from app.planning.plans import JobPlan, Known, Wish, owner_of, plan_job, roles_of
+from app.planning.plans import OWNER, JobPlan, Known, Wish, owner_of, plan_job, roles_of
 from app.planning.policy import can_edit_series
+from app.planning.titles import MOST
 
 log = structlog.get_logger()
-LONGEST_REASON = 300
+LONGEST_REASON, LONGEST_TITLE, LONGEST_NOTE = 300, MOST, 1000
 
 
 def due_occurrences(
@@ -92,10 +97,15 @@ class Planner:
 
     def plan(self, series: Series, occurrence: Occurrence) -> JobPlan:
         client = self._client(series)
+        own = {
+            role: person for role, person in occurrence.roles_by_hand.items()
+            if self._staff.may_do(parse_id(person), client)
+        }  # else whoever the series names
+        team = series.roles | own
         wish = Wish(
             pattern_of_series(series, client), occurrence.period_start, starts_on=occurrence.starts_on,
-            due_on=occurrence.due_by_hand, about=occurrence.period, owner_id=owner_of(series.roles),
-            roles=roles_of(series.roles),
+            due_on=occurrence.due_by_hand, about=occurrence.period, owner_id=owner_of(team), roles=roles_of(team),
+            title=occurrence.title_by_hand, note=occurrence.note,
         )
         return plan_job(
             client, get_blueprint(self._templates[series.id]), series.service.name, wish, self._staff,
@@ -178,32 +188,57 @@ def create_now(occurrence: Occurrence, *, by: Actor) -> UUID:
         return job_id
 
 
-def set_days(occurrence: Occurrence, days: ByHand, *, by: Actor) -> None:
-    """When this one starts and is due, whatever the rule says; None lets a day follow the rule again."""
+def change_occurrence(occurrence: Occurrence, own: ByHand, *, by: Actor) -> None:
+    """What holds for this one alone, whatever rule and series say; what is empty follows them again."""
     series = _series(occurrence)
     authorize(by, can_edit_series, series)
-    check_day(days.starts_on, "starts_on")
-    check_day(days.due_on, "due_on")
+    own = _checked(own)
     with transaction():
         row = _held(series, occurrence)
         if row.state is not OccurrenceState.FORECAST:
             raise Refused("Its job is there already. Change the job instead." if row.job_id else "It is skipped.")
         before = row.by_hand
-        if before == days:
+        if before == own:
             return
-        if days.starts_on and days.due_on and days.due_on < days.starts_on:
-            raise Refused("It would be due before it starts.", field="due_on")
-        row.starts_by_hand, row.due_by_hand = days.starts_on, days.due_on
+        for role, person in own.roles.items():
+            if before.roles.get(role) != person:
+                _check_named(person, series, field=role)
+        row.starts_by_hand, row.due_by_hand = own.starts_on, own.due_on
+        row.roles_by_hand, row.title_by_hand, row.note = dict(own.roles), own.title, own.note
         refresh_forecasts([series.id], by=by)
         row = _locked(occurrence)
         if row.due_on is not None and row.due_on < row.starts_on:
             said = f"It starts on {day(row.starts_on)} and is due on {day(row.due_on)}. Set both days."
-            raise Refused(said, field="due_on" if days.due_on else "starts_on")
+            raise Refused(said, field="due_on" if own.due_on else "starts_on")
         record(
             "planning.occurrence.set", series, by=by, title=row.title, starts_on=row.starts_on, due_on=row.due_on,
-            before={"starts_on": before.starts_on, "due_on": before.due_on},
-            after={"starts_on": days.starts_on, "due_on": days.due_on},
+            before=before.told(), after=own.told(),
         )
+
+
+def _checked(own: ByHand) -> ByHand:
+    check_day(own.starts_on, "starts_on")
+    check_day(own.due_on, "due_on")
+    if own.starts_on and own.due_on and own.due_on < own.starts_on:
+        raise Refused("It would be due before it starts.", field="due_on")
+    own = replace(own, title=" ".join(own.title.split()), note=own.note.strip())
+    for field, said, most in (("title", own.title, LONGEST_TITLE), ("note", own.note, LONGEST_NOTE)):
+        if len(said) > most:
+            raise Refused(f"A {field} has at most {most} characters.", field=field)
+    if unknown := set(own.roles) - {OWNER, *(role.value for role in WorkRole)}:
+        raise Refused(f"There is no work role {min(unknown)}.", field="roles")
+    return own
+
+
+def _check_named(person_id: str, series: Series, *, field: str) -> None:
+    """Somebody of the firm who works here and may see the client's work."""
+    person = db.session.get(Person, parse_id(person_id))
+    if person is None:
+        raise Refused("Choose somebody of the firm.", field=field)
+    try:
+        check_holder(person, series.client_id, series.engagement_id)
+    except Refused as refusal:
+        raise Refused(refusal.message, field=field) from None
 
 
 def skip_occurrence(occurrence: Occurrence, *, because: str = "", by: Actor) -> None:

@@ -8,16 +8,17 @@ from flask import Blueprint, render_template, request, url_for
 
 from app.clients.queries import get_client
 from app.core.ids import parse_id
+from app.core.once import digest_of
 from app.core.undo import undo_of
 from app.core.web import Answer, arg, me, page_number, redirect_to, submit
 from app.desk.guard import guard
 from app.people.queries import list_people
 from app.planning.cadences import WORDS
-from app.planning.commands.occurrences import create_now, restore_occurrence, set_days, skip_occurrence
+from app.planning.commands.occurrences import change_occurrence, create_now, restore_occurrence, skip_occurrence
 from app.planning.commands.series import edit_series, end_series, pause_series, resume_series
 from app.planning.forecast import pattern_of_series
-from app.planning.forms import DaysForm, SeriesForm, SkipForm
-from app.planning.models import ByHand, OccurrenceState, Series, SeriesState
+from app.planning.forms import OccurrenceForm, SeriesForm, SkipForm
+from app.planning.models import OccurrenceState, Series, SeriesState
 from app.planning.policy import can_apply, can_edit_series
 from app.planning.queries import (
     count_redating,
@@ -61,22 +62,22 @@ def show(series_id: UUID) -> Answer:
 
 def _page(
     series: Series, form: SeriesForm | None = None, status: int = 200, *, changing: UUID | None = None,
-    days: DaysForm | None = None, why: SkipForm | None = None,
+    own: OccurrenceForm | None = None, why: SkipForm | None = None,
 ) -> Answer:
-    """`changing` is the occurrence whose days are being set, or that is being skipped with a reason."""
+    """`changing` is the occurrence that is being changed alone, or skipped with a reason."""
     if form is None and arg("edit"):
         form = SeriesForm(formdata=None)
         form.show(series)
     changing = changing or parse_id(arg("change"))
     occurrences = list_occurrences(series, seen_by=me())
     chosen = next((each for each in occurrences if each.id == changing), None)
-    if chosen is not None and days is None:
-        days = DaysForm(formdata=None)
-        days.starts_on.data, days.due_on.data = chosen.starts_by_hand, chosen.due_by_hand
+    if chosen is not None and own is None:
+        own = OccurrenceForm(formdata=None)
+        own.show(chosen.by_hand)
     pattern = pattern_of_series(series, series.client)
     html = render_template(
         "planning/series.html", series=series, form=form, told=_told(series), State=OccurrenceState,
-        occurrences=occurrences, changing=changing, days=days, why=why or SkipForm(formdata=None),
+        occurrences=occurrences, changing=changing, own=own, why=why or SkipForm(formdata=None),
         held_back=held_back_because(series, seen_by=me()), redating=count_redating(seen_by=me(), series_id=series.id),
         may_edit=can_edit_series(me(), series),
         paused=series.state is SeriesState.PAUSED, ended=series.state is SeriesState.ENDED,
@@ -133,22 +134,19 @@ def skip(occurrence_id: UUID) -> Answer:
     return _page(series, status=422, changing=occurrence_id, why=form)
 
 
-@blueprint.post("/occurrences/<uuid:occurrence_id>/days")
-def set_own_days(occurrence_id: UUID) -> Answer:
-    occurrence, form = get_occurrence(occurrence_id, seen_by=me()), DaysForm()
-    before = occurrence.by_hand
-    if submit(form, lambda: set_days(occurrence, form.values(), by=me())):
+@blueprint.post("/occurrences/<uuid:occurrence_id>")
+def change(occurrence_id: UUID) -> Answer:
+    occurrence, form = get_occurrence(occurrence_id, seen_by=me()), OccurrenceForm()
+    before = occurrence.by_hand.told()
+    if submit(form, lambda: change_occurrence(occurrence, form.values(), by=me())):
+        after = occurrence.by_hand.told()
         undo = undo_of(
-            "planning.occurrence.set", by=me(), occurrence=str(occurrence.id), before=_said(before),
-            after=_said(form.values()),
-        ) if before != form.values() else ""
-        return _back(occurrence.series_id, f"{occurrence.title}: its days are set", undo)
+            "planning.occurrence.set", by=me(), occurrence=str(occurrence.id), before=before,
+            after=str(digest_of(after)),
+        ) if before != after else ""
+        return _back(occurrence.series_id, f"{occurrence.title} is changed, this one alone", undo)
     series = get_series(occurrence.series_id, seen_by=me())
-    return _page(series, status=422, changing=occurrence_id, days=form)
-
-
-def _said(days: ByHand) -> list[str]:
-    return [each.isoformat() if each else "" for each in (days.starts_on, days.due_on)]
+    return _page(series, status=422, changing=occurrence_id, own=form)
 
 
 @blueprint.post("/occurrences/<uuid:occurrence_id>/restoration")
