@@ -1,4 +1,4 @@
-"""How gunicorn serves the product: threads, no files outside the checkout, logs on standard error."""
+"""How gunicorn serves the product: each request read whole before a thread takes it, logs on standard error."""
 
 import logging
 from typing import Any
@@ -8,20 +8,18 @@ from app.config import Settings
 settings = Settings.from_environment()
 
 bind = f"{settings.host}:{settings.port}"
-worker_class = "gthread"
+worker_class = "app.core.serving.BufferedWorker"
 workers = settings.web_workers
 threads = settings.web_threads
-worker_connections = max(1000, 2 * settings.live_threads)
+worker_connections = 2000
 timeout = 120
 graceful_timeout = 5
-keepalive = 15
 max_requests = 0
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
 preload_app = True
 forwarded_allow_ips = "*" if settings.trusted_proxies else "127.0.0.1,::1"
-limit_request_line = 8190
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -77,8 +77,8 @@ def firmament(*words: str) -> list[str]:
     return [sys.executable, "-m", "app.cli", *words]
 
 
-def gunicorn(application: str, *words: str) -> list[str]:
-    return [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), *words, application]
+def gunicorn(application: str, configuration: str) -> list[str]:
+    return [sys.executable, "-m", "gunicorn", "-c", str(ROOT / configuration), application]
 
 
 def has_live() -> bool:
@@ -100,12 +100,12 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until told to stop; the exit code says whether the start succeeded."""
+        if told := self._port_that_is_taken():
+            self.say(told)
+            return 1
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._be_told)
         allow_many_files()
-        if not is_free(self.settings.port):
-            self.say(f"Port {self.settings.port} is taken. Stop what uses it, or choose another: PORT=8080.")
-            return 1
         try:
             return self._serve()
         except KeyboardInterrupt:
@@ -115,6 +115,17 @@ class Supervisor:
             return 1
         finally:
             self._stop()
+
+    def _port_that_is_taken(self) -> str:
+        port, live = self.settings.port, self.settings.live_port
+        if not is_free(port):
+            return f"Port {port} is taken. Stop what uses it, or choose another: PORT=8080."
+        if has_live() and not is_free(live):
+            return (
+                f"Port {live} is taken, which live pages need beside {port}. Stop what uses it, or choose another: "
+                "PORT=8080 takes 8080 and 8081."
+            )
+        return ""
 
     def _be_told(self, number: int, _frame: FrameType | None) -> None:
         if self.lease is None and not self.signalled:
@@ -149,13 +160,9 @@ class Supervisor:
             part.start(self.environment)
 
     def _doors(self) -> list[Part]:
-        parts = [Part("web", gunicorn("wsgi:app"))]
+        parts = [Part("web", gunicorn("wsgi:app", "gunicorn.conf.py"))]
         if has_live():
-            parts.append(Part("live", gunicorn(
-                "app.live.server:app", "--bind", f"{self.settings.host}:{self.settings.live_port}",
-                "--workers", "1", "--threads", str(self.settings.live_threads),
-                "--worker-connections", str(self.settings.live_threads + 800), "--graceful-timeout", "1",
-            )))
+            parts.append(Part("live", gunicorn("app.live.server:app", "gunicorn.live.py")))
         return parts
 
     def _background(self) -> list[Part]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import http.client
 import io
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -215,3 +217,25 @@ def test_no_connection_is_left_behind_by_files_that_broke_or_were_not_wanted(ser
 
     assert wait_for(none_is_held, 30)
     assert broken(served.ask(cookie, ["/clients"])) == []
+
+
+HALF_A_HEAD = b"GET /clients HTTP/1.1\r\nHost: localhost\r\nX-Slow: a"
+HALF_A_BODY = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nemail=pat"
+
+
+def test_half_sent_requests_and_connections_in_reserve_keep_nobody_waiting(served: Served) -> None:
+    cookie = served.cookie_of(served.cast.mel)
+    with ExitStack() as stack:
+        wires = []
+        for begun in (HALF_A_HEAD, HALF_A_BODY, b""):
+            for _ in range(20 if begun else 16):
+                wire = stack.enter_context(socket.create_connection((LOOPBACK, served.port), timeout=5))
+                wire.sendall(begun)
+                wires.append(wire)
+        started = time.monotonic()
+        answers = served.ask(cookie, ["/healthz", "/clients"])
+        took = time.monotonic() - started
+        assert [answer.status for answer in answers.values()] == [200, 200]
+        assert took < 3
+        wires[0].sendall(b"\r\n\r\n")
+        assert wires[0].recv(12).startswith(b"HTTP/1.1 303"), "whoever is slow is answered once all is there"

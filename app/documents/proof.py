@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -14,6 +15,8 @@ from app.core.storage import storage
 from app.documents.models import Document, DocumentState
 
 _DOCUMENT = re.compile(r"kept/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-preview)?")  # others keep things there too
+
+UNDER_CHECK = (DocumentState.RECEIVED, DocumentState.CHECKING)
 
 
 def find_differences() -> list[str]:
@@ -34,19 +37,36 @@ def find_differences() -> list[str]:
             told.append(f"Document {row.id} is {row.size} bytes, its object {objects[row.kept_key]}.")
         if row.preview_key and row.preview_key not in objects:
             told.append(f"Document {row.id} has no preview {row.preview_key}.")
-    ours = {key for key in objects if _DOCUMENT.fullmatch(key)}
-    told += [f"Object {key} belongs to no document." for key in sorted(ours - expected)]
+    strange = {key for key in objects if _DOCUMENT.fullmatch(key)} - expected
+    told += [f"Object {key} belongs to no document." for key in sorted(strange - _somebodys(strange))]
     told += [
         f"Upload {key} finished and belongs to no document."
-        for key, _size in storage().keys("incoming/") if key not in incoming
+        for key, _size in storage().keys("incoming/") if key not in incoming and storage().exists(key)
     ]
     return told
+
+
+def _somebodys(keys: set[str]) -> set[str]:
+    """Those of documents in hand, whose check puts the object there first, or kept since their rows were read."""
+    documents = {key: UUID(key[5:41]) for key in keys}
+    known = set(db.session.scalars(sa.select(Document.id).where(
+        Document.id.in_(documents.values()), Document.state.in_((*UNDER_CHECK, DocumentState.AVAILABLE)),
+    )))
+    return {key for key, document in documents.items() if document in known}
+
+
+def count_in_hand() -> int:
+    """Files that have arrived and are not yet kept or refused: neither lost nor proven."""
+    return db.session.scalar(sa.select(sa.func.count()).where(Document.state.in_(UNDER_CHECK))) or 0
 
 
 @proof("documents.objects")
 def rows_and_objects_agree() -> Iterator[Finding]:
     for difference in find_differences():
         yield Finding("storage", difference)
+    if waiting := count_in_hand():
+        files = f"{waiting} files are" if waiting > 1 else "1 file is"
+        yield Finding("storage", f"{files} in hand: being checked.", note=True)
 
 
 @proof("documents.told")

@@ -122,7 +122,8 @@ def _beside(place: Place, sizes: Sequence[int], parts: Sequence[str], report: Re
             settings = replace(settings, live_url=f"http://localhost:{port}")
             with app_for(settings) as app:
                 visitor = open_site(app, size, port).manager
-            words = ("--workers", "1", "--threads", str(settings.live_threads), "--graceful-timeout", "1")
+            words = ("--worker-class", "gthread", "--workers", "1", "--threads", str(settings.live_threads),
+                     "--graceful-timeout", "1")
             with serving(settings, port, "app.live.server:app", *words):
                 measure_live(port, visitor, settings, report)
         if "events" in parts:

@@ -9,16 +9,19 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 from app.config import Settings
 from app.core.backing import BackingFailed, missing, take_lease
+from app.core.backing.keeper import Keeper
 from app.core.backing.lease import Lease, keeper_runs
 from app.core.backing.processes import LOOPBACK, is_running, wait_for
 
@@ -126,6 +129,37 @@ def test_a_killed_server_is_started_again(var: Path, take: Take) -> None:
 
     assert wait_for(answers, 15)
     lease.release(wait=True)
+
+
+def test_services_that_fall_together_are_started_side_by_side(tmp_path: Path) -> None:
+    """Each of two needs the other to be starting before it is up: one after another, neither would be."""
+    meeting = threading.Barrier(2, timeout=5)
+
+    class Fallen:
+        def __init__(self) -> None:
+            self.process = SimpleNamespace(is_up=lambda: self.up, give_up=lambda: None)
+            self.up, self.ports = False, [1]
+
+        def start(self) -> None:
+            meeting.wait()
+            self.up = True
+
+        def stop(self) -> None:
+            self.up = False
+
+    told = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+    try:
+        keeper = Keeper(tmp_path, for_tests=True, grace=0)
+    finally:
+        for number, before in zip((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), told, strict=True):
+            signal.signal(number, before)
+    one, two = Fallen(), Fallen()
+    keeper.running = {"postgres": one, "valkey": two}  # type: ignore[dict-item]
+    keeper._restart_crashed()
+    assert wait_for(lambda: one.up and two.up, 6)
+    keeper._restart_crashed()
+    assert keeper.failures == {"postgres": 1, "valkey": 1} and not keeper.starting
+    keeper.stop()
 
 
 def test_servers_of_a_killed_keeper_are_recovered(var: Path, take: Take) -> None:

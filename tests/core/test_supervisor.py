@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from app.config import Settings
 from app.core.backing.processes import free_ports, is_free, is_running, wait_for
-from app.supervisor import ROOT, answers
+from app.supervisor import ROOT, Supervisor, answers
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
@@ -116,13 +118,15 @@ def test_ctrl_c_while_it_starts_ends_the_start(running: Running) -> None:
     assert running.processes() == {}
 
 
-def test_a_taken_port_is_told_in_a_sentence(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", (
-            "import socket, subprocess, sys, os; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen();"
-            "env = {**os.environ, 'PORT': str(s.getsockname()[1]), 'FIRMAMENT_VAR': sys.argv[1]};"
-            "sys.exit(subprocess.run([sys.executable, '-m', 'app.cli', 'up'], env=env).returncode)"
-        ), str(tmp_path / "var")], cwd=ROOT, capture_output=True, text=True, timeout=60,
-    )
-    assert done.returncode == 1
-    assert "is taken" in done.stdout
+@pytest.mark.parametrize(("before", "said"), [(0, "Stop what uses it"), (1, "which live pages need beside")])
+def test_a_taken_port_is_told_in_a_sentence_before_anything_starts(tmp_path: Path, before: int, said: str) -> None:
+    """The live streams' port is the next one."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told: list[str] = []
+        settings = Settings(var=tmp_path / "var", port=port - before, secret_key="x")
+        assert Supervisor(settings, say=told.append, has_demo=False).run() == 1
+    assert len(told) == 1 and told[0].startswith(f"Port {port} is taken") and said in told[0]
+    assert not (tmp_path / "var").exists()

@@ -43,7 +43,7 @@ from app.documents.inspection.archives import EICAR
 from app.documents.inspection.kinds import Unacceptable
 from app.documents.inspection.sniff import identify
 from app.documents.models import Document, DocumentState
-from app.documents.proof import find_differences
+from app.documents.proof import find_differences, rows_and_objects_agree
 from app.documents.queries import get_document, list_under_way
 from tests.requests.make_requests import FILES, put_parts
 
@@ -270,6 +270,28 @@ def test_rows_without_objects_and_objects_without_rows_are_found(cast: Any) -> N
     assert f"Document {document.id} has no object" in told
     assert f"Object {lonely} belongs to no document" in told
     storage().delete(lonely)
+
+
+def test_a_file_in_check_is_in_hand_and_not_lost(cast: Any) -> None:
+    by = cast.contact(cast.cleo)
+    body = (FILES / "good" / "basicapi.pdf").read_bytes()
+    document = start_upload(NewFile(new_id(), "a.pdf", len(body)), client_id=cast.acme.id, by=by)
+    put_parts(document, body)
+    complete_upload(document.id, by=by)
+    row = db.session.get_one(Document, document.id)
+    row.move_to(DocumentState.CHECKING)
+    db.session.flush()
+    made = [f"kept/{document.id}", f"kept/{document.id}-preview"]  # what a check puts there before the row says so
+    for key in made:
+        storage().put(key, body, "application/pdf")
+    found = [each for each in rows_and_objects_agree() if str(document.id) in each.message or each.note]
+    assert [(each.note, each.message) for each in found] == [(True, "1 file is in hand: being checked.")]
+    check_document(document.id, by=SYSTEM)  # taken by somebody: it stays in hand
+    row.checking_at = now() - dt.timedelta(minutes=11)
+    db.session.flush()
+    check_document(document.id, by=SYSTEM)
+    assert again(document).state is DocumentState.AVAILABLE
+    assert not [each for each in rows_and_objects_agree() if str(document.id) in each.message or each.note]
 
 
 @pytest.mark.parametrize("name", ['a"b\r\nSet-Cookie: x.pdf', "../../etc/passwd", "\u202efdp.exe.pdf", "ä ö 漢字.pdf",

@@ -43,9 +43,7 @@ def port(real_app: Flask, real_database: Settings) -> Iterator[int]:
     (number,) = free_ports(1)
     environment = {**os.environ, **real_database.to_environment(), "PORT": str(number - 1), "FIRMAMENT_ENV": "test"}
     child = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app.live.server:app", "--bind",
-         f"{LOOPBACK}:{number}", "--workers", "1", "--threads", "1200", "--worker-connections", "2000",
-         "--graceful-timeout", "1"],
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.live.py", "app.live.server:app"],
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )
     try:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import IO, Protocol
@@ -47,6 +47,8 @@ class Keeper:
         self.failures: dict[str, int] = {}
         self.retry_at: dict[str, float] = {}
         self.told_to_stop = False
+        self.pool = ThreadPoolExecutor(max_workers=len(SERVICES))
+        self.starting: dict[str, Future[None]] = {}
         signal.signal(signal.SIGTERM, self._be_told)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -91,8 +93,15 @@ class Keeper:
         self._tell()
 
     def _restart_crashed(self) -> None:
+        """All that have stopped at once: one that is slow to start, or does not, keeps no other waiting."""
         now = time.monotonic()
         for name, service in self.running.items():
+            if name in self.starting and not self.starting[name].done():
+                continue
+            if (started := self.starting.pop(name, None)) is not None:
+                if (error := started.exception()) is not None:
+                    say(str(error))
+                self._tell()
             if service.process.is_up():
                 if now > self.retry_at.get(name, 0) + LONGEST_PAUSE:
                     self.failures.pop(name, None)
@@ -102,11 +111,7 @@ class Keeper:
             times = self.failures[name] = self.failures.get(name, 0) + 1
             self.retry_at[name] = now + min(0.5 * 2 ** (times - 1), LONGEST_PAUSE)
             say(f"{name} has stopped; starting it again (time {times}).")
-            try:
-                service.start()
-            except BackingFailed as error:
-                say(str(error))
-            self._tell()
+            self.starting[name] = self.pool.submit(service.start)
 
     def _tell(self, *, stopping: bool = False) -> None:
         ports = {name: service.ports[0] for name, service in self.running.items() if service.ports}
@@ -114,6 +119,9 @@ class Keeper:
 
     def stop(self) -> None:
         self._tell(stopping=True)
+        for name in self.starting:
+            self.running[name].process.give_up()
+        self.pool.shutdown()
         with ThreadPoolExecutor() as pool:
             for service in self.running.values():
                 pool.submit(service.stop)
