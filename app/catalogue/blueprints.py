@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from uuid import UUID
 from app.catalogue.due_rule_json import from_json
 from app.catalogue.due_rules import DueRule, MissingAnchor, resolve, resolve_all
 from app.catalogue.models import DependencyKind, JobTemplate, StepKind, TemplateRequest, WorkRole
-from app.catalogue.statutory import DeadlineResult, compute
+from app.catalogue.statutory import DeadlineResult, compute, find_rule
 from app.firm.calendars import WorkingCalendar
 
 PERIOD_END = DueRule("period_end")
@@ -64,12 +64,16 @@ class RequestPlan:
 
 @dataclass(frozen=True)
 class DeadlinePlan:
-    """A statutory date, the rule that gives the day it counts from, and the key of the step that meets it."""
+    """A statutory date, the rule that gives the day it counts from, and the key of the step that meets it.
+
+    `edition` is that of the statutory rule which counts, whatever newer one there is.
+    """
 
     code: str
     rule: str
     trigger: DueRule
     met_by: str | None = None
+    edition: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def blueprint_of(template: JobTemplate) -> Blueprint:
         dependencies=tuple(After(d.step_key, d.on_key, d.kind, d.lag_days) for d in template.dependencies),
         requests=tuple(RequestPlan(_apart(r), rule_of(r.due_rule), rule_of(r.send_rule)) for r in template.requests),
         deadlines=tuple(
-            DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END, d.met_by)
+            DeadlinePlan(d.code, d.rule, rule_of(d.trigger_rule) or PERIOD_END, d.met_by, d.edition)
             for d in template.deadlines
         ),
         start_rule=rule_of(template.start_rule),
@@ -203,6 +207,22 @@ def asked_on(rule: DueRule | None, known: Mapping[str, dt.date], calendar: Worki
     return calendar.roll_forward(earliest) if earliest else None
 
 
+def due_and_deadlines(
+    blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar, *, region: str = ""
+) -> tuple[dt.date | None, dict[str, DeadlineResult]]:
+    """The job's due date and its statutory dates by code, as dates_of() gives them, without its steps."""
+    due_on, found = _due_and_deadlines(blueprint, dict(anchors), calendar, {}, None, region)
+    return due_on, dict(found)
+
+
+def in_newest_edition(blueprint: Blueprint, rule: str) -> Blueprint:
+    """The same version, counting one statutory rule by its newest edition."""
+    newest = find_rule(rule).edition
+    return replace(blueprint, deadlines=tuple(
+        replace(each, edition=newest) if each.rule == rule else each for each in blueprint.deadlines
+    ))
+
+
 def due_of(
     blueprint: Blueprint, anchors: Mapping[str, dt.date], calendar: WorkingCalendar, *, region: str = ""
 ) -> dt.date | None:
@@ -219,7 +239,7 @@ def _due_and_deadlines(
     for deadline in blueprint.deadlines:
         trigger = _or_missing(deadline.trigger, known, calendar, missing, f"deadline:{deadline.code}")
         if trigger is not None:
-            result = _statutory(deadline.rule, trigger, region)
+            result = _statutory(deadline.rule, trigger, region, deadline.edition)
             deadlines.append((deadline.code, result))
             known[f"deadline:{deadline.code}"] = result.due
     if due_on is None and blueprint.due_rule is not None:
@@ -230,8 +250,8 @@ def _due_and_deadlines(
 
 
 @lru_cache(maxsize=4096)
-def _statutory(rule: str, trigger: dt.date, region: str) -> DeadlineResult:
-    return compute(rule, trigger, region=region)
+def _statutory(rule: str, trigger: dt.date, region: str, edition: str) -> DeadlineResult:
+    return compute(rule, trigger, region=region, edition=edition)
 
 
 def _or_missing(

@@ -208,7 +208,8 @@ class TemplateDeadline(HasId, Base):
     """A statutory date that every job of this template has; `rule` names it in the statutory table.
 
     `trigger_rule` is the due rule that gives the date the statute counts from; without one it is the period's end.
-    `code` stays the same across versions. `met_by` is the key of the step that meets it, else the last required one.
+    `edition` is that of the rule which the version counts with. `code` stays the same across versions. `met_by` is the
+    key of the step that meets it, else the last required one.
     """
 
     __tablename__ = "template_deadline"
@@ -216,10 +217,12 @@ class TemplateDeadline(HasId, Base):
     template_id: Mapped[UUID] = mapped_column(sa.ForeignKey("job_template.id"))
     code: Mapped[str]
     rule: Mapped[str]
+    edition: Mapped[str]
     trigger_rule: Mapped[dict[str, Any] | None]
     met_by: Mapped[str | None]
 
     __table_args__ = (
         sa.UniqueConstraint("template_id", "code"),
+        sa.CheckConstraint("edition <> ''", name="edition"),
         sa.ForeignKeyConstraint(["template_id", "met_by"], ["template_step.template_id", "template_step.key"]),
     )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import selectinload
 
 from app.catalogue.blueprints import Blueprint, blueprint_of
-from app.catalogue.models import JobTemplate, Service, TemplateState, TemplateStep
+from app.catalogue.models import JobTemplate, Service, TemplateDeadline, TemplateState, TemplateStep
 from app.catalogue.policy import can_see_services
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db, get_or_404
@@ -85,6 +85,18 @@ def get_template(template_id: UUID, *, seen_by: Actor) -> JobTemplate:
         )
         .execution_options(populate_existing=True)
     )
+
+
+def list_editions() -> Sequence[tuple[str, str]]:
+    """Statutory rules, each with an edition that a service in use counts with."""
+    rows = db.session.execute(
+        sa.select(TemplateDeadline.rule, TemplateDeadline.edition).distinct()
+        .join(JobTemplate, JobTemplate.id == TemplateDeadline.template_id)
+        .join(Service, Service.id == JobTemplate.service_id)
+        .where(JobTemplate.state == TemplateState.PUBLISHED, Service.archived_at.is_(None))
+        .order_by(TemplateDeadline.rule, TemplateDeadline.edition)
+    )
+    return [(row.rule, row.edition) for row in rows]
 
 
 def latest_published(service_id: UUID) -> UUID | None:

@@ -30,6 +30,7 @@ _TOLD = {
     "catalogue.request.save": "saved the client request {name} ({items} items)",
     "catalogue.request.remove": "removed the client request {name}",
     "catalogue.deadline.add": "added the deadline {name}",
+    "catalogue.deadline.renew": "confirmed the law of {edition} for {name}",
     "catalogue.deadline.remove": "removed the deadline {name}",
 }
 

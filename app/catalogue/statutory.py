@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -50,6 +50,7 @@ class DeadlineResult:
     """A computed deadline and everything needed to check it by hand."""
 
     rule: str
+    edition: str
     title: str
     trigger: date
     trigger_words: str
@@ -74,13 +75,14 @@ def calendars_for(rule: StatutoryRule, region: str) -> tuple[str, ...]:
 
 
 def compute(
-    rule_name: str, trigger: date, *, calendar_ids: Sequence[str] = (), region: str = ""
+    rule_name: str, trigger: date, *, calendar_ids: Sequence[str] = (), region: str = "", edition: str = ""
 ) -> DeadlineResult:
     """The deadline; days off of `calendar_ids` count beside those of the rule's own calendar, never in their place.
 
-    `region` is the client's (ISO 3166-2): where the law lets its holidays count, they do.
+    `edition` is that of the rule which counts, else the newest. `region` is the client's (ISO 3166-2): where the law
+    lets its holidays count, they do.
     Raises UnknownRule, UnknownCalendar, or BadDueRule for a date beyond the calendar."""
-    rule = find_rule(rule_name)
+    rule = find_rule(rule_name).in_edition(edition)
     due_rule, source = rule.for_trigger(trigger)
     calendar = calendar_for("+".join((rule.calendar, *calendars_for(rule, region), *calendar_ids)))
     resolved = explain(due_rule, {"trigger": trigger}, calendar)
@@ -88,6 +90,7 @@ def compute(
     moved = "" if resolved.due == resolved.unrolled else _why_moved(resolved.unrolled, calendar)
     return DeadlineResult(
         rule=rule.code,
+        edition=rule.edition,
         title=rule.title,
         trigger=trigger,
         trigger_words=rule.trigger,
@@ -120,6 +123,20 @@ def find_rule(name: str) -> StatutoryRule:
         if found:
             return found
     raise UnknownRule(name.strip(), _nearest(name))
+
+
+def newer_edition(name: str, edition: str) -> StatutoryRule | None:
+    """The rule, where there is a newer edition of it than this one; a rule that is in no table has none."""
+    try:
+        rule = find_rule(name)
+    except UnknownRule:
+        return None
+    return rule if rule.edition != edition else None
+
+
+def count_newer(editions: Iterable[tuple[str, str]]) -> int:
+    """Of rules, each with an edition that something counts by: how many have a newer one."""
+    return len({rule.code for name, edition in editions if (rule := newer_edition(name, edition))})
 
 
 def _candidates(name: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import app.jobs.commands.shifts
 import app.jobs.copies
 import app.jobs.proofs
 import app.jobs.sentences  # noqa: F401

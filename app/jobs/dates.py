@@ -16,7 +16,7 @@ from uuid import UUID
 from app.catalogue.due_rules import BadDueRule, DueRule, MissingAnchor, resolve, resolve_all
 from app.catalogue.statutory import UnknownRule, compute
 from app.core.wording import day
-from app.firm.calendars import WorkingCalendar
+from app.firm.calendars import WorkingCalendar, calendar_for
 
 FOLLOWS_JOB = DueRule("job_due")
 Found = dict[tuple[str, str], dt.date | None]
@@ -52,6 +52,7 @@ class DeadlineDate:
     trigger_on: dt.date | None = None
     is_trigger_locked: bool = False
     is_fixed: bool = False
+    edition: str = ""
 
 
 class Part(StrEnum):
@@ -160,6 +161,32 @@ class TriggerMoved:
         return _with_deadline(dates, self.id, trigger_on=self.trigger_on, is_trigger_locked=True, is_fixed=False)
 
 
+@dataclass(frozen=True)
+class EditionChanged:
+    """The law is read anew: deadlines of a rule count by another edition of it."""
+
+    rule: str
+    edition: str
+
+    def change(self, dates: JobDates) -> JobDates:
+        changed = [replace(each, edition=self.edition) if each.rule == self.rule else each for each in dates.deadlines]
+        return replace(dates, deadlines=changed)
+
+
+@dataclass(frozen=True)
+class DayOff:
+    """A day is worked no more, or is worked again, where the job's days are counted."""
+
+    on: dt.date
+    closed: bool = True
+
+    def change(self, dates: JobDates) -> JobDates:
+        kept = dates.calendar.closures - {self.on}
+        return replace(dates, calendar=calendar_for(
+            dates.calendar.id, closures=kept | {self.on} if self.closed else kept, observed=dates.calendar.observed
+        ))
+
+
 def follow(dates: JobDates, *causes: Cause) -> list[Move]:
     """What moves when these things change, and no date that has merely drifted from its rule for another reason."""
     after = dates
@@ -252,7 +279,7 @@ def _statutory(each: DeadlineDate, known: Mapping[str, dt.date], dates: JobDates
     if not each.rule or trigger_on is None:
         return each.due_on
     try:
-        return compute(each.rule, trigger_on, region=dates.region).due
+        return compute(each.rule, trigger_on, region=dates.region, edition=each.edition).due
     except (UnknownRule, BadDueRule):
         return each.due_on
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from app.core.actors import Actor
 from app.jobs.dates import Move, OtherDate
 from app.jobs.models import Job
 
-Finds = Callable[[Job], Sequence[OtherDate]]
+Finds = Callable[[Sequence[Job]], Mapping[UUID, Sequence[OtherDate]]]
 Holds = Callable[[Sequence[UUID]], None]
 Writes = Callable[[Sequence[Move], Actor], None]
 _find: list[Finds] = []
@@ -18,7 +18,7 @@ _write: list[Writes] = []
 
 
 def finds_dates(function: Finds) -> Finds:
-    """Register what tells the dates that follow a job's; it writes nothing."""
+    """Register what tells the dates that follow each job's, by the job's id; it writes nothing."""
     _find.append(function)
     return function
 
@@ -35,8 +35,13 @@ def writes_dates(function: Writes) -> Writes:
     return function
 
 
-def others_of(job: Job) -> list[OtherDate]:
-    return [each for find in _find for each in find(job)]
+def others_of(jobs: Sequence[Job]) -> dict[UUID, list[OtherDate]]:
+    """Of each job, those that follow it."""
+    found: dict[UUID, list[OtherDate]] = {job.id: [] for job in jobs}
+    for find in _find:
+        for job_id, others in find(jobs).items():
+            found[job_id].extend(others)
+    return found
 
 
 def hold_others(job_ids: Sequence[UUID]) -> None:

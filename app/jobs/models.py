@@ -342,9 +342,10 @@ DEADLINE_MOVES: dict[DeadlineState, frozenset[DeadlineState]] = {
 class Deadline(MadeOnce, HasVersion, Base):
     """A statutory date of a job. The original date is never lost; filing and payment are two deadlines.
 
-    `rule` names it in the statutory table, `trigger_on` is the date that the rule counts from. `met_by_task_id` is the
-    step that meets it, else the job's last required one. `met_on` is the day on which it was met, late or not.
-    `missed_day` is its last day when it was last found missed: of which those whom it concerns were told.
+    `rule` names it in the statutory table, `edition` says which reading of it counts, `trigger_on` is the date that
+    the rule counts from. `met_by_task_id` is the step that meets it, else the job's last required one. `met_on` is the
+    day on which it was met, late or not. `missed_day` is its last day when it was last found missed: of which those
+    whom it concerns were told.
     `trigger_locked`, `due_locked`: that day was set by hand and does not follow its rule.
     """
 
@@ -359,6 +360,7 @@ class Deadline(MadeOnce, HasVersion, Base):
     statutory_on: Mapped[dt.date]
     effective_on: Mapped[dt.date]
     rule: Mapped[str] = mapped_column(default="", server_default="")
+    edition: Mapped[str] = mapped_column(default="", server_default="")
     trigger_on: Mapped[dt.date | None]
     trigger_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     due_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
@@ -394,4 +396,5 @@ class Deadline(MadeOnce, HasVersion, Base):
         sa.CheckConstraint("state <> 'missed' OR missed_day IS NOT NULL", name="missed_day"),
         sa.CheckConstraint("(state = 'satisfied') = (met_on IS NOT NULL)", name="met_on"),
         sa.CheckConstraint("effective_on >= statutory_on OR state <> 'extended'", name="extended"),
+        sa.CheckConstraint("(rule = '') = (edition = '')", name="edition"),
     )

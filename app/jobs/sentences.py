@@ -76,6 +76,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.deadline.added": lambda d: f"added the deadline “{_name(d)}” on {_date(d.get('due'))}",
     "jobs.deadline.changed": lambda d: f"put the deadline “{_name(d)}” right{_move(d)}" + _noted(d),
     "jobs.deadline.extended": lambda d: f"extended the deadline “{_name(d)}”{_move(d)}" + _noted(d),
+    "jobs.deadline.renewed": lambda d: f"confirmed the law of {d.get('edition', '')} for “{_name(d)}”{_move(d)}",
     "jobs.deadline.missed": lambda d: f"says: the deadline “{_name(d)}” on {_date(d.get('due'))} was missed",
     "jobs.deadline.waived": lambda d: f"waived the deadline “{_name(d)}”: {d.get('note', '')}",
     "jobs.deadline.reopened": lambda d: f"opened the deadline “{_name(d)}” again",

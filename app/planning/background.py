@@ -15,6 +15,7 @@ from app.core.db import db
 from app.core.errors import Refused
 from app.core.queue import BULK, background
 from app.planning import following, outcome, proofs, sentences, ways_back
+from app.planning.commands import editions
 from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
@@ -24,7 +25,7 @@ from app.planning.models import Application, Redating, Series, SeriesState
 from app.runs.commands import Skip, works
 from app.runs.models import ItemState, Run, RunItem
 
-__all__ = ["carrying_out", "following", "outcome", "proofs", "sentences", "ways_back"]
+__all__ = ["carrying_out", "editions", "following", "outcome", "proofs", "sentences", "ways_back"]
 
 
 @background("planning.recurrence", every=3600, queue=BULK)

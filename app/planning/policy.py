@@ -18,6 +18,11 @@ def can_edit_series(by: Actor, series: Series | None = None) -> bool:
     )
 
 
+def can_confirm_edition(by: Actor) -> bool:
+    """Of a statutory rule: services get a new version, open jobs other dates."""
+    return by.may(Permission.SERVICE_EDIT) and by.may(Permission.JOB_EDIT)
+
+
 def can_see_plans(by: Actor) -> bool:
     """Everyone of the firm, for the clients that they see."""
     return by.is_person or by.is_system

@@ -22,23 +22,24 @@ from app.requests.models import UNSENT, ClientRequest
 
 
 @finds_dates
-def dates_of_requests(job: Job) -> list[OtherDate]:
+def dates_of_requests(jobs: Sequence[Job]) -> dict[UUID, list[OtherDate]]:
     """Of requests that its template made and that are not asked yet; a day set by hand stays."""
     rows = db.session.execute(
         sa.select(ClientRequest, TemplateRequest.due_rule, TemplateRequest.send_rule)
         .join(TemplateRequest, TemplateRequest.id == ClientRequest.template_request_id)
-        .where(ClientRequest.job_id == job.id, ClientRequest.state.in_(UNSENT))
+        .where(ClientRequest.job_id.in_([job.id for job in jobs]), ClientRequest.state.in_(UNSENT))
         .order_by(TemplateRequest.position, ClientRequest.id)
     ).all()
-    found = []
+    found: dict[UUID, list[OtherDate]] = {}
     for request, due, send in rows:
-        found.append(OtherDate(
+        mine = found.setdefault(request.job_id, [])
+        mine.append(OtherDate(
             Part.ASKING, request.id, f"“{request.name}” is asked", request.send_on, _asked(rule_of(send)),
             request.send_locked,
         ))
         rule = rule_of(due)
         if rule is not None:
-            found.append(OtherDate(
+            mine.append(OtherDate(
                 Part.ANSWER, request.id, f"“{request.name}” is wanted by", request.due_on, _wanted(rule),
                 request.due_locked,
             ))

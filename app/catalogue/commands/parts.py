@@ -94,7 +94,8 @@ def remove_request(template: JobTemplate, request_id: UUID, *, by: Actor) -> Non
 def add_deadline(
     template: JobTemplate, values: DeadlineValues, *, by: Actor, version: int | None = None
 ) -> TemplateDeadline:
-    """Adding the same rule again changes the day that it counts from and the step that meets it."""
+    """In the rule's newest edition. Adding the same rule again changes the day that it counts from and the step that
+    meets it, never the edition."""
     authorize(by, can_edit_template, template)
     with transaction() as session:
         draft = open_draft(template, version)
@@ -111,9 +112,11 @@ def add_deadline(
             .where(TemplateDeadline.template_id == draft.id, TemplateDeadline.code == code)
         )
         if deadline is None:
-            deadline = TemplateDeadline(template_id=draft.id, code=code, rule=rule.code)
+            deadline = TemplateDeadline(template_id=draft.id, code=code, rule=rule.code, edition=rule.edition)
             session.add(deadline)
-        deadline.rule, deadline.trigger_rule, deadline.met_by = rule.code, trigger, values.met_by
+        if deadline.rule != rule.code:
+            deadline.rule, deadline.edition = rule.code, rule.edition
+        deadline.trigger_rule, deadline.met_by = trigger, values.met_by
         record("catalogue.deadline.add", draft, by=by, name=rule.title)
         return deadline
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,7 @@ from app.catalogue.due_rules import DueRule, Roll, Step
 
 YEAR_END = "the last day of the tax year"
 PERIOD_END = "the last day of the period"
+FIRST_EDITION = "2026-11"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,11 @@ class Earlier:
 
 @dataclass(frozen=True)
 class StatutoryRule:
-    """`trigger` says in words which date is asked for; `note` what the reader must know beside the rule."""
+    """`trigger` says in words which date is asked for; `note` what the reader must know beside the rule.
+
+    `edition` names the reading of the law that these steps are. Whoever changes how a date is found gives the rule a
+    later one and keeps the one before among `older`: jobs and templates go on with theirs until somebody confirms.
+    """
 
     code: str
     title: str
@@ -46,6 +52,20 @@ class StatutoryRule:
     note: str = ""
     aliases: tuple[str, ...] = ()
     exceptions: tuple[Earlier, ...] = ()
+    edition: str = FIRST_EDITION
+    older: tuple[StatutoryRule, ...] = ()
+
+    def in_edition(self, edition: str) -> StatutoryRule:
+        """The rule as it stood in an edition; the newest where none is named."""
+        return next((each for each in self.older if each.edition == edition), self)
+
+    @property
+    def digest(self) -> str:
+        """Of everything that the date follows from: another date for any trigger has another digest."""
+        said = (self.steps, self.roll, self.calendar, self.day_zero_counts, [
+            (each.steps, each.before, each.since, each.month_day, each.roll) for each in self.exceptions
+        ])
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
     @property
     def due_rule(self) -> DueRule:

@@ -19,8 +19,8 @@ from app.catalogue.forms.services import CADENCES, ServiceForm, StageForm
 from app.catalogue.library import SERVICES
 from app.catalogue.models import Service, TemplateState
 from app.catalogue.policy import can_edit_service
-from app.catalogue.queries import get_service, get_template, list_services, list_versions
-from app.catalogue.statutory import find_rule
+from app.catalogue.queries import get_service, get_template, list_editions, list_services, list_versions
+from app.catalogue.statutory import count_newer, find_rule
 from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.ids import new_id, parse_id
@@ -42,6 +42,7 @@ def index() -> Answer:
         "catalogue/index.html", rows=list_services(seen_by=me(), archived=archived), archived=archived,
         may_edit=can_edit_service(me()), may_apply=may_apply(me()), cadences=CADENCES, client_id=id_arg("client"),
         engagement_id=id_arg("engagement"),
+        outdated=count_newer(list_editions()),
     )
 
 

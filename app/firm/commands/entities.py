@@ -16,6 +16,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
+from app.core.ids import new_id
 from app.core.locking import take_turn
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
@@ -24,6 +25,7 @@ from app.firm.calendars import UnknownCalendar, calendar_for
 from app.firm.checks import check_bic, check_iban, check_tax_number
 from app.firm.commands.firm import check_name, check_zone
 from app.firm.countries import year_end_of
+from app.firm.days_off import ClosureChange, follow_closure
 from app.firm.models import Closure, Entity, Grouping, Office, TaxPoint
 from app.firm.policy import can_edit_settings
 from app.firm.taxes import check_tax_code
@@ -141,9 +143,14 @@ def archive_office(office: Office, *, by: Actor) -> None:
 
 
 def add_closure(
-    closure_id: UUID, *, by: Actor, closed_on: dt.date, name: str, office_id: UUID | None = None
+    closure_id: UUID, *, by: Actor, closed_on: dt.date, name: str, office_id: UUID | None = None,
+    seen: str | None = None,
 ) -> Closure:
-    """A day on which the firm, or one office, does not work."""
+    """A day on which the firm, or one office, does not work.
+
+    `seen` is the digest of the dates that somebody was shown and confirmed; they move in a run under the closure's id.
+    Without it dates of open jobs stay as they are.
+    """
     authorize(by, can_edit_settings)
     said = digest_of(closed_on, name, office_id)
     existing = made_before(Closure, closure_id, said)
@@ -153,6 +160,8 @@ def add_closure(
     if db.session.scalar(sa.select(Closure.id).where(Closure.closed_on == closed_on, here)):
         raise Refused("This day is closed already.", field="closed_on")
     with transaction() as session:
+        if seen is not None:
+            follow_closure(ClosureChange(closed_on, office_id), seen, closure_id, by=by)
         closure = Closure(
             id=closure_id, made_from=said, office_id=office_id, closed_on=closed_on, name=check_name(name)
         )
@@ -161,12 +170,17 @@ def add_closure(
     return closure
 
 
-def remove_closure(closure: Closure, *, by: Actor) -> None:
+def remove_closure(closure: Closure, *, by: Actor, seen: str | None = None) -> UUID | None:
+    """The day is worked after all. Dates that were shown and confirmed move back; returns the run that does it."""
     authorize(by, can_edit_settings)
+    run_id = new_id() if seen is not None else None
     with transaction() as session:
+        if seen is not None and run_id is not None:
+            follow_closure(ClosureChange(closure.closed_on, closure.office_id, closed=False), seen, run_id, by=by)
         told: dict[str, Any] = {"name": closure.name, "on": closure.closed_on, "office": closure.office_id}
         record("firm.closure.remove", closure, by=by, **told)
         session.delete(closure)
+    return run_id
 
 
 def _checked(facts: EntityFacts) -> dict[str, object]:

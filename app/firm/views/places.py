@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, render_template, request, url_for
 
 from app.core.clock import today
 from app.core.ids import new_id
@@ -14,6 +14,7 @@ from app.desk.guard import confirm_with, guard, needs_confirmation
 from app.firm.calendars import calendar_for
 from app.firm.checks import spaced_iban
 from app.firm.commands import entities as commands
+from app.firm.days_off import ClosureChange, digest_of_moved, moved_by
 from app.firm.forms import ClosureForm, EntityForm, OfficeForm, zones
 from app.firm.models import Office
 from app.firm.queries import (
@@ -29,6 +30,8 @@ from app.firm.views.settings import need_settings
 
 blueprint = guard(Blueprint("places", __name__, url_prefix="/settings"))
 blueprint.before_request(need_settings)
+MOST_SHOWN = 50
+NOT_CARRIED = ("csrf_token", "dates", "seen")
 
 
 @blueprint.get("/entities")
@@ -128,20 +131,51 @@ def closures() -> Answer:
 
 @blueprint.post("/closures")
 def add_closure() -> Answer:
+    """Names the open jobs whose dates would move, before anything is saved."""
     form = ClosureForm()
     _with_offices(form)
+    if form.validate() and form.closed_on.data and (asked := _question(
+        ClosureChange(form.closed_on.data, form.office_id.data), url_for("places.add_closure")
+    )):
+        return asked
     if submit(form, lambda: commands.add_closure(
         form_id(form), by=me(), closed_on=form.closed_on.data or today(), name=form.name.data or "",
-        office_id=form.office_id.data,
+        office_id=form.office_id.data, seen=_seen(),
     )):
+        if _seen() is not None:
+            return redirect_to(url_for("runs.show", run_id=form_id(form)), "Closed on that day; dates are moving")
         return redirect_to(url_for("places.closures"), "Closed on that day; recurring work follows within minutes")
     return unprocessable("firm/closures.html", **_closures(form))
 
 
 @blueprint.post("/closures/<uuid:closure_id>/removal")
 def remove_closure(closure_id: UUID) -> Answer:
-    commands.remove_closure(get_closure(closure_id), by=me())
+    closure = get_closure(closure_id)
+    change = ClosureChange(closure.closed_on, closure.office_id, closed=False)
+    if asked := _question(change, url_for("places.remove_closure", closure_id=closure_id)):
+        return asked
+    run_id = commands.remove_closure(closure, by=me(), seen=_seen())
+    if run_id is not None:
+        return redirect_to(url_for("runs.show", run_id=run_id), "Open on that day; dates are moving")
     return redirect_to(url_for("places.closures"), "Open on that day; recurring work follows within minutes")
+
+
+def _question(change: ClosureChange, at: str) -> Answer | None:
+    """Ask what becomes of the dates of open jobs; None where none would move, or once it is answered."""
+    if request.form.get("dates") in ("apply", "keep"):
+        return None
+    moved = moved_by(change, seen_by=me())
+    if not moved:
+        return None
+    carried = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_CARRIED]
+    return render_template(
+        "firm/closure_dates.html", change=change, moved=moved[:MOST_SHOWN], total=len(moved), at=at, carried=carried,
+        seen=digest_of_moved(moved),
+    )
+
+
+def _seen() -> str | None:
+    return request.form.get("seen", "") if request.form.get("dates") == "apply" else None
 
 
 def _with_entities(form: OfficeForm) -> OfficeForm:

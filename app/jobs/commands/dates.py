@@ -160,7 +160,8 @@ def _move_deadline(deadline: Deadline, due_on: dt.date, after: JobDates) -> None
     facts = next(each for each in after.deadlines if each.id == deadline.id)
     deadline.trigger_on = trigger_of(facts, after.anchors, after.calendar)
     if deadline.trigger_on is not None:
-        deadline.basis = compute(facts.rule, deadline.trigger_on, region=after.region).basis
+        found = compute(facts.rule, deadline.trigger_on, region=after.region, edition=facts.edition)
+        deadline.basis, deadline.source, deadline.edition = found.basis, found.source, found.edition
     reopen_if_ahead(deadline)
     deadline.version += 1
 

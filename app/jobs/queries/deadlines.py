@@ -17,7 +17,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
 from app.core.wording import day
-from app.jobs.models import UNMET, Deadline, DeadlineState, Job, JobStatus, Task, TaskState
+from app.jobs.models import OPEN_JOBS, UNMET, Deadline, DeadlineState, Job, JobStatus, Task, TaskState
 from app.people.models import Person
 
 PER_PAGE = 50
@@ -231,3 +231,23 @@ def _standing(standing: Standing) -> list[Any]:
         Standing.WAIVED: [Deadline.state == DeadlineState.WAIVED], Standing.ALL: [sa.true()],
     }
     return conditions[standing]
+
+
+def of_older_edition(rule: str, edition: str) -> list[sa.ColumnElement[bool]]:
+    """Deadlines of a rule that this edition would count anew: neither met nor waived, extended or set by hand."""
+    return [Deadline.rule == rule, Deadline.edition != edition, *_COUNTED_BY_RULE]
+
+
+_COUNTED_BY_RULE = (~Deadline.due_locked, Deadline.state.in_((DeadlineState.OPEN, DeadlineState.MISSED)))
+
+
+def list_open_editions(*, seen_by: Actor) -> Sequence[tuple[str, str]]:
+    """Statutory rules, each with an edition that a deadline of an open job counts by."""
+    rows = db.session.execute(
+        sa.select(Deadline.rule, Deadline.edition).distinct().join(Job, Job.id == Deadline.job_id)
+        .where(
+            Job.status.in_(OPEN_JOBS), Deadline.rule != "", *_COUNTED_BY_RULE,
+            *within_sight(seen_by, Deadline.client_id, Deadline.engagement_id),
+        )
+    )
+    return [(row.rule, row.edition) for row in rows]

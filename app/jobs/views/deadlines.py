@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
 
+from app.catalogue.statutory import count_newer
 from app.clients.models import Client
 from app.clients.policy import clients_seen_by
 from app.clients.queries import find_client
@@ -31,6 +32,7 @@ from app.jobs.queries.deadlines import (
     get_deadline,
     list_codes,
     list_deadlines,
+    list_open_editions,
 )
 from app.jobs.queries.jobs import get_job, list_tasks
 from app.jobs.queries.tasks import get_task
@@ -56,6 +58,7 @@ def index() -> Answer:
         "jobs/deadlines.html", rows=rows, total=total, page=page_number(), per_page=PER_PAGE, found=found, tabs=TABS,
         counts=count_standings(found, seen_by=me()), codes=list_codes(seen_by=me()), people=people, client=client,
         shown=shown, may_export=can_export(me()), may_edit=can_edit_job(me()),
+        outdated=count_newer(list_open_editions(seen_by=me())),
     )
 
 

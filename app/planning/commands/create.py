@@ -119,7 +119,7 @@ def _insert_parts(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str,
         {
             "code": code, "name": found.title, "jurisdiction": found.rule[:2], "statutory_on": found.due,
             "effective_on": found.due, "basis": found.basis, "source": found.source, "rule": found.rule,
-            "trigger_on": found.trigger, "met_by_task_id": meets.get(code),
+            "edition": found.edition, "trigger_on": found.trigger, "met_by_task_id": meets.get(code),
             "extra": {"rule": found.rule, "trigger": found.trigger},
         }
         for code, found in plan.dates.deadlines

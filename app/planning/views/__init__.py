@@ -1,5 +1,5 @@
 """The screens of planning."""
 
-from app.planning.views import applications, series
+from app.planning.views import applications, editions, series
 
-blueprints = (applications.blueprint, series.blueprint)
+blueprints = (applications.blueprint, editions.blueprint, series.blueprint)
