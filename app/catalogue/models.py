@@ -49,7 +49,11 @@ class Service(MadeOnce, HasVersion, Base):
 
 
 class Stage(MadeOnce, Base):
-    """A column of the service's board. `client_words` is what its clients read; `moves_itself` when all is done."""
+    """A column of the service's board. `client_words` is what its clients read; `moves_itself` when all is done.
+
+    Stages are the service's, so that a board has one set of columns: the steps of each version and every job name a
+    stage by its id, which stays when it is renamed or moved.
+    """
 
     __tablename__ = "stage"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from app.core.actors import Actor
@@ -23,16 +24,20 @@ class ClosureChange:
 
 @dataclass(frozen=True)
 class Moved:
-    """One thing whose dates would move: its name, whose it is, where it is found, each date old → new."""
+    """One thing whose dates would move: its name, whose it is, where it is found, each date old → new.
+
+    `item` is what the room that tells of it needs to move it.
+    """
 
     name: str
     of: str
     url: str
     dates: tuple[tuple[str, dt.date | None, dt.date | None], ...]
+    item: Mapping[str, Any]
 
 
 Foresees = Callable[[ClosureChange, Actor], Sequence[Moved]]
-Follows = Callable[[ClosureChange, UUID, Actor], None]
+Follows = Callable[[ClosureChange, Sequence[Moved], UUID, Actor], None]
 _foresee: list[Foresees] = []
 _follow: list[Follows] = []
 
@@ -59,7 +64,8 @@ def digest_of_moved(moved: Sequence[Moved]) -> str:
 
 def follow_closure(change: ClosureChange, seen: str, run_id: UUID, *, by: Actor) -> None:
     """Begin to move what was shown, before the day itself is written; refused where it is no longer that."""
-    if digest_of_moved(moved_by(change, seen_by=by)) != seen:
+    moved = moved_by(change, seen_by=by)
+    if digest_of_moved(moved) != seen:
         raise Refused("Something has changed since these dates were shown. Look at them once more.")
     for follow in _follow:
-        follow(change, run_id, by)
+        follow(change, moved, run_id, by)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.catalogue.commands import DeadlineValues, add_deadline, publish_template
-from app.catalogue.models import WorkRole
-from app.catalogue.queries import get_blueprint
+from app.catalogue.commands import (
+    DeadlineValues,
+    StageValues,
+    add_deadline,
+    draft_next_version,
+    edit_stage,
+    move_stage,
+    publish_template,
+)
+from app.catalogue.models import Stage, WorkRole
+from app.catalogue.queries import get_blueprint, get_service
 from app.core.actors import SYSTEM
 from app.core.errors import NotAllowed, NotFound
 from app.jobs.commands.dependencies import add_dependency
@@ -33,6 +42,13 @@ def plan(cast: Cast, *, client: str = "acme", **wish: object) -> JobPlan:
     facts = client_facts([chosen.id], service.id, seen_by=SYSTEM)[chosen.id]
     asked = Wish(PeriodPattern(PeriodKind.MONTH), OCTOBER, **wish)  # type: ignore[arg-type]
     return plan_job(facts, get_blueprint(template.id), service.name, asked, staffing(), origin="test:1")
+
+
+def plan_again(cast: Cast, template_id: UUID) -> JobPlan:
+    blueprint = get_blueprint(template_id)
+    facts = client_facts([cast.rival.id], blueprint.service_id, seen_by=SYSTEM)[cast.rival.id]
+    wish = Wish(PeriodPattern(PeriodKind.MONTH), OCTOBER)
+    return plan_job(facts, blueprint, "Books", wish, staffing(), origin="test:2")
 
 
 def test_a_plan_tells_title_dates_and_owners_before_anything_is_made(cast: Cast) -> None:
@@ -103,6 +119,25 @@ def test_a_job_keeps_which_part_of_its_template_each_of_its_own_is(cast: Cast, s
     session.expire_all()
     said = session.execute(sa.select(Dependency.lag_days, Dependency.from_template)).all()
     assert sorted(map(tuple, said)) == [(0, False), (0, True), (3, False)], "what a person changed is a person's"
+
+
+def test_a_stage_renamed_and_moved_is_the_same_one_for_its_jobs_and_for_the_next_version(
+    cast: Cast, session: Session
+) -> None:
+    planned = plan(cast)
+    job = session.get_one(Job, create_planned_job(planned, by=SYSTEM, hold_requests=True)[0])
+    service = get_service(planned.blueprint.service_id, seen_by=SYSTEM)
+    first, second = service.stages[0].id, service.stages[1].id
+    edit_stage(service, first, StageValues("Papers in"), by=SYSTEM)
+    move_stage(service, first, 1, by=SYSTEM)
+    draft = draft_next_version(service, by=SYSTEM)
+    publish_template(draft, by=SYSTEM)
+    session.expire_all()
+    assert [stage.id for stage in get_service(service.id, seen_by=SYSTEM).stages][:2] == [second, first]
+    assert job.stage_id == first == get_blueprint(draft.id).steps[0].stage_id
+    again = plan_again(cast, draft.id)
+    other = session.get_one(Job, create_planned_job(again, by=SYSTEM, hold_requests=True)[0])
+    assert other.stage_id == first and session.get_one(Stage, first).name == "Papers in"
 
 
 def test_creating_the_same_origin_again_makes_nothing(cast: Cast) -> None:

@@ -35,28 +35,32 @@ Shown = Collection[str]
 @foresees_closure
 def jobs_that_move(change: ClosureChange, seen_by: Actor) -> list[Moved]:
     """Open jobs of that office with the dates that would move."""
+    which = [
+        Job.starts_on <= change.on + REACH,
+        sa.func.coalesce(sa.func.greatest(Job.due_on, Job.deadline_on), change.on) >= change.on - REACH,
+    ]
+    if change.office_id is not None:
+        which.append(Job.client_id.in_(sa.select(Client.id).where(Client.office_id == change.office_id)))
+    found = shifts_of(which, DayOff(change.on, change.closed), seen_by=seen_by)
+    said = {"on": change.on.isoformat(), "closed": change.closed}
     return [
-        Moved(each.title, each.client, each.url, tuple((m.name, m.before, m.after) for m in each.moving))
-        for each in _shifts(change, seen_by)
+        Moved(each.title, each.client, each.url, tuple((m.name, m.before, m.after) for m in each.moving),
+              item_of(each, said))
+        for each in found if each.moving
     ]
 
 
 @follows_closure
-def begin_moving(change: ClosureChange, run_id: UUID, by: Actor) -> None:
+def begin_moving(change: ClosureChange, moved: Sequence[Moved], run_id: UUID, by: Actor) -> None:
     """A run with an item for each of these jobs."""
-    shifts = _shifts(change, by)
     verb = "Closed" if change.closed else "Open again"
-    payload = {"on": change.on.isoformat(), "closed": change.closed}
-    start_run(
-        run_id, DAY_OFF, f"{verb} on {full_day(change.on)}: the dates of {counted(len(shifts), 'job')}",
-        [item_of(each, payload) for each in shifts], by=by,
-    )
+    title = f"{verb} on {full_day(change.on)}: the dates of {counted(len(moved), 'job')}"
+    start_run(run_id, DAY_OFF, title, [(each.name, dict(each.item)) for each in moved], by=by)
 
 
-def item_of(shift: Shift, payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """One item of a run: a job with what was shown of it."""
-    whose = {"job_id": str(shift.job_id), "client_id": str(shift.client_id), "shown": shift.shown}
-    return shift.title, {**payload, **whose}
+def item_of(shift: Shift, said: dict[str, Any]) -> dict[str, Any]:
+    """What one item of a run says: a job, and what was shown of it."""
+    return {**said, "job_id": str(shift.job_id), "client_id": str(shift.client_id), "shown": shift.shown}
 
 
 @works(DAY_OFF)
@@ -107,14 +111,3 @@ def _move(job: Job, before: JobDates, after: JobDates, shown: Shown, by: Actor) 
     if not {told(move) for move in moves if not move.is_locked} <= set(shown):
         raise Skip("Its dates are not as they were shown; look at them on the job’s page of dates.")
     return write_moves(job, moves, after, by=by)
-
-
-def _shifts(change: ClosureChange, seen_by: Actor) -> Sequence[Shift]:
-    which = [
-        Job.starts_on <= change.on + REACH,
-        sa.func.coalesce(sa.func.greatest(Job.due_on, Job.deadline_on), change.on) >= change.on - REACH,
-    ]
-    if change.office_id is not None:
-        which.append(Job.client_id.in_(sa.select(Client.id).where(Client.office_id == change.office_id)))
-    found = shifts_of(which, DayOff(change.on, change.closed), seen_by=seen_by)
-    return [each for each in found if each.moving]

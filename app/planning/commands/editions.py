@@ -54,7 +54,7 @@ def confirm_edition(
         moving = [each for each in renewal.moving if each.job_id in jobs]
         if not items and not moving and renewal.moving:
             raise Refused("Choose at least one service or one job.")
-        items += [item_of(each, whole) for each in (*moving, *renewal.staying)]
+        items += [(each.title, item_of(each, whole)) for each in (*moving, *renewal.staying)]
         title = f"{rule.title}: the law as of {rule.edition}"
         return start_run(run_id, KIND, title, items, by=by, said=said, options={"seen": seen})
 
