@@ -30,12 +30,13 @@ def kind_on(engagement_id: Any, day: Any) -> sa.ScalarSelect[ArrangementKind]:
 def fee_all_taken(engagement_id: Any, day: Any, keeping: Any = ()) -> sa.ColumnElement[bool]:
     """Whether work of that day stands under a fixed fee of which nothing is left, but for the fees in `keeping`."""
     fee, later = aliased(Arrangement), aliased(Arrangement)
+    # A select within a select reaches no further than the one around it by itself; `day` belongs to the outermost.
     ended = sa.exists().where(
         later.engagement_id == fee.engagement_id,
         later.archived_at.is_(None),
         later.from_on <= day,
         sa.or_(fee.from_on.is_(None), later.from_on > fee.from_on),
-    )
+    ).correlate_except(later)
     return sa.exists().where(
         fee.engagement_id == engagement_id,
         fee.archived_at.is_(None),

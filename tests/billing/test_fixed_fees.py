@@ -97,6 +97,27 @@ def test_time_beyond_a_fee_that_is_taken_stays_where_it_is(cast: Cast, agreed: E
     assert [(row.amount, row.engagement_ids) for row in offered] == [(100, (cast.acme_work.id,))]
 
 
+def test_time_beyond_a_fee_stays_where_it_is_though_later_work_is_billed_by_the_hour(
+    cast: Cast, agreed: Engagement
+) -> None:
+    by, today = cast.actor(cast.bea), clock.today()
+    make_entry(cast, engagement=agreed, on=today - dt.timedelta(days=20))
+    approve_invoice(make_draft(cast, agreed), by=by)
+    keep(
+        Arrangement(
+            engagement_id=agreed.id, currency="GBP", kind=ArrangementKind.HOURLY, from_on=today - dt.timedelta(days=2)
+        )
+    )
+    beyond = make_entry(cast, "3", engagement=agreed, on=today - dt.timedelta(days=10))
+    make_entry(cast, "2", engagement=agreed, on=today)
+    assert [row.amount for row in list_billable(today, seen_by=by)] == [200]
+    draft = make_draft(cast, agreed)
+    assert (draft.net, items_on(draft), beyond.state) == (200, [200], ItemState.OPEN)
+    seen = get_invoice(draft.id, seen_by=by)
+    assert around_draft(seen, seen_by=by).new.count == 0
+    assert nothing_found()
+
+
 def test_time_added_to_a_draft_of_a_fee_is_spread_as_at_drafting(cast: Cast, agreed: Engagement) -> None:
     by = cast.actor(cast.bea)
     make_entry(cast, "2", engagement=agreed)
