@@ -122,10 +122,16 @@ class TwoDoorSessions(SecureCookieSessionInterface):
         return bool(session.modified)
 
 
+class House(Flask):
+    """The application, with the house's own templates."""
+
+    jinja_environment = drawing.Templates
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The application, ready for any WSGI server. Raises BadSettings."""
     settings = settings or Settings.from_environment()
-    flask = Flask("firmament", root_path=str(ROOT / "app"), template_folder=str(ROOT / "templates"), static_folder=None)
+    flask = House("firmament", root_path=str(ROOT / "app"), template_folder=str(ROOT / "templates"), static_folder=None)
     _configure(flask, settings)
     db.init_app(flask)
     with flask.app_context():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Hashable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from babel import Locale
 from flask import Flask
+from flask.templating import Environment
 from markupsafe import Markup, escape
 
 from app.core import clock
@@ -17,6 +19,17 @@ from app.core.number_format import NumberFormat
 from app.core.wording import amount, locale, number_format
 
 ROWS_KEPT = 8192
+
+
+class Templates(Environment):
+    """Templates that share one dictionary of globals, which nobody changes once the application is made.
+
+    Why: a chain of dictionaries, as every template has otherwise, is walked key by key at each import and include,
+    which is a twentieth of a page's time.
+    """
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        return ChainMap(d, self.globals) if d else self.globals
 
 
 class Age(Protocol):

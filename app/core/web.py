@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms.i18n import messages_path
 
 from app.core.actors import Actor
+from app.core.attributes import spell_attributes
 from app.core.errors import Conflict, FirmamentError, NotAllowed, NotFound, Refused, Stale, Throttled
 from app.core.headers import on_every_answer
 from app.core.ids import new_id, parse_id, parse_whole
@@ -33,6 +34,9 @@ Answer = BaseResponse | str | tuple[str, int]
 DISK_FULL = "53100"  # PostgreSQL, appendix A
 LONGEST_LINE, LONGEST_TEXT = 500, 20_000
 SAVE_AGAIN = "Save again to add this as a new one."
+
+
+spell_attributes()
 
 
 class HouseRequest(HtmxAwareRequest):  # type: ignore[misc]

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from psycopg import _queries as psycopg_queries
 
 from app.core.connections import PreparedConnection, keep_prepared
 from app.core.db import db
@@ -81,3 +82,33 @@ def test_a_connection_that_was_cut_is_given_up(engine: sa.Engine) -> None:
             connection.rollback()
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != pid
+
+
+def test_columns_are_named_and_typed_as_the_driver_says(engine: sa.Engine) -> None:
+    asked = "SELECT 1 AS one, 'x'::text AS \"Größe\", NULL::uuid AS \"?\", ARRAY[1] AS many"
+    with engine.connect() as connection:
+        ours = connection.connection.cursor()
+        raw = connection.connection.dbapi_connection
+        assert isinstance(raw, PreparedConnection)
+        theirs = psycopg.Cursor(raw)
+        for cursor in (ours, theirs):
+            cursor.execute(asked)
+        assert theirs.description is not None and ours.description is not None
+        assert [column[:2] for column in ours.description] == [tuple(each)[:2] for each in theirs.description]
+        assert {len(column) for column in ours.description} == {7}
+        for nothing in ("SET LOCAL work_mem = '4MB'", "UPDATE firm SET name = name WHERE false"):
+            ours.execute(nothing)
+            assert ours.description is None
+        ours.execute("SELECT FROM firm")
+        assert ours.description == []
+
+
+def test_a_long_statement_is_read_for_its_placeholders_once(engine: sa.Engine) -> None:
+    """Held here since the driver's limit is none of its promises."""
+    asked = f"SELECT %s AS one /* {'x' * 10_000} */"
+    with engine.connect() as connection:
+        before = psycopg_queries._query2pg.cache_info()
+        for _ in range(3):
+            assert connection.exec_driver_sql(asked, ("a",)).scalar() == "a"
+        after = psycopg_queries._query2pg.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 2)

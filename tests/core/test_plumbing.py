@@ -89,3 +89,10 @@ def test_a_test_that_measures_time_waits_for_the_others_and_goes_before_who_come
     for thread in (first, timed, later):
         thread.join(10)
     assert happened == ["first begins", "first ends", "timed begins", "timed ends", "later begins", "later ends"]
+
+
+def test_templates_share_their_globals_and_keep_their_own_to_themselves(app: Flask) -> None:
+    templates = app.jinja_env
+    assert templates.get_template("errors/error.html").globals is templates.globals
+    assert templates.from_string("{{ its_own }} {{ today is defined }}", globals={"its_own": 1}).render() == "1 True"
+    assert "its_own" not in templates.globals
