@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from app.billing.models import Invoice, InvoiceKind, InvoiceState
 from app.clients.arrangements import fee_all_taken
 from app.core.db import among
 from app.timekeeping.models import Expense, ItemState, TimeEntry
 
 Table = type[TimeEntry] | type[Expense]
+# Spelled out and no parameter: a plan that is kept for all parameters else cannot use the index of what is unbilled.
+_OPEN: sa.ColumnElement[str] = sa.literal_column(f"'{ItemState.OPEN.value}'")
 TABLES: tuple[Table, ...] = (TimeEntry, Expense)
 
 
@@ -25,7 +29,7 @@ def unbilled(
     return [
         among(table.engagement_id, engagement_ids),
         table.worked_on <= until,
-        table.state == ItemState.OPEN,
+        table.state == _OPEN,
         table.billable,
         ~table.waiting,
         table.deleted_at.is_(None),

@@ -43,6 +43,6 @@ def fee_all_taken(engagement_id: Any, day: Any, keeping: Any = ()) -> sa.ColumnE
         fee.kind == ArrangementKind.FIXED,
         fee.drawn >= fee.agreed_amount,
         sa.or_(fee.from_on.is_(None), fee.from_on <= day),
-        *([sa.not_(among(fee.id, keeping))] if isinstance(keeping, sa.BindParameter) or keeping else []),
+        *([sa.not_(among(fee.id, keeping))] if isinstance(keeping, sa.ColumnElement) or keeping else []),
         ~ended,
     )

@@ -312,8 +312,8 @@ def ids_given(name: str) -> sa.BindParameter[Any]:
 
 
 def among(column: Any, ids: Any) -> sa.ColumnElement[bool]:
-    """Whether a column is one of these ids, or of the ids that a parameter holds."""
-    found: sa.ColumnElement[bool] = column == sa.any_(ids) if isinstance(ids, sa.BindParameter) else column.in_([*ids])
+    """Whether a column is one of these ids, or of the ids that a parameter or an array of the database holds."""
+    found: sa.ColumnElement[bool] = column == sa.any_(ids) if isinstance(ids, sa.ColumnElement) else column.in_([*ids])
     return found
 
 

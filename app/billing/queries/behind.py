@@ -16,7 +16,7 @@ from app.billing.open import TABLES, unbilled
 from app.billing.policy import can_see_invoices
 from app.clients.policy import within_sight
 from app.core.actors import Actor
-from app.core.db import db, ids_given
+from app.core.db import db
 from app.core.errors import NotFound
 from app.marks.models import Comment
 from app.marks.queries import how_many
@@ -105,13 +105,18 @@ def expenses_on(invoice: Invoice, *, seen_by: Actor) -> dict[UUID, Expense]:
 
 
 def come_since(invoice_id: Any, *, seen_by: Actor) -> sa.Subquery:
-    """Open entries on the `engagements` of a draft that it neither bills nor has left for later, up to `today`, as one
-    row: how many, and their amount. `fees` are those that the draft takes itself."""
+    """Open entries on the engagements of a draft that it neither bills nor has left for later, up to `today`, as one
+    row: how many, and their amount."""
     left = sa.select(InvoiceItem.item_id).where(InvoiceItem.invoice_id == invoice_id)
+    # Asked of the lines and not given as a list: so the database plans it once and not each time, which took 0.7 ms.
+    engagements, fees = (
+        sa.func.array(sa.select(each).where(InvoiceLine.invoice_id == invoice_id, each.is_not(None)).scalar_subquery())
+        for each in (InvoiceLine.engagement_id, InvoiceLine.arrangement_id)
+    )
     day = sa.bindparam("today", type_=sa.Date())
     parts = [
         sa.select(table.open_value).where(
-            *unbilled(table, ids_given("engagements"), day, ids_given("fees")),
+            *unbilled(table, engagements, day, fees),
             table.id.not_in(left),
             *within_sight(seen_by, table.client_id, table.engagement_id),
         )

@@ -127,6 +127,15 @@ _FINISH = sa.text(f"""
 """)
 
 
+_LOCK_OF_ONE = sa.text(f"""
+    SELECT id, (SELECT count(*) FROM dependency
+                WHERE on_id = :task AND lag_days > 0 AND kind = 'hard') AS lagged
+    FROM job
+    WHERE id = ANY(CAST(:job AS uuid) || ARRAY(SELECT t.job_id FROM task t WHERE t.id = ANY({_AFTER})))
+    ORDER BY id FOR NO KEY UPDATE
+""")
+
+
 @dataclass(frozen=True)
 class Moved:
     """A task whose derived state has just changed."""
@@ -162,7 +171,16 @@ class Locked:
 
 def lock_jobs(job_ids: Collection[UUID], *, changed: Collection[UUID] = ()) -> Locked:
     """Lock the jobs, and those whose tasks come after the `changed` tasks, in the order of their ids."""
-    rows = db.session.connection().execute(_LOCK, {"jobs": sorted(job_ids), "changed": list(changed)}).all()
+    return _locked(_LOCK, jobs=sorted(job_ids), changed=list(changed))
+
+
+def lock_jobs_of(task: Task) -> Locked:
+    """Lock the job of a task that changes, and those of what comes after it."""
+    return _locked(_LOCK_OF_ONE, job=task.job_id, task=task.id)
+
+
+def _locked(statement: sa.TextClause, **values: Any) -> Locked:
+    rows = db.session.connection().execute(statement, values).all()
     takes("job", [row.id for row in rows])
     return Locked(frozenset(row.id for row in rows), any(row.lagged for row in rows))
 

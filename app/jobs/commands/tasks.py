@@ -23,7 +23,16 @@ from app.core.permissions import authorize
 from app.jobs.commands.deadlines import Filed, reopen_met_by, satisfy_by_task
 from app.jobs.commands.handover import release_from_the_gone
 from app.jobs.commands.lags import end_lags, recount_before
-from app.jobs.commands.readiness import Finished, finish, hold_jobs, lock_jobs, settle, settle_tasks, tell_assignees
+from app.jobs.commands.readiness import (
+    Finished,
+    finish,
+    hold_jobs,
+    lock_jobs,
+    lock_jobs_of,
+    settle,
+    settle_tasks,
+    tell_assignees,
+)
 from app.jobs.commands.stages import advance_stage, fall_back
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task, TaskState
 from app.jobs.policy import can_edit_job, can_review, can_work
@@ -78,7 +87,7 @@ class _Linked(Exception):
 
 def _complete(task: Task, filed: Filed | None, *, by: Actor) -> Finished:
     with transaction():
-        locked = lock_jobs([task.job_id], changed=[task.id])
+        locked = lock_jobs_of(task)
         if locked.has_lag:
             end_lags(task)
         finished = finish(task, by=by.person_id)
