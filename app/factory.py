@@ -65,6 +65,7 @@ WORKS = (
     "app.billing.meanings",
     "app.billing.background",
     "app.billing.commands.runs",
+    "app.billing.copies",
     "app.billing.proofs",
     "app.billing.sentences",
     "app.ledger.background",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+import app.billing.copies
 import app.jobs.copies
 import app.jobs.proofs
 import app.timekeeping.proofs  # noqa: F401
@@ -33,7 +34,6 @@ from app.jobs.commands.tasks import (
     complete_task,
     reopen_task,
     say_remaining,
-    set_client_wait,
 )
 from app.jobs.models import Deadline, Dependency, Job, Task
 from app.people.commands.leave import NewLeave, add_leave
@@ -41,6 +41,8 @@ from app.people.commands.people import set_hours
 from app.people.models import LeaveKind
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry
 from tests.jobs.make_jobs import make_job, make_task, settle
+from tests.kept_stories import STORIES, Story
+from tests.requests.make_requests import make_request
 from tests.timekeeping.make_time import make_entry, make_rate
 
 MONDAY = dt.datetime(2025, 11, 17, 9, tzinfo=dt.UTC)
@@ -166,7 +168,7 @@ ACTS: dict[str, Callable[[World], Any]] = {
     "a step before it": _done, "a step done": _done, "a step opened again": _reopened,
     "an order of steps": lambda w: _order(w, w.free, w.report), "a lag that ends": _three_days_later,
     "an order across jobs taken away": _order_taken_away, "a calendar": lambda w: (_done(w), _closure(w)),
-    "what the client owes": lambda w: set_client_wait(w.free.id, True, by=w.sam),
+    "what the client owes": lambda w: make_request(w.cast, job_id=w.job.id, task_id=w.free.id),
     "a step added": lambda w: add_task(w.job, NewTask(id=new_id(), name="More", after=[w.post.id]), by=w.mel),
     "a step taken out": lambda w: cancel_task(_task(w.post), by=w.mel),
     "a deadline added": lambda w: add_deadline(
@@ -204,8 +206,28 @@ def test_every_copy_follows_what_changes_it(world: World, what: str) -> None:
             assert _task(world.check).state == "ready"
 
 
-def test_every_input_of_every_copy_has_an_act() -> None:
-    assert {what for copy in kept_copies() for what in copy.inputs} == set(ACTS)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_copies_follow_each_act_of_a_story_and_their_proofs_see_them_spoiled(cast: Any, story: type[Story]) -> None:
+    kept = [copy for copy in kept_copies() if copy.column in story.SPOILED]
+    of_it = {copy.proof for copy in kept}
+    with travel_to(MONDAY):
+        told = story(cast)
+        for name, act in story.ACTS.items():
+            act(told)
+            db.session.flush()
+            assert faults(*of_it) == {}, name
+        for copy in kept:
+            with db.session.begin_nested() as spoiled:
+                db.session.execute(sa.text(story.SPOILED[copy.column]))
+                db.session.expire_all()
+                assert faults(copy.proof), copy.column
+                spoiled.rollback()
+            assert set(copy.inputs) <= {*story.ACTS, *ACTS}, copy.column
+
+
+def test_every_input_of_every_copy_has_an_act_and_every_act_changes_some() -> None:
+    acts = set(ACTS) | {name for story in STORIES for name in story.ACTS}
+    assert {what for copy in kept_copies() for what in copy.inputs} == acts
 
 
 SPOILED = {
@@ -219,7 +241,9 @@ SPOILED = {
 }
 
 
-@pytest.mark.parametrize("copy", kept_copies(), ids=lambda copy: copy.column)
+@pytest.mark.parametrize(
+    "copy", [copy for copy in kept_copies() if copy.column in SPOILED], ids=lambda copy: copy.column
+)
 def test_the_proof_of_a_copy_sees_that_it_was_spoiled(world: World, copy: Copy) -> None:
     if copy.column == "dependency.opens_on":
         _done(world)
@@ -231,7 +255,7 @@ def test_the_proof_of_a_copy_sees_that_it_was_spoiled(world: World, copy: Copy) 
 
 def test_what_keeps_a_copy_and_what_proves_it_exist() -> None:
     copies = kept_copies()
-    assert len(copies) >= 7 and {copy.column for copy in copies} == set(SPOILED)
+    assert {copy.column for copy in copies} == set(SPOILED).union(*(story.SPOILED for story in STORIES))
     for copy in copies:
         assert copy.proof in proofs._proofs
         if copy.kept_by.endswith(".sql"):

@@ -363,5 +363,14 @@ def run_reader(name: str, limit: int = 200) -> int:
         return end - position
 
 
+def unread_by(name: str) -> sa.Select[Any]:
+    """(subject_id) of the events that a reader has still to read, sealed or not; for whoever proves what it keeps."""
+    kinds, _reader = _readers[name]
+    position = sa.select(ReaderPosition.position).where(ReaderPosition.reader == name).scalar_subquery()
+    return sa.select(Event.subject_id).outerjoin(EventSeal, EventSeal.event_id == Event.id).where(
+        Event.kind.in_(kinds), sa.or_(EventSeal.position.is_(None), EventSeal.position > sa.func.coalesce(position, 0))
+    )
+
+
 def readers() -> list[str]:
     return list(_readers)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from app.activity.baseline import posted_differences
 from app.activity.covers import differences
 from app.core.clock import today
+from app.core.copies import Copy, keeps
 from app.core.db import db
 from app.core.proofs import Finding, proof
 from app.ledger.ageing import TOLD_APART
@@ -89,6 +90,25 @@ _RATES = sa.text("""
                ELSE p.base_rate <> r.rate OR p.currency <> r.currency OR r.from_on > t.happened_on END
     ORDER BY t.id LIMIT 100
 """)
+
+
+_POSTED = (
+    "time recorded", "time of a day changed", "time taken back", "time moved to another engagement",
+    "an expense recorded", "time written off", "time written up", "a write-off taken back", "a bill issued",
+    "a bill credited", "a payment received", "a payment taken back",
+)
+BALANCES = keeps(Copy(
+    "balance.amount", "what stands of a client, an engagement, an account and currency, by the day it ages from",
+    _POSTED, "app.ledger.commands.post", "ledger.balances",
+))
+OF_CLIENTS = keeps(Copy(
+    "client_balance.amount", "the sum of a client's balances of an account and currency", _POSTED,
+    "app.ledger.commands.post", "ledger.sums",
+))
+OF_ACCOUNTS = keeps(Copy(
+    "account_balance.amount", "the sum of everybody's balances of an account, currency and day", _POSTED,
+    "app.ledger.commands.post", "ledger.sums",
+))
 
 
 def asked(statement: sa.TextClause, **values: Any) -> sa.Result[Any]:

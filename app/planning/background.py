@@ -13,6 +13,7 @@ from app.clients.policy import check_served
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db
 from app.core.errors import Refused
+from app.core.locking import to_lock
 from app.core.queue import BULK, background
 from app.planning import following, outcome, proofs, sentences, ways_back
 from app.planning.commands import editions
@@ -21,7 +22,7 @@ from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
 from app.planning.commands.forecasting import BATCH, each_or_stuck, redate_next, refresh_stuck, top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences, skip_unserved
-from app.planning.models import Application, Redating, Series, SeriesState
+from app.planning.models import Application, Occurrence, Redating, Series, SeriesState
 from app.runs.commands import Skip, works
 from app.runs.models import ItemState, Run, RunItem
 
@@ -88,7 +89,9 @@ def follow(event: Event, data: dict[str, Any]) -> None:
     """A new version, name or year end changes what is forecast, never what is created."""
     if event.kind == "clients.client.update":
         which = sa.select(Series.id).where(Series.state != SeriesState.ENDED, Series.client_id == event.subject_id)
-        each_or_stuck(db.session.scalars(which.order_by(Series.id)).all())
+        ids = db.session.scalars(to_lock(which)).all()
+        db.session.execute(to_lock(sa.select(Occurrence.id).where(Occurrence.series_id.in_(ids))))
+        each_or_stuck(ids)
     else:
         service_id = UUID(str(data["service_id"])) if event.kind.endswith("publish") else event.subject_id
         db.session.add(Redating(service_id=service_id))

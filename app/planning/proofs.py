@@ -9,12 +9,21 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
+from app.core.copies import Copy, keeps
 from app.core.db import db
 from app.core.proofs import Finding, proof
 from app.planning.commands.forecasting import BATCH, KEPT_FIELDS, define, set_by_hand, settled_periods
 from app.planning.forecast import Forecast
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState
 from app.planning.redating import waits
+
+FORECASTS = keeps(Copy(
+    "occurrence.due_on", "each period to come of a series: when its job is made, starts and is due, and its title",
+    ("a client's year end", "a client's VAT quarters", "a client's payroll", "a client's name",
+     "a new version of a service", "a series changed", "a period changed by hand", "a period skipped",
+     "a period taken back", "a calendar", "months gone by", "a series ended"),
+    "app.planning.commands.forecasting.refresh_forecasts", "planning.forecasts", True,
+))
 
 
 @proof("planning.forecasts")

@@ -21,6 +21,7 @@ from app.documents.commands.uploads import NewFile, start_plain_upload, start_up
 from app.documents.models import Document
 from app.requests.answers import read_answer
 from app.requests.commands.holding import hold
+from app.requests.commands.sending import settle_waiting
 from app.requests.models import (
     ANSWERABLE,
     ClientRequest,
@@ -288,6 +289,8 @@ def add_document_for_client(item: RequestItem, document: Document, *, by: Actor)
 
 
 def _record_for_client(item: RequestItem, by: Actor) -> None:
+    """Its job is told at once: unlike a contact, whoever enters it may see what the job waits for."""
+    settle_waiting(item.request, by=by)
     record("requests.item.answered_for_client", item, by=by, topics=_topics(item.request),
            job_id=item.request.job_id, label=item.label, request=item.request.name)
 

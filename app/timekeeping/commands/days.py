@@ -109,7 +109,7 @@ def charge_in(
 ) -> list[dt.timedelta]:
     """What is charged of the entry and of those beside it when the day is rounded anew, the entry's first."""
     pieces = [Piece(_seconds(entry.recorded), _seconds(starts_at))]
-    pieces += [Piece(_seconds(each.recorded), _seconds(each.charged), _stays(each)) for each in beside]
+    pieces += [Piece(_seconds(each.recorded), _seconds(each.charged), stays(each)) for each in beside]
     return [dt.timedelta(seconds=seconds) for seconds in charge_as_one(day.rounding, pieces)]
 
 
@@ -127,7 +127,7 @@ def settle_days(days: Iterable[Day | None], *, by: Actor, last: Collection[UUID]
     """
     for day in {each.key: each for each in days if each is not None}.values():
         entries = sorted(entries_of(day), key=lambda each: (each.id in last, each.id))
-        pieces = [Piece(_seconds(each.recorded), _seconds(each.charged), _stays(each)) for each in entries]
+        pieces = [Piece(_seconds(each.recorded), _seconds(each.charged), stays(each)) for each in entries]
         charges = [dt.timedelta(seconds=seconds) for seconds in charge_as_one(day.rounding, pieces)]
         recharge(zip(entries, charges, strict=True), by=by)
 
@@ -154,7 +154,7 @@ def recharge(charges: Iterable[tuple[TimeEntry, dt.timedelta]], *, by: Actor) ->
         )
 
 
-def _stays(entry: TimeEntry) -> bool:
+def stays(entry: TimeEntry) -> bool:
     """What is on a draft or a bill keeps what it was charged, and so does what was written off or on."""
     return entry.state in LOCKED or bool(entry.written or entry.billed)
 
