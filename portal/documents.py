@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template
+from flask import Blueprint, redirect, render_template, url_for
 
 from app.core.ids import new_id
+from app.core.viewing import show_file
 from app.core.web import Answer, arg, me, page_number
-from app.documents.commands.serving import open_document
+from app.documents.commands.serving import open_document, show_document, shown_by_pass
 from app.documents.queries import DocumentFilters, get_document, list_documents, list_under_way
 from portal.door import chosen_clients, signed_in_only
 
@@ -34,6 +35,19 @@ def list_page(clients: Collection[UUID], problem: str = "") -> str:
 @blueprint.get("/<uuid:document_id>/file")
 @signed_in_only
 def show(document_id: UUID) -> Answer:
-    """To storage, by a link that works for two minutes."""
+    """Where it is to be had: shown by us, or downloaded from storage by a link that works for two minutes."""
     document = get_document(document_id, seen_by=me())
-    return redirect(open_document(document, by=me(), inline=arg("inline") == "1"), 303)
+    if arg("inline") == "1" and document.can_be_shown:
+        token = show_document(document, by=me())
+        return redirect(url_for("portal.documents.show_inside", document_id=document_id, token=token), 303)
+    return redirect(open_document(document, by=me()), 303)
+
+
+@blueprint.get("/<uuid:document_id>/view/<token>")
+@signed_in_only
+def show_inside(document_id: UUID, token: str) -> Answer:
+    """The file itself, for whoever has just opened it; an old pass asks again."""
+    shown = shown_by_pass(get_document(document_id, seen_by=me()), token, by=me())
+    if shown is None:
+        return redirect(url_for("portal.documents.show", document_id=document_id, inline=1), 303)
+    return show_file(shown)

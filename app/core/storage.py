@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import boto3
@@ -87,7 +88,12 @@ class Storage:
         self.bucket = settings.s3_bucket
         self._inside = _client(settings, settings.s3_endpoint_url)
         self._outside = _client(settings, settings.s3_public_url or settings.s3_endpoint_url)
+        self._settings = settings
         self.public_origin = _origin(settings.s3_public_url or settings.s3_endpoint_url)
+
+    @cached_property
+    def _at_once(self) -> S3Client:
+        return _client(self._settings, self._settings.s3_endpoint_url, connect=2, read=5, tries=1)
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         with _answered():
@@ -111,6 +117,14 @@ class Storage:
         answer = self._call("get_object", Key=key)
         kind = str(answer.get("ContentType") or "application/octet-stream")
         return Stored(kind, int(answer["ContentLength"]), _pieces(answer["Body"], size))
+
+    def view(self, key: str, part: tuple[int, int] | None = None) -> Stored:
+        """The same for somebody who waits, whole or from the first byte to the last: in seconds or not at all."""
+        words: dict[str, Any] = {"Range": f"bytes={part[0]}-{part[1]}"} if part else {}
+        with _answered():
+            answer: Any = self._at_once.get_object(Bucket=self.bucket, Key=key, **words)
+        kind = str(answer.get("ContentType") or "application/octet-stream")
+        return Stored(kind, int(answer["ContentLength"]), _pieces(answer["Body"], 1 << 18))
 
     def chunks(self, key: str, size: int = 1 << 20) -> Iterator[bytes]:
         yield from self.open(key, size).chunks
@@ -197,12 +211,13 @@ class Storage:
             self.bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds,
         ))
 
-    def link(self, key: str, *, name: str, content_type: str, inline: bool = False) -> str:
-        """A link that works for two minutes, with a fixed type and a safe file name."""
+    def link(self, key: str, *, name: str, content_type: str) -> str:
+        """A link that downloads for two minutes, with a fixed type and a safe file name. Nothing is shown by it:
+        storage cannot be told to send the headers that a file needs which a browser shows (`core/viewing.py`)."""
         return str(self._outside.generate_presigned_url(
             "get_object", ExpiresIn=LINK_SECONDS,
             Params={"Bucket": self.bucket, "Key": key, "ResponseContentType": content_type,
-                    "ResponseContentDisposition": disposition(name, inline=inline),
+                    "ResponseContentDisposition": disposition(name),
                     "ResponseCacheControl": "private, no-store"},
         ))
 
@@ -225,14 +240,14 @@ class _Once:
         return False
 
 
-def _client(settings: Settings, endpoint: str) -> S3Client:
+def _client(settings: Settings, endpoint: str, *, connect: int = 3, read: int = 60, tries: int = 4) -> S3Client:
     return boto3.client(
         "s3", endpoint_url=endpoint or None, region_name=settings.s3_region,
         aws_access_key_id=settings.s3_access_key or "none", aws_secret_access_key=settings.s3_secret_key or "none",
         config=Config(
             signature_version="s3v4", s3={"addressing_style": "path"}, request_checksum_calculation="when_required",
-            response_checksum_validation="when_required", connect_timeout=3, read_timeout=60,
-            retries={"max_attempts": 3}, max_pool_connections=20,
+            response_checksum_validation="when_required", connect_timeout=connect, read_timeout=read,
+            retries={"total_max_attempts": tries}, max_pool_connections=20,
         ),
     )
 

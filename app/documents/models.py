@@ -12,6 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.actors import ActorKind
 from app.core.db import Base, HasId, MadeOnce
 from app.core.stored import stored
+from app.core.viewing import MOST_SHOWN
+from app.documents.inspection.kinds import INLINE
 
 
 class DocumentState(enum.StrEnum):
@@ -84,6 +86,12 @@ class Document(MadeOnce, Base):
     @property
     def is_available(self) -> bool:
         return self.state is DocumentState.AVAILABLE
+
+    @property
+    def can_be_shown(self) -> bool:
+        """Whether a browser may show it: of a kind that runs nothing, looked at, and of no great size."""
+        runs_nothing = self.media_type in INLINE and self.download_only is False
+        return self.is_available and runs_nothing and self.size <= MOST_SHOWN
 
     @property
     def is_rejected(self) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Blueprint, jsonify, redirect, render_template, url_for
 
 from app.clients.queries import get_client
+from app.core.viewing import show_file
 from app.core.web import Answer, arg, me, page_number, redirect_to, respond
 from app.desk.guard import guard
 from app.documents.commands.serving import (
@@ -14,6 +15,8 @@ from app.documents.commands.serving import (
     open_document,
     open_preview,
     share_document,
+    show_document,
+    shown_by_pass,
     unshare_document,
 )
 from app.documents.commands.uploads import abandon_upload, complete_upload, start_upload
@@ -38,14 +41,24 @@ def client_section(client_id: UUID) -> Answer:
 
 @blueprint.get("/documents/<uuid:document_id>/file")
 def show(document_id: UUID) -> Answer:
-    """To storage, by a link that works for two minutes; each opening is recorded."""
+    """Where it is to be had: shown by us, or downloaded from storage. Each opening is recorded."""
     document = get_document(document_id, seen_by=me())
-    return redirect(open_document(document, by=me(), inline=arg("inline") == "1"), 303)
+    if arg("inline") == "1" and document.can_be_shown:
+        token = show_document(document, by=me())
+        return redirect(url_for("documents.show_inside", document_id=document_id, token=token), 303)
+    return redirect(open_document(document, by=me()), 303)
+
+
+@blueprint.get("/documents/<uuid:document_id>/view/<token>")
+def show_inside(document_id: UUID, token: str) -> Answer:
+    """The file itself, for whoever has just opened it; an old pass asks again."""
+    shown = shown_by_pass(get_document(document_id, seen_by=me()), token, by=me())
+    return show_file(shown) if shown else redirect(url_for("documents.show", document_id=document_id, inline=1), 303)
 
 
 @blueprint.get("/documents/<uuid:document_id>/preview")
 def show_preview(document_id: UUID) -> Answer:
-    return redirect(open_preview(get_document(document_id, seen_by=me()), by=me()), 303)
+    return show_file(open_preview(get_document(document_id, seen_by=me()), by=me()))
 
 
 @blueprint.post("/documents/<uuid:document_id>/sharing")

@@ -13,10 +13,12 @@ from flask.testing import FlaskClient
 
 from app.core.actors import SYSTEM
 from app.core.db import db
+from app.core.errors import Refused
+from app.core.storage import storage
 from app.documents.commands.checking import look_again
-from app.documents.commands.serving import open_document
+from app.documents.commands.serving import open_document, show_document
 from app.documents.inspection.pdfs import EMPTY, LOCKED, look_at_pdf
-from tests.documents.test_take_in_files import take_in
+from tests.documents.test_take_in_files import again, take_in
 from tests.make import sign_in
 from tests.portal.make_portal import at_portal
 from tests.requests.make_requests import FILES
@@ -73,20 +75,26 @@ def test_what_takes_a_password_is_locked_and_what_only_forbids_printing_is_not(t
 
 def test_an_active_paper_comes_as_a_download_for_both_sides(client: FlaskClient, cast: Any) -> None:
     document = take_in(cast, "script.pdf", ACTIVE["a script"])
-    for by in (cast.contact(cast.cleo), cast.actor(cast.mel)):
-        assert "attachment" in open_document(document, by=by, inline=True)
     harmless = take_in(cast, "paper.pdf", (FILES / "good" / "basicapi.pdf").read_bytes())
-    assert "inline" in open_document(harmless, by=cast.contact(cast.cleo), inline=True)
+    for by in (cast.contact(cast.cleo), cast.actor(cast.mel)):
+        with pytest.raises(Refused, match="downloaded"):
+            show_document(document, by=by)
+        assert "=attachment" in open_document(document, by=by)
+        assert show_document(harmless, by=by)
+    sign_in(client, cast.mel)
+    sent = client.get(f"/documents/{document.id}/file?inline=1").location
+    assert storage().public_origin in sent and "=attachment" in sent
+    assert client.get(f"/documents/{harmless.id}/file?inline=1").location.startswith(f"/documents/{harmless.id}/view/")
+    by_the_portal = at_portal(client, cast.cleo).get(f"/portal/documents/{document.id}/file?inline=1").location
+    assert "=attachment" in by_the_portal
 
 
 def test_papers_kept_before_anybody_looked_are_downloaded_until_somebody_has(cast: Any) -> None:
     document = take_in(cast, "paper.pdf", (FILES / "good" / "basicapi.pdf").read_bytes())
     db.session.execute(sa.text("UPDATE document SET download_only = NULL"))
-    db.session.expire_all()
-    assert "attachment" in open_document(document, by=cast.actor(cast.mel), inline=True)
+    assert not again(document).can_be_shown
     assert look_again(by=SYSTEM) == 1 and look_again(by=SYSTEM) == 0
-    db.session.expire_all()
-    assert "inline" in open_document(document, by=cast.actor(cast.mel), inline=True)
+    assert again(document).can_be_shown
 
 
 def test_both_sides_are_told_that_a_paper_is_locked_or_empty(client: FlaskClient, cast: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from PIL import Image
 
 from app.core.actors import SYSTEM
@@ -24,7 +25,7 @@ from app.core.ids import new_id
 from app.core.storage import storage
 from app.documents.background import find_unchecked, reap_storage, tend_uploads
 from app.documents.commands.checking import check_document
-from app.documents.commands.serving import open_document, open_preview
+from app.documents.commands.serving import open_document
 from app.documents.commands.uploads import (
     MEGABYTE,
     MOST_BYTES,
@@ -45,6 +46,7 @@ from app.documents.inspection.sniff import identify
 from app.documents.models import Document, DocumentState
 from app.documents.proof import find_differences, rows_and_objects_agree
 from app.documents.queries import get_document, list_under_way
+from tests.make import sign_in
 from tests.requests.make_requests import FILES, put_parts
 
 GOOD = sorted((FILES / "good").iterdir())
@@ -134,11 +136,11 @@ def test_what_would_do_harm_is_refused_before_it_is_unpacked(name: str, body: An
         identify(io.BytesIO(content), len(content), name)
 
 
-def test_a_picture_from_a_phone_gets_a_preview_that_browsers_show(cast: Any) -> None:
+def test_a_picture_from_a_phone_gets_a_preview_that_browsers_show(client: FlaskClient, cast: Any) -> None:
     document = take_in(cast, "IMG_1034.heic", (FILES / "good" / "IMG_1034.heic").read_bytes())
-    body, headers = fetched(open_preview(document, by=cast.actor(cast.mel)))
-    assert headers["Content-Type"] == "image/jpeg"
-    with Image.open(io.BytesIO(body)) as preview:
+    answer = sign_in(client, cast.mel).get(f"/documents/{document.id}/preview")
+    assert answer.status_code == 200 and answer.content_type == "image/jpeg"
+    with Image.open(io.BytesIO(answer.data)) as preview:
         assert max(preview.size) <= 1600
         assert not preview.getexif()
 

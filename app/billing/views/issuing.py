@@ -24,6 +24,7 @@ from app.core.ids import new_id, parse_id
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.core.storage import storage
+from app.core.viewing import PDF, Shown, show_file
 from app.core.web import Answer, id_arg, me, redirect_to, submit, unprocessable
 from app.desk.guard import guard
 
@@ -135,14 +136,15 @@ def credit(invoice_id: UUID) -> Answer:
 
 @blueprint.get("/billing/invoices/<uuid:invoice_id>/pdf")
 def pdf(invoice_id: UUID) -> Answer:
-    """A link that works for two minutes; the PDF is made now if no worker has come to it yet."""
+    """The PDF, shown or saved; it is made now if no worker has come to it yet."""
     invoice = get_invoice(invoice_id, seen_by=me())
     if invoice.number is None:
         raise NotFound()
     ensure_pdf(invoice)
-    name, inline = f"{invoice.number}.pdf", request.args.get("save") != "1"
-    link = storage().link(str(invoice.pdf_key), name=name, content_type="application/pdf", inline=inline)
-    return redirect(link, 302)
+    key, name = str(invoice.pdf_key), f"{invoice.number}.pdf"
+    if request.args.get("save") != "1":
+        return show_file(Shown(key, name, PDF))
+    return redirect(storage().link(key, name=name, content_type=PDF), 302)
 
 
 @blueprint.get("/billing/invoices/<uuid:invoice_id>/preview")

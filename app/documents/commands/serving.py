@@ -2,46 +2,86 @@
 
 from __future__ import annotations
 
+from flask import current_app
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
 from app.activity.commands import record
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import transaction
-from app.core.errors import Refused
+from app.core.errors import NotFound, Refused
 from app.core.locking import lock_row
 from app.core.permissions import authorize
 from app.core.storage import storage
-from app.documents.inspection.kinds import INLINE
+from app.core.viewing import Shown
 from app.documents.models import Document
 from app.documents.policy import can_edit_document, can_open_document
 from app.documents.queries import get_holds
 
+PASS_SECONDS = 15 * 60  # a viewer asks for further parts while somebody reads
 
-def open_document(document: Document, *, by: Actor, inline: bool = False) -> str:
-    """A link that works for two minutes and says by itself what the file is; each opening is recorded.
 
-    Shown in the browser only what cannot run there (`INLINE`, and nothing active in it); all else is downloaded.
-    """
+def open_document(document: Document, *, by: Actor) -> str:
+    """A link of storage that downloads it for two minutes; each opening is recorded."""
     authorize(by, can_open_document, document)
-    if not document.is_available or document.kept_key is None:
-        raise Refused("This file is still being checked. Try again in a moment.")
-    if by.is_contact:
-        holds = get_holds(document, seen_by=by)
-        if holds:
-            raise Refused(holds[0].reason)
-    shown = inline and document.media_type in INLINE and document.download_only is False
+    _refuse_held(document, by)
     with transaction():
-        record("documents.document.opened", document, by=by, name=document.name, shown=shown)
-    return storage().link(document.kept_key, name=document.name, content_type=document.media_type, inline=shown)
+        record("documents.document.opened", document, by=by, name=document.name, shown=False)
+    return storage().link(document.kept_key or "", name=document.name, content_type=document.media_type)
 
 
-def open_preview(document: Document, *, by: Actor) -> str:
-    """A link to the small picture of a document; where there is none, to the document itself, if it can be shown."""
-    if document.preview_key is None:
-        return open_document(document, by=by, inline=True)
+def show_document(document: Document, *, by: Actor) -> str:
+    """A pass by which whoever opens it is shown it for a while, part by part; the opening is recorded once."""
     authorize(by, can_open_document, document)
+    if not document.can_be_shown:
+        raise Refused("This file is downloaded, not shown.")
+    _refuse_held(document, by)
     with transaction():
         record("documents.document.opened", document, by=by, name=document.name, shown=True)
-    return storage().link(document.preview_key, name=f"{document.name}.jpg", content_type="image/jpeg", inline=True)
+    return str(_passes().dumps(_pass_of(document, by)))
+
+
+def shown_by_pass(document: Document, token: str, *, by: Actor) -> Shown | None:
+    """What the holder of a pass is shown, who is asked again each time; None where it is another's or too old."""
+    authorize(by, can_open_document, document)
+    try:
+        held = _passes().loads(token, max_age=PASS_SECONDS)
+    except BadSignature:
+        return None
+    if held != _pass_of(document, by) or not document.can_be_shown:
+        return None
+    _refuse_held(document, by)
+    tag = (document.sha256 or b"").hex()
+    return Shown(document.kept_key or "", document.name, document.media_type, document.size, tag)
+
+
+def open_preview(document: Document, *, by: Actor) -> Shown:
+    """The small picture of a document; where there is none, the document itself, if it can be shown."""
+    authorize(by, can_open_document, document)
+    _refuse_held(document, by)
+    if document.preview_key is None and not document.can_be_shown:
+        raise NotFound()
+    with transaction():
+        record("documents.document.opened", document, by=by, name=document.name, shown=True)
+    if document.preview_key is None:
+        return Shown(document.kept_key or "", document.name, document.media_type, document.size)
+    return Shown(document.preview_key, f"{document.name}.jpg", "image/jpeg")
+
+
+def _refuse_held(document: Document, by: Actor) -> None:
+    if not document.is_available or document.kept_key is None:
+        raise Refused("This file is still being checked. Try again in a moment.")
+    holds = get_holds(document, seen_by=by) if by.is_contact else ()
+    if holds:
+        raise Refused(holds[0].reason)
+
+
+def _pass_of(document: Document, by: Actor) -> list[str]:
+    return [str(document.id), by.kind.value, str(by.id)]
+
+
+def _passes() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="document.view")
 
 
 def share_document(document: Document, *, by: Actor) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file. `inline` may be shown by a browser from storage's own host; everything else is downloaded."""
+    """A kind of file. `inline` may be shown by a browser; everything else is downloaded."""
 
     media_type: str
     suffixes: tuple[str, ...]
