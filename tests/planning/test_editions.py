@@ -127,7 +127,7 @@ def test_until_it_is_confirmed_a_newer_edition_moves_nothing_and_is_in_sight(
     assert not drifted(dates_of_job(firm.acme)) and list(forecasts_equal_their_definition()) == []
     assert firm.deadline(firm.make(firm.cast.acme)).effective_on == BY_LAW, "the service counts by its own edition"
     for page in ("/services", "/deadlines"):
-        assert "There is a newer edition of 1 rule of law" in mel.get(page).text
+        assert "1 statutory rule has a newer edition" in mel.get(page).text
     page = mel.get("/services/editions").text
     for words in ("VAT return and payment", "2027-04", "Acme Ltd", "Rival plc", "Tue 7 Jul", "Sun 12 Jul",
                   "1 recurring client", "Fri 7 Aug", "Wed 12 Aug", "Confirm edition 2027-04"):
