@@ -393,6 +393,10 @@ class Deadline(MadeOnce, HasVersion, Base):
         sa.UniqueConstraint("job_id", "code"),
         sa.Index("ix_deadline_open", "effective_on", postgresql_where=sa.text("state IN ('open', 'extended')")),
         sa.Index("ix_deadline_met_by_task_id", "met_by_task_id"),
+        sa.Index(
+            "ix_deadline_edition", "rule", "edition",
+            postgresql_where=sa.text("NOT due_locked AND state IN ('open', 'missed')"),
+        ),
         sa.CheckConstraint("state <> 'missed' OR missed_day IS NOT NULL", name="missed_day"),
         sa.CheckConstraint("(state = 'satisfied') = (met_on IS NOT NULL)", name="met_on"),
         sa.CheckConstraint("effective_on >= statutory_on OR state <> 'extended'", name="extended"),

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.catalogue.statutory import newer_edition
 from app.clients.models import Client
 from app.clients.policy import within_sight
 from app.core.actors import Actor
@@ -242,11 +243,17 @@ _COUNTED_BY_RULE = (~Deadline.due_locked, Deadline.state.in_((DeadlineState.OPEN
 
 
 def list_open_editions(*, seen_by: Actor) -> Sequence[tuple[str, str]]:
-    """Statutory rules, each with an edition that a deadline of an open job counts by."""
+    """Statutory rules with an edition that is not the newest and that a deadline of an open job counts by.
+
+    First over all deadlines, which an index answers; whose they are is asked only where some have a newer edition.
+    """
+    kept = sa.select(Deadline.rule, Deadline.edition).distinct().where(Deadline.rule != "", *_COUNTED_BY_RULE)
+    older = [(rule, edition) for rule, edition in db.session.execute(kept) if newer_edition(rule, edition)]
+    if not older:
+        return []
     rows = db.session.execute(
-        sa.select(Deadline.rule, Deadline.edition).distinct().join(Job, Job.id == Deadline.job_id)
-        .where(
-            Job.status.in_(OPEN_JOBS), Deadline.rule != "", *_COUNTED_BY_RULE,
+        kept.join(Job, Job.id == Deadline.job_id).where(
+            Job.status.in_(OPEN_JOBS), sa.tuple_(Deadline.rule, Deadline.edition).in_(older),
             *within_sight(seen_by, Deadline.client_id, Deadline.engagement_id),
         )
     )
