@@ -16,7 +16,7 @@ from flask_babel import lazy_gettext as _
 from app.activity.commands import record
 from app.approvals.kinds import meaning_of
 from app.approvals.limits import LIMITS, TURN, Judged, limit_of
-from app.approvals.models import Approval, ApprovalKind, ApprovalLimit, Decision
+from app.approvals.models import LIMITED, Approval, ApprovalKind, ApprovalLimit, Decision
 from app.approvals.policy import NEEDED, can_decide, can_edit_limits, can_see_approvals, can_withdraw
 from app.core import clock
 from app.core.actors import Actor
@@ -65,6 +65,8 @@ def set_limit(limit_id: UUID, facts: LimitFacts, *, by: Actor) -> ApprovalLimit:
             raise NotFound()
         if (facts.role is None) == (facts.person_id is None):
             raise Refused("Say for which role, or for whom.", field="who")
+        if facts.kind not in LIMITED:
+            raise Refused("A lower fee counts before the limit for write-offs.", field="kind")
         if facts.amount is not None and facts.amount < 0:
             raise Refused("A limit cannot be below zero.", field="amount")
         if facts.from_on < clock.today():

@@ -22,6 +22,7 @@ from app.ledger.queries import find_rate_on
 # Whoever judges holds it shared, whoever sets a limit alone: so that time tells which limits an act went by.
 LIMITS = "limits of approval"
 TURN = "turn of limits"
+TODAY_TOO = "With what you gave up there today it is"
 
 # Read when a statement runs, so that it can be made once and kept.
 TODAY: sa.BindParameter[dt.date] = sa.bindparam("day_of_limits", callable_=today, type_=sa.Date())
@@ -41,7 +42,8 @@ def limit_of(
 class Judged:
     """Two amounts in base (None: no exchange rate says), and the limits for them (None: no limit).
 
-    `before` counts with the first: what was decided alone already and is one matter with it.
+    `before` counts with the first, `before_off` with the second: what was given up alone already and is one matter
+    with it.
     """
 
     base_currency: str
@@ -51,11 +53,12 @@ class Judged:
     written_off_base: Decimal | None
     written_off_limit: Decimal | None
     before: Decimal = Decimal(0)
+    before_off: Decimal = Decimal(0)
 
     @property
     def within(self) -> bool:
         return _within(self.base_amount, self.limit, self.before) and (
-            not self.written_off or _within(self.written_off_base, self.written_off_limit)
+            not self.written_off or _within(self.written_off_base, self.written_off_limit, self.before_off)
         )
 
     @property
@@ -63,9 +66,12 @@ class Judged:
         """What stands in the way, as a sentence."""
         if self.before and self.base_amount is not None and not _within(self.base_amount, self.limit, self.before):
             both = self.base_amount + self.before
-            return _too_much(both, self.limit, self.base_currency, "With what you wrote off there today it is")
+            return _too_much(both, self.limit, self.base_currency, TODAY_TOO)
         if not _within(self.base_amount, self.limit):
             return _too_much(self.base_amount, self.limit, self.base_currency, "It is")
+        if self.before_off and _within(self.written_off_base, self.written_off_limit):
+            both = (self.written_off_base or Decimal(0)) + self.before_off
+            return _too_much(both, self.written_off_limit, self.base_currency, TODAY_TOO)
         return _too_much(self.written_off_base, self.written_off_limit, self.base_currency, "It gives up")
 
 
@@ -85,7 +91,7 @@ def judge(
     written_off: Decimal = Decimal(0), before: Decimal = Decimal(0),
 ) -> Judged:
     """Hold an amount, at the rate of a day, and what is given up with it against the limits of whoever acts; `before`
-    (in base) counts with the amount.
+    (in base) counts with what is given up.
 
     The system has none.
     """
@@ -99,7 +105,8 @@ def judge(
         written_off=written_off,
         written_off_base=round_amount(written_off * exchange.rate, base) if exchange else None,
         written_off_limit=written_off_limit,
-        before=before,
+        before=before if kind is ApprovalKind.WRITE_OFF else Decimal(0),
+        before_off=Decimal(0) if kind is ApprovalKind.WRITE_OFF else before,
     )
 
 

@@ -23,10 +23,14 @@ class ApprovalKind(enum.StrEnum):
 
     BILL = "bill"
     WRITE_OFF = "write_off"
+    FEE = "fee"  # less than was agreed; before the limit for write-offs, for it gives up as they do
 
     @property
     def words(self) -> str:
-        return {"bill": "Bills", "write_off": "Write-offs"}[self.value]
+        return {"bill": "Bills", "write_off": "Write-offs", "fee": "Lower fees"}[self.value]
+
+
+LIMITED = (ApprovalKind.BILL, ApprovalKind.WRITE_OFF)
 
 
 class Decision(enum.StrEnum):
@@ -61,6 +65,7 @@ class ApprovalLimit(MadeOnce, Base):
     __table_args__ = (
         sa.CheckConstraint("num_nonnulls(role, person_id) = 1", name="role_or_person"),
         sa.CheckConstraint("amount >= 0", name="amount"),
+        sa.CheckConstraint("kind <> 'fee'", name="kind"),
         sa.Index(
             "uq_approval_limit_from_on", "entity_id", "kind", "role", "person_id", "from_on", unique=True,
             postgresql_where=sa.text("withdrawn_at IS NULL"), postgresql_nulls_not_distinct=True,

@@ -12,6 +12,7 @@ from app.core.permissions import Permission
 NEEDED = {
     ApprovalKind.BILL: Permission.INVOICE_APPROVE,
     ApprovalKind.WRITE_OFF: Permission.WIP_WRITE_OFF,
+    ApprovalKind.FEE: Permission.WIP_WRITE_OFF,
 }
 
 

@@ -16,7 +16,7 @@ Data = Mapping[str, Any]
 ROLES = {
     "partner": "partners", "manager": "managers", "staff": "staff", "billing": "billing", "admin": "administrators",
 }
-THINGS = {"bill": "a bill", "write_off": "a write-off"}
+THINGS = {"bill": "a bill", "write_off": "a write-off", "fee": "a fee lowered"}
 
 
 def _thing(data: Data) -> str:

@@ -44,6 +44,19 @@ means(
         hold=_hold_bill,
     ),
 )
+def _never_asked(approval: Approval, by: Actor) -> object:
+    """Who lowers a fee decides it, or leaves it to somebody whose limit allows it."""
+    raise NotFound()
+
+
+means(
+    ApprovalKind.FEE,
+    Meaning(
+        words=lambda approval: "Lower fee",
+        url=lambda approval: url_for("engagements.show", engagement_id=approval.engagement_ids[0]),
+        approve=_never_asked,
+    ),
+)
 means(
     ApprovalKind.WRITE_OFF,
     Meaning(

@@ -266,10 +266,12 @@ class ArrangementForm(Form):
     agreed_amount = AmountField("Fixed fee, net", currency="")
     name = wtforms.StringField("What the bill calls it", validators=[Length(max=300)])
     from_on = wtforms.DateField("For work from", validators=[wtforms.validators.Optional()])
+    reason = wtforms.StringField("Why it is less", validators=[Length(max=500)])
 
-    def prepare(self, currency: str, arrangement: Arrangement | None = None) -> None:
+    def prepare(self, currency: str, arrangement: Arrangement | None = None, *, beside: bool = False) -> None:
+        """Show what there is, unless the form was sent; `beside`: another form of its page was."""
         self.agreed_amount.currency = currency
-        if self.is_submitted() or arrangement is None:
+        if arrangement is None or (self.is_submitted() and not beside):
             return
         for name in ("kind", "agreed_amount", "name", "from_on"):
             self[name].data = getattr(arrangement, name)
@@ -280,6 +282,12 @@ class ArrangementForm(Form):
             kind=self.kind.data, agreed_amount=self.agreed_amount.data, name=self.name.data or "",
             from_on=self.from_on.data,
         )
+
+
+class EndForm(Form):
+    """What ends holds no more; what is left of its fee is given up for a reason."""
+
+    reason = wtforms.StringField("Why it ends", validators=[Length(max=500)])
 
 
 class EngagementForm(BilledForm):

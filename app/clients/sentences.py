@@ -98,12 +98,17 @@ def arrangement_added(data: Data) -> str:
 
 @sentence("clients.arrangement.change", icon="edit")
 def arrangement_changed(data: Data) -> str:
-    return f"changed how {data['name']} is billed: {billed_by(data['before'])} before, {billed_by(data)} now"
+    before, after = billed_by(data["before"]), billed_by(data)
+    return f"changed how {data['name']} is billed: {before} before, {after} now{_why(data)}"
 
 
 @sentence("clients.arrangement.archive", icon="archive")
 def arrangement_archived(data: Data) -> str:
-    return f"ended the arrangement that {data['name']} is billed {billed_by(data)}"
+    return f"ended the arrangement that {data['name']} is billed {billed_by(data)}{_why(data)}"
+
+
+def _why(data: Data) -> str:
+    return f" ({data['reason']})" if data.get("reason") else ""
 
 
 @sentence("clients.arrangement.restore", icon="undo")

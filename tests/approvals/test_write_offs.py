@@ -171,7 +171,7 @@ def test_parts_of_two_currencies_are_two_amounts_before_the_limit(entry: TimeEnt
     for actor in (cast.actor(cast.sam), cast.contact(cast.cleo), walled):
         with pytest.raises(NotAllowed):
             part((entry, 1), by=actor)
-    why = "With what you wrote off there today it is 550.00 GBP; your limit is 300.00."
+    why = "With what you gave up there today it is 550.00 GBP; your limit is 300.00."
     assert part((entry, 400), (abroad, 300)) == WrittenOff(done=Decimal(300), asked=Decimal(400), why=why)
     assert (entry.open_value, abroad.open_value, written_off()) == (1000, 200, 1)
     with pytest.raises(Refused, match="waits for approval already"):
@@ -213,7 +213,7 @@ def test_what_two_people_decided_and_what_others_wrote_off_do_not_count_with_one
     assert write_off_items(hours[1:2], "Training", by=cast.actor(cast.pat)).done == 300
     assert write_off_items(hours[2:3], "Training", by=bea).done == 300
     assert write_off_items(hours[3:], "Training", by=bea).why == (
-        "With what you wrote off there today it is 600.00 GBP; your limit is 300.00."
+        "With what you gave up there today it is 600.00 GBP; your limit is 300.00."
     )
 
 

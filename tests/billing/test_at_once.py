@@ -182,7 +182,8 @@ def test_a_fee_is_not_lowered_while_it_is_being_drafted(real_app: Flask, firm: C
 
     def lower() -> object:
         lowered = ArrangementFacts(kind=ArrangementKind.FIXED, agreed_amount=Decimal(400))
-        return change_arrangement(db.session.get_one(Arrangement, fee_id), lowered, by=SYSTEM).agreed_amount
+        fee = db.session.get_one(Arrangement, fee_id)
+        return change_arrangement(fee, lowered, by=SYSTEM, reason="Agreed").agreed_amount
 
     drafted, lowered = at_once(real_app, lambda: create_draft(new_id(), facts, by=SYSTEM).net, lower)
     assert (drafted, str(lowered)) in [

@@ -220,12 +220,15 @@ def agree(world: World, a: int, b: int) -> None:
         from_on=arrangement.from_on,
     )
     if b % 3:
-        change_arrangement(arrangement, facts, by=world.pat)
+        change_arrangement(arrangement, facts, by=world.pat, reason="Agreed")
     elif b % 2:
         engagement = world.one(Engagement, a)
         add_arrangement(new_id(), engagement, replace(facts, from_on=world.day(b)), by=world.pat)
     else:
-        (archive_arrangement if arrangement.archived_at is None else restore_arrangement)(arrangement, by=world.pat)
+        if arrangement.archived_at is None:
+            archive_arrangement(arrangement, by=world.pat, reason="Agreed")
+        else:
+            restore_arrangement(arrangement, by=world.pat)
 
 
 @act

@@ -151,13 +151,13 @@ def test_one_day_has_one_arrangement_and_the_end_of_one_can_be_undone(cast: Cast
         add_arrangement(one.id, cast.acme_work, fee("1", from_on=day), by=by)
     with pytest.raises(Refused, match="begins on that day"):
         add_arrangement(new_id(), cast.acme_work, fee("900", from_on=day), by=by)
-    archive_arrangement(one, by=by)
+    archive_arrangement(one, by=by, reason="Agreed anew")
     archive_arrangement(one, by=by)
     two = add_arrangement(new_id(), cast.acme_work, fee("800", from_on=day), by=by)
     with pytest.raises(Refused, match="begins on that day"):
         restore_arrangement(one, by=by)
     db.session.refresh(one)
-    archive_arrangement(two, by=by)
+    archive_arrangement(two, by=by, reason="Agreed anew")
     restore_arrangement(one, by=by)
     assert one.archived_at is None
 
@@ -189,7 +189,10 @@ def test_the_screens_show_and_change_it(client: FlaskClient, cast: Cast) -> None
     assert wrong.status_code == 422 and "a lot" in wrong.text
     assert client.post(f"/arrangements/{one}", data=form | {"agreed_amount": "1300", "version": "1"}).status_code == 303
     assert client.post(f"/arrangements/{one}", data=form | {"version": "1"}).status_code == 409
-    assert client.post(f"/arrangements/{one}/archiving").status_code == 303
+    refused = client.post(f"/arrangements/{one}/archiving")
+    assert refused.status_code == 422 and "This gives up 1,300.00 GBP" in refused.text
+    assert 'value="1,300.00"' in refused.text
+    assert client.post(f"/arrangements/{one}/archiving", data={"end-reason": "Not needed"}).status_code == 303
     assert "holds no more" in client.get(work).text
     assert client.post(f"/arrangements/{one}/restoring").status_code == 303
     sign_in(client, cast.sam)

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, url_for
 
 from app.approvals.commands import LimitFacts, set_limit, withdraw_limit
 from app.approvals.forms import LimitForm
-from app.approvals.models import ApprovalKind
+from app.approvals.models import LIMITED
 from app.approvals.policy import NEEDED, can_edit_limits
 from app.approvals.queries import get_limit, list_limits, unlimited_people
 from app.core import clock
@@ -63,7 +63,7 @@ def _page(form: LimitForm | None = None, status: int = 200) -> Answer:
     limits, entities = list_limits(seen_by=me()), list_entities()
     limited = sorted({(limit.kind, limit.entity_id) for limit in limits})
     page = render_template(
-        "approvals/limits.html", form=form, limits=limits, kinds=list(ApprovalKind), entities=entities,
+        "approvals/limits.html", form=form, limits=limits, kinds=LIMITED, entities=entities,
         role_words=ROLE_WORDS, ask_password=needs_confirmation(), now_on=clock.today(), in_force=_in_force(limits),
         stuck=[(kind.words, entity) for kind, entity in limited if not unlimited_people(kind, entity)],
     )

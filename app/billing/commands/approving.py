@@ -15,6 +15,7 @@ from app.approvals.commands import Matter, Outdated, approve_matter, ask_for_app
 from app.approvals.limits import Judged, judge
 from app.approvals.models import Approval, ApprovalKind
 from app.billing.amounts import given_up
+from app.billing.commands.giving_up import given_up_today
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState
 from app.clients.models import Client
@@ -29,11 +30,16 @@ Rows = Sequence[InvoiceItem]
 Facts = Mapping[str, Any]
 
 
-def judge_bill(invoice: Invoice, lines: Lines, rows: Rows, day: dt.date, *, by: Actor) -> Judged:
-    """Its total against the limit for bills, what it gives up against the one for write-offs."""
+def judge_bill(
+    invoice: Invoice, lines: Lines, rows: Rows, day: dt.date, *, by: Actor, asked: UUID | None = None
+) -> Judged:
+    """Its total against the limit for bills; what it gives up, with what whoever acts gave up of the client alone
+    today, against the one for write-offs. What was `asked` for is judged by itself: two look at it."""
+    off = given_up(lines, rows)
+    before = given_up_today(invoice.entity_id, [invoice.client_id], by=by) if off and asked is None else Decimal(0)
     return judge(
-        ApprovalKind.BILL, invoice.entity_id, invoice.gross, invoice.currency, day, by=by,
-        written_off=given_up(lines, rows),
+        ApprovalKind.BILL, invoice.entity_id, invoice.gross, invoice.currency, day, by=by, written_off=off,
+        before=before,
     )  # fmt: skip
 
 

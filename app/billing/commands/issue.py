@@ -103,7 +103,7 @@ def _issue(
         _check_reason(invoice, lines, rows)
         if send:
             refuse_unreachable(bill_recipients(invoice.payer_id))
-        judged = judge_bill(invoice, lines, rows, day, by=by)
+        judged = judge_bill(invoice, lines, rows, day, by=by, asked=asked)
         if not judged.within and asked is not None:
             raise Refused(f"{judged.why_not} Somebody else has to approve it.")
         if not judged.within:

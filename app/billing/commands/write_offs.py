@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.approvals.commands import Matter, Outdated, approve_matter, ask_for_approval, close_pending, pending_for
-from app.approvals.limits import LIMITS, TURN, judge
+from app.approvals.limits import judge
 from app.approvals.models import Approval, ApprovalKind, Decision
 from app.approvals.policy import can_see_approval
+from app.billing.commands.giving_up import given_up_today
 from app.billing.commands.items import items_by_id
 from app.billing.policy import can_write_off
 from app.core import clock
@@ -22,12 +23,10 @@ from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
-from app.core.locking import take_turn
 from app.core.permissions import authorize
 from app.core.wording import amount as said
 from app.core.wording import full_day
 from app.ledger.books import Books, books_of_each
-from app.ledger.models import LedgerTransaction
 from app.timekeeping.commands.figures import settle
 from app.timekeeping.commands.locks import LOCKED
 from app.timekeeping.commands.wip import Item, hold_wip
@@ -58,7 +57,7 @@ class Part:
 def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> WrittenOff:
     """Write off what the limits of whoever acts allow, and ask for the rest; the items are locked.
 
-    What is of one entity and currency is one amount before the limit, and so is what they wrote off of the same client
+    What is of one entity and currency is one amount before the limit, and so is what they gave up of the same client
     alone today. Raises Refused for what is asked for already.
     """
     authorize(by, can_write_off, *(part.item for part in parts))
@@ -70,7 +69,7 @@ def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> Written
     done, asked, why = dict[UUID, list[Part]](), ZERO, ""
     for (entity_id, currency), group in sorted(groups.items()):
         amount, approval_id = sum((part.amount for part in group), ZERO), new_id()
-        before = _alone_today(entity_id, group, by=by)
+        before = given_up_today(entity_id, [part.item.client_id for part in group], by=by)
         judged = judge(KIND, entity_id, amount, currency, clock.today(), by=by, before=before)
         matter = _matter(approval_id, entity_id, group, amount, reason)
         if judged.within:
@@ -83,30 +82,6 @@ def write_off_parts(parts: Sequence[Part], reason: str, *, by: Actor) -> Written
     for approval_id, group in done.items():
         _post(approval_id, group, reason, books, by=by)
     return WrittenOff(sum((part.amount for group in done.values() for part in group), ZERO), asked, why)
-
-
-def _alone_today(entity_id: UUID, parts: Sequence[Part], *, by: Actor) -> Decimal:
-    """What whoever acts wrote off of the same clients today without asking, in base, but for what was taken back whole.
-
-    One at a time, so that two small ones at once are not each within the limit.
-    """
-    if by.person_id is None:
-        return ZERO
-    take_turn(LIMITS, at=TURN)
-    undone = sa.orm.aliased(LedgerTransaction)
-    stands = (
-        sa.select(WriteOffItem.item_id)
-        .where(WriteOffItem.approval_id == Approval.id)
-        .where(~sa.exists().where(undone.reverses_id == WriteOffItem.transaction_id))
-    )
-    clients = sa.literal(sorted({part.item.client_id for part in parts}), sa.ARRAY(sa.Uuid()))
-    return db.session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(Approval.base_amount), ZERO)).where(
-            Approval.kind == KIND, Approval.entity_id == entity_id, Approval.decision == Decision.APPROVED,
-            Approval.asked_by == by.person_id, Approval.decided_by == by.person_id,
-            Approval.decided_on == clock.today(), Approval.client_ids.bool_op("&&")(clients), stands.exists(),
-        )
-    ) or ZERO  # fmt: skip
 
 
 def _refuse_asked(ids: Sequence[UUID]) -> None:

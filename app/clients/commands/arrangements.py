@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.clients.commands._shared import apply_changes, lock_version
+from app.clients.lowering import Lowering, judge_lowering
 from app.clients.models import Arrangement, ArrangementKind, Engagement
 from app.clients.policy import can_edit_engagement
 from app.core.actors import Actor
@@ -69,9 +70,10 @@ def add_arrangement(
 
 
 def change_arrangement(
-    arrangement: Arrangement, facts: ArrangementFacts, *, by: Actor, version: int | None = None
+    arrangement: Arrangement, facts: ArrangementFacts, *, by: Actor, version: int | None = None, reason: str = ""
 ) -> Arrangement:
-    """Change what is agreed. A fee never falls below what drafts and bills take of it. Raises Refused, Stale."""
+    """Change what is agreed. A fee never falls below what drafts and bills take of it; less than was agreed is given
+    up, which takes a reason and counts before the limit for write-offs. Raises Refused, Stale."""
     engagement = db.session.get_one(Engagement, arrangement.engagement_id)
     authorize(by, can_edit_engagement, engagement)
     with transaction():
@@ -94,29 +96,37 @@ def change_arrangement(
                 "What holds from the start has no day." if facts.from_on else "From which day on does it hold?",
                 field="from_on",
             )
+        _give_up(arrangement, engagement, values, reason, by=by)
         before = _told(arrangement)
         if apply_changes(arrangement, values | {"from_on": facts.from_on}):
             _refuse_same_day(arrangement)
             record(
                 "clients.arrangement.change", engagement, by=by, name=engagement.name, before=before,
-                **_told(arrangement),
+                reason=reason.strip(), **_told(arrangement),
             )
         return arrangement
 
 
-def archive_arrangement(arrangement: Arrangement, *, by: Actor) -> None:
-    """It holds no more: nothing further is billed of its fee, and work from its day on goes by the one before it."""
+def archive_arrangement(arrangement: Arrangement, *, by: Actor, reason: str = "") -> None:
+    """It holds no more: nothing further is billed of its fee, and work from its day on goes by the one before it.
+
+    What is left of a fee is given up, as when it is lowered.
+    """
     engagement = db.session.get_one(Engagement, arrangement.engagement_id)
     authorize(by, can_edit_engagement, engagement)
     with transaction():
         lock_version(arrangement, None)
-        db.session().refresh(arrangement, ["archived_at"])
+        db.session().refresh(arrangement, ["archived_at", "drawn", "agreed_amount", "kind"])
         if arrangement.archived_at is not None:
             return
         if arrangement.from_on is None:
             raise Refused("What holds from the start is changed, not taken away.")
+        _give_up(arrangement, engagement, None, reason, by=by)
         arrangement.archived_at = now()
-        record("clients.arrangement.archive", engagement, by=by, name=engagement.name, **_told(arrangement))
+        record(
+            "clients.arrangement.archive", engagement, by=by, name=engagement.name, reason=reason.strip(),
+            **_told(arrangement),
+        )
 
 
 def restore_arrangement(arrangement: Arrangement, *, by: Actor) -> None:
@@ -131,6 +141,23 @@ def restore_arrangement(arrangement: Arrangement, *, by: Actor) -> None:
         arrangement.archived_at = None
         _refuse_same_day(arrangement)
         record("clients.arrangement.restore", engagement, by=by, name=engagement.name, **_told(arrangement))
+
+
+def _give_up(
+    arrangement: Arrangement, engagement: Engagement, values: dict[str, Any] | None, reason: str, *, by: Actor
+) -> None:
+    """Ask whoever judges it where less is billed from now on than was agreed. A fee that is lowered is one, and so is
+    one that ends or becomes something else; what it had drawn stays."""
+    agreed, kept = arrangement.agreed_amount, arrangement.drawn
+    if arrangement.kind is not ArrangementKind.FIXED or agreed is None:
+        return
+    if values is not None and values["kind"] is ArrangementKind.FIXED:
+        kept = values["agreed_amount"]
+    if agreed > kept:
+        less = Lowering(
+            engagement=engagement, arrangement=arrangement, amount=agreed - kept, wanted=values, reason=reason
+        )
+        judge_lowering(less, by=by)
 
 
 def _refuse_archived(arrangement: Arrangement) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, render_template, url_for
 
 from app.clients.commands import add_arrangement, archive_arrangement, change_arrangement, restore_arrangement
-from app.clients.forms import ArrangementForm
+from app.clients.forms import ArrangementForm, EndForm
 from app.clients.models import Arrangement, Engagement
 from app.clients.policy import can_edit_engagement
 from app.clients.queries import get_arrangement, get_engagement
@@ -23,6 +24,15 @@ def _form(engagement: Engagement, arrangement: Arrangement | None = None) -> Arr
     form = ArrangementForm()
     form.prepare(engagement.currency, arrangement)
     return form
+
+
+def _page(engagement: Engagement, arrangement: Arrangement, end: EndForm) -> str:
+    """The page of an arrangement as it is, with what was typed to end it."""
+    form = ArrangementForm(formdata=None)
+    form.prepare(engagement.currency, arrangement, beside=True)
+    return render_template(
+        "clients/arrangement.html", form=form, end=end, engagement=engagement, arrangement=arrangement
+    )
 
 
 @blueprint.get("/engagements/<uuid:engagement_id>/arrangements/new")
@@ -47,8 +57,8 @@ def create(engagement_id: UUID) -> Answer:
 def edit(arrangement_id: UUID) -> Answer:
     arrangement = get_arrangement(arrangement_id, seen_by=me())
     engagement = get_engagement(arrangement.engagement_id, seen_by=me())
-    form = _form(engagement, arrangement)
-    return render_template("clients/arrangement.html", form=form, engagement=engagement, arrangement=arrangement)
+    authorize(me(), can_edit_engagement, engagement)
+    return _page(engagement, arrangement, EndForm(formdata=None, prefix="end"))
 
 
 @blueprint.post("/arrangements/<uuid:arrangement_id>")
@@ -56,21 +66,27 @@ def update(arrangement_id: UUID) -> Answer:
     arrangement = get_arrangement(arrangement_id, seen_by=me())
     engagement = get_engagement(arrangement.engagement_id, seen_by=me())
     form = _form(engagement, arrangement)
-    if submit(form, lambda: change_arrangement(arrangement, form.values(), by=me(), version=form.version.number)):
+    change = partial(change_arrangement, arrangement, by=me(), version=form.version.number)
+    if submit(form, lambda: change(form.values(), reason=form.reason.data or "")):
         return redirect_to(url_for("engagements.show", engagement_id=engagement.id), "Saved")
     arrangement = get_arrangement(arrangement_id, seen_by=me())
     stale = form.version.number not in (None, arrangement.version)
     form.version.data = str(arrangement.version)
     page = render_template(
-        "clients/arrangement.html", form=form, engagement=engagement, arrangement=arrangement, stale=stale
+        "clients/arrangement.html", form=form, end=EndForm(formdata=None, prefix="end"), engagement=engagement,
+        arrangement=arrangement, stale=stale,
     )
     return page, 409 if stale else 422
 
 
 @blueprint.post("/arrangements/<uuid:arrangement_id>/archiving")
 def archive(arrangement_id: UUID) -> Answer:
+    """What is left of a fee is given up with it, which takes its reason; the page of the arrangement asks for it."""
     arrangement = get_arrangement(arrangement_id, seen_by=me())
-    archive_arrangement(arrangement, by=me())
+    engagement = get_engagement(arrangement.engagement_id, seen_by=me())
+    form = EndForm(prefix="end")
+    if not submit(form, lambda: archive_arrangement(arrangement, by=me(), reason=form.reason.data or "")):
+        return _page(engagement, get_arrangement(arrangement_id, seen_by=me()), form), 422
     return redirect_to(url_for("engagements.show", engagement_id=arrangement.engagement_id), "It holds no more")
 
 
