@@ -15,17 +15,22 @@ from app.billing.commands.adding import add_new_items
 from app.billing.commands.adjust import adjust_total
 from app.billing.commands.credit import credit_invoice
 from app.billing.commands.drafts import DraftFacts, create_draft, discard_draft
+from app.billing.commands.due_dates import change_due_date
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.jobs import move_job
 from app.billing.commands.lines import LineChange, change_line, remove_line, treat_item
+from app.billing.commands.payer import change_payer
 from app.billing.commands.payments import PaymentFacts, allocate_payment, record_payment
+from app.billing.commands.regroup import regroup_draft
 from app.billing.commands.settling import reverse_payment
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import hold_items, release_items, transfer_items, write_off_items, write_on_items
 from app.billing.models import Invoice, InvoiceItem, InvoiceKind, Payment, Treatment
-from app.clients.models import Engagement
+from app.clients.commands import ArrangementFacts, change_arrangement
+from app.clients.models import Arrangement, ArrangementKind, Engagement
 from app.core import clock
 from app.core.db import db
+from app.firm.models import Grouping
 from app.jobs.models import Job
 from app.ledger.commands import gather_account_balances
 from app.timekeeping.commands.entries import EntryFacts, delete_entry, edit_entry, record_entry, restore_entry
@@ -199,6 +204,34 @@ def approve(world: World, dice: random.Random) -> None:
 def credit(world: World, dice: random.Random) -> None:
     if bill := one(dice, Invoice, Invoice.number.is_not(None), Invoice.kind == InvoiceKind.INVOICE):
         credit_invoice(bill, a_new(), "Wrong", by=world.bea)
+
+
+@act
+def redate(world: World, dice: random.Random) -> None:
+    """Another due date, from which on what is open ages."""
+    if bill := one(dice, Invoice, Invoice.number.is_not(None), Invoice.kind == InvoiceKind.INVOICE):
+        assert bill.issued_on is not None
+        change_due_date(bill, bill.issued_on + dt.timedelta(days=dice.randint(0, 90)), "Agreed", by=world.bea)
+
+
+@act
+def agree(world: World, dice: random.Random) -> None:
+    """Another fee, or less of it while it is drafted."""
+    if fee := one(dice, Arrangement, Arrangement.kind == ArrangementKind.FIXED):
+        wanted = ArrangementFacts(kind=ArrangementKind.FIXED, agreed_amount=Decimal(dice.randint(1, 3000)))
+        change_arrangement(fee, wanted, by=world.pat, reason="Agreed")
+
+
+@act
+def regroup(world: World, dice: random.Random) -> None:
+    if invoice := a_draft(dice):
+        regroup_draft(invoice, dice.choice(list(Grouping)), by=world.bea)
+
+
+@act
+def let_pay(world: World, dice: random.Random) -> None:
+    if invoice := a_draft(dice):
+        change_payer(invoice, dice.choice(world.clients), by=world.bea)
 
 
 @act
