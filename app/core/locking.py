@@ -21,8 +21,8 @@ from app.core.db import Base, db
 # have no row. `docs/architecture.md` says why they lie this way.
 ORDER = (
     # What a piece of work is done for: readers, runs, files, what recurs.
-    "reader_position", "event_payload", "client_import", "rate_file", "run", "run_item", "application", "redating",
-    "series", "turn of a service", "occurrence",
+    "reader_position", "event_payload", "client_import", "rate_file", "run", "run_item", "failed_work", "application",
+    "redating", "series", "turn of a service", "occurrence",
     # A form's id, then a word that stands for a setting or a list: one at a time.
     "turn of a form", "turn", "person", "service", "job_template", "delivery", "client_request", "request_item",
     "turn of a contact", "document",

@@ -16,10 +16,11 @@ from flask import Flask, current_app
 from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.again import until_it_wins
 from app.core.causes import because_of
-from app.core.db import on_commit
+from app.core.db import db, on_commit
 
 log = structlog.get_logger()
 Work = Callable[..., Any]
@@ -58,7 +59,9 @@ class Home:
     seconds: int = LONGEST
 
 
+Told = Callable[[str, dict[str, Any], Exception | None], None]
 _sweeps: list[Sweep] = []
+_told: list[Told] = []
 _homes: dict[str, Home] = {}
 
 
@@ -83,8 +86,19 @@ def background(
     return register
 
 
+def told_of_ends(tell: Told) -> Told:
+    """Register who is told how work ended: tell(name, payload, error or None)."""
+    _told[:] = [tell]
+    return tell
+
+
 def registered() -> dict[str, Work]:
     return dict(_works)
+
+
+def every(name: str) -> int:
+    """After how many seconds a work runs again by itself; 0 for what does not."""
+    return next((sweep.seconds for sweep in _sweeps if sweep.name == name), 0)
 
 
 def sweeps() -> list[Sweep]:
@@ -142,7 +156,22 @@ def perform(name: str, payload: dict[str, Any]) -> None:
     """What a worker runs: the registered function in a fresh application context, again where it loses a race."""
     sweeping = because_of("sweep", name) if any(sweep.name == name for sweep in _sweeps) else nullcontext()
     with current_app.app_context(), sweeping:
-        until_it_wins(lambda: _works[name](**payload), name=name)
+        try:
+            until_it_wins(lambda: _works[name](**payload), name=name)
+        except Exception as error:
+            _tell(name, payload, error)
+            raise
+        _tell(name, payload, None)
+
+
+def _tell(name: str, payload: dict[str, Any], error: Exception | None) -> None:
+    """When the database is away, that it is away is known already: the work's own error is what counts."""
+    try:
+        db.session.rollback()
+        for tell in _told:
+            tell(name, payload, error)
+    except SQLAlchemyError as lost:
+        log.warning("work.untold", work=name, error=type(lost).__name__)
 
 
 def init_app(app: Flask) -> None:

@@ -17,6 +17,7 @@ from app.core.errors import FirmamentError
 from app.core.locking import to_lock
 from app.core.queue import MAIL, TookTooLong, background, enqueue
 from app.core.storage import storage
+from app.delivery.again import why_not
 from app.delivery.letterhead import letterhead
 from app.delivery.message import Outgoing, message_of
 from app.delivery.models import Delivery, DeliveryState
@@ -26,6 +27,11 @@ from app.delivery.smtp import MailRefused, MailUnreachable, hand_over
 log = structlog.get_logger()
 PAUSES = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440))
 IN_HAND = dt.timedelta(minutes=5)
+TOLD_AFTER = 3  # tries; then whoever sent it is told that it does not get through
+EVENTS = {
+    DeliveryState.SENT: "delivery.mail.send", DeliveryState.FAILED: "delivery.mail.fail",
+    DeliveryState.DROPPED: "delivery.mail.drop",
+}
 SECONDS = 90  # for one mail; less than it is in hand
 
 
@@ -39,6 +45,8 @@ def send_delivery(id: str) -> None:
     delivery = _take(UUID(id))
     if delivery is None:
         return
+    if because := why_not(delivery):
+        return _finish(delivery.id, DeliveryState.DROPPED, because)
     settings = current_app.config["SETTINGS"]
     try:
         files = [storage().get(file["key"]) for file in delivery.attachments]
@@ -97,15 +105,23 @@ def _finish(delivery_id: UUID, state: DeliveryState, error: str) -> None:
     with transaction() as session:
         delivery = session.get_one(Delivery, delivery_id)
         delivery.state, delivery.next_try_at, delivery.error = state, None, error
+        if state is DeliveryState.FAILED:
+            delivery.failed_at = delivery.failed_at or now()
         delivery.text, delivery.html = without_links(delivery.text), without_links(delivery.html)
         delivery.sent_at = now() if state is DeliveryState.SENT else None
-        record(
-            f"delivery.mail.{'send' if state is DeliveryState.SENT else 'fail'}", delivery, by=SYSTEM,
-            client_id=delivery.client_id, mail=delivery.kind, title=delivery.subject, about=delivery.about_kind,
-            about_id=delivery.about_id,
-        )
-    if error:
+        _tell(EVENTS[state], delivery)
+    if state is DeliveryState.FAILED:
         log.warning("mail.failed", delivery=str(delivery_id), error=error)
+
+
+def _tell(kind: str, delivery: Delivery) -> None:
+    """In the log; pages that show what it is about are told too."""
+    topics = (f"{delivery.about_kind}:{delivery.about_id}",) if delivery.about_id else ()
+    record(
+        kind, delivery, by=SYSTEM, client_id=delivery.client_id, mail=delivery.kind, title=delivery.subject,
+        about=delivery.about_kind, about_id=delivery.about_id, to=delivery.recipient, because=delivery.error,
+        sent_by=delivery.sent_by, topics=topics,
+    )
 
 
 def _put_back(delivery_id: UUID, error: str) -> None:
@@ -113,6 +129,10 @@ def _put_back(delivery_id: UUID, error: str) -> None:
         delivery = session.get_one(Delivery, delivery_id)
         given_up = delivery.tries > len(PAUSES)
         if not given_up:
-            delivery.next_try_at, delivery.error = now() + PAUSES[delivery.tries - 1], error
+            again_at = now() + PAUSES[delivery.tries - 1]
+            delivery.next_try_at = min(again_at, delivery.useful_until or again_at)
+            delivery.error, delivery.failed_at = error, delivery.failed_at or now()
+            if delivery.tries == TOLD_AFTER:
+                _tell("delivery.mail.delay", delivery)
     if given_up:
         _finish(delivery_id, DeliveryState.FAILED, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,12 +14,19 @@ from flask import current_app, render_template
 from flask_babel import force_locale, gettext
 from flask_babel.speaklater import LazyString
 
+from app.activity.commands import record
+from app.core.actors import Actor
 from app.core.clock import now
-from app.core.db import db
+from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import lock_row
+from app.core.permissions import authorize
 from app.core.queue import enqueue
+from app.delivery.again import anew
 from app.delivery.letterhead import Letterhead, letterhead
 from app.delivery.models import Delivery, DeliveryState
+from app.delivery.policy import can_see_to
+from app.delivery.secrets import has_lost_its_link
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+@[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+")
@@ -39,11 +47,14 @@ def send_mail(
     client_id: UUID | None = None,
     about: Any = None,
     attachments: Sequence[Mapping[str, str]] = (),
+    by: Actor | None = None,
+    until: dt.datetime | None = None,
 ) -> Delivery:
     """Render `mail/<template>.html` and `.txt` in the recipient's language and keep them to be sent after the commit.
 
     Asked twice with one `key`, the mail is made once and the first one is returned. `subject` may be a lazy text.
     An attachment is {name, key, content_type}; its bytes lie in storage under `key`. Legal in a transaction only.
+    `by`: whoever is told when it does not get through. `until`: when its link runs out; such a mail goes before others.
     """
     address = one_address(to)
     existing = db.session.scalar(sa.select(Delivery).where(Delivery.key == key))
@@ -57,17 +68,69 @@ def send_mail(
         "person_id": person_id, "client_id": client_id, "about_kind": about.__tablename__ if about is not None else "",
         "about_id": about.id if about is not None else None, "attachments": [dict(a) for a in attachments],
         "created_at": now(), "state": DeliveryState.QUEUED if sendable else DeliveryState.KEPT,
-        "next_try_at": now() if sendable else None, **words,
+        "next_try_at": now() if sendable else None, "sent_by": by.person_id if by else None, "useful_until": until,
+        **words,
     }
+    return _kept_once(values)
+
+
+def _kept_once(values: dict[str, Any]) -> Delivery:
+    """The row of a mail, made unless its key was used already, and its sending."""
+    key = values["key"]
     made: Delivery | None = db.session.scalar(
         sa.dialects.postgresql.insert(Delivery).values(values).on_conflict_do_nothing(index_elements=["key"])
         .returning(Delivery)
     )
     if made is None:  # somebody else's transaction was first
         return db.session.scalars(sa.select(Delivery).where(Delivery.key == key)).one()
-    if sendable:
-        enqueue("delivery.send", id=str(made.id))
+    if made.state is DeliveryState.QUEUED:
+        enqueue("delivery.send", id=str(made.id), first=made.useful_until is not None)
     return made
+
+
+def copy_mail(delivery: Delivery, *, to: str, by: Actor) -> Delivery:
+    """The same letter once more, to this address; only what holds no link that lets somebody in."""
+    if has_lost_its_link(delivery.text):
+        raise Refused("Its link is gone, so it cannot be sent again as it is.")
+    sendable = bool(current_app.config["SETTINGS"].smtp_url)
+    kept = ("kind", "recipient_name", "contact_id", "person_id", "client_id", "about_kind", "about_id", "attachments",
+            "subject", "text", "html")
+    return _kept_once({
+        "key": f"again:{delivery.id}", "recipient": one_address(to), "created_at": now(), "sent_by": by.person_id,
+        "state": DeliveryState.QUEUED if sendable else DeliveryState.KEPT, "next_try_at": now() if sendable else None,
+        **{name: getattr(delivery, name) for name in kept},
+    })
+
+
+def send_again(delivery: Delivery, *, by: Actor) -> None:
+    """Send once more what was refused or given up: with a fresh link, to the address that holds now."""
+    authorize(by, can_see_to, delivery)
+    with transaction():
+        _hold(delivery)
+        write = anew(delivery)
+        if write is not None:
+            write(delivery, by)
+        else:
+            copy_mail(delivery, to=delivery.recipient, by=by)
+        delivery.settled_at = now()
+        record("delivery.mail.again", delivery, by=by, client_id=delivery.client_id, title=delivery.subject)
+
+
+def let_be(delivery: Delivery, *, by: Actor) -> None:
+    """It need not arrive any more: it leaves the list of what failed."""
+    authorize(by, can_see_to, delivery)
+    with transaction():
+        _hold(delivery)
+        delivery.settled_at = now()
+        record("delivery.mail.let_be", delivery, by=by, client_id=delivery.client_id, title=delivery.subject)
+
+
+def _hold(delivery: Delivery) -> None:
+    lock_row(delivery)
+    if delivery.settled_at is not None:
+        raise Refused("Somebody has seen to this mail already.")
+    if not delivery.is_over:
+        raise Refused("This mail is still being sent, or has arrived.")
 
 
 def one_line(text: str) -> str:

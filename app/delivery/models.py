@@ -17,16 +17,24 @@ from app.delivery.secrets import Letter
 
 
 class DeliveryState(enum.StrEnum):
-    """`kept` is what happens to mail where no SMTP server is set: shown on the development page, never sent."""
+    """`kept` is what happens to mail where no SMTP server is set: shown on the development page, never sent.
+
+    `dropped` was not sent because it could help no more; `failed` was refused, or given up.
+    """
 
     QUEUED = "queued"
     SENT = "sent"
     KEPT = "kept"
     FAILED = "failed"
+    DROPPED = "dropped"
 
 
 class Delivery(HasId, Base):
-    """One mail to one address, as rendered but for the links, which go when it has gone. `key` sends it once."""
+    """One mail to one address, as rendered but for the links, which go when it has gone. `key` sends it once.
+
+    `sent_by`: whoever pressed, none for what goes out by itself. `useful_until`: when what it leads to runs out.
+    `failed_at`: since when it does not get through. `settled_at`: somebody sent it again, or let it be.
+    """
 
     __tablename__ = "delivery"
 
@@ -50,11 +58,27 @@ class Delivery(HasId, Base):
     sent_at: Mapped[dt.datetime | None]
     error: Mapped[str] = mapped_column(default="")
     provider_id: Mapped[str] = mapped_column(default="")
+    sent_by: Mapped[UUID | None]
+    useful_until: Mapped[dt.datetime | None]
+    failed_at: Mapped[dt.datetime | None]
+    settled_at: Mapped[dt.datetime | None]
 
     __table_args__ = (
         sa.Index("ix_delivery_queued", "next_try_at", postgresql_where=sa.text("state = 'queued'")),
+        sa.Index("ix_delivery_failed", "failed_at",
+                 postgresql_where=sa.text("failed_at IS NOT NULL AND settled_at IS NULL")),
         sa.Index("ix_delivery_about", "about_kind", "about_id"),
     )
+
+    @property
+    def is_over(self) -> bool:
+        """It was not sent and is not tried again by itself."""
+        return self.state in (DeliveryState.FAILED, DeliveryState.DROPPED)
+
+    @property
+    def is_open(self) -> bool:
+        """It is on its way, or failed and nobody has seen to it."""
+        return self.state in (DeliveryState.QUEUED, DeliveryState.FAILED) and self.settled_at is None
 
 
 _attached = sa.func.jsonb_array_elements(Delivery.attachments).column_valued("attached", joins_implicitly=True)

@@ -12,6 +12,7 @@ from app.core.sealing import seal, unseal
 
 MARK = "sealed:"
 _LINK = re.compile(r"(/link/(?:[a-z-]+/)?)[\w-]{20,}")
+_LOST = re.compile(r"/link/(?:[a-z-]+/)?…")
 
 
 class Letter(sa.types.TypeDecorator[str]):
@@ -42,3 +43,7 @@ def readable(letter: str) -> str:
 def without_links(letter: str) -> str:
     """What was said, without what lets somebody in."""
     return _LINK.sub(r"\1…", letter)
+
+
+def has_lost_its_link(letter: str) -> bool:
+    return _LOST.search(letter) is not None

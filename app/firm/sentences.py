@@ -120,4 +120,25 @@ def mailed(data: Data) -> str:
 
 @sentence("delivery.mail.fail", icon="mail")
 def not_mailed(data: Data) -> str:
-    return f"could not deliver the mail {data['title']}"
+    to = f" to {data['to']}" if data.get("to") else ""
+    return f"could not deliver the mail {data['title']}{to}"
+
+
+@sentence("delivery.mail.delay", icon="mail")
+def not_yet_mailed(data: Data) -> str:
+    return f"has not got the mail {data['title']} through yet, and goes on trying"
+
+
+@sentence("delivery.mail.drop", icon="mail", quote="because")
+def not_sent_any_more(data: Data) -> str:
+    return f"did not send the mail {data['title']}: it could help no more"
+
+
+@sentence("delivery.mail.again", icon="mail")
+def mailed_again(data: Data) -> str:
+    return f"sent the mail {data['title']} again"
+
+
+@sentence("delivery.mail.let_be", icon="mail")
+def left_as_it_is(data: Data) -> str:
+    return f"let the mail {data['title']} be"

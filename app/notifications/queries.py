@@ -18,6 +18,7 @@ from app.clients.policy import within_sight
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db, get_or_404
 from app.core.ids import parse_id
+from app.delivery.models import Delivery
 from app.notifications.models import Notice
 from app.notifications.words import icon_of, place_of, words_of
 from app.people.models import Person
@@ -92,6 +93,8 @@ def _own(seen_by: Actor) -> list[sa.ColumnElement[bool]]:
     hidden, unwalled = hidden_bills(seen_by), unwalled_approvals(seen_by)
     if hidden is not None:
         own.append(sa.or_(Notice.subject_kind != Invoice.__tablename__, Notice.subject_id.not_in(hidden)))
+        with_it = sa.exists().where(Delivery.id == Notice.subject_id, Delivery.about_id.in_(hidden))
+        own.append(sa.or_(Notice.subject_kind != Delivery.__tablename__, ~with_it))
     if unwalled:
         there = sa.exists().where(Approval.id == Notice.subject_id, *unwalled)
         own.append(sa.or_(Notice.subject_kind != Approval.__tablename__, there))

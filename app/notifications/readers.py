@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -49,10 +49,14 @@ def _owners_of_readied(_event: Event, data: Data) -> Iterable[UUID | None]:
 
 def _of_request(event: Event, _data: Data) -> Iterable[UUID | None]:
     """Whoever has the step that waits for it, and is in charge of its job; else whoever sent it."""
+    return _around_request(event.subject_id)
+
+
+def _around_request(request_id: UUID | None) -> Sequence[UUID | None]:
     row = db.session.execute(
         sa.select(Task.assignee_id, Job.owner_id, ClientRequest.sent_by)
         .select_from(ClientRequest).outerjoin(Task, Task.id == ClientRequest.task_id)
-        .outerjoin(Job, Job.id == ClientRequest.job_id).where(ClientRequest.id == event.subject_id)
+        .outerjoin(Job, Job.id == ClientRequest.job_id).where(ClientRequest.id == request_id)
     ).one_or_none()
     if row is None:
         return []
@@ -86,6 +90,22 @@ def _of_request_or_client(event: Event, data: Data) -> Iterable[UUID | None]:
     return found or _in_charge_of_client(event, data)
 
 
+def _of_mail(event: Event, data: Data) -> Iterable[UUID | None]:
+    """Whoever sent it; of what went out by itself, those whom its request concerns, else the client's people."""
+    if sent_by := parse_id(str(data.get("sent_by") or "")):
+        return [sent_by]
+    asked = parse_id(str(data.get("about_id") or "")) if data.get("about") == ClientRequest.__tablename__ else None
+    found = [each for each in _around_request(asked) if each] if asked else []
+    return found or _in_charge_of_client(event, data)
+
+
+def _of_slow_mail(event: Event, data: Data) -> Iterable[UUID | None]:
+    """Whoever sent it, unless they have a word of another one unread: a server that is down is told once."""
+    sent_by = parse_id(str(data.get("sent_by") or ""))
+    told = sa.exists().where(Notice.person_id == sent_by, Notice.kind == event.kind, Notice.read_at.is_(None))
+    return [] if sent_by is None or db.session.scalar(sa.select(told)) else [sent_by]
+
+
 def _approvers(event: Event, _data: Data) -> Iterable[UUID | None]:
     """Whoever may decide: the client's partner where that is one of them, else all."""
     able = {person.id for person in approvers_of(event.subject_id)}
@@ -113,6 +133,8 @@ CONCERNED: dict[str, Whom] = {
     "approvals.approval.approved": _named("asked_by"),
     "approvals.approval.declined": _named("asked_by"),
     "billing.invoice.approve": _in_charge_of_client,
+    "delivery.mail.fail": _of_mail,
+    "delivery.mail.delay": _of_slow_mail,
 }
 
 
@@ -122,7 +144,8 @@ def tell_concerned(event: Event, data: Data) -> None:
     if event.at < now() - OLD_NEWS:
         return
     people = {each for each in CONCERNED[event.kind](event, data) if each and each != event.actor_id}
-    told = _allowed(people, event) if people else set()
+    engagement_id = event.engagement_id or _engagement_of_mail(data)
+    told = _allowed(people, event, data, engagement_id) if people else set()
     if not told:
         return
     job = str(event.job_id) if event.job_id else ""
@@ -130,7 +153,7 @@ def tell_concerned(event: Event, data: Data) -> None:
     rows = [
         {"id": new_id(), "person_id": person, "event_id": event.id, "kind": event.kind,
          "subject_kind": event.subject_kind, "subject_id": event.subject_id, "client_id": event.client_id,
-         "engagement_id": event.engagement_id, "data": kept, "created_at": event.at}
+         "engagement_id": engagement_id, "data": kept, "created_at": event.at}
         for person in sorted(told)
     ]
     db.session.execute(insert(Notice).values(rows).on_conflict_do_nothing())
@@ -153,13 +176,21 @@ def follow_job(event: Event, data: Data) -> None:
     )
 
 
-def _allowed(people: Collection[UUID], event: Event) -> set[UUID]:
+def _engagement_of_mail(data: Data) -> UUID | None:
+    """The engagement of the request that a mail is about."""
+    about = parse_id(str(data.get("about_id") or "")) if data.get("about") == ClientRequest.__tablename__ else None
+    return db.session.scalar(sa.select(ClientRequest.engagement_id).where(ClientRequest.id == about)) if about else None
+
+
+def _allowed(people: Collection[UUID], event: Event, data: Data, engagement_id: UUID | None) -> set[UUID]:
     """Those who work here and whom no wall keeps from it."""
-    around = [each for each in (event.client_id, event.engagement_id) if each]
+    around = [each for each in (event.client_id, engagement_id) if each]
     walled = sa.select(Wall.person_id).where(sa.or_(Wall.client_id.in_(around), Wall.engagement_id.in_(around)))
     able = sa.select(Person.id).where(
         Person.id.in_(people), Person.state == PersonState.ACTIVE, Person.id.not_in(walled)
     )
     if event.subject_kind == Invoice.__tablename__ and event.subject_id:
         able = able.where(Person.id.not_in(walled_from_bill(event.subject_id)))
+    if data.get("about") == Invoice.__tablename__ and (bill := parse_id(str(data.get("about_id") or ""))):
+        able = able.where(Person.id.not_in(walled_from_bill(bill)))
     return set(db.session.scalars(able))

@@ -39,12 +39,15 @@ WORDS: dict[str, Callable[[Data], str]] = {
     ),
     "marks.comment.add": lambda d: "mentioned you in a comment",
     "runs.run.finish": lambda d: "says: your run has finished",
+    "delivery.mail.fail": lambda d: f"says: the mail {_named(d, 'title')} to {d.get('to') or 'a client'} was refused",
+    "delivery.mail.delay": lambda d: f"says: the mail {_named(d, 'title')} does not get through; it goes on trying",
     "billing.invoice.submit": lambda d: "asks you to look at a draft bill",
     "billing.invoice.approve": lambda d: f"approved the invoice {d.get('number', '')}".rstrip(),
 }
 ICONS = {
     "requests.request.unreachable": "request",
     "requests.request.submitted": "request", "jobs.task.returned": "undo", "marks.comment.add": "message",
+    "delivery.mail.fail": "mail", "delivery.mail.delay": "mail",
     "jobs.deadline.missed": "late", "runs.run.finish": "check-circle",
     "billing.invoice.submit": "billing", "billing.invoice.approve": "billing",
 }

@@ -19,6 +19,7 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
+from app.delivery.queries import mail_trouble
 from app.documents.models import Document
 from app.documents.policy import documents_seen_by
 from app.documents.queries import LISTED
@@ -50,6 +51,7 @@ class RequestRow:
     total: int
     to_come: int
     to_review: int
+    trouble: str | None = None
 
     @property
     def done(self) -> int:
@@ -202,7 +204,10 @@ def _rows(ids: Sequence[UUID], seen_by: Actor) -> Sequence[RequestRow]:
     )
     found = db.session.execute(
         requests_seen_by(seen_by).join(Client, Client.id == ClientRequest.client_id)
-        .with_only_columns(ClientRequest, Client.name, total, to_come, to_review).where(ClientRequest.id.in_(ids))
+        .with_only_columns(
+            ClientRequest, Client.name, total, to_come, to_review,
+            mail_trouble(ClientRequest.__tablename__, ClientRequest.id),
+        ).where(ClientRequest.id.in_(ids))
     ).all()
     by_id = {row[0].id: RequestRow(*row) for row in found}
     return [by_id[request_id] for request_id in ids if request_id in by_id]

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import app.runs.sentences  # noqa: F401
 from app.clients.access import actor_for
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db
-from app.core.queue import BULK, background
+from app.core.queue import BULK, background, told_of_ends
 from app.people.models import Person
-from app.runs.commands import work_run
+from app.runs.commands import note_work, work_run
 from app.runs.queries import running_runs
 
 
 def _actor(person_id: UUID | None) -> Actor:
     person = db.session.get(Person, person_id) if person_id else None
     return actor_for(person) if person else SYSTEM
+
+
+@told_of_ends
+def note_end(name: str, payload: dict[str, Any], error: Exception | None) -> None:
+    """Keep what failed, once however often it does, until it succeeds."""
+    note_work(name, payload, f"{type(error).__name__}: {error}" if error else "", by=SYSTEM)
 
 
 @background("runs.work", queue=BULK)

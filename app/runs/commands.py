@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -9,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects import postgresql
 
 from app.activity.commands import record
 from app.core import live
@@ -16,12 +19,14 @@ from app.core.actors import SYSTEM, Actor
 from app.core.causes import because_of
 from app.core.clock import now
 from app.core.db import db, transaction
-from app.core.errors import FirmamentError
+from app.core.errors import FirmamentError, Refused
+from app.core.ids import new_id
 from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
-from app.core.queue import enqueue
-from app.runs.models import ItemState, Run, RunItem, RunState
+from app.core.queue import enqueue, registered
+from app.firm.policy import can_edit_settings
+from app.runs.models import FailedWork, ItemState, Run, RunItem, RunState
 
 log = structlog.get_logger()
 Result = dict[str, Any] | None
@@ -42,6 +47,10 @@ def works(kind: str) -> Callable[[Worker], Worker]:
         return worker
 
     return register
+
+
+def can_note_work(by: Actor) -> bool:
+    return by.is_system
 
 
 def can_run(by: Actor, run: Run | None = None) -> bool:
@@ -180,3 +189,40 @@ def _finish_if_done(run: Run) -> None:
         run.state, run.finished_at = RunState.FINISHED, now()
         record("runs.run.finish", run, by=SYSTEM, title=run.title, items=run.total)
         live.publish(f"run:{run.id}")
+
+
+def note_work(name: str, payload: dict[str, Any], error: str, *, by: Actor) -> None:
+    """How background work ended: an error is kept, once however often it comes, and a success takes it away."""
+    authorize(by, can_note_work)
+    said = hashlib.sha256(json.dumps([name, payload], sort_keys=True).encode()).digest()
+    with transaction() as session:
+        if not error:
+            session.execute(sa.delete(FailedWork).where(FailedWork.said == said))
+            return
+        values = {"error": error.replace("\x00", "")[:1000], "last_at": now(), "asked_again_at": None}
+        made = postgresql.insert(FailedWork).values(
+            id=new_id(), name=name, payload=payload, said=said, times=1, failed_at=now(), **values
+        )
+        session.execute(made.on_conflict_do_update(
+            index_elements=["said"], set_={**values, "times": FailedWork.times + 1}
+        ))
+
+
+def try_failed_work(work: FailedWork, *, by: Actor) -> None:
+    """Put it into its queue again; it leaves the list when it succeeds."""
+    authorize(by, can_edit_settings)
+    if work.name not in registered():
+        raise Refused("This version knows no such work any more.")
+    with transaction() as session:
+        session.add(work)
+        work.asked_again_at = now()
+        enqueue(work.name, **work.payload)
+        record("runs.work.try", work, by=by, name=work.name)
+
+
+def forget_failed_work(work: FailedWork, *, by: Actor) -> None:
+    """It need not be done any more; should it fail again, it is listed again."""
+    authorize(by, can_edit_settings)
+    with transaction() as session:
+        record("runs.work.forget", work, by=by, name=work.name)
+        session.delete(work)

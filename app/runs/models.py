@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, MadeOnce
+from app.core.db import Base, HasId, MadeOnce
 
 
 class RunState(enum.StrEnum):
@@ -38,6 +38,21 @@ class Run(MadeOnce, Base):
         sa.Index("ix_run_running", "state", postgresql_where=sa.text("state = 'running'")),
         sa.Index("ix_run_kind_created_at", "kind", "created_at"),
     )
+
+
+class FailedWork(HasId, Base):
+    """Background work that ended in an error and has not succeeded since; `said` digests name and payload."""
+
+    __tablename__ = "failed_work"
+
+    name: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    said: Mapped[bytes] = mapped_column(unique=True)
+    error: Mapped[str]
+    times: Mapped[int]
+    failed_at: Mapped[dt.datetime]
+    last_at: Mapped[dt.datetime]
+    asked_again_at: Mapped[dt.datetime | None]
 
 
 class ItemState(enum.StrEnum):

@@ -12,7 +12,8 @@ from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
-from app.runs.models import ItemState, Run, RunItem, RunState
+from app.firm.policy import can_edit_settings
+from app.runs.models import FailedWork, ItemState, Run, RunItem, RunState
 
 Tells = Callable[[Run], str]
 _told: dict[str, Tells] = {}
@@ -85,6 +86,21 @@ def items_of(run: Run, *states: ItemState, seen_by: Actor, limit: int = 100) -> 
         .order_by(RunItem.state != ItemState.FAILED, RunItem.position).limit(limit)
     )
     return db.session.scalars(statement.where(RunItem.state.in_(states)) if states else statement).all()
+
+
+def list_failed_work(*, seen_by: Actor, limit: int = 200) -> Sequence[FailedWork]:
+    """Background work that failed and has not succeeded since, the latest first; for who may change the settings."""
+    if not can_edit_settings(seen_by):
+        return []
+    return db.session.scalars(
+        sa.select(FailedWork).order_by(FailedWork.last_at.desc(), FailedWork.id.desc()).limit(limit)
+    ).all()
+
+
+def get_failed_work(work_id: UUID, *, seen_by: Actor) -> FailedWork:
+    return get_or_404(
+        sa.select(FailedWork).where(FailedWork.id == work_id, sa.literal(can_edit_settings(seen_by)))
+    )
 
 
 def running_runs() -> Sequence[UUID]:

@@ -39,6 +39,16 @@ def _things(data: Data) -> str:
     return "one thing" if data["items"] == 1 else f"{data['items']:,} things"
 
 
+@sentence("runs.work.try", icon="refresh")
+def _try(data: Data) -> str:
+    return f"had failed work tried again: {data['name']}"
+
+
+@sentence("runs.work.forget", icon="trash")
+def _forget(data: Data) -> str:
+    return f"let failed work be: {data['name']}"
+
+
 @place("run")
 def _run(subject_id: UUID) -> str:
     return f"/runs/{subject_id}"

@@ -64,6 +64,7 @@ def send_invoice(invoice: Invoice, *, by: Actor, send_id: UUID | None = None) ->
                 contact_id=row.id,
                 client_id=invoice.client_id,
                 about=invoice,
+                by=by,
                 subject=_l("Credit note %(number)s", number=invoice.number)
                 if is_credit
                 else _l("Invoice %(number)s", number=invoice.number),

@@ -40,6 +40,7 @@ def send_statement(client: Client, statement: Statement, body: bytes, *, send_id
                 contact_id=row.id,
                 client_id=client.id,
                 about=client,
+                by=by,
                 subject=_l("Statement of account"),
                 template="statement",
                 context={

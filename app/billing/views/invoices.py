@@ -27,6 +27,7 @@ from app.clients.queries import get_client
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, me, page_number
+from app.delivery.queries import list_mails_about
 from app.desk.guard import guard
 from app.ledger.queries import list_postings
 from app.people.queries import list_people
@@ -97,6 +98,7 @@ def show(invoice_id: UUID) -> Answer:
         note=note,
         comments=comments_on(invoice, seen_by=me()),
         names=names,
+        mails=list_mails_about("invoice", invoice.id, seen_by=me()),
         credit_id=new_id(),
         send_id=new_id(),
         may_approve=can_approve(me(), invoice),

@@ -82,7 +82,7 @@ def send(invoice_id: UUID) -> Answer:
     ensure_pdf(invoice)
     send_id = parse_id(request.form.get("send_id", "")) or new_id()
     addresses = send_invoice(invoice, by=me(), send_id=send_id)
-    return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"Sent to {', '.join(addresses)}")
+    return redirect_to(url_for("invoices.show", invoice_id=invoice_id), f"On its way to {', '.join(addresses)}")
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/sent")

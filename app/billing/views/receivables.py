@@ -25,6 +25,7 @@ from app.core.filenames import disposition
 from app.core.ids import new_id, parse_id
 from app.core.permissions import Permission, authorize
 from app.core.web import Answer, arg, me, page_number, redirect_to
+from app.delivery.queries import list_mails_about
 from app.desk.guard import guard
 from app.firm.exports import hand_out
 from app.firm.queries import get_firm
@@ -73,6 +74,7 @@ def statement(client_id: UUID) -> Answer:
         currencies=currencies,
         asked=_address(found),
         send_id=new_id(),
+        mails=list_mails_about("client", client.id, seen_by=me(), limit=10),
         may_send=can_send_statement(me(), client),
         may_export=me().may(Permission.EXPORT),
     )
@@ -130,4 +132,4 @@ def send(client_id: UUID) -> Answer:
     send_id = parse_id(request.form.get("send_id", "")) or new_id()
     addresses = send_statement(client, found, _body(found, client), send_id=send_id, by=me())
     back = url_for("receivables.statement", client_id=client.id, **_address(found))
-    return redirect_to(back, f"Sent to {', '.join(addresses)}")
+    return redirect_to(back, f"On its way to {', '.join(addresses)}")

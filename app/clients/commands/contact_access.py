@@ -104,7 +104,7 @@ def _mail_links(email: str, found: Sequence[sa.Row[UUID, str, str, Sequence[str]
         key=f"portal-sign-in:{new_id()}", kind="clients.sign_in", to=email, name=found[0][1] if len(found) == 1 else "",
         language=found[0][2], subject=_l("Your link to sign in"), template="portal_sign_in",
         contact_id=found[0][0] if len(found) == 1 else None,
-        context={"links": links, "minutes": int(LINK_LIFETIME.total_seconds() // 60)},
+        context={"links": links, "minutes": int(LINK_LIFETIME.total_seconds() // 60)}, until=now() + LINK_LIFETIME,
     )
 
 

@@ -19,7 +19,7 @@ from app.core.number_format import FORMATS
 from app.core.permissions import authorize
 from app.core.queue import enqueue
 from app.delivery.commands import one_address, send_mail
-from app.people.commands.links import end_links, make_link, use_link
+from app.people.commands.links import LIFETIMES, end_links, make_link, use_link
 from app.people.commands.notices import tell, tell_former_address
 from app.people.commands.sessions import open_session, revoke_sessions
 from app.people.commands.throttle import CONFIRMATION, RESET, begin_try, end_try
@@ -122,7 +122,7 @@ def send_reset(email: str, *, by: Actor = SYSTEM) -> None:
         record("people.password.ask_reset", person, by=by)
         send_mail(key=f"reset:{new_id()}", kind="people.reset", to=person.email, name=person.name,
                   subject=_("Choose a new password"), template="reset", context={"name": person.name, "link": link},
-                  person_id=person.id)
+                  person_id=person.id, until=now() + LIFETIMES[LinkPurpose.RESET])
 
 
 def reset_password(token: str, password: str, *, by: Actor) -> None:

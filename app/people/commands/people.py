@@ -24,7 +24,7 @@ from app.delivery.commands import one_address, send_mail
 from app.firm.models import Office
 from app.people.commands.codes import clear_second_factor
 from app.people.commands.handing import Handed, begin_hand_over, hand_over
-from app.people.commands.links import end_links, make_link
+from app.people.commands.links import LIFETIMES, end_links, make_link
 from app.people.commands.notices import tell, tell_former_address
 from app.people.commands.sessions import revoke_sessions
 from app.people.models import LinkPurpose, Person, PersonState, WorkingPattern
@@ -220,7 +220,8 @@ def _mail_invitation(person: Person, by: Actor) -> None:
     link = make_link(LinkPurpose.INVITE, person)
     send_mail(key=f"invite:{new_id()}", kind="people.invite", to=person.email, name=person.name,
               subject=_("You are invited to join"), template="invite",
-              context={"name": person.name, "by": by.name, "link": link}, person_id=person.id)
+              context={"name": person.name, "by": by.name, "link": link}, person_id=person.id, about=person, by=by,
+              until=now() + LIFETIMES[LinkPurpose.INVITE])
 
 
 def _check_role(by: Actor, role: Role) -> None:

@@ -13,6 +13,7 @@ from app.core.errors import NotAllowed
 from app.core.ids import new_id, parse_id
 from app.core.web import Answer, Form, arg, form_id, me, redirect_to, submit, unprocessable, version_of
 from app.core.wording import counted
+from app.delivery.queries import list_mails_about
 from app.desk.guard import confirm_with, guard, needs_confirmation, once_confirmed
 from app.firm.exports import can_export, hand_out
 from app.firm.queries import list_offices
@@ -231,6 +232,7 @@ def _shown(person: Person, hours_form: HoursForm | None = None) -> dict[str, Any
     current = next((p for p in patterns if p.from_on <= today()), patterns[0] if patterns else None)
     form = hours_form or HoursForm(from_on=today(), days=hours_as_typed(current.minutes if current else [0] * 7))
     return {
+        "mails": list_mails_about("person", person.id, seen_by=me(), limit=5),
         "person_shown": person, "patterns": patterns, "current": current, "form": form, "days": DAYS,
         "may_edit": can_edit_person(me(), person), "is_me": person.id == g.person.id, "role_words": ROLE_WORDS,
         "refused": request.method == "POST",

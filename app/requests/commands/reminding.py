@@ -23,6 +23,8 @@ from app.core.ids import new_id
 from app.core.locking import take_turn, to_lock
 from app.core.permissions import authorize
 from app.delivery.commands import send_mail
+from app.delivery.models import Delivery
+from app.delivery.policy import can_see_to
 from app.firm.models import Office
 from app.jobs.models import Job, JobStatus
 from app.requests.commands.sending import make_link, recipients_reachable
@@ -58,6 +60,29 @@ def remind_request(request: ClientRequest, *, by: Actor) -> int:
         if not sent:
             raise Refused("A reminder went out today already. Tomorrow another one can.")
     return sent
+
+
+def remind_again(delivery: Delivery, *, by: Actor) -> None:
+    """A reminder that did not get through, once more: of what of it is still with the client."""
+    authorize(by, can_see_to, delivery)
+    with transaction():
+        named = sa.select(Reminder.request_id).where(Reminder.delivery_id == delivery.id)
+        requests = db.session.scalars(to_lock(
+            sa.select(ClientRequest).options(selectinload(ClientRequest.items), selectinload(ClientRequest.client))
+            .where(ClientRequest.id.in_(named), ClientRequest.closed_at.is_(None), ClientRequest.state.in_(WITH_CLIENT))
+        )).all()
+        for request in requests:
+            authorize(by, can_edit_request, request)
+        to = next((r for r in recipients_reachable(requests[0], by=by) if r.contact_id == delivery.contact_id), None) \
+            if requests else None
+        if to is None:
+            raise Refused("There is nothing left to remind of, or nobody who can be written to.")
+        today = clock.local(now(), to.zone).date()
+        made = _mail(to, requests, today, f"again:{delivery.id}", by=by)
+        db.session.execute(
+            sa.update(Reminder).where(Reminder.delivery_id == delivery.id).values(delivery_id=made.id)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def set_reminders(request: ClientRequest, *, paused: bool, by: Actor) -> None:
@@ -138,17 +163,19 @@ def _digest(to: Reachable, requests: Sequence[ClientRequest], today: dt.date, *,
     ))
     if told and (by.is_system or told & {request.id for request in requests}):
         return 0
-    things = [_thing(request, to.contact_id, today) for request in requests]
-    delivery = send_mail(
-        key=f"reminder:{to.contact_id}:{today}:{new_id() if told else ''}", kind="requests.reminder", to=to.email,
-        name=to.name, language=to.language, subject=_l("A reminder of what we still need from you"),
-        template="request_reminder", contact_id=to.contact_id,
-        client_id=requests[0].client_id if len({r.client_id for r in requests}) == 1 else None,
-        about=requests[0], context={"things": things, "name": to.name},
-    )
+    delivery = _mail(to, requests, today, f"reminder:{to.contact_id}:{today}:{new_id() if told else ''}", by=by)
     for request in requests:
         _count(request, to.contact_id, delivery.id, today, by=by)
     return 1
+
+
+def _mail(to: Reachable, requests: Sequence[ClientRequest], today: dt.date, key: str, *, by: Actor) -> Delivery:
+    return send_mail(
+        key=key, kind="requests.reminder", to=to.email, name=to.name, language=to.language,
+        subject=_l("A reminder of what we still need from you"), template="request_reminder", contact_id=to.contact_id,
+        client_id=requests[0].client_id if len({r.client_id for r in requests}) == 1 else None, about=requests[0],
+        by=by, context={"things": [_thing(request, to.contact_id, today) for request in requests], "name": to.name},
+    )
 
 
 def _thing(request: ClientRequest, contact_id: UUID, today: dt.date) -> dict[str, object]:

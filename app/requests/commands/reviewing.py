@@ -100,6 +100,11 @@ def _return(item: RequestItem, reason: str, by: Actor) -> None:
            reason=reason, request=request.name)
 
 
+def returned_things(request: ClientRequest) -> list[tuple[str, str]]:
+    """What was sent back, each with why."""
+    return [(item.label, item.return_reason) for item in request.items if item.state is ItemState.RETURNED]
+
+
 def tell_returned(request: ClientRequest, *, by: Actor) -> None:
     """One mail for everything that was sent back since the last one."""
     authorize(by, can_edit_request, request)
@@ -107,14 +112,13 @@ def tell_returned(request: ClientRequest, *, by: Actor) -> None:
         hold(request)
         if request.tell_returned_at is None:
             return
-        returned = [item for item in request.items if item.state is ItemState.RETURNED]
+        things = returned_things(request)
         stamp = request.tell_returned_at.isoformat()
         request.tell_returned_at = None
-        if returned and request.closed_at is None:
-            things = [(item.label, item.return_reason) for item in returned]
+        if things and request.closed_at is None:
             for recipient in recipients_reachable(request, by=by):
                 mail_request(request, recipient, "request_returned", f"returned:{request.id}:{stamp}", things=things)
-            record("requests.request.returned", request, by=by, name=request.name, items=len(returned))
+            record("requests.request.returned", request, by=by, name=request.name, items=len(things))
 
 
 def return_refused_file(document_id: UUID, *, by: Actor) -> None:

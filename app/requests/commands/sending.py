@@ -66,7 +66,7 @@ def send_request(request: ClientRequest, *, by: Actor, contact_ids: Sequence[UUI
         session.add_all(RequestRecipient(request_id=request.id, contact_id=r.contact_id) for r in recipients)
         session.flush()
         for recipient in recipients:
-            mail_request(request, recipient, "request", f"request:{request.id}:{request.version}")
+            mail_request(request, recipient, "request", f"request:{request.id}:{request.version}", by=by)
         record("requests.request.sent", request, by=by, topics=("requests",), name=request.name,
                to=[r.name for r in recipients])
         settle_waiting(request, by=by)
@@ -112,12 +112,17 @@ SUBJECTS = {
 }
 
 
-def mail_request(request: ClientRequest, to: Reachable, template: str, key: str, **more: object) -> Delivery:
-    """One mail about one request to one contact, with a link of its own; the same key sends once."""
+def mail_request(
+    request: ClientRequest, to: Reachable, template: str, key: str, *, by: Actor | None = None, **more: object
+) -> Delivery:
+    """One mail about one request to one contact, with a link of its own; the same key sends once.
+
+    `by`: whoever is told when it does not get through.
+    """
     return send_mail(
         key=f"{key}:{to.contact_id}", kind=f"requests.{template}", to=to.email, name=to.name, language=to.language,
         subject=_Subject(SUBJECTS[template], request.name), template=template, contact_id=to.contact_id,
-        client_id=request.client_id, about=request,
+        client_id=request.client_id, about=request, by=by,
         context={"request_name": request.name, "about": _about(request),
                  "message": request.message, "due_on": request.due_on, "name": to.name,
                  "link": make_link(request, to.contact_id), **more},
@@ -168,7 +173,7 @@ def reopen_request(request: ClientRequest, *, by: Actor) -> None:
         if request.sent_at:
             request.next_reminder_on = first_reminder(request)
             for recipient in recipients_reachable(request, by=by):
-                mail_request(request, recipient, "request_again", f"reopened:{request.id}:{request.version}")
+                mail_request(request, recipient, "request_again", f"reopened:{request.id}:{request.version}", by=by)
         record("requests.request.reopened", request, by=by, topics=("requests",), name=request.name)
         settle_waiting(request, by=by)
 

@@ -12,6 +12,7 @@ from app.clients.queries import get_client
 from app.core.clock import today
 from app.core.ids import parse_id
 from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to, submit, unprocessable
+from app.delivery.queries import list_mails_about
 from app.desk.guard import guard
 from app.documents.queries import names_of_adders
 from app.firm.exports import hand_out
@@ -90,6 +91,7 @@ def page_of(request_id: UUID, **more: Any) -> dict[str, Any]:
     whole = get_whole_request(request_id, seen_by=me())
     asked = whole.request
     files = [link.document for item in asked.items for link in item.files]
+    mails = list_mails_about(ClientRequest.__tablename__, asked.id, seen_by=me())
     return {
         "asked": asked, "in_words": in_words, "typed_again": typed_again, "chosen_options": chosen,
         "recipients": recipients_of(asked, seen_by=me()), "earlier": whole.earlier,
@@ -97,6 +99,7 @@ def page_of(request_id: UUID, **more: Any) -> dict[str, Any]:
         "reminded_on": last_reminded_on(asked, seen_by=me()), "adders": names_of_adders(files, seen_by=me()),
         "reachable": reachable_contacts(asked.client_id, seen_by=me()) if asked.sent_at is None else (),
         "asking": _asking_form(asked), "may_edit": can_edit_request(me(), asked), "missing": _missing(asked.items),
+        "mails": mails, "trouble": min((mail.state.value for mail in mails if mail.is_open), default=""),
         "to_review": [item for item in asked.items if item.is_to_review],
     } | more
 
@@ -130,7 +133,7 @@ def create_sending(request_id: UUID) -> Answer:
     asked = get_request(request_id, seen_by=me())
     chosen_ids = [found for text in request.form.getlist("contact") if (found := parse_id(text))]
     send_request(asked, contact_ids=chosen_ids, by=me())
-    return _done(asked, f"Sent to {asked.client.name}")
+    return _done(asked, f"On its way to {asked.client.name}")
 
 
 @blueprint.post("/<uuid:request_id>/hold")
@@ -167,7 +170,7 @@ def update_asking(request_id: UUID) -> Answer:
 
 @blueprint.post("/<uuid:request_id>/reminder")
 def create_reminder(request_id: UUID) -> Answer:
-    return _act(request_id, remind_request, "Reminder sent")
+    return _act(request_id, remind_request, "A reminder is on its way")
 
 
 @blueprint.post("/<uuid:request_id>/reminders")

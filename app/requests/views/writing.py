@@ -57,7 +57,8 @@ def create() -> Answer:
     form = _form(job)
     made: list[ClientRequest] = []
     if submit(form, lambda: made.append(_create(form, job))):
-        said = "Sent" if made[0].sent_at else "It will go out by itself" if made[0].is_scheduled else "Kept as a draft"
+        said = "It will go out by itself" if made[0].is_scheduled else "Kept as a draft"
+        said = "On its way" if made[0].sent_at else said
         return redirect_to(url_for("requests.show", request_id=made[0].id), said)
     return unprocessable("requests/new.html", form=form, job=job)
 
