@@ -53,7 +53,7 @@ def send_mail(
     """Render `mail/<template>.html` and `.txt` in the recipient's language and keep them to be sent after the commit.
 
     Asked twice with one `key`, the mail is made once and the first one is returned. `subject` may be a lazy text.
-    An attachment is {name, key, content_type}; its bytes lie in storage under `key`. Legal in a transaction only.
+    An attachment is {name, key, content_type}; its bytes lie in storage under `key`. Legal in a unit of work only.
     `by`: whoever is told when it does not get through. `until`: when its link runs out; such a mail goes before others.
     """
     address = one_address(to)

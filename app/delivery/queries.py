@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +41,19 @@ def mail_trouble(about_kind: str, about_id: sa.ColumnElement[UUID] | Any) -> sa.
             Delivery.state.in_((DeliveryState.FAILED, DeliveryState.QUEUED)),
         ).scalar_subquery()
     )
+
+
+def mail_troubles(about_kind: str, ids: Collection[UUID], *, seen_by: Actor) -> dict[UUID, str]:
+    """The same for the things of a page that is made already, of those with any: `failed` or `queued` by id."""
+    if not ids or not (seen_by.is_person or seen_by.is_system):
+        return {}
+    rows = db.session.execute(
+        sa.select(Delivery.about_id, sa.func.min(Delivery.state)).where(
+            Delivery.about_kind == about_kind, Delivery.about_id.in_(ids), Delivery.settled_at.is_(None),
+            Delivery.state.in_((DeliveryState.FAILED, DeliveryState.QUEUED)),
+        ).group_by(Delivery.about_id)
+    )
+    return {row[0]: str(row[1]) for row in rows if row[0]}
 
 
 def get_delivery(delivery_id: UUID, *, seen_by: Actor) -> Delivery:

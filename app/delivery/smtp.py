@@ -74,4 +74,15 @@ def _connected(parts: SplitResult) -> smtplib.SMTP:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+    """The server's own words, or why there were none."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        said = "; ".join(f"{code} {_words(words)}" for code, words in error.recipients.values())
+    elif isinstance(error, smtplib.SMTPResponseException):
+        said = f"{error.smtp_code} {_words(error.smtp_error)}"
+    else:
+        said = f"The mail server cannot be reached: {error}"
+    return said.replace("\x00", "")[:500]
+
+
+def _words(said: bytes | str) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said

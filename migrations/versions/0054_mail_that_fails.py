@@ -1,4 +1,4 @@
-"""Who a mail was sent for, until when it helps, since when it fails and whether somebody saw to it; work that failed."""
+"""Who a mail was sent for, until when it helps, since when it fails, whether somebody saw to it; work that failed."""
 
 from __future__ import annotations
 

@@ -241,7 +241,8 @@ def test_a_bill_says_that_its_mail_was_refused_and_goes_again_to_who_gets_bills_
     send_invoice(bill, by=cast.actor(cast.pat))
     failed = go(last("invoice"))
     page = sign_in(client, cast.pat).get(f"/billing/invoices/{bill.id}").text
-    assert ">Refused<" in page and "no such person" in page
+    assert ">Refused<" in page and ">Mail refused<" in page and "550 no such person" in page
+    assert ">Mail refused<" in client.get("/billing/invoices").text
     db.session.execute(sa.text("UPDATE contact_address SET value = 'cleo@new.example' WHERE contact_id = :id"),
                        {"id": cast.cleo.id})
     postbox.answer = "250 OK"

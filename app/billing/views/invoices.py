@@ -27,7 +27,7 @@ from app.clients.queries import get_client
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, me, page_number
-from app.delivery.queries import list_mails_about
+from app.delivery.queries import list_mails_about, mail_troubles
 from app.desk.guard import guard
 from app.ledger.queries import list_postings
 from app.people.queries import list_people
@@ -48,12 +48,14 @@ def invoice_filter() -> InvoiceFilter:
 @blueprint.get("/billing/invoices")
 def index() -> Answer:
     found, sort = invoice_filter(), arg("sort", "-number")
+    invoices = list_invoices(found, seen_by=me(), sort=sort, page=page_number())
     return render_template(
         "billing/invoices/index.html",
         found=found,
         sort=sort,
         standing_of=standing_of,
-        invoices=list_invoices(found, seen_by=me(), sort=sort, page=page_number()),
+        invoices=invoices,
+        troubles=mail_troubles("invoice", [invoice.id for invoice in invoices.rows], seen_by=me()),
         per_page=PER_PAGE,
         failed=count_failed(seen_by=me()),
         may_draft=can_draft(me()),
@@ -66,11 +68,13 @@ def client_section(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     found = InvoiceFilter(client_id=client.id)
     drafts = InvoiceFilter(client_id=client.id, standing="pending")
+    invoices = list_invoices(found, seen_by=me())
     return render_template(
         "billing/invoices/_client.html",
         client=client,
         standing_of=standing_of,
-        invoices=list_invoices(found, seen_by=me()),
+        invoices=invoices,
+        troubles=mail_troubles("invoice", [invoice.id for invoice in invoices.rows], seen_by=me()),
         drafts=list_invoices(drafts, seen_by=me(), sort="-created"),
         may_draft=can_draft(me()),
     )
@@ -83,6 +87,7 @@ def show(invoice_id: UUID) -> Answer:
     if invoice.state in PENDING:
         return draft_page(invoice)
     names = {person.id: person.name for person in list_people(seen_by=me(), everyone=True)}
+    mails = list_mails_about("invoice", invoice.id, seen_by=me())
     credited = invoice.credits_id and get_invoice(invoice.credits_id, seen_by=me())
     note = credit_note_of(invoice, seen_by=me()) if invoice.state is InvoiceState.VOID else None
     return render_template(
@@ -98,7 +103,8 @@ def show(invoice_id: UUID) -> Answer:
         note=note,
         comments=comments_on(invoice, seen_by=me()),
         names=names,
-        mails=list_mails_about("invoice", invoice.id, seen_by=me()),
+        mails=mails,
+        trouble=min((mail.state.value for mail in mails if mail.is_open), default=""),
         credit_id=new_id(),
         send_id=new_id(),
         may_approve=can_approve(me(), invoice),
