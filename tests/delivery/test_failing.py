@@ -252,6 +252,20 @@ def test_a_bill_says_that_its_mail_was_refused_and_goes_again_to_who_gets_bills_
         send_again(replaced(failed), by=cast.actor(cast.sam))
 
 
+def test_a_statement_says_that_its_mail_was_refused_and_goes_again_with_its_file(
+    client: FlaskClient, cast: Cast, postbox: Postbox
+) -> None:
+    address = f"/billing/clients/{cast.acme.id}/statement"
+    postbox.answer = NO
+    sign_in(client, cast.pat).post(address)
+    failed = go(last("statement"))
+    assert "550 no such person" in client.get(address).text
+    postbox.answer = "250 OK"
+    client.post(f"/failures/mails/{failed.id}/again", data={"back": address})
+    assert go(last("statement")).state is DeliveryState.SENT
+    assert any(part.get_content_type() == "application/pdf" for part in postbox.taken[0].walk())
+
+
 def replaced(delivery: Delivery) -> Delivery:
     """As if nobody had seen to it."""
     delivery.settled_at = None
