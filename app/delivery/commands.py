@@ -90,6 +90,7 @@ def _kept_once(values: dict[str, Any]) -> Delivery:
 
 def copy_mail(delivery: Delivery, *, to: str, by: Actor) -> Delivery:
     """The same letter once more, to this address; only what holds no link that lets somebody in."""
+    authorize(by, can_see_to, delivery)
     if has_lost_its_link(delivery.text):
         raise Refused("Its link is gone, so it cannot be sent again as it is.")
     sendable = bool(current_app.config["SETTINGS"].smtp_url)

@@ -119,6 +119,8 @@ def mail_request(
 
     `by`: whoever is told when it does not get through.
     """
+    if by is not None:
+        authorize(by, can_edit_request, request)
     return send_mail(
         key=f"{key}:{to.contact_id}", kind=f"requests.{template}", to=to.email, name=to.name, language=to.language,
         subject=_Subject(SUBJECTS[template], request.name), template=template, contact_id=to.contact_id,
