@@ -6,16 +6,11 @@ import sqlalchemy as sa
 
 from app.core.actors import Actor
 from app.core.db import db
-from app.core.errors import Refused
-from app.core.permissions import authorize
-from app.delivery.again import helps_unless, why_not, written_anew
+from app.delivery.again import helps_unless, written_anew
 from app.delivery.models import Delivery
 from app.requests.commands.reminding import remind_again
-from app.requests.commands.reviewing import returned_things
-from app.requests.commands.sending import mail_request, recipients_reachable
+from app.requests.commands.reviewing import mail_again
 from app.requests.models import WITH_CLIENT, ClientRequest, Reminder
-from app.requests.policy import can_edit_request
-from app.requests.queries import get_request
 
 ABOUT_ONE = ("requests.request", "requests.request_returned", "requests.request_again")
 
@@ -43,18 +38,7 @@ def all_was_answered(delivery: Delivery) -> str:
 
 @written_anew(*ABOUT_ONE)
 def write_request_anew(delivery: Delivery, by: Actor) -> None:
-    """To the same contact, at the address that they have now, with a link of its own."""
-    assert delivery.about_id is not None
-    request = get_request(delivery.about_id, seen_by=by)
-    authorize(by, can_edit_request, request)
-    if because := why_not(delivery):
-        raise Refused(because)
-    to = next((r for r in recipients_reachable(request, by=by) if r.contact_id == delivery.contact_id), None)
-    if to is None:
-        raise Refused("This contact has no address any more, or does not see the client in the portal.")
-    template = delivery.kind.removeprefix("requests.")
-    more = {"things": returned_things(request)} if template == "request_returned" else {}
-    mail_request(request, to, template, f"again:{delivery.id}", by=by, **more)
+    mail_again(delivery, by=by)
 
 
 @written_anew("requests.reminder")

@@ -14,6 +14,9 @@ from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
+from app.delivery.again import why_not
+from app.delivery.models import Delivery
+from app.delivery.policy import can_see_to
 from app.documents.models import Document
 from app.requests.commands.holding import hold
 from app.requests.commands.sending import close, mail_request, recipients_reachable, settle_waiting
@@ -28,6 +31,7 @@ from app.requests.models import (
     RequestState,
 )
 from app.requests.policy import can_edit_request, can_review, is_system
+from app.requests.queries import get_request
 
 TELL_AFTER = dt.timedelta(minutes=5)
 
@@ -103,6 +107,24 @@ def _return(item: RequestItem, reason: str, by: Actor) -> None:
 def returned_things(request: ClientRequest) -> list[tuple[str, str]]:
     """What was sent back, each with why."""
     return [(item.label, item.return_reason) for item in request.items if item.state is ItemState.RETURNED]
+
+
+def mail_again(delivery: Delivery, *, by: Actor) -> None:
+    """A mail about one request that did not get through, once more: to the same contact, at the address that they have
+    now, with a link of its own."""
+    authorize(by, can_see_to, delivery)
+    if delivery.about_id is None:
+        raise Refused("This mail is about no request.")
+    request = get_request(delivery.about_id, seen_by=by)
+    authorize(by, can_edit_request, request)
+    if because := why_not(delivery):
+        raise Refused(because)
+    to = next((r for r in recipients_reachable(request, by=by) if r.contact_id == delivery.contact_id), None)
+    if to is None:
+        raise Refused("This contact has no address any more, or does not see the client in the portal.")
+    template = delivery.kind.removeprefix("requests.")
+    more = {"things": returned_things(request)} if template == "request_returned" else {}
+    mail_request(request, to, template, f"again:{delivery.id}", by=by, **more)
 
 
 def tell_returned(request: ClientRequest, *, by: Actor) -> None:
