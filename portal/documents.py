@@ -10,7 +10,13 @@ from flask import Blueprint, redirect, render_template, url_for
 from app.core.ids import new_id
 from app.core.viewing import show_file
 from app.core.web import Answer, arg, me, page_number
-from app.documents.commands.serving import open_document, show_document, shown_by_pass
+from app.documents.commands.serving import (
+    open_document,
+    open_jpeg,
+    show_document,
+    shown_by_pass,
+    thumbnail_of,
+)
 from app.documents.queries import DocumentFilters, get_document, list_documents, list_under_way
 from portal.door import chosen_clients, signed_in_only
 
@@ -51,3 +57,16 @@ def show_inside(document_id: UUID, token: str) -> Answer:
     if shown is None:
         return redirect(url_for("portal.documents.show", document_id=document_id, inline=1), 303)
     return show_file(shown)
+
+
+@blueprint.get("/<uuid:document_id>/thumbnail")
+@signed_in_only
+def show_thumbnail(document_id: UUID) -> Answer:
+    return show_file(thumbnail_of(get_document(document_id, seen_by=me()), by=me()))
+
+
+@blueprint.get("/<uuid:document_id>/jpeg")
+@signed_in_only
+def show_jpeg(document_id: UUID) -> Answer:
+    """A phone's picture as everybody can open it."""
+    return redirect(open_jpeg(get_document(document_id, seen_by=me()), by=me()), 303)

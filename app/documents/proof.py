@@ -14,7 +14,8 @@ from app.core.proofs import Finding, proof
 from app.core.storage import storage
 from app.documents.models import Document, DocumentState
 
-_DOCUMENT = re.compile(r"kept/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-preview)?")  # others keep things there too
+# Others keep things there too.
+_DOCUMENT = re.compile(r"kept/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-(preview|thumbnail|jpeg))?")
 
 UNDER_CHECK = (DocumentState.RECEIVED, DocumentState.CHECKING)
 
@@ -22,7 +23,10 @@ UNDER_CHECK = (DocumentState.RECEIVED, DocumentState.CHECKING)
 def find_differences() -> list[str]:
     """What does not fit together, a sentence each; empty when all is well."""
     rows = db.session.execute(
-        sa.select(Document.id, Document.kept_key, Document.preview_key, Document.size)
+        sa.select(
+            Document.id, Document.kept_key, Document.preview_key, Document.thumbnail_key, Document.jpeg_key,
+            Document.size,
+        )
         .where(Document.state == DocumentState.AVAILABLE)
     ).all()
     incoming = set(db.session.scalars(sa.select(Document.incoming_key).where(Document.incoming_key.is_not(None))).all())
@@ -30,13 +34,13 @@ def find_differences() -> list[str]:
     told: list[str] = []
     expected: set[str] = set()
     for row in rows:
-        expected |= {row.kept_key, row.preview_key} - {None}
+        made = {"preview": row.preview_key, "thumbnail": row.thumbnail_key, "JPEG": row.jpeg_key}
+        expected |= {row.kept_key, *made.values()} - {None}
         if row.kept_key not in objects:
             told.append(f"Document {row.id} has no object {row.kept_key}.")
         elif objects[row.kept_key] != row.size:
             told.append(f"Document {row.id} is {row.size} bytes, its object {objects[row.kept_key]}.")
-        if row.preview_key and row.preview_key not in objects:
-            told.append(f"Document {row.id} has no preview {row.preview_key}.")
+        told += [f"Document {row.id} has no {what} {key}." for what, key in made.items() if key and key not in objects]
     strange = {key for key in objects if _DOCUMENT.fullmatch(key)} - expected
     told += [f"Object {key} belongs to no document." for key in sorted(strange - _somebodys(strange))]
     told += [

@@ -13,10 +13,12 @@ from app.desk.guard import guard
 from app.documents.commands.serving import (
     archive_document,
     open_document,
+    open_jpeg,
     open_preview,
     share_document,
     show_document,
     shown_by_pass,
+    thumbnail_of,
     unshare_document,
 )
 from app.documents.commands.uploads import abandon_upload, complete_upload, start_upload
@@ -59,6 +61,16 @@ def show_inside(document_id: UUID, token: str) -> Answer:
 @blueprint.get("/documents/<uuid:document_id>/preview")
 def show_preview(document_id: UUID) -> Answer:
     return show_file(open_preview(get_document(document_id, seen_by=me()), by=me()))
+
+
+@blueprint.get("/documents/<uuid:document_id>/thumbnail")
+def show_thumbnail(document_id: UUID) -> Answer:
+    return show_file(thumbnail_of(get_document(document_id, seen_by=me()), by=me()))
+
+
+@blueprint.get("/documents/<uuid:document_id>/jpeg")
+def show_jpeg(document_id: UUID) -> Answer:
+    return redirect(open_jpeg(get_document(document_id, seen_by=me()), by=me()), 303)
 
 
 @blueprint.post("/documents/<uuid:document_id>/sharing")

@@ -223,6 +223,7 @@ CREATE POLICY portal_adds ON document FOR INSERT TO {portal}
     WITH CHECK (client_id = ANY ((SELECT portal_clients())::uuid[]) AND added_kind = 'contact'
                 AND added_by = (SELECT portal_contact()) AND state = 'uploading' AND archived_at IS NULL
                 AND kept_key IS NULL AND preview_key IS NULL AND sha256 IS NULL AND same_as_id IS NULL
+                AND thumbnail_key IS NULL AND jpeg_key IS NULL
                 AND incoming_key ~ '^incoming/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
 CREATE POLICY portal_writes ON document FOR UPDATE TO {portal}
     USING (added_kind = 'contact' AND added_by = (SELECT portal_contact()) AND state IN ('uploading', 'received'))

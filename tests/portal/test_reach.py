@@ -92,7 +92,8 @@ def test_a_visit_takes_a_secret_and_dies_with_it(real_ids: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("keys", [
-    {"kept_key": "kept/theirs"}, {"preview_key": "kept/theirs"}, {"incoming_key": "kept/theirs"},
+    {"kept_key": "kept/theirs"}, {"preview_key": "kept/theirs"},
+    {"thumbnail_key": "kept/theirs"}, {"jpeg_key": "kept/theirs"}, {"incoming_key": "kept/theirs"},
     {"incoming_key": "incoming/../kept/theirs"}, {"state": "available"}, {"incoming_key": None},
 ])
 def test_no_document_is_made_over_somebody_elses_object(

@@ -21,8 +21,10 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.locking import to_lock
 from app.core.permissions import authorize
+from app.core.queue import FILES, enqueue
 from app.core.storage import ObjectMissing, storage
 from app.documents.commands.uploads import CLIENT_QUOTA, MOST_BYTES
+from app.documents.inspection.drawings import DRAWN
 from app.documents.inspection.kinds import Kind, Unacceptable, fitting_name
 from app.documents.inspection.look import PDF, look_at
 from app.documents.inspection.pdfs import Look
@@ -144,6 +146,10 @@ def _keep(document: Document, findings: Findings, file: IO[bytes], *, by: Actor)
         row.size, row.sha256, row.media_type = findings.size, findings.sha256, findings.kind.media_type
         row.kept_key, row.preview_key, row.checked_at = kept_key, preview_key, now()
         row.same_as_id = _same_before(row)
+        if findings.kind.media_type in DRAWN:
+            enqueue("documents.draw", queue=FILES, id=str(row.id))
+        else:
+            row.drawn_at = now()
         row.incoming_key = None
         session.execute(sa.delete(Upload).where(Upload.document_id == row.id))
         record("documents.document.kept", row, by=by, name=row.name, media_type=row.media_type, size=row.size,

@@ -13,7 +13,8 @@ from app.core.errors import NotFound, Refused
 from app.core.locking import lock_row
 from app.core.permissions import authorize
 from app.core.storage import storage
-from app.core.viewing import Shown
+from app.core.viewing import MOST_SHOWN, Shown
+from app.documents.inspection.kinds import INLINE
 from app.documents.models import Document
 from app.documents.policy import can_edit_document, can_open_document
 from app.documents.queries import get_holds
@@ -51,21 +52,48 @@ def shown_by_pass(document: Document, token: str, *, by: Actor) -> Shown | None:
     if held != _pass_of(document, by) or not document.can_be_shown:
         return None
     _refuse_held(document, by)
+    return _shown(document, itself=document.media_type in INLINE and document.size <= MOST_SHOWN)
+
+
+def _shown(document: Document, *, itself: bool) -> Shown:
+    """What is shown of a document that can be: itself, or the picture that browsers show."""
     tag = (document.sha256 or b"").hex()
-    return Shown(document.kept_key or "", document.name, document.media_type, document.size, tag)
+    if itself or document.preview_key is None:
+        return Shown(document.kept_key or "", document.name, document.media_type, document.size, tag)
+    return Shown(document.preview_key, f"{document.name}.jpg", "image/jpeg", tag=f"{tag}-preview")
 
 
 def open_preview(document: Document, *, by: Actor) -> Shown:
     """The small picture of a document; where there is none, the document itself, if it can be shown."""
     authorize(by, can_open_document, document)
     _refuse_held(document, by)
-    if document.preview_key is None and not document.can_be_shown:
+    if not document.can_be_shown:
         raise NotFound()
     with transaction():
         record("documents.document.opened", document, by=by, name=document.name, shown=True)
-    if document.preview_key is None:
-        return Shown(document.kept_key or "", document.name, document.media_type, document.size)
-    return Shown(document.preview_key, f"{document.name}.jpg", "image/jpeg")
+    return _shown(document, itself=False)
+
+
+def open_jpeg(document: Document, *, by: Actor) -> str:
+    """A link that downloads a phone's picture as JPEG; each opening is recorded."""
+    authorize(by, can_open_document, document)
+    _refuse_held(document, by)
+    if document.jpeg_key is None:
+        raise NotFound()
+    with transaction():
+        record("documents.document.opened", document, by=by, name=document.name, shown=False)
+    name = f"{document.name.rpartition('.')[0] or document.name}.jpg"
+    return storage().link(document.jpeg_key, name=name, content_type="image/jpeg")
+
+
+def thumbnail_of(document: Document, *, by: Actor) -> Shown:
+    """The document drawn small, as lists show it: no opening of it."""
+    authorize(by, can_open_document, document)
+    _refuse_held(document, by)
+    if document.thumbnail_key is None:
+        raise NotFound()
+    tag = f"{(document.sha256 or b'').hex()}-thumbnail"
+    return Shown(document.thumbnail_key, f"{document.name}.jpg", "image/jpeg", tag=tag)
 
 
 def _refuse_held(document: Document, by: Actor) -> None:

@@ -38,15 +38,20 @@ def make_preview(file: IO[bytes], kind: Kind, size: int) -> bytes | None:
     """A JPEG of at most 1,600 points a side, turned upright and free of metadata; None where none is needed."""
     if kind.inline and size <= BIG_FILE:
         return None
-    with _opened(file) as image:
-        image.draft("RGB", (PREVIEW_EDGE, PREVIEW_EDGE))
-        _decode(image)
-        upright = ImageOps.exif_transpose(image) or image
-        small = upright.convert("RGB")
-        small.thumbnail((PREVIEW_EDGE, PREVIEW_EDGE))
-        out = io.BytesIO()
-        small.save(out, "JPEG", quality=82, optimize=True)
+    small = upright(file, (PREVIEW_EDGE, PREVIEW_EDGE))
+    small.thumbnail((PREVIEW_EDGE, PREVIEW_EDGE))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=82, optimize=True)
     return out.getvalue()
+
+
+def upright(file: IO[bytes], least: tuple[int, int] | None) -> Image.Image:
+    """The picture turned upright, in plain colours; read no finer than it is needed where it is only made small."""
+    with _opened(file) as image:
+        if least:
+            image.draft("RGB", least)
+        _decode(image)
+        return (ImageOps.exif_transpose(image) or image).convert("RGB")
 
 
 def _opened(file: IO[bytes]) -> Image.Image:

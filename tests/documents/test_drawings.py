@@ -1,0 +1,144 @@
+"""Documents are drawn small for lists, in the background; what cannot be drawn keeps its sign."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from PIL import Image
+from pypdf import PdfWriter
+
+from app.core.actors import SYSTEM
+from app.core.db import db
+from app.core.errors import NotAllowed
+from app.core.storage import storage
+from app.documents.commands.drawing import draw_kept, draw_rest
+from app.documents.inspection.drawings import BOX, draw
+from app.documents.models import Document
+from app.documents.proof import find_differences
+from tests.documents.test_pdfs import locked
+from tests.documents.test_take_in_files import again, fetched, take_in
+from tests.make import sign_in
+from tests.portal.make_portal import at_portal
+from tests.requests.make_requests import FILES, give_file, item_of, make_request
+
+PAPER = (FILES / "good" / "basicapi.pdf").read_bytes()
+PHONE = (FILES / "good" / "IMG_1034.heic").read_bytes()
+
+
+def drawn(document: Document) -> Document:
+    draw_kept(document.id, by=SYSTEM)
+    return again(document)
+
+
+def looked_at(body: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(body))
+    assert picture.format == "JPEG" and not picture.getexif()
+    return picture
+
+
+def test_a_pdf_is_drawn_by_its_first_page_and_shown_in_every_list(
+    client: FlaskClient, cast: Any, queued: list[Any]
+) -> None:
+    request = make_request(cast)
+    paper = give_file(item_of(request, "statements"), "paper.pdf", PAPER, by=cast.contact(cast.cleo))
+    assert ("documents.draw", {"id": str(paper.id)}) in queued
+    lists = (f"/clients/{cast.acme.id}/documents", f"/requests/{request.id}")
+    theirs = ("/portal/documents/", f"/portal/requests/{request.id}")
+    sign_in(client, cast.mel)
+    assert client.get(f"/documents/{paper.id}/thumbnail").status_code == 404
+    before = [client.get(path).text for path in lists]
+    assert all('class="thumbnail"' in page and "/thumbnail" not in page for page in before)
+    assert again(paper).thumbnail_key is None and drawn(paper).thumbnail_key
+    assert all(f'src="/documents/{paper.id}/thumbnail"' in client.get(path).text for path in lists)
+    shown = client.get(f"/documents/{paper.id}/thumbnail")
+    with looked_at(shown.data) as picture:
+        assert picture.width <= BOX[0] and picture.height <= BOX[1] and max(picture.size) > 200
+        assert len(picture.convert("L").getcolors() or ()) > 10, "nothing was drawn"
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.get(f"/documents/{paper.id}/thumbnail",
+                      headers={"If-None-Match": shown.headers["ETag"]}).status_code == 304
+    browser = at_portal(client, cast.cleo)
+    assert all(f'src="/portal/documents/{paper.id}/thumbnail"' in browser.get(path).text for path in theirs)
+    assert browser.get(f"/portal/documents/{paper.id}/thumbnail").data == shown.data
+    by_link = at_portal(client, cast.cleo, request)
+    assert "/thumbnail" not in by_link.get(f"/portal/requests/{request.id}").text
+    assert by_link.get(f"/portal/documents/{paper.id}/thumbnail").status_code in (303, 403)
+    assert find_differences() == []
+
+
+def test_a_phones_picture_is_shown_and_comes_as_jpeg_and_its_original_stays(client: FlaskClient, cast: Any) -> None:
+    picture = drawn(take_in(cast, "IMG_1034.heic", PHONE))
+    browser = at_portal(client, cast.cleo)
+    assert f'href="/portal/documents/{picture.id}/jpeg"' in browser.get("/portal/documents/").text
+    link = browser.get(f"/portal/documents/{picture.id}/jpeg").location
+    body, headers = fetched(link)
+    assert 'filename="IMG_1034.jpg"' in headers["Content-Disposition"] and headers["Content-Type"] == "image/jpeg"
+    with looked_at(body) as jpeg, Image.open(io.BytesIO(PHONE)) as original:
+        assert sorted(jpeg.size) == sorted(original.size), "the JPEG is as large as the original"
+    at = browser.get(f"/portal/documents/{picture.id}/file?inline=1").location
+    shown = browser.get(at)
+    assert shown.content_type == "image/jpeg" and max(looked_at(shown.data).size) <= 1600
+    original_link = browser.get(f"/portal/documents/{picture.id}/file").location
+    assert fetched(original_link)[0] == PHONE
+    sign_in(client, cast.mel)
+    assert f'href="/documents/{picture.id}/jpeg"' in client.get(f"/clients/{cast.acme.id}/documents").text
+    assert client.get(f"/documents/{picture.id}/jpeg").location
+    assert find_differences() == []
+
+
+def test_what_cannot_be_drawn_is_tried_once_and_keeps_its_sign(
+    client: FlaskClient, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = take_in(cast, "locked.pdf", locked("secret"))
+    stub = take_in(cast, "stub.pdf", b"%PDF-1.4\n%%EOF\n")
+    table = take_in(cast, "a.csv", b"a,b\n1,2\n")
+    assert table.drawn_at is not None, "no kind that anybody draws"
+    for document in (drawn(paper), drawn(stub)):
+        assert document.drawn_at is not None and document.thumbnail_key is None
+    monkeypatch.setattr("app.documents.commands.drawing.draw", lambda *_: pytest.fail("drawn again"))
+    draw_kept(paper.id, by=SYSTEM)
+    assert draw_rest(by=SYSTEM) == 0
+    page = at_portal(client, cast.cleo).get("/portal/documents/").text
+    assert page.count('class="thumbnail"') == 3 and "/thumbnail" not in page
+
+
+def test_what_no_worker_has_drawn_is_drawn_by_the_sweep(cast: Any) -> None:
+    paper = take_in(cast, "paper.pdf", PAPER)
+    assert draw_rest(by=SYSTEM) == 1 and draw_rest(by=SYSTEM) == 0
+    key = again(paper).thumbnail_key
+    assert key and storage().exists(key)
+    storage().delete(key)
+    assert find_differences() == [f"Document {paper.id} has no thumbnail {key}."]
+
+
+def page_of(width: float, height: float) -> bytes:
+    writer = PdfWriter()
+    writer.add_blank_page(width, height)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("body", [
+    page_of(14_400, 14_400), page_of(1e9, 2), page_of(0.001, 0.001), PAPER[:2_000], b"%PDF-1.7\n" + bytes(1_000_000),
+], ids=["large", "a ribbon", "a dot", "cut off", "noughts"])
+def test_a_page_of_any_shape_ends_as_a_small_picture_or_none(body: bytes) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(body)
+        found = draw(file, len(body), "application/pdf")
+    if found.thumbnail:
+        with looked_at(found.thumbnail) as picture:
+            assert picture.width <= BOX[0] and picture.height <= BOX[1]
+
+
+def test_only_the_system_draws(cast: Any) -> None:
+    paper = take_in(cast, "paper.pdf", PAPER)
+    for act in (lambda: draw_kept(paper.id, by=cast.actor(cast.pat)), lambda: draw_rest(by=cast.actor(cast.pat))):
+        with pytest.raises(NotAllowed):
+            act()
+    assert db.session.scalar(sa.select(Document.drawn_at).where(Document.id == paper.id)) is None
