@@ -114,6 +114,11 @@ def day(value: dt.date | None, today: dt.date | None = None) -> str:
     return _written(value, pattern, reader)
 
 
+def dated(value: dt.date | None) -> str:
+    """`12 Dec 2025`: a day on a page that is read once a month, where "Fri 12 Dec" might be any year's."""
+    return _written(value, "medium", locale()) if value else ""
+
+
 def full_day(value: dt.date) -> str:
     """`12 December 2025`, for a sentence; `December 12, 2025` where that is how it is written."""
     return _written(value, "long", locale())
@@ -209,6 +214,7 @@ def init_app(app: Flask) -> None:
         ngettext=lambda one, many, n: get_translations().ungettext(one, many, n),
         newstyle=True,
     )
-    written = (amount, amount_typed, money, number, number_typed, duration, day, distance, exact, moment, day_of_year)
+    written = (amount, amount_typed, money, number, number_typed, duration, dated, day, distance, exact, moment,
+               day_of_year)
     for filter_ in (*written, beside, browser, counted, country, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)
