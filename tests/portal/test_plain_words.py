@@ -48,12 +48,11 @@ def test_every_day_that_the_portal_shows_has_its_year(client: FlaskClient, cast:
     give_file(item_of(request, "statements"), "a.csv", b"a,b\n1,2\n", by=cast.contact(cast.cleo))
     make_job(cast.acme_work, "Books", status="completed", completed_at=now())
     browser = at_portal(client, cast.cleo)
-    for path in ("", "requests/", f"requests/{request.id}", "documents/", "work/", "invoices/", f"invoices/{bill.id}",
-                 "account/"):
+    for path in ("", "requests/", f"requests/{request.id}", "documents/", "work/", "invoices/", f"invoices/{bill.id}"):
         page = browser.get(f"/portal/{path}")
         days = re.findall(r"<time [^>]*>([^<]*)</time>", page.text)
         assert page.status_code == 200 and all(re.search(r"\b20\d\d\b", day) for day in days), (path, days)
-        assert days or path == "account/" or path.startswith("requests/"), path
+        assert days or path.startswith("requests/"), path
     row = browser.get("/portal/invoices/").text
     assert '<span class="toned late">was due' in row[row.index('class="ask late"'):]
 
