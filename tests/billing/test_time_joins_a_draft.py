@@ -20,6 +20,7 @@ from app.core import clock
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.core.wording import full_day
+from app.firm.commands.tax import change_rate
 from app.firm.models import Grouping
 from app.jobs.models import Job
 from app.timekeeping.commands.entries import EntryFacts, record_entry
@@ -106,6 +107,25 @@ def test_what_was_written_on_the_line_that_it_joins_stays(priced: Cast) -> None:
     work(priced, books, "2")
     add_new_items(bill, clock.today(), by=bea)
     assert read(bill) == [("Books, as agreed", 300)]
+
+
+def test_it_joins_a_line_of_its_own_tax_and_no_other_line_changes(priced: Cast) -> None:
+    days = [clock.today() - dt.timedelta(days=count) for count in (2, 10, 12)]
+    make_entry(priced, on=days[0])
+    change_rate(priced.vat, Decimal(25), clock.today() - dt.timedelta(days=5), by=priced.actor(priced.pat))
+    bill, bea = drafted(priced, Grouping.ENGAGEMENT), priced.actor(priced.bea)
+    [before] = [(line.id, line.description) for line in lines_of(bill)]
+    make_entry(priced, "2", on=days[1])
+    add_new_items(bill, clock.today(), by=bea)
+    late, early = lines_of(bill)
+    assert ((late.id, late.description), late.net, late.tax_percent) == (before, 100, 25)
+    assert (early.net, early.tax_percent) == (200, 20) and early.description.endswith(f", {full_day(days[1])}")
+    make_entry(priced, "4", on=days[2])
+    make_entry(priced, on=clock.today())
+    add_new_items(bill, clock.today(), by=bea)
+    assert [(line.net, line.tax_percent) for line in lines_of(bill)] == [(200, 25), (600, 20)]
+    approve_invoice(bill, by=bea)
+    assert found_by("billing", "ledger", "approvals") == []
 
 
 def test_time_is_added_by_whoever_may_draft_and_to_no_issued_bill(priced: Cast) -> None:

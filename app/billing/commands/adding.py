@@ -20,6 +20,7 @@ from app.billing.commands.items import Taken, take_items
 from app.billing.commands.totals import charge_entries, lines_of, open_draft, recompute, spread_over
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, Treatment
 from app.billing.policy import can_draft
+from app.billing.taxing import Taxing
 from app.clients.models import Arrangement, Client, Engagement
 from app.core.actors import Actor
 from app.core.db import db, transaction
@@ -34,7 +35,7 @@ Key = tuple[Any, ...]
 
 def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
     """Take time recorded since into the draft: onto the line of its fee, else where time like it stands by the draft's
-    grouping, else onto a line of its own.
+    grouping and with its tax, else onto a line of its own.
 
     What was set on a line stays: a fee is spread anew over all its time, time by the hour is added at its value, and
     only words that were made for the line name its new days.
@@ -61,19 +62,29 @@ def add_new_items(invoice: Invoice, until: dt.date, *, by: Actor) -> int:
         taxing = taxing_of(invoice)
         codes = codes_of(engagements.values(), session.get_one(Client, invoice.payer_id), taxing)
         groups: dict[Key, list[Taken]] = defaultdict(list)
+        joined: dict[Key, InvoiceLine] = {}
+        taxes: dict[Key, Tax] = {}
         for item in items:
             fee = fee_for(item, arrangements[item.engagement_id])
             key = group_key(item, fee.id if fee else None, invoice.grouping)
-            tax = taxing.on(item.tax_code or codes[item.engagement_id], item.worked_on)
-            groups[key if fee or key in places else (*key, tax)].append(item)
+            like = places.get(key, [])
+            if (place := _joins(like, item, taxing)) is not None:
+                key = (*key, place.id)
+                joined[key] = place
+            else:  # what the tax falls on differently stands on lines of its own
+                code = item.tax_code or (like[0].tax_code if like else codes[item.engagement_id])
+                tax = taxing.on(code, item.worked_on)
+                key = key if fee else (*key, tax)
+                taxes.setdefault(key, tax)
+            groups[key].append(item)
         titles, country = job_titles_of(items, invoice.grouping), taxing.entity.country
         for key, members in groups.items():
-            line = places.get(key)
+            line = joined.get(key)
             if line is None:
                 fee, engagement = fees[key[2]] if key[1] is LineKind.FIXED else None, engagements[key[0]]
-                tax = taxing.on(members[0].tax_code or codes[key[0]], members[0].worked_on)
                 words = describe_line(engagement, fee, LineKind(key[1]), members, key, titles, country)
-                line = _new_line(invoice, lines, engagement, fee, LineKind(key[1]), words, members[0].worked_on, tax)
+                line = _new_line(invoice, lines, engagement, fee, LineKind(key[1]), words, members[0].worked_on,
+                                 taxes[key])
             elif line.kind is LineKind.FEE:
                 _describe_longer(line, engagements[key[0]], behind[line.id], members, key[2], titles, country)
             by_fee = line.kind is LineKind.FIXED
@@ -107,16 +118,26 @@ def _behind(invoice: Invoice) -> Behind:
     return behind
 
 
-def _places(invoice: Invoice, lines: Sequence[InvoiceLine], behind: Behind) -> dict[Key, InvoiceLine]:
-    """The first line for each fee, and for the time of each engagement or job; an entry by itself joins none."""
-    places: dict[Key, InvoiceLine] = {}
+def _joins(lines: Sequence[InvoiceLine], item: Taken, taxing: Taxing) -> InvoiceLine | None:
+    """The first of these lines that would charge one tax with this item on it; a fee has that of its own day."""
     for line in lines:
         if line.arrangement_id:
-            places.setdefault((line.engagement_id, LineKind.FIXED, line.arrangement_id), line)
+            return line
+        if taxing.on(line.tax_code, item.worked_on) == taxing.on(line.tax_code, line.supplied_on):
+            return line
+    return None
+
+
+def _places(invoice: Invoice, lines: Sequence[InvoiceLine], behind: Behind) -> dict[Key, list[InvoiceLine]]:
+    """The lines for each fee, and for the time of each engagement or job; an entry by itself joins none."""
+    places: dict[Key, list[InvoiceLine]] = defaultdict(list)
+    for line in lines:
+        if line.arrangement_id:
+            places[line.engagement_id, LineKind.FIXED, line.arrangement_id].append(line)
         elif line.kind is LineKind.FEE and invoice.grouping is not Grouping.ENTRY:
             homes = {row.job_id for row in behind[line.id]} if invoice.grouping is Grouping.JOB else {None}
             for home in homes:
-                places.setdefault((line.engagement_id, LineKind.FEE, home), line)
+                places[line.engagement_id, LineKind.FEE, home].append(line)
     return places
 
 
