@@ -18,6 +18,8 @@ from app.billing.commands.lines import LineChange, change_line
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import write_off_items
 from app.billing.models import Invoice, Rest
+from app.billing.queries.around_draft import around_draft
+from app.billing.queries.invoices import get_invoice
 from app.clients.commands import ArrangementFacts, add_arrangement, archive_arrangement, change_arrangement
 from app.clients.models import Arrangement, ArrangementKind, Engagement
 from app.core import clock
@@ -122,7 +124,11 @@ def test_what_bills_give_up_counts_with_it_until_they_are_credited(work: Engagem
     limit(cast, Role.BILLING, "500", WRITE_OFF)
     bea = cast.actor(cast.bea)
     first = approve_invoice(lowered(cast, "300"), by=bea, reason="Agreed")
-    second = approve_invoice(lowered(cast, "201"), by=bea, reason="Agreed")
+    draft = lowered(cast, "201")
+    why = "With what you gave up there today it is 501.00 GBP; your limit is 500.00."
+    shown = get_invoice(draft.id, seen_by=bea)
+    assert [around_draft(shown, seen_by=each).above for each in (bea, cast.actor(cast.pat))] == [why, ""]
+    second = approve_invoice(draft, by=bea, reason="Agreed")
     assert first.number and second.number is None
     entry = make_entry(cast, "2.1")
     assert write_off_items([entry.id], "Agreed", by=bea).asked == 210

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from app.approvals.commands import Matter, approve_matter
 from app.approvals.limits import LIMITS, TURN, judge
-from app.approvals.models import Approval, ApprovalKind, Decision
-from app.billing.models import Invoice, InvoiceState
+from app.approvals.models import ApprovalKind
 from app.billing.policy import can_see_wip
+from app.billing.queries.given_up import given_up_by
 from app.clients.lowering import Lowering, judges_lowering
 from app.clients.policy import can_edit_engagement
 from app.core import clock
@@ -23,15 +23,12 @@ from app.core.locking import take_turn
 from app.core.once import digest_of
 from app.core.permissions import Permission, authorize
 from app.core.wording import amount
-from app.ledger.models import LedgerTransaction
-from app.timekeeping.models import WriteOffItem
 
 ZERO = Decimal(0)
 
 
 def given_up_today(entity_id: UUID, client_ids: Iterable[UUID], *, by: Actor) -> Decimal:
-    """What whoever acts gave up of these clients today without asking, in base; not what was taken back whole, or on a
-    bill that was credited.
+    """What whoever acts gave up of these clients today without asking, in base.
 
     One at a time, so that two small ones at once are not each within the limit.
     """
@@ -39,23 +36,8 @@ def given_up_today(entity_id: UUID, client_ids: Iterable[UUID], *, by: Actor) ->
     if by.person_id is None:
         return ZERO
     take_turn(LIMITS, at=TURN)
-    undone = sa.orm.aliased(LedgerTransaction)
-    stands = (
-        sa.select(WriteOffItem.item_id)
-        .where(WriteOffItem.approval_id == Approval.id)
-        .where(~sa.exists().where(undone.reverses_id == WriteOffItem.transaction_id))
-    )
-    gone = sa.exists().where(Invoice.id == Approval.subject_id, Invoice.state == InvoiceState.VOID)
     clients = sa.literal(sorted(set(client_ids)), sa.ARRAY(sa.Uuid()))
-    amount = sa.case((Approval.kind == ApprovalKind.WRITE_OFF, Approval.base_amount), else_=Approval.written_off_base)
-    return db.session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(amount), ZERO)).where(
-            Approval.entity_id == entity_id, Approval.decision == Decision.APPROVED,
-            Approval.asked_by == by.person_id, Approval.decided_by == by.person_id,
-            Approval.decided_on == clock.today(), Approval.client_ids.bool_op("&&")(clients),
-            sa.case((Approval.kind == ApprovalKind.WRITE_OFF, stands.exists()), else_=~gone),
-        )
-    ) or ZERO  # fmt: skip
+    return db.session.scalar(sa.select(given_up_by(by.person_id, entity_id, clients, clock.today()))) or ZERO
 
 
 @judges_lowering

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from app.approvals.limits import NOW, TODAY, Judged, limit_of
 from app.approvals.models import ApprovalKind
-from app.approvals.queries import pending_of
+from app.approvals.queries import INFINITE, pending_of
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, LineKind, Treatment
 from app.billing.policy import can_see_invoices
 from app.billing.queries.behind import come_since
+from app.billing.queries.given_up import given_up_by
 from app.clients.policy import within_sight
 from app.core import clock
 from app.core.actors import Actor
@@ -59,6 +60,7 @@ class AroundDraft:
 
 
 _INVOICE = sa.bindparam("invoice", type_=sa.Uuid())
+_CLIENTS = sa.bindparam("clients", type_=sa.ARRAY(sa.Uuid()))
 _GIVEN_UP = (
     sa.select(sa.func.coalesce(sa.func.sum(-InvoiceItem.written), 0))
     .join(InvoiceLine, InvoiceLine.id == InvoiceItem.line_id)
@@ -78,6 +80,7 @@ def around_draft(invoice: Invoice, *, seen_by: Actor) -> AroundDraft:
     asked: Any = db.session.execute(_around(seen_by), {
         "invoice": invoice.id,
         "entity": invoice.entity_id,
+        "clients": [invoice.client_id],
         "engagements": list({line.engagement_id for line in invoice.lines if line.engagement_id}),
         "fees": list({line.arrangement_id for line in invoice.lines if line.arrangement_id}),
         "today": clock.today(),
@@ -87,7 +90,7 @@ def around_draft(invoice: Invoice, *, seen_by: Actor) -> AroundDraft:
         as_waiting(asked),
         asked.comments,
         Pending(asked.pending_id, asked.pending_amount, asked.asker or "") if asked.pending_id else None,
-        _above(invoice, asked.bill_limit, asked.off_limit, asked.given_up) if seen_by.person_id else "",
+        _above(invoice, asked) if seen_by.person_id else "",
         {each["code"]: each["name"] for each in asked.taxes},
     )
 
@@ -112,6 +115,7 @@ def _around(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
             bill.label("bill_limit"),
             off.label("off_limit"),
             _GIVEN_UP.label("given_up"),
+            sa.case((off < INFINITE, given_up_by(seen_by.person_id, entity, _CLIENTS, TODAY)), else_=0).label("before"),
             how_many("invoice", _INVOICE, within_sight(seen_by, Comment.client_id, Comment.engagement_id))
             .label("comments"),
             tax_names().label("taxes"),
@@ -122,8 +126,9 @@ def _around(seen_by: Actor) -> sa.Select[*tuple[Any, ...]]:
     )  # fmt: skip
 
 
-def _above(invoice: Invoice, limit: Decimal, off_limit: Decimal, written: Decimal) -> str:
+def _above(invoice: Invoice, asked: Any) -> str:
     """Why whoever has these limits cannot approve the draft alone; empty where they can."""
+    limit, off_limit, written = asked.bill_limit, asked.off_limit, asked.given_up
     if not limit.is_finite() and not off_limit.is_finite():
         return ""
     rebates = sum((max(line.drawn - line.net, Decimal(0)) for line in invoice.lines), Decimal(0))
@@ -136,5 +141,6 @@ def _above(invoice: Invoice, limit: Decimal, off_limit: Decimal, written: Decima
         written_off=written + rebates,
         written_off_base=round_amount((written + rebates) * exchange.rate, base) if exchange else None,
         written_off_limit=off_limit if off_limit.is_finite() else None,
+        before_off=asked.before if written + rebates else Decimal(0),
     )
     return "" if judged.within else judged.why_not
