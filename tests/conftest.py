@@ -216,6 +216,6 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def cast(session: Session) -> Any:
     """The named cast in a rolled-back transaction."""
-    from tests.make import make_cast
+    from tests.kept_cast import cast_in
 
-    return make_cast()
+    return cast_in(session)
