@@ -54,7 +54,7 @@ from tests.journeys.running import House, running
 from tests.make import Cast, make_cast, make_client, make_engagement, sign_in
 from tests.planning.make_planning import make_service
 
-pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.real]
 PATIENCE = 150.0
 APPLIED, BILLED, BEFORE = 40, 30, 13
 TASKS = "LOCK TABLE task IN SHARE ROW EXCLUSIVE MODE"

@@ -22,7 +22,7 @@ SHOTS = Path(__file__).parents[2] / "var" / "screenshots"
 PASSWORD = "a long phrase that nobody guesses 7"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 JOB = "VAT return Q3 2026"
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
