@@ -3,7 +3,7 @@
 from pathlib import Path
 from runpy import run_path
 
-_rest = run_path(str(Path(__file__).with_name("gunicorn.conf.py")))
+_rest = run_path(str(Path(__file__).with_name("gunicorn.conf.py")), run_name="live")
 settings = _rest["settings"]
 globals().update({name: value for name, value in _rest.items() if not name.startswith("_")})
 

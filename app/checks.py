@@ -6,15 +6,20 @@ from collections.abc import Callable
 
 from app.config import Settings
 from app.core.backing import BackingFailed, missing, take_lease
-from app.core.health import Finding, look, probe_smtp
+from app.core.health import DATABASE, MEANWHILE, PORTAL, REDIS, STORAGE, Finding, look, probe_smtp
+from app.core.probing import try_storage
 from app.exchange.check import ANCHOR, FILES, evidence
 
+MAIL = "mail"
 MEND = {
-    "database": "Is the server up, and is DATABASE_URL (and DATABASE_APP_URL) right?",
-    "portal database": "Is DATABASE_PORTAL_URL right? Its login must be another one than the app's.",
-    "redis": "Is the server up, and is REDIS_URL right?",
-    "s3": "Is the server up, and are S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY right?",
-    "mail": "Is the server up, and is SMTP_URL right (smtp://name:password@host:587)?",
+    DATABASE: "Is the server up, and is DATABASE_URL (and DATABASE_APP_URL) right?",
+    PORTAL: "Is DATABASE_PORTAL_URL right? Its login must be another one than the app's.",
+    REDIS: "Is the server up, and is REDIS_URL right?",
+    STORAGE: (
+        "Are S3_ENDPOINT_URL, S3_PUBLIC_URL, S3_BUCKET, S3_ACCESS_KEY and S3_SECRET_KEY right? "
+        "`firmament provision` makes the bucket, and its CORS for PUBLIC_URL."
+    ),
+    MAIL: "Is the server up, and is SMTP_URL right (smtp://name:password@host:587)?",
     FILES: "`firmament verify --objects all` names each; bring them back from a backup.",
     ANCHOR: "It is written once a day: do `firmament scheduler` and `firmament worker` run?",
 }
@@ -22,6 +27,7 @@ LOGINS = "three database logins"
 MEND[LOGINS] = (
     "Give DATABASE_URL, DATABASE_APP_URL and DATABASE_PORTAL_URL a login each, then unset ALLOW_SHARED_LOGIN."
 )
+SAYS_MEANWHILE = MEANWHILE | {MAIL: "Everything else works; mails wait, and go out when it is back."}
 URLS = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "s3": "S3_ENDPOINT_URL"}
 
 
@@ -36,12 +42,13 @@ def report(settings: Settings, *, say: Callable[[str], None]) -> int:
         say(f"FAILS   {error}")
         return 1
     try:
-        findings = look(settings)
+        findings = [finding for finding in look(settings) if finding.name != STORAGE]
+        findings.append(_storage(settings))
         if settings.is_production and settings.shares_logins:
             findings.append(Finding(LOGINS, False, "ALLOW_SHARED_LOGIN lets two of them share one"))
         if settings.smtp_url:
             findings.append(_mail(settings.smtp_url))
-        if all(finding.ok for finding in findings if finding.name == "database"):
+        if all(finding.ok for finding in findings if finding.name == DATABASE):
             findings += evidence(settings.database_url)
         for finding in findings:
             say(_line(finding))
@@ -53,18 +60,27 @@ def report(settings: Settings, *, say: Callable[[str], None]) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
+def _storage(settings: Settings) -> Finding:
+    """Tried now, not as it was when the sweep last tried it."""
+    reason = try_storage(settings)
+    return Finding(STORAGE, not reason, reason)
+
+
 def _mail(url: str) -> Finding:
     try:
         probe_smtp(url)
     except OSError as error:
-        return Finding("mail", False, str(error))
-    return Finding("mail", True)
+        return Finding(MAIL, False, str(error))
+    return Finding(MAIL, True)
 
 
 def _line(finding: Finding) -> str:
     if finding.ok:
         return f"  ok    {finding.name}"
-    return f"FAILS   {finding.name}: {finding.reason}\n        {MEND[finding.name]}"
+    lines = [f"FAILS   {finding.name}: {finding.reason}", MEND[finding.name]]
+    if finding.name in SAYS_MEANWHILE:
+        lines.append(f"Meanwhile: {SAYS_MEANWHILE[finding.name]}")
+    return "\n        ".join(lines)
 
 
 def _notes(settings: Settings) -> list[str]:

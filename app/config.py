@@ -42,6 +42,7 @@ class Settings:
     s3_region: str = "us-east-1"
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
+    metrics_token: str = field(default="", repr=False)
     trusted_proxies: int = 0
     web_workers: int = 2
     web_threads: int = 8
@@ -80,6 +81,7 @@ class Settings:
             s3_region=env.get("S3_REGION", "us-east-1"),
             smtp_url=env.get("SMTP_URL", ""),
             mail_from=env.get("MAIL_FROM", ""),
+            metrics_token=env.get("METRICS_TOKEN", ""),
             trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0),
             web_workers=_integer(env, "WEB_WORKERS", 2),
             web_threads=_integer(env, "WEB_THREADS", 8),
@@ -114,6 +116,7 @@ class Settings:
             "REDIS_URL": self.redis_url, "S3_ENDPOINT_URL": self.s3_endpoint_url,
             "S3_PUBLIC_URL": self.s3_public_url, "S3_ACCESS_KEY": self.s3_access_key,
             "S3_SECRET_KEY": self.s3_secret_key, "S3_BUCKET": self.s3_bucket, "S3_REGION": self.s3_region,
+            "METRICS_TOKEN": self.metrics_token,
             "SMTP_URL": self.smtp_url, "MAIL_FROM": self.mail_from, "TRUSTED_PROXIES": str(self.trusted_proxies),
             "WEB_WORKERS": str(self.web_workers), "WEB_THREADS": str(self.web_threads),
             "LIVE_THREADS": str(self.live_threads), "LOG_FORMAT": self.log_format,

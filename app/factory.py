@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import app.models  # noqa: F401
 from app.config import Settings
-from app.core import assets, clock, drawing, health, logs, queue, races, storage, viewing, web, wording
+from app.core import assets, clock, drawing, health, logs, metrics, queue, races, storage, viewing, web, wording
 from app.core.connections import keep_prepared
 from app.core.db import db, each_at_its_own_door
 from app.firm.words import english, reader_country
@@ -60,6 +59,7 @@ SCREENS = (
 )
 # Every module that registers background work, run workers, event readers or sentences.
 WORKS = (
+    "app.core.probing",
     "app.approvals.proofs",
     "app.approvals.sentences",
     "app.billing.approval_proofs",
@@ -155,6 +155,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     drawing.init_app(flask)
     assets.init_app(flask, settings.var, settings)
     health.init_app(flask)
+    metrics.init_app(flask)
     for name in (*WORKS, *SCREENS):
         _add(flask, importlib.import_module(name))
     flask.wsgi_app = each_at_its_own_door(flask.wsgi_app)  # type: ignore[assignment]
@@ -222,6 +223,7 @@ def _locale() -> str | None:
 
 
 def worker_app(settings: Settings | None = None) -> Flask:
-    """The same application for workers and commands: smaller pools, nothing else different."""
-    settings = settings or Settings.from_environment()
-    return create_app(replace(settings))
+    """The same application for workers and commands, which may wait longer for storage."""
+    app = create_app(settings or Settings.from_environment())
+    storage.wait_long(app)
+    return app

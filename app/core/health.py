@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import smtplib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,17 +14,26 @@ import redis
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from app.config import Settings
+from app.core.probing import last_result
 
 SECONDS = 2
+DATABASE, PORTAL, REDIS, STORAGE = "database", "portal database", "redis", "storage"
+# What still works while one of them is away.
+MEANWHILE = {
+    DATABASE: "Nothing works without it.",
+    PORTAL: "The firm's own pages work; clients cannot use the portal.",
+    REDIS: "Pages work and everything is saved. Mails, checks of files, PDFs and live pages wait until it is back.",
+    STORAGE: "Everything works but sending, opening and checking files; PDFs of bills are made when it is back.",
+}
 blueprint = Blueprint("health", __name__)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that we need: whether it answers, and if not, why."""
+    """One thing that we need: whether it answers (None: not known), and if not, why."""
 
     name: str
-    ok: bool
+    ok: bool | None
     reason: str = ""
 
 
@@ -36,23 +44,11 @@ def probe_database(url: str) -> None:
         connection.execute("SELECT 1")
 
 
-def probe_redis(url: str) -> None:
+def probe_redis(url: str) -> Finding:
+    """What it keeps of storage."""
     with redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as client:
         client.ping()
-
-
-def probe_s3(url: str) -> None:
-    """Any answer below 500 will do: an unsigned request is rightly refused."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    talk = kind(parts.hostname or "", parts.port, timeout=SECONDS)
-    try:
-        talk.request("GET", "/")
-        status = talk.getresponse().status
-    finally:
-        talk.close()
-    if status >= 500:
-        raise OSError(f"it answers {status}")
+        return Finding(STORAGE, *last_result(client))
 
 
 def probe_smtp(url: str) -> None:
@@ -63,19 +59,19 @@ def probe_smtp(url: str) -> None:
 
 
 def look(settings: Settings) -> list[Finding]:
-    """Ask everything that a request needs, all at once."""
+    """Ask the database and Redis, all at once; what storage did when it was last tried is kept in Redis."""
+    kept: list[Finding] = []
     probes: dict[str, Callable[[], None]] = {
-        "database": lambda: probe_database(settings.database_app_url or settings.database_url),
-        "redis": lambda: probe_redis(settings.redis_url),
-        "s3": lambda: probe_s3(settings.s3_endpoint_url),
+        DATABASE: lambda: probe_database(settings.database_app_url or settings.database_url),
+        REDIS: lambda: kept.append(probe_redis(settings.redis_url)),
     }
     if settings.database_portal_url:
-        probes["portal database"] = lambda: probe_database(settings.database_portal_url)
+        probes[PORTAL] = lambda: probe_database(settings.database_portal_url)
     pool = ThreadPoolExecutor(max_workers=len(probes))
     waiting = {name: pool.submit(probe) for name, probe in probes.items()}
     found = [_finding(name, answer) for name, answer in waiting.items()]
     pool.shutdown(wait=False)
-    return found
+    return found + (kept or [Finding(STORAGE, None, "what it did last is kept in redis")])
 
 
 def _finding(name: str, answer: Future[None]) -> Finding:
@@ -95,15 +91,18 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """200 when all answers; else 503 with the names of what does not. Reasons go to the log only."""
+    """503 only when nothing useful can be served; else what fails, and what works meanwhile. Reasons: in the log."""
     findings = look(current_app.config["SETTINGS"])
     for finding in findings:
         if not finding.ok:
             current_app.logger.warning("not ready: %s: %s", finding.name, finding.reason)
-    failing = [finding.name for finding in findings if not finding.ok]
-    parts = {finding.name: finding.ok for finding in findings}
-    body = jsonify(status="failing" if failing else "ok", parts=parts, failing=failing)
-    return body, 503 if failing else 200
+    failing = [finding.name for finding in findings if finding.ok is False]
+    status = "failing" if DATABASE in failing else "degraded" if failing else "ok"
+    body = jsonify(
+        status=status, failing=failing, parts={finding.name: finding.ok for finding in findings},
+        meanwhile={name: MEANWHILE[name] for name in failing},
+    )
+    return body, 503 if status == "failing" else 200
 
 
 def init_app(app: Flask) -> None:

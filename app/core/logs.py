@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 from app.core.ids import new_id
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,80}")
-QUIET = ("/healthz", "/readyz", "/static")
+QUIET = ("/healthz", "/readyz", "/metrics", "/static")
 # Without the values of variables: a password that was just typed is one of them.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 log = structlog.get_logger("request")

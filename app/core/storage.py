@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,15 +20,18 @@ from flask import Flask, current_app
 from app.config import Settings
 from app.core.errors import FirmamentError
 from app.core.filenames import disposition
+from app.core.gate import Gate, Shut
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+AWAY = "File storage cannot be reached just now. Nothing was lost; try again."
 FULL = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded")
 LINK_SECONDS = 120
 # One part is in memory at a time; storage takes ten thousand of them: 80 GB.
 STREAM = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, use_threads=False)
 PART_LINK_SECONDS = 3600
+_making = threading.Lock()
 
 
 class StorageUnavailable(FirmamentError):
@@ -36,6 +40,10 @@ class StorageUnavailable(FirmamentError):
 
 class ObjectMissing(FirmamentError):
     """There is no object under that key."""
+
+
+class _Unanswered(Exception):
+    """There was no answer, or one that says that storage itself is in trouble."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,19 @@ class Readable(Protocol):
 
 
 @contextmanager
+def _telling_whether_it_answers() -> Iterator[None]:
+    try:
+        yield
+    except BotoCoreError as error:
+        raise _Unanswered() from error
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 and status != 507:
+            raise _Unanswered() from error
+        raise
+
+
+@contextmanager
 def _answered() -> Iterator[None]:
     """Storage's refusals in our own words."""
     try:
@@ -78,26 +99,56 @@ def _answered() -> Iterator[None]:
             ) from error
         raise StorageUnavailable("Storage refused: " + code) from error
     except BotoCoreError as error:
-        raise StorageUnavailable("File storage cannot be reached just now. Nothing was lost; try again.") from error
+        raise StorageUnavailable(AWAY) from error
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one call may take: seconds to connect and between bytes, attempts in all."""
+
+    connect: float
+    read: float
+    attempts: int
+
+
+# Whoever serves pages waits little; a worker may wait for a large file to be joined or copied.
+HURRIED, PATIENT = Patience(2, 4, 2), Patience(3, 60, 4)
 
 
 class Storage:
-    """One bucket. `inside` is where this process reaches it, `outside` where browsers do."""
+    """One bucket. `inside` is where this process reaches it, `outside` where browsers do.
 
-    def __init__(self, settings: Settings) -> None:
+    With `at_once`, no more calls than that are under way, and none while storage does not answer.
+    """
+
+    def __init__(self, settings: Settings, patience: Patience = PATIENT, *, at_once: int = 0) -> None:
         self.bucket = settings.s3_bucket
-        self._inside = _client(settings, settings.s3_endpoint_url)
-        self._outside = _client(settings, settings.s3_public_url or settings.s3_endpoint_url)
+        self._inside = _client(settings, settings.s3_endpoint_url, patience)
+        self._outside = _client(settings, settings.s3_public_url or settings.s3_endpoint_url, patience)
         self._settings = settings
         self.public_origin = _origin(settings.s3_public_url or settings.s3_endpoint_url)
+        self._gate = Gate(at_once) if at_once else None
 
     @cached_property
     def _at_once(self) -> S3Client:
-        return _client(self._settings, self._settings.s3_endpoint_url, connect=2, read=5, tries=1)
+        return _client(self._settings, self._settings.s3_endpoint_url, Patience(2, 5, 1))
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        with _answered():
+        with _answered(), self._passage():
             return getattr(self._inside, operation)(Bucket=self.bucket, **arguments)
+
+    @contextmanager
+    def _passage(self) -> Iterator[None]:
+        if self._gate is None:
+            yield
+            return
+        try:
+            with self._gate.passage(_Unanswered), _telling_whether_it_answers():
+                yield
+        except _Unanswered as error:
+            raise cast(Exception, error.__cause__) from None
+        except Shut as error:
+            raise StorageUnavailable(AWAY) from error
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
         self._call("put_object", Key=key, Body=body, ContentType=content_type)
@@ -211,6 +262,12 @@ class Storage:
             self.bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds,
         ))
 
+    def put_link(self, key: str) -> str:
+        """Where a small object is put with one request, as a browser puts a part."""
+        return str(self._outside.generate_presigned_url(
+            "put_object", ExpiresIn=LINK_SECONDS, Params={"Bucket": self.bucket, "Key": key},
+        ))
+
     def link(self, key: str, *, name: str, content_type: str) -> str:
         """A link that downloads for two minutes, with a fixed type and a safe file name. Nothing is shown by it:
         storage cannot be told to send the headers that a file needs which a browser shows (`core/viewing.py`)."""
@@ -240,14 +297,14 @@ class _Once:
         return False
 
 
-def _client(settings: Settings, endpoint: str, *, connect: int = 3, read: int = 60, tries: int = 4) -> S3Client:
+def _client(settings: Settings, endpoint: str, patience: Patience) -> S3Client:
     return boto3.client(
         "s3", endpoint_url=endpoint or None, region_name=settings.s3_region,
         aws_access_key_id=settings.s3_access_key or "none", aws_secret_access_key=settings.s3_secret_key or "none",
         config=Config(
             signature_version="s3v4", s3={"addressing_style": "path"}, request_checksum_calculation="when_required",
-            response_checksum_validation="when_required", connect_timeout=connect, read_timeout=read,
-            retries={"total_max_attempts": tries}, max_pool_connections=20,
+            response_checksum_validation="when_required", connect_timeout=patience.connect,
+            read_timeout=patience.read, retries={"total_max_attempts": patience.attempts}, max_pool_connections=20,
         ),
     )
 
@@ -257,12 +314,21 @@ def _origin(url: str) -> str:
 
 
 def storage() -> Storage:
-    """The application's storage, made on first use."""
+    """The application's storage, made on first use: one for all threads, so that they go through one gate."""
     extensions = current_app.extensions
     if "storage" not in extensions:
-        extensions["storage"] = Storage(current_app.config["SETTINGS"])
+        with _making:
+            if "storage" not in extensions:
+                extensions["storage"] = Storage(current_app.config["SETTINGS"], **current_app.config["STORAGE"])
     return cast(Storage, extensions["storage"])
 
 
 def init_app(app: Flask) -> None:
+    """For whoever serves pages: half of their threads at most wait for storage. Workers are patient (`wait_long`)."""
     app.extensions.pop("storage", None)
+    app.config["STORAGE"] = {"patience": HURRIED, "at_once": max(1, app.config["SETTINGS"].web_threads // 2)}
+
+
+def wait_long(app: Flask) -> None:
+    app.extensions.pop("storage", None)
+    app.config["STORAGE"] = {"patience": PATIENT}

@@ -34,7 +34,7 @@ def test_check_names_what_answers_what_does_not_and_how_to_mend_it(database: Set
     said: list[str] = []
     here = replace(database, smtp_url="")
     assert report(here, say=said.append) == 0
-    assert {"  ok    database", "  ok    redis", "  ok    s3"} <= set(said)
+    assert {"  ok    database", "  ok    redis", "  ok    storage"} <= set(said)
     said.clear()
     broken = replace(here, redis_url="redis://127.0.0.1:1/0", smtp_url="smtp://127.0.0.1:1")
     assert report(broken, say=said.append) == 1
@@ -42,6 +42,12 @@ def test_check_names_what_answers_what_does_not_and_how_to_mend_it(database: Set
     assert "FAILS   redis" in told and "is REDIS_URL right" in told
     assert "FAILS   mail" in told and "is SMTP_URL right" in told
     assert "ok    database" in told
+    assert "Meanwhile: Pages work and everything is saved" in told and "Meanwhile: Everything else works; mails" in told
+    said.clear()
+    assert report(replace(here, s3_bucket="nowhere"), say=said.append) == 1
+    told = "\n".join(said)
+    assert "FAILS   storage: a file cannot be sent: the bucket does not exist" in told
+    assert "`firmament provision` makes" in told and "Meanwhile: Everything works but sending" in told
 
 
 @pytest.mark.real
