@@ -6,7 +6,7 @@ READY := .venv/.complete
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check soak bench fmt
+.PHONY: help setup run test check soak audit bench fmt
 
 help: ## what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -38,6 +38,11 @@ check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick te
 
 soak: $(READY) ## hours of random histories and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories)
 	@FIRMAMENT_EXAMPLES=$${FIRMAMENT_EXAMPLES:-10000} exec $(PY) -m pytest -q -n 2 -m soak $(TESTS)
+
+audit: $(READY) ## the deployment of deploy/ on services of its own, with https, and the main job through it
+	@bash .ci/chromium
+	@bash .ci/nginx
+	@exec $(PY) -m pytest -q -s -m audit tests/audit
 
 bench: $(READY) ## measure; the table goes to the screen and to var/bench.json (SIZES=100,1000)
 	@exec $(PY) -m tests.bench

@@ -270,6 +270,22 @@ def erase(app: Flask, events: tuple[int, ...], reason: str) -> None:
 
 
 @main.command()
+@click.option("--database-admin", envvar="DATABASE_ADMIN_URL", required=True, metavar="URL",
+              help="Who may make databases and logins: postgresql://postgres:…@host/postgres (DATABASE_ADMIN_URL).")
+@click.option("--s3-admin-key", envvar="S3_ADMIN_ACCESS_KEY", default="", help="If S3_ACCESS_KEY may make no bucket.")
+@click.option("--s3-admin-secret", envvar="S3_ADMIN_SECRET_KEY", default="", help="Its secret.")
+@click.option("--env-file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Settings are read from it, and what is made up is added to it; else it is printed.")
+def provision(database_admin: str, s3_admin_key: str, s3_admin_secret: str, env_file: Path | None) -> None:
+    """Make the database, its three logins, the bucket and its CORS; a second time there is nothing to do."""
+    import os
+
+    from app.provision import Admins, provision
+
+    provision(os.environ, Admins(database_admin, s3_admin_key, s3_admin_secret), file=env_file, say=click.echo)
+
+
+@main.command()
 def check() -> None:
     """Say what is reachable, what is not, and how to mend it."""
     from app.checks import report

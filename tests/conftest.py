@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: drives Chromium")
     config.addinivalue_line("markers", "slow: takes many seconds; left out of `make check`")
     config.addinivalue_line("markers", "soak: for `make soak` alone")
+    config.addinivalue_line("markers", "audit: for `make audit` alone; needs nginx")
     config.addinivalue_line("markers", "alone: measures time; no other test runs meanwhile")
 
 

@@ -44,7 +44,9 @@ class Desk:
 
     def __init__(self, browser: Browser, house: House, *, phone: bool = False) -> None:
         size = {"width": 390, "height": 844} if phone else {"width": 1440, "height": 900}
-        self.context: BrowserContext = browser.new_context(viewport=size, has_touch=phone)  # type: ignore[arg-type]
+        self.context: BrowserContext = browser.new_context(
+            viewport=size, has_touch=phone, ignore_https_errors=True  # type: ignore[arg-type]
+        )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(30_000)
         self.house = house
@@ -387,9 +389,8 @@ with services(Settings.from_environment()) as settings:
 """
 
 
-def test_the_main_job_from_an_empty_firm_to_a_restored_one(
-    house: House, desk: Callable[..., Desk], tmp_path: Path
-) -> None:
+def do_the_main_job(house: House, desk: Callable[..., Desk]) -> None:
+    """From an empty firm to a bill that is paid, through both doors; every proof holds."""
     pat, mel, sam, bea, phone = desk(), desk(), desk(), desk(), desk(phone=True)
     found_firm(pat)
     for name, role in (("Mel Osei", "manager"), ("Sam Price", "staff"), ("Bea Lowe", "billing")):
@@ -411,10 +412,16 @@ def test_the_main_job_from_an_empty_firm_to_a_restored_one(
     record_payment(bea)
     verified = house.command("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert [d.faults for d in (pat, mel, sam, bea, phone)] == [[]] * 5
+
+
+def test_the_main_job_from_an_empty_firm_to_a_restored_one(
+    house: House, desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    do_the_main_job(house, desk)
     archive, elsewhere = tmp_path / "firm.zip", tmp_path / "elsewhere"
     assert house.command("backup", str(archive)).returncode == 0
     here = figures(house, house.var)
     restored = house.command("restore", str(archive), var=elsewhere)
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert figures(house, elsewhere) == here
-    assert [d.faults for d in (pat, mel, sam, bea, phone)] == [[]] * 5
