@@ -203,8 +203,10 @@ def import_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (docs/import.md).")
 @click.option("--link-matches", "matches", flag_value="link", help="Link rows that look like a client you have.")
 @click.option("--create-matches", "matches", flag_value="new", help="Make new clients of them all the same.")
+@click.option("--create-unknown", is_flag=True, help="Make clients of rows of our own list whose code nobody has.")
 @click.option("--skip-errors", is_flag=True, help="Bring in the good rows of a file that has bad ones.")
-@click.option("--source", type=click.Choice(["xero", "quickbooks", "clio", "taxdome", "other"]), help="If not seen.")
+@click.option("--source", type=click.Choice(["xero", "quickbooks", "clio", "taxdome", "firmament", "other"]),
+              help="If not seen; firmament is a list that was taken out here.")
 @click.option("--office", help="The office that new clients belong to; the first one if not given.")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN=TARGET", help="If not guessed.")
 @click.option("--locale", metavar="LOCALE", help="How the file writes numbers, such as de_DE, if not seen from it.")

@@ -32,8 +32,13 @@ def cell(value: Any) -> str:
     if isinstance(value, Money):
         return f"{value.rounded().amount:f}"
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(ACTING) else value
+        return f"'{value}" if value.lstrip("'").startswith(ACTING) else value
     return str(getattr(value, "value", value))
+
+
+def as_written(text: str) -> str:
+    """What stands in a cell that `cell` wrote: without the apostrophe that it put before it."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(ACTING) else text
 
 
 def moneys(currency: str, *amounts: Decimal | None) -> list[Money | None]:

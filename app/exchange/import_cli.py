@@ -39,7 +39,7 @@ PATIENCE = 600
 
 def import_clients(
     path: Path, *, dry_run: bool, matches: str, skip_errors: bool, source: str | None, office: str | None,
-    columns: tuple[str, ...], portal_access: bool, locale: str | None = None,
+    columns: tuple[str, ...], portal_access: bool, locale: str | None = None, create_unknown: bool = False,
 ) -> dict[str, Any]:
     """Import a file and wait until it is done. Returns the report that `--json` prints."""
     zone = db.session.scalar(sa.select(Firm.zone))
@@ -52,7 +52,7 @@ def import_clients(
     )
     if columns:
         wanted = dict(pair.split("=", 1) for pair in columns if "=" in pair)
-        found.mapping = checked_mapping(found.header, {**found.mapping, **wanted})
+        found.mapping = checked_mapping(found.header, {**found.mapping, **wanted}, Source(found.source))
     if locale:
         found.number_format = _format(locale)
     planned = plan_import(found, seen_by=SYSTEM)
@@ -62,7 +62,11 @@ def import_clients(
         report["imported"] = False
         return report
     found = keep_import(found, by=SYSTEM)
-    run = start_import(found, by=SYSTEM, decide=lambda _: matches, skip_errors=skip_errors)
+    unknown = "new" if create_unknown else ""
+    run = start_import(
+        found, by=SYSTEM, decide=lambda one: matches if one.action is Action.MATCH else unknown,
+        skip_errors=skip_errors,
+    )
     _wait_for(run)
     return {**report, **_outcome(run, matches), "imported": True}
 
@@ -87,13 +91,19 @@ def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[
     tally, amounts = Tally.of(planned), amounts_in(found)
     return {
         "source": found.source, "rows": tally.rows, "created": tally.created, "updated": tally.updated,
-        "unchanged": tally.unchanged, "matched": tally.matched, "refused": tally.rows_refused,
+        "unchanged": tally.unchanged, "matched": tally.matched, "unknown": tally.unknown,
+        "refused": tally.rows_refused,
         "errors": errors_of(planned), "warnings": warnings_of(found), "dry_run": dry_run,
         "clients": len(planned), "linked": 0, "waiting": tally.matched,
         "matches": [
             {"rows": one.prospect.rows, "name": one.prospect.name, "client": one.client.code,
              "client_name": one.client.name}
             for one in planned if one.action is Action.MATCH and one.client
+        ],
+        "changes": [
+            {"line": one.prospect.rows[0], "client": one.client.code if one.client else "", "column": each.head,
+             "before": each.before, "after": each.after}
+            for one in planned for each in one.changes
         ],
         "opening_balances": {"count": tally.balances, "total": tally.balance_total, "currency": amounts.currency},
         "numbers": {
@@ -157,6 +167,11 @@ def _print(report: dict[str, Any]) -> None:
             click.echo(f"         {match['name']} looks like {match['client']} {match['client_name']}")
         if report["waiting"]:
             click.echo("         Say --link-matches to link them, or --create-matches to make new clients.")
+    if report["unknown"]:
+        click.echo(f"  {report['unknown']:>6} have a code that nobody has: say --create-unknown to make them clients")
+    for change in report["changes"][:50]:
+        click.echo(f"         line {change['line']}, {change['client']}, {change['column']}: "
+                   f"{change['before'] or '(empty)'} → {change['after'] or '(empty)'}")
     if report["opening_balances"]["count"]:
         balances = report["opening_balances"]
         numbers = f"numbers read like {report['numbers']['format']}"

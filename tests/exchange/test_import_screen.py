@@ -61,11 +61,16 @@ def test_from_the_file_to_the_tie_out_and_back(client: FlaskClient, cast: Cast) 
     olive = db.session.scalars(sa.select(Client).where(Client.name == "Olive Ltd")).one()
     assert (olive.code, olive.address, olive.office_id) == ("O1", "Leeds", cast.office.id)
     assert db.session.get_one(Client, cast.acme.id).address == "York"
+    olive_id = olive.id
     client.post(f"/clients/import/{import_id}/undo")
     work(found)
     db.session.expire_all()
     assert db.session.scalar(sa.select(Client).where(Client.name == "Olive Ltd")) is None
     assert db.session.get_one(Client, cast.acme.id).address == ""
+    page = text_of(client.get(f"/clients/import/{import_id}"))
+    assert "Mel</bdi> took this import back" in page and "1 client removed" in page and "1 client as before" in page
+    assert "Nothing of it stayed" in page and "Take the import back" not in page
+    assert f'href="/clients/{cast.acme.id}"' in page and f'href="/clients/{olive_id}"' not in page
 
 
 def test_only_who_may_imports(client: FlaskClient, cast: Cast) -> None:

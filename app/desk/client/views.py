@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from app.desk.client.queries import overview_of
 from app.desk.client.sections import Section, sections_for
 from app.desk.comments import drawn
 from app.desk.guard import guard
+from app.exchange.clients.own import HEADER, load_names, row_of
 from app.firm.exports import hand_out
 from app.firm.queries import list_offices
 from app.people.queries import list_people
@@ -49,14 +51,14 @@ def index() -> Answer:
 
 @blueprint.get("/clients.csv")
 def export() -> Answer:
-    header = ["Code", "Name", "Kind", "Status", "E-mail", "Telephone", "Tax number", "Company number", "Address",
-              "Country", "Currency", "Partner", "Office", "Tags", "Payment terms, days", "Archived"]
+    """Every column of it is read back by the import, which finds each client by its code."""
     found, actor, sort = _filter(), me(), arg("sort", "name")
-    return hand_out("clients", "clients.csv", header, lambda: (
-        [c.code, c.name, c.kind, c.status, c.email, c.phone, c.tax_number, c.registration_number, c.address, c.country,
-         c.currency, partner, office, ", ".join(c.tags), c.terms_days, "yes" if c.archived_at else ""]
-        for c, partner, office in every_client(found, seen_by=actor, sort=sort)
-    ), by=actor)
+
+    def rows() -> Iterator[list[Any]]:
+        names = load_names()
+        return (row_of(client, names) for client, *_ in every_client(found, seen_by=actor, sort=sort))
+
+    return hand_out("clients", "clients.csv", HEADER, rows, by=actor)
 
 
 @blueprint.get("/clients/<uuid:client_id>")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
@@ -20,6 +20,7 @@ from app.core.actors import Actor
 from app.core.db import db
 from app.exchange.clients.formats import Source
 from app.exchange.clients.prospects import Person, Prospect
+from app.exchange.clients.values import LABELS, Names, plain, same_groups, shown
 from app.exchange.models import ImportKey
 
 
@@ -28,17 +29,28 @@ class Action(enum.StrEnum):
     UPDATE = "update"
     UNCHANGED = "unchanged"
     MATCH = "match"
+    UNKNOWN = "unknown"
     REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a field of a client is now and would be, as one reads it."""
+
+    head: str
+    before: str
+    after: str
 
 
 @dataclass
 class Planned:
-    """What an import would do with one client. A match waits for somebody's word."""
+    """What an import would do with one client. A match, and a code that nobody here has, wait for somebody's word."""
 
     prospect: Prospect
     action: Action
     client: Client | None = None
     why: str = ""
+    changes: list[Change] = field(default_factory=list)
 
 
 @dataclass
@@ -94,7 +106,7 @@ def _mails(client: Client, links: Iterable[ClientContact]) -> set[str]:
     return mails
 
 
-def plan(prospects: Sequence[Prospect], source: Source, *, seen_by: Actor) -> list[Planned]:
+def plan(prospects: Sequence[Prospect], source: Source, names: Names, *, seen_by: Actor) -> list[Planned]:
     """What importing would do, in the file's order. Nothing is written."""
     known = load_known(source, seen_by=seen_by)
     planned: dict[int, Planned] = {}
@@ -106,8 +118,8 @@ def plan(prospects: Sequence[Prospect], source: Source, *, seen_by: Actor) -> li
         elif prospect.key in known.by_key:
             client_id, said = known.by_key[prospect.key]
             client = known.clients[client_id]
-            differs = changes_for(client, prospect, said) or new_people(known.links.get(client_id, []), prospect)
-            planned[at] = Planned(prospect, Action.UPDATE if differs else Action.UNCHANGED, client)
+            told = list(_told(client, prospect, said, known.links.get(client_id, []), names))
+            planned[at] = Planned(prospect, Action.UPDATE if told else Action.UNCHANGED, client, changes=told)
         elif prospect.key in known.hidden_keys:
             planned[at] = Planned(prospect, Action.UNCHANGED)
         else:
@@ -122,6 +134,18 @@ def plan(prospects: Sequence[Prospect], source: Source, *, seen_by: Actor) -> li
                 free.discard(match.id)
                 planned[id(prospect)] = Planned(prospect, Action.MATCH, match, f"looks like {match.code} {match.name}")
     return [planned.get(id(p)) or Planned(p, Action.CREATE) for p in prospects]
+
+
+def _told(
+    client: Client, prospect: Prospect, said: Mapping[str, Any], links: Sequence[ClientContact], names: Names
+) -> Iterator[Change]:
+    """What would be filled or replaced, and who would be added, as one reads it."""
+    for name, value in changes_for(client, prospect, said).items():
+        yield Change(LABELS.get(name, name), shown(name, getattr(client, name), names), shown(name, value, names))
+    for person, contact, missing in new_people(links, prospect):
+        has = ", ".join(a.value for a in contact.addresses) if contact else ""
+        more = ", ".join(missing if contact else (person.name, *missing))
+        yield Change(f"Contact {contact.name}" if contact else "Contact", has, f"{has}, {more}" if has else more)
 
 
 def _alike(prospect: Prospect, known: Known, free: set[UUID]) -> list[Client]:
@@ -158,16 +182,16 @@ def _near(one: str, other: str) -> bool:
 def changes_for(client: Client, prospect: Prospect, said_before: Mapping[str, Any]) -> dict[str, Any]:
     """{column: new value}: what is empty is filled, what this system said last is replaced, the rest stays ours."""
     changes: dict[str, Any] = {}
+    present = {name: plain(getattr(client, name)) for name in prospect.values}
     for name, value in prospect.values.items():
-        now = getattr(client, name)
-        plain = now.value if hasattr(now, "value") else now
+        now = present[name]
         if name == "tags":
             missing = [tag for tag in value if tag not in client.tags]
             if missing:
                 changes[name] = [*client.tags, *missing]
-        elif plain != value and (plain in ("", None) or (name in said_before and said_before[name] == plain)):
+        elif now != value and (now in ("", None) or (name in said_before and said_before[name] == now)):
             changes[name] = value
-    return changes
+    return same_groups(changes, prospect.values, present)
 
 
 def new_people(links: Sequence[ClientContact], prospect: Prospect) -> list[tuple[Person, Contact | None, list[str]]]:

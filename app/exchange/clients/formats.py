@@ -17,12 +17,13 @@ class Source(enum.StrEnum):
     QUICKBOOKS = "quickbooks"
     CLIO = "clio"
     TAXDOME = "taxdome"
+    FIRMAMENT = "firmament"
     OTHER = "other"
 
 
 SOURCE_NAMES = {
     Source.XERO: "Xero", Source.QUICKBOOKS: "QuickBooks Online", Source.CLIO: "Clio", Source.TAXDOME: "TaxDome",
-    Source.OTHER: "another system",
+    Source.FIRMAMENT: "this system", Source.OTHER: "another system",
 }
 
 # What a column can be. Those with a number in them may stand several times: a second person, a second address line.
@@ -35,6 +36,9 @@ TARGETS = {
     "country": "Country", "terms_days": "Payment terms, days", "terms_kind": "Kind of payment terms",
     "title": "Contact’s title", "first_name": "Contact’s first name", "last_name": "Contact’s last name",
     "full_name": "Contact’s name", "role": "Contact’s role", "tags": "Tags", "notes": "Notes",
+    "status": "Status", "state": "State or region (of the country)", "currency": "Currency", "year_end": "Year end",
+    "vat_stagger": "VAT quarters end in", "payroll_frequency": "Pays its staff", "first_pay_day": "First pay day",
+    "partner": "Partner", "manager": "Manager", "office": "Office", "archived": "Archived",
     "balance": "Opening balance (noted, not posted)",
     **{f"person{n}_{part}": f"Person {n}, {words}" for n in range(1, 6)
        for part, words in (("first_name", "first name"), ("last_name", "last name"), ("email", "e-mail"))},
@@ -66,6 +70,18 @@ _TAXDOME = {
     "Email": "email", "Phone": "phone", "Company name": "legal_name", "Tags": "tags",
 }
 
+# Of our own list (exchange.clients.own writes it), whose clients are found by their code.
+_FIRMAMENT = {
+    "Code": "code", "Name": "name", "Legal name": "legal_name", "Kind": "kind", "Status": "status", "E-mail": "email",
+    "Telephone": "phone", "Website": "website", "Tax number": "tax_number", "Company number": "registration_number",
+    "Address": "address1", "Country": "country", "State or region": "state", "Currency": "currency",
+    "Year end": "year_end", "VAT quarters end in": "vat_stagger", "Pays its staff": "payroll_frequency",
+    "First pay day": "first_pay_day", "Partner": "partner", "Manager": "manager", "Office": "office", "Tags": "tags",
+    "Payment terms, days": "terms_days", "Archived": "archived",
+}
+OWN = frozenset(_FIRMAMENT.values())
+OWN_ONLY = frozenset({"archived", "currency"})
+
 
 @dataclass(frozen=True)
 class Format:
@@ -79,6 +95,7 @@ FORMATS = (
     Format(Source.QUICKBOOKS, frozenset({"Full Name", "Opening Balance", "ZIP"}), _QUICKBOOKS),
     Format(Source.CLIO, frozenset({"first_name", "last_name", "email_address"}), _CLIO),
     Format(Source.TAXDOME, frozenset({"Account name", "Account type"}), _TAXDOME),
+    Format(Source.FIRMAMENT, frozenset({"Code", "Name", "Kind", "Status", "Office"}), _FIRMAMENT),
 )
 
 SYNONYMS = {
@@ -111,6 +128,10 @@ SYNONYMS = {
     "full_name": ("contact", "contact person", "primary contact", "main contact", "cont1"),
     "role": ("role", "job title", "position"), "title": ("title", "salutation"),
     "tags": ("tags", "labels", "groups"), "notes": ("notes", "comments", "remarks", "contactnotes", "notepad"),
+    "year_end": ("year end", "accounting year end", "financial year end", "fiscal year end", "accounting period end"),
+    "vat_stagger": ("vat quarters", "vat stagger", "stagger", "vat quarter end", "vat quarters end in"),
+    "payroll_frequency": ("payroll frequency", "pay frequency", "pays its staff"),
+    "first_pay_day": ("first pay day", "first pay date"),
     "balance": ("opening balance", "balance", "amount due", "outstanding"),
 }
 _BY_WORDS = {words: target for target, spellings in SYNONYMS.items() for words in spellings}
@@ -146,24 +167,33 @@ def recognise(header: Sequence[str]) -> Source:
     return next((f.source for f in FORMATS if f.must_have <= columns), Source.OTHER)
 
 
+def targets_of(source: Source) -> dict[str, str]:
+    """What a column of such a list can be, in words."""
+    kept = OWN if source is Source.FIRMAMENT else TARGETS.keys() - OWN_ONLY
+    return {target: words for target, words in TARGETS.items() if target in kept}
+
+
 def guess_mapping(header: Sequence[str], source: Source) -> dict[str, str]:
     """{column: target}: what the known format says, else what the column's name suggests, each target once."""
     known = next((f.columns for f in FORMATS if f.source is source), None)
-    if known is not None:
+    if known is not None and source is not Source.FIRMAMENT:
         return {column: known[column] for column in header if column in known}
+    suggested = {**_BY_WORDS, **{plain_head(head): target for head, target in (known or {}).items()}}
+    possible = targets_of(source)
     found: dict[str, str] = {}
     for column in header:
-        target = _BY_WORDS.get(plain_head(column))
-        if target and target not in found.values():
+        target = suggested.get(plain_head(column))
+        if target in possible and target not in found.values():
             found[column] = target
     return found
 
 
-def checked_mapping(header: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:
+def checked_mapping(header: Sequence[str], wanted: Mapping[str, str], source: Source) -> dict[str, str]:
     """Only known targets, each at most once; the first column wins."""
+    possible = targets_of(source)
     found: dict[str, str] = {}
     for column in header:
         target = wanted.get(column, "")
-        if target in TARGETS and target not in found.values():
+        if target in possible and target not in found.values():
             found[column] = target
     return found

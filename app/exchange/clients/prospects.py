@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
-
 from app.clients.checks import check_tax_number, check_website
-from app.clients.commands.clients import COUNTRIES
 from app.clients.models import ClientKind
 from app.clients.names import clean_name, sort_key
 from app.core.errors import Refused
-from app.core.reached import check_email, format_phone
+from app.core.reached import check_email
 from app.exchange.clients.amounts import Amounts
 from app.exchange.clients.formats import Source
+from app.exchange.clients.rows import Row, RowError
+from app.exchange.clients.values import NOBODY, Names
 from app.exchange.files import Cell
 
-_names = Locale("en").territories
-COUNTRY_CODES = {str(_names[code]).casefold(): code for code in COUNTRIES} | {
-    "usa": "US", "u.s.a.": "US", "us": "US", "united states of america": "US", "uk": "GB", "great britain": "GB",
-    "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "éire": "IE", "eire": "IE",
-    "republic of ireland": "IE", "deutschland": "DE", "holland": "NL", "the netherlands": "NL", "españa": "ES",
-    "österreich": "AT", "schweiz": "CH", "suisse": "CH", "polska": "PL",
-} | {code.casefold(): code for code in COUNTRIES}
 PERSON_WORDS = ("individual", "person", "private")
-# What a spreadsheet shows where it could not work a cell out, and a number of which it kept the first digits alone.
-FAULTS = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA)")
-CUT = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{1,3}")
 # Of one client, whatever stands for it: rows that say two things of it are not one client's.
-ONE_OF = ("name", "legal_name", "registration_number", "tax_number", "country", "website", "terms_days", "address")
+ONE_OF = (
+    "name", "legal_name", "registration_number", "tax_number", "country", "region", "website", "terms_days", "address",
+    "status", "year_end_month", "year_end_day", "vat_stagger", "payroll_frequency", "first_pay_day",
+)
+HEADED_BY = {"year_end_month": "year_end", "year_end_day": "year_end", "region": "state"}
 BUSINESS_WORDS = ("business", "company", "organisation", "organization")
-
-
-@dataclass(frozen=True)
-class RowError:
-    """What is wrong, in the file's own terms: the line as an editor shows it, the column as it is headed."""
-
-    row: int
-    column: str
-    message: str
-    read: str = ""
 
 
 @dataclass
@@ -89,32 +72,40 @@ class Prospect:
 
 def gather(
     header: Sequence[str], rows: Sequence[Sequence[Cell]], mapping: Mapping[str, str], source: Source, country: str,
-    amounts: Amounts, lines: Sequence[int] = (), faults: Sequence[RowError] = (),
+    amounts: Amounts, lines: Sequence[int] = (), faults: Sequence[RowError] = (), names: Names = NOBODY,
 ) -> list[Prospect]:
     """The clients of a file in its order. `country` is where telephone numbers without one are (the office's).
 
-    `lines` are those of the rows where the file has them, `faults` what its reader found wrong with them.
+    `lines` are those of the rows where the file has them, `faults` what its reader found wrong with them; `names` are
+    the people and offices that a cell may name.
     """
     columns = {target: column for column, target in mapping.items()}
     if "name" not in columns and "company" not in columns and "last_name" not in columns:
         raise Refused("No column is said to hold the client’s name. Choose one below.")
+    gathered: dict[str, list[Prospect]] = {}
+    for number, cells, wrong in cells_of(header, rows, mapping, lines, faults):
+        if wrong:
+            # What stands in its cells cannot be trusted, so that nothing else is said of them.
+            one = Prospect("", str(cells.get("name", ""))[:80], [number], errors=wrong)
+        else:
+            one = _Reader(cells, columns, number, country, names, source, amounts).read()
+        gathered.setdefault(one.key or f"row {number}", []).append(one)
+    return [_as_one(same, columns) for same in gathered.values()]
+
+
+def cells_of(
+    header: Sequence[str], rows: Sequence[Sequence[Cell]], mapping: Mapping[str, str], lines: Sequence[int] = (),
+    faults: Sequence[RowError] = (),
+) -> Iterator[tuple[int, dict[str, Cell], list[RowError]]]:
+    """(line, its cells by what they are, what its reader found wrong) of each row that is not empty."""
     places = {column: at for at, column in reversed(list(enumerate(header)))}
     wrong: dict[int, list[RowError]] = {}
     for fault in faults:
         if fault.column in mapping or not fault.column or fault.column == header[-1]:
             wrong.setdefault(fault.row, []).append(fault)
-    gathered: dict[str, list[Prospect]] = {}
     for number, row in zip(lines or range(2, len(rows) + 2), rows, strict=False):
-        if not any(row):
-            continue
-        cells = {target: row[places[column]] for target, column in columns.items()}
-        if number in wrong:
-            # What stands in its cells cannot be trusted, so that nothing else is said of them.
-            one = Prospect("", str(cells.get("name", ""))[:80], [number], errors=wrong[number])
-        else:
-            one = _Reader(cells, columns, number, country, source, amounts).read()
-        gathered.setdefault(one.key or f"row {number}", []).append(one)
-    return [_as_one(same, columns) for same in gathered.values()]
+        if any(row):
+            yield number, {target: row[places[column]] for column, target in mapping.items()}, wrong.get(number, [])
 
 
 def _as_one(same: Sequence[Prospect], columns: Mapping[str, str]) -> Prospect:
@@ -152,7 +143,7 @@ def _disagreement(into: Prospect, more: Prospect, columns: Mapping[str, str]) ->
     said += [("code", into.code.casefold(), more.code.casefold()), ("balance", into.balance, more.balance)]
     for name, before, now in said:
         if before and now and before != now and not (name == "name" and sort_key(before) == sort_key(now)):
-            head = columns.get(name) or columns.get("company") or columns.get("last_name") or name
+            head = columns.get(HEADED_BY.get(name, name)) or columns.get("company") or columns.get("last_name") or name
             yield RowError(
                 more.rows[0], head, f"Line {into.rows[0]} says “{str(before)[:60]}” of the same client and this one "
                 f"says “{str(now)[:60]}”. Mend one of them, or give each client a code of its own.", str(now)[:80],
@@ -179,56 +170,15 @@ def _merge(into: Prospect, more: Prospect) -> None:
             known.phones += [phone for phone in person.phones if phone not in known.phones]
 
 
-class _Reader:
-    """Reads one row; what is wrong with it is gathered, not raised."""
+class _Reader(Row):
+    """A row of another system's list."""
 
     def __init__(
-        self, cells: Mapping[str, Cell], columns: Mapping[str, str], number: int, country: str, source: Source,
-        amounts: Amounts,
+        self, cells: Mapping[str, Cell], columns: Mapping[str, str], number: int, country: str, names: Names,
+        source: Source, amounts: Amounts,
     ) -> None:
-        self.cells, self.columns, self.number, self.source, self.amounts = cells, columns, number, source, amounts
-        self.errors: list[RowError] = []
-        self._look_at_cells()
-        self.country = COUNTRY_CODES.get(self.text("country").casefold().strip())
-        self.reading_country = self.country or country
-
-    def _look_at_cells(self) -> None:
-        """What a spreadsheet did to its own cells is an error of each; the cell counts as empty."""
-        kept = dict(self.cells)
-        for target, cell in self.cells.items():
-            text = cell.strip() if isinstance(cell, str) else ""
-            if FAULTS.fullmatch(text):
-                self.wrong(target, f"“{text}” is an error of the spreadsheet and no value. Mend the formula or empty "
-                           "the cell.", text)
-                kept[target] = ""
-            elif CUT.fullmatch(text) and target != "balance":
-                self.wrong(target, f"“{text}” is a number that a spreadsheet has cut short: its digits are lost. "
-                           "Format the column as text where the list comes from.", text)
-                kept[target] = ""
-        self.cells = kept
-
-    def wrong(self, target: str, message: str, read: str) -> None:
-        self.errors.append(RowError(self.number, self.columns[target], message, read[:80]))
-
-    def text(self, target: str) -> str:
-        cell = self.cells.get(target, "")
-        # A float has digits that nobody typed: 1100.1000000000001 is 1100.1.
-        return f"{cell:.15g}" if isinstance(cell, float) else " ".join(cell.split())
-
-    def lines(self, target: str) -> list[str]:
-        """The cell with its line breaks kept."""
-        cell = self.cells.get(target, "")
-        return [" ".join(line.split()) for line in cell.splitlines()] if isinstance(cell, str) else [self.text(target)]
-
-    def checked(self, target: str, check: Callable[[str], Any]) -> Any:
-        text = self.text(target)
-        if not text:
-            return ""
-        try:
-            return check(text)
-        except Refused as refusal:
-            self.wrong(target, refusal.message, text)
-            return ""
+        super().__init__(cells, columns, number, country, names)
+        self.source, self.amounts = source, amounts
 
     def read(self) -> Prospect:
         person = self.text("full_name") or " ".join(filter(None, (self.text("first_name"), self.text("last_name"))))
@@ -252,7 +202,7 @@ class _Reader:
             "registration_number": self.text("registration_number")[:60],
             "tax_number": self.checked("tax_number", lambda text: check_tax_number(text, self.country)),
             "terms_days": self.terms(), "tags": [tag for tag in re.split(r"[,;|]", self.text("tags")) if tag.strip()],
-            "notes": str(self.cells.get("notes", "")),
+            "notes": str(self.cells.get("notes", "")), **self.arrangements(),
         }
         code = self.text("code")[:40]
         return Prospect(
@@ -283,9 +233,6 @@ class _Reader:
         if self.source is Source.QUICKBOOKS:
             return ClientKind.ORGANISATION if company else ClientKind.PERSON
         return ClientKind.PERSON if same and not company else ClientKind.ORGANISATION
-
-    def phone(self, target: str) -> str:
-        return format_phone(self.text(target)[:60], self.reading_country)
 
     def address(self) -> str:
         lines = [line for n in range(1, 5) for line in self.lines(f"address{n}")]

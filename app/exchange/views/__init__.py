@@ -16,11 +16,12 @@ from app.core.fields import IdSelectField
 from app.core.ids import parse_id
 from app.core.number_format import FORMATS
 from app.core.permissions import authorize
-from app.core.web import Answer, Form, form_id, me, redirect_to, submit
+from app.core.web import Answer, Form, form_id, me, page_number, redirect_to, submit
 from app.desk.guard import guard
 from app.exchange.clients.commands import (
     Tally,
     amounts_in,
+    digest_of_plan,
     errors_of,
     keep_import,
     map_columns,
@@ -31,7 +32,8 @@ from app.exchange.clients.commands import (
     warnings_of,
 )
 from app.exchange.clients.compare import Action, Planned
-from app.exchange.clients.formats import SOURCE_NAMES, TARGETS, Source
+from app.exchange.clients.formats import SOURCE_NAMES, Source, targets_of
+from app.exchange.clients.queries import PER_PAGE, list_brought, taken_back
 from app.exchange.models import ClientImport
 from app.firm.queries import list_offices
 from app.people.models import Person
@@ -39,6 +41,8 @@ from app.runs.models import ItemState, Run, RunItem
 
 blueprint = guard(Blueprint("imports", __name__, url_prefix="/clients/import"))
 SHOWN = 200
+MOVES_WORK = {"Status", "Year end", "VAT quarters end in", "Pays its staff", "First pay day", "Archived",
+              "Year end, month", "Year end, day"}
 
 
 class UploadForm(Form):
@@ -102,6 +106,7 @@ def show(import_id: UUID) -> Answer:
 
 
 def _plan_page(found: ClientImport, problem: str = "") -> str:
+    source = Source(found.source)
     planned: list[Planned] = []
     try:
         planned = plan_import(found, seen_by=me())
@@ -112,26 +117,52 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
     }
     used = [column for column in found.header if examples[column] or column in found.mapping]
     return render_template(
-        "exchange/plan.html", found=found, source=SOURCE_NAMES[Source(found.source)], problem=problem,
+        "exchange/plan.html", found=found, source=SOURCE_NAMES[source], problem=problem,
+        is_own=source is Source.FIRMAMENT, sources=list(SOURCE_NAMES.items()), foreseen=digest_of_plan(planned),
         tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], warnings=warnings_of(found)[:SHOWN],
         examples=examples, used=used,
-        empty=[column for column in found.header if column not in used], targets=TARGETS, offices=list_offices(),
+        empty=[column for column in found.header if column not in used], targets=targets_of(source),
+        offices=list_offices(),
         matches=[one for one in planned if one.action is Action.MATCH],
         amounts=amounts_in(found), number_formats=[("", "As the file shows"), *((key, key) for key in FORMATS)],
         fresh=[one for one in planned if one.action is Action.CREATE][:20],
-        updates=[one for one in planned if one.action is Action.UPDATE][:20],
+        unknown=[one for one in planned if one.action is Action.UNKNOWN], **_changes(planned),
     )
 
 
+def _changes(planned: list[Planned]) -> dict[str, object]:
+    """A page of the clients that would change, and the lines of those that would not."""
+    updates = [one for one in planned if one.action is Action.UPDATE]
+    page, heads = page_number(), {each.head for one in updates for each in one.changes}
+    same = [line for one in planned if one.action is Action.UNCHANGED for line in one.prospect.rows]
+    return {
+        "updates": updates[(page - 1) * SHOWN : page * SHOWN], "page": page, "per_page": SHOWN,
+        "unchanged": ranges(same), "moves_work": bool(heads & MOVES_WORK),
+    }
+
+
+def ranges(lines: list[int]) -> str:
+    """Line numbers with those that follow each other drawn together: 2–14, 17."""
+    found: list[list[int]] = []
+    for line in sorted(lines):
+        if found and line == found[-1][1] + 1:
+            found[-1][1] = line
+        else:
+            found.append([line, line])
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in found)
+
+
 def _done_page(found: ClientImport) -> str:
-    run = db.session.get_one(Run, found.undo_run_id or found.run_id)
+    run, page = db.session.get_one(Run, found.undo_run_id or found.run_id), page_number()
+    rows, total = list_brought(found, seen_by=me(), page=page)
     did = sa.select(RunItem.state, RunItem.payload["action"].astext, RunItem.result["action"].astext, sa.func.count())
     counts = db.session.execute(
         did.where(RunItem.run_id == found.run_id).group_by(sa.text("1, 2, 3"))
     ).all()
     return render_template(
         "exchange/done.html", found=found, run=run, source=SOURCE_NAMES[Source(found.source)],
-        outcome=_outcome(counts), report=found.report, amounts=amounts_in(found),
+        outcome=_outcome(counts), report=found.report, amounts=amounts_in(found), page=page, per_page=PER_PAGE,
+        rows=rows, total=total, back=taken_back(found, seen_by=me()),
     )
 
 
@@ -158,9 +189,14 @@ def update(import_id: UUID) -> Answer:
         office_id = found.office_id
     map_columns(
         found, mapping, office_id or found.office_id, by=me(), portal_access="portal_access" in request.form,
-        number_format=request.form.get("number_format") or None,
+        number_format=request.form.get("number_format") or None, source=_source(),
     )
     return redirect_to(url_for("imports.show", import_id=found.id))
+
+
+def _source() -> Source | None:
+    said = request.form.get("source")
+    return Source(said) if said in set(Source) else None
 
 
 @blueprint.post("/<uuid:import_id>/start")
@@ -168,12 +204,17 @@ def start(import_id: UUID) -> Answer:
     found = _import(import_id)
 
     def decide(one: Planned) -> str:
+        if one.action is Action.UNKNOWN:
+            return "new" if "new_clients" in request.form else ""
         said = request.form.get(f"match-{one.prospect.rows[0]}", "")
         # What was decided on is this client; if meanwhile another one looks alike, it waits.
         return said if said in ("new", "") else ("link" if one.client and said == str(one.client.id) else "")
 
     try:
-        start_import(found, by=me(), decide=decide, skip_errors="skip_errors" in request.form)
+        start_import(
+            found, by=me(), decide=decide, skip_errors="skip_errors" in request.form,
+            foreseen=request.form.get("foreseen") or None, redate=request.form.get("jobs") != "keep",
+        )
     except Refused as refusal:
         return _plan_page(found, refusal.message), 422
     return redirect_to(url_for("imports.show", import_id=found.id), "The import has started")

@@ -1,0 +1,31 @@
+"""Reading a file of clients, importing them one by one, and taking an import back."""
+
+from app.exchange.clients.commands.importing import (
+    Tally,
+    digest_of_plan,
+    errors_of,
+    plan_import,
+    start_import,
+)
+from app.exchange.clients.commands.reading import (
+    amounts_in,
+    keep_import,
+    map_columns,
+    read_import,
+    warnings_of,
+)
+from app.exchange.clients.commands.undoing import undo_import
+
+__all__ = [
+    "Tally",
+    "amounts_in",
+    "digest_of_plan",
+    "errors_of",
+    "keep_import",
+    "map_columns",
+    "plan_import",
+    "read_import",
+    "start_import",
+    "undo_import",
+    "warnings_of",
+]
