@@ -66,7 +66,7 @@ def test_a_client_is_billed_paid_and_stated_through_the_screens(session: Session
     invoice = only(session, Invoice)
     assert (invoice.number, invoice.gross) == ("INV-00001", Decimal(216))
     assert "INV-00001" in text_of(bea.get(at))
-    assert bea.get(f"{at}/pdf").status_code == 302
+    assert bea.get(f"{at}/pdf").data.startswith(b"%PDF") and bea.get(f"{at}/pdf?save=1").status_code == 302
     pay = {
         "id": str(new_id()),
         "client": str(cast.acme.id),
