@@ -53,6 +53,7 @@ from app.timekeeping.commands.expenses import ExpenseFacts, ExpenseTax, record_e
 from app.timekeeping.models import BillTax, ItemState, TimeEntry
 
 HOUR = dt.timedelta(hours=1)
+A_DAY, A_WEEK, LOOKED_AHEAD, MOST_SHARED = 7 * HOUR, dt.timedelta(days=7), dt.timedelta(days=25), 6
 BILLED_ON, CHASED_ON = 5, 16
 PIECES, ADVICE_PIECES = (180, 240, 300), (45, 60, 90, 120)  # minutes that one thing is worked on at a time
 PAID_BY_CLIENTS = ("UK-SA-POA2", "UK-SA-PAY", "UK-CTPAY", "UK-PAYE-ELEC", "IE-PAYE")
@@ -122,6 +123,7 @@ class Year:
             self.asking.receive(day)
             self.asking.ask_between(day)
             self._give_out(day)
+            self._share_out(day)
         work = self._tasks_by_person(day)
         away = self._away(day)
         for person in self.house.people.values():
@@ -185,6 +187,37 @@ class Year:
             team = [p for p in self.house.people.values()
                     if p.office_id == offices[task.client_id] and p.grade in ("Senior", "Junior")]
             assign_task(task, to=db.session.get_one(Person, self.dice.choice(team).id), by=SYSTEM)
+
+    def _share_out(self, day: dt.date) -> None:
+        """On Mondays managers give work that has lain for a week to whoever of the office has least in hand."""
+        if day.weekday():
+            return
+        doable = sa.select(Task).join(Job, Job.id == Task.job_id).where(
+            Task.state.in_(DOABLE_STATES), Task.assignee_id.is_not(None), Job.status == JobStatus.ACTIVE,
+            Task.due_on <= day + LOOKED_AHEAD,
+        )
+        tasks = db.session.scalars(doable.order_by(Task.due_on, Task.id)).all()
+        in_hand: dict[UUID, dt.timedelta] = defaultdict(dt.timedelta)
+        for task in tasks:
+            if task.assignee_id:
+                in_hand[task.assignee_id] += task.estimate or HOUR
+        away, given = self._away(day), 0
+        offices = {person.id: person.office_id for person in self.house.people.values()}
+        for task in tasks:
+            holder = task.assignee_id
+            late = task.due_on is not None and task.due_on < day - A_WEEK
+            if not late or task.kind is StepKind.REVIEW or holder is None or given == MOST_SHARED:
+                continue
+            office = offices[holder]
+            team = [p for p in self.house.people.values()
+                    if p.office_id == office and p.grade in ("Senior", "Junior") and p.id not in away]
+            to = min(team, key=lambda p: (in_hand[p.id], p.name), default=None)
+            if to is None or in_hand[holder] - in_hand[to.id] < A_DAY:
+                continue
+            assign_task(task, to=db.session.get_one(Person, to.id), by=SYSTEM)
+            in_hand[holder] -= task.estimate or HOUR
+            in_hand[to.id] += task.estimate or HOUR
+            given += 1
 
     def _work(self, person: Person, day: dt.date, minutes: int, tasks: list[Task]) -> None:
         """Tasks by due date first, then advice for one's clients, now and then the firm's own business."""

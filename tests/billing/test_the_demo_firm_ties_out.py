@@ -19,6 +19,7 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.permissions import Role
+from app.jobs.commands.plan import plan_stale_jobs
 from app.people.models import Person
 from tests.conftest import running_app
 from tests.demo.filling import fill
@@ -228,6 +229,15 @@ def test_some_work_is_late_some_is_nobodys_and_few_deadlines_were_missed(boss: A
     past, missed = numbers("SELECT count(*), count(*) FILTER (WHERE state IN ('open', 'missed')) FROM deadline"
                            " WHERE effective_on < current_date")[0]
     assert past > 50 and missed <= past * 0.05, (missed, past)
+
+
+def test_some_work_is_at_risk_for_different_reasons_and_most_is_not(boss: Actor) -> None:
+    while plan_stale_jobs():
+        pass
+    risks = numbers("SELECT at_risk_because FROM job WHERE status = 'active'")
+    why = [because for (because,) in risks if because]
+    assert 0.03 <= len(why) / len(risks) <= 0.3, (len(why), len(risks))
+    assert len({because.split("”")[0].split(" has ")[0] for because in why}) >= 2, why
 
 
 def test_clients_are_asked_and_answer_soon_late_or_not_at_all(boss: Actor) -> None:
