@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import zlib
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from pypdf import PdfWriter
 from app.core.actors import SYSTEM
 from app.core.db import db
 from app.core.errors import NotAllowed
+from app.core.reading import Limits
 from app.core.storage import storage
 from app.documents.commands.drawing import draw_kept, draw_rest
-from app.documents.inspection.drawings import BOX, draw
+from app.documents.inspection import drawings
+from app.documents.inspection.drawings import BOX, Drawn, draw
 from app.documents.models import Document
 from app.documents.proof import find_differences
 from tests.documents.test_pdfs import locked
@@ -128,6 +131,26 @@ def page_of(width: float, height: float) -> bytes:
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def drawing_itself() -> bytes:
+    """A page whose one picture is made of itself, twice, and a stream that unpacks to 60 MB."""
+    flood = zlib.compress(b"/A Do " * 3 + bytes(60 << 20))
+    return (
+        b"%%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Resources<</XObject<</A 4 0 R>>>>/Contents 5 0 R>>"
+        b"endobj\n"
+        b"4 0 obj<</Type/XObject/Subtype/Form/BBox[0 0 99 99]/Resources<</XObject<</A 4 0 R>>>>/Length 11>>stream\n"
+        b"/A Do /A Do\nendstream\nendobj\n5 0 obj<</Filter/FlateDecode/Length %d>>stream\n%s\nendstream\nendobj\n"
+        b"trailer<</Root 1 0 R>>\n%%%%EOF\n" % (len(flood), flood)
+    )
+
+
+def test_a_page_that_takes_too_long_to_draw_ends_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawings, "LIMITS", Limits(memory=512 << 20, seconds=1, wait=5))
+    with tempfile.TemporaryFile() as file:
+        file.write(drawing_itself())
+        assert draw(file, file.tell(), "application/pdf") == Drawn()
 
 
 @pytest.mark.parametrize("body", [
