@@ -27,6 +27,7 @@ from app.people.commands.people import set_hours
 from app.people.models import Leave, LeaveKind
 from tests.jobs.make_jobs import make_chain, make_job, make_service, make_task, settle
 from tests.make import sign_in
+from tests.timekeeping.make_time import make_entry
 
 MONDAY = dt.datetime(2025, 11, 17, 9, tzinfo=dt.UTC)
 FRIDAY = dt.date(2025, 11, 21)
@@ -159,6 +160,43 @@ def test_a_job_is_out_of_risk_when_the_other_work_goes_away(two: Any, cast: Any)
     plan_all()
     assert jobs[0].at_risk_because == "" and faults() == []
     assert db.session.scalar(sa.select(sa.func.count()).select_from(LoadChange)) == 0
+
+
+LATE = FRIDAY + dt.timedelta(days=14)
+NARROW: dict[str, Act] = {
+    "another job's estimate": ACTS["another job's estimate"],
+    "time recorded on another job": lambda cast, task: make_entry(cast, task_id=task.id, worked_on=MONDAY.date()),
+    "leave": lambda cast, task: add_leave(
+        cast.sam, NewLeave(id=new_id(), kind=LeaveKind.HOLIDAY, from_on=LATE, to_on=LATE), by=cast.actor(cast.sam)),
+    "a closure": lambda cast, task: add_closure(
+        new_id(), closed_on=LATE, name="Closed", by=cast.actor(cast.pat)),
+    "another job's step that is due on no day": lambda cast, task: edit_task(
+        db.session.scalars(sa.select(Task).where(Task.name == "Undated")).one(),
+        TaskChange(name="Undated", instructions="", estimate=hours(30), due_on=None, priority=0),
+        version=None, by=cast.actor(cast.mel)),
+}
+
+
+@pytest.mark.parametrize("what", NARROW)
+def test_what_changes_after_a_job_must_be_done_does_not_have_it_planned_again(
+    two: Any, cast: Any, what: str
+) -> None:
+    """The first job is due on Friday; the other one, and whatever changes, two weeks after that."""
+    jobs, tasks = two
+    by = cast.actor(cast.mel)
+    make_task(jobs[1], "Undated", assignee_id=cast.sam.id, estimate=hours(1), due_on=None)
+    jobs[1].due_on = LATE
+    edit_task(tasks[1], TaskChange(name=tasks[1].name, instructions="", estimate=tasks[1].estimate, due_on=LATE,
+                                   priority=0), version=None, by=by)
+    settle(jobs[1])
+    plan_all()
+    NARROW[what](cast, db.session.get_one(Task, tasks[1].id))
+    db.session.flush()
+    spread_load_changes()
+    db.session.expire_all()
+    assert (jobs[0].plan_stale, jobs[1].plan_stale) == (False, True), what
+    plan_all()
+    assert faults() == []
 
 
 def test_what_nobody_has_and_what_has_no_estimate_is_in_the_weeks_load(cast: Any) -> None:

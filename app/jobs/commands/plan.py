@@ -93,23 +93,42 @@ def _plan_stale(among: Sequence[UUID] | None = None, *, limit: int = CHUNK) -> i
 
 
 def spread_load_changes() -> int:
-    """Have the jobs of everybody whose load or hours changed planned again. Returns how many; safe side by side."""
+    """Have the jobs of everybody whose load or hours changed planned again, but for those that must be done before the
+    first day that differs. Returns how many; safe side by side."""
     with transaction() as session:
-        people = set(session.scalars(sa.delete(LoadChange).returning(LoadChange.person_id)))
-        if not people:
+        changes = session.execute(
+            sa.delete(LoadChange).returning(LoadChange.person_id, LoadChange.job_id, LoadChange.since)
+        ).all()
+        if not changes:
             return 0
-        theirs = sa.select(Task.job_id).where(Task.assignee_id.in_(people), Task.state.in_(OPEN_STATES))
+        theirs = sa.or_(Job.id.in_({each.job_id for each in changes if each.job_id}), _has_work_after(changes))
         ids = session.scalars(
-            to_lock(
-                sa.select(Job.id).where(Job.status == JobStatus.ACTIVE, ~Job.plan_stale, Job.id.in_(theirs)),
-                lightly=True,
-            )
+            to_lock(sa.select(Job.id).where(Job.status == JobStatus.ACTIVE, ~Job.plan_stale, theirs), lightly=True)
         ).all()
         session.execute(
             sa.update(Job).where(Job.id.in_(ids)).values(plan_stale=True)
             .execution_options(synchronize_session=False)
         )
         return len(ids)
+
+
+def _has_work_after(changes: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """Of a job: somebody whose load changed has a step there, and it may be done on or after the day of the change."""
+    since: dict[UUID, dt.date] = {}
+    for each in changes:
+        if each.since or each.job_id is None:
+            first = each.since or dt.date.min
+            since[each.person_id] = min(first, since.get(each.person_id, first))
+    by_day: dict[dt.date, list[UUID]] = defaultdict(list)
+    for person, first in since.items():
+        by_day[first].append(person)
+    return sa.or_(sa.false(), *(
+        sa.and_(
+            sa.or_(Job.must_by.is_(None), Job.must_by >= first),
+            Job.id.in_(sa.select(Task.job_id).where(Task.assignee_id.in_(people), Task.state.in_(OPEN_STATES))),
+        )
+        for first, people in sorted(by_day.items())
+    ))
 
 
 def wake_up(limit: int = 20_000) -> int:
