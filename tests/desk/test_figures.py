@@ -17,14 +17,14 @@ from app.core.clock import now, today
 from app.core.db import db
 from app.core.ids import new_id
 from app.core.permissions import Role
-from app.jobs.models import JobStatus
+from app.jobs.models import Deadline, DeadlineState, JobStatus
 from app.notifications.models import Notice
 from app.people.models import Person
 from app.requests.models import ClientRequest, ItemState, RequestState
 from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
 from tests.billing.make_billing import make_draft, make_entry, make_rate
 from tests.jobs.make_jobs import make_job, make_service, make_task
-from tests.make import Cast, keep, make_engagement, sign_in
+from tests.make import Cast, keep, make_client, make_engagement, sign_in
 from tests.requests.make_requests import make_request
 
 Sums = dict[str, Decimal]
@@ -132,7 +132,8 @@ def sums_of(client: FlaskClient, address: str, name: str) -> Sums:
 def pages_of(*clients: Client, jobs: tuple[str, ...] = ()) -> list[str]:
     return [
         "/dashboard", "/work", "/work?tab=week", "/work?tab=waiting", "/board", "/board?view=week",
-        "/board?view=owner", "/requests", "/billing", "/inbox",
+        "/board?view=owner", "/requests", "/billing", "/inbox", "/deadlines", "/billing/receivables",
+        "/billing/wip/finished",
         *(f"/clients/{client.id}{part}" for client in clients for part in ("", "/panel", "?section=requests")),
         *jobs,
     ]
@@ -172,6 +173,17 @@ def fill(cast: Cast, client: Client, work: Engagement, owner: Person) -> str:
     make_entry(cast, "3", engagement=bills, person=cast.sam)
     approve_invoice(make_draft(cast, bills), by=cast.actor(cast.bea))
     make_entry(cast, "2", engagement=work, person=cast.sam)
+    paid = make_engagement(client, cast.entity, "Paid by the parent", payer_id=make_client("Parent", cast.office).id)
+    make_entry(cast, "4", engagement=paid, person=cast.sam)
+    approve_invoice(make_draft(cast, paid), by=cast.actor(cast.bea))
+    done = make_job(work, "Finished", status=JobStatus.COMPLETED, completed_at=now(), owner_id=cast.pat.id)
+    make_entry(cast, "1", engagement=work, person=cast.sam).job_id = done.id
+    for number, state in enumerate([DeadlineState.OPEN] * 3):
+        day = today() + (2 * number - 1) * days
+        keep(Deadline(
+            job_id=job.id, client_id=client.id, engagement_id=work.id, code=f"d{number}", name="Return",
+            statutory_on=day, effective_on=day, state=state,
+        ))
     for number in range(52):
         keep(Notice(event_id=10**9 + number, person_id=owner.id, kind="jobs.task.assigned", subject_kind="job",
                     subject_id=job.id, client_id=client.id, engagement_id=work.id, created_at=now(), data={}))
@@ -195,7 +207,8 @@ def filled(cast: Cast) -> list[str]:
 EVERYWHERE = {
     "on-track", "at-risk", "overdue", "waiting-jobs", "requests-out", "requests-late", "to-review", "wip", "hours",
     "today", "week", "waiting", "column-stage", "column-week", "column-owner", "submitted", "drafts", "open-jobs",
-    "late-jobs", "client-waiting", "client-requests", "client-wip", "client-owed", "job-wip", "inbox",
+    "late-jobs", "client-waiting", "client-requests", "client-wip", "client-owed", "job-wip", "inbox", "to_meet",
+    "wip-of-client", "owed-by-client", "finished-wip",
 }
 
 

@@ -69,11 +69,15 @@ def standing_of(invoice: Invoice, on: dt.date | None = None) -> Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceFilter:
-    """What the list is narrowed to. `standing` is one of STANDINGS, or nothing for every issued bill."""
+    """What the list is narrowed to. `standing` is one of STANDINGS, or nothing for every issued bill.
+
+    Of a client are the bills for it and those that it pays; `payer_id` means what it owes alone.
+    """
 
     standing: str = ""
     text: str = ""
     client_id: UUID | None = None
+    payer_id: UUID | None = None
     run_id: UUID | None = None
 
 
@@ -101,6 +105,8 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
         conditions.append(sa.or_(number_found(found.text), client_named(found.text)))
     if found.client_id:
         conditions.append(sa.or_(Invoice.client_id == found.client_id, Invoice.payer_id == found.client_id))
+    if found.payer_id:
+        conditions.append(Invoice.payer_id == found.payer_id)
     if found.run_id:
         conditions.append(Invoice.run_id == found.run_id)
     return conditions

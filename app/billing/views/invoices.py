@@ -41,6 +41,7 @@ def invoice_filter() -> InvoiceFilter:
         standing=standing if standing in STANDINGS else "",
         text=arg("q"),
         client_id=id_arg("client"),
+        payer_id=id_arg("payer"),
         run_id=id_arg("run"),
     )
 
