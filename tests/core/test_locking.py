@@ -29,7 +29,7 @@ LOCKS = re.compile(r"FOR (NO KEY |KEY )?(UPDATE|SHARE)\b|pg_(try_)?advisory|with
 # How many there are in a file, and why they do not go through `core/locking.py`.
 ELSEWHERE = {
     "app/core/locking.py": (5, "the door itself"),
-    "app/jobs/commands/readiness.py": (3, "one statement locks and derives; it says what it takes"),
+    "app/jobs/commands/readiness.py": (4, "one statement locks and derives; it says what it takes"),
     "app/ledger/commands.py": (3, "gathering skips what is locked; closing says what it takes"),
     "app/timekeeping/commands/timers.py": (1, "in the same round trip as the question; it says what it takes"),
     "app/activity/baseline.py": (1, "at the start of the program, on a connection of its own"),
