@@ -10,7 +10,6 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,11 @@ from app.core.db import db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.core.proofs import Finding, proof
+from app.core.reading import read_bytes_apart
 from app.core.storage import Storage, storage
 from app.exchange.anchor_mail import DAILY, mail_anchor
 from app.exchange.archive import table_member, whole_archive
+from app.exchange.letters import plain_text
 from app.firm.queries import get_firm
 
 SMALL = 200_000
@@ -138,6 +139,4 @@ def _small_text(path: Path) -> str:
         raise Refused(f"{path} cannot be read: {error.strerror}.") from error
     if not _MAIL.search(text[:SMALL // 2]):
         return text
-    letter = message_from_bytes(body, policy=policy.default)
-    plain = letter.get_body(("plain",))
-    return str(plain.get_content()) if plain is not None else text
+    return read_bytes_apart(plain_text, body) or text

@@ -8,28 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+import structlog
+
 from app.activity.queries import Anchor
 from app.core.errors import Refused
+from app.core.reading import Limits, NotRead, read_apart
+from app.exchange.unpacking import (
+    BROKEN,
+    CHUNK,
+    DAMAGED,
+    DIGEST,
+    FORMAT,
+    MANIFEST,
+    MARK,
+    MOST_LINE,
+    digest_of_body,
+    is_ours,
+    is_whole,
+    object_member,
+    prove,
+    table_member,
+)
 
-FORMAT = 2
-MANIFEST = "manifest.json"
-CHUNK = 1 << 20
-MARK = b"firmament backup sha256 "
-DIGEST = 64
-# A table's rows, each with its column names, pack to a tenth or a thirtieth; a bomb packs to a thousandth.
-MOST_RATIO, SMALL = 200, 64 << 20
-MOST_LINE = 64 << 20
-DAMAGED = "{path} is damaged or was cut short: it is not, byte for byte, what the backup wrote. Nothing was restored."
-_HEX = re.compile(r"[0-9a-f]{64}")
+__all__ = ["MANIFEST", "MARK", "object_member", "table_member"]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -63,19 +73,7 @@ class Manifest:
 
     def to_json(self) -> str:
         body: dict[str, Any] = {"format": FORMAT, **asdict(self)}
-        return json.dumps(body | {"sha256": _digest_of(body)}, sort_keys=True, indent=1)
-
-
-def _digest_of(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def table_member(name: str) -> str:
-    return f"data/{name}.jsonl"
-
-
-def object_member(key: str) -> str:
-    return f"objects/{key}"
+        return json.dumps(body | {"sha256": digest_of_body(body)}, sort_keys=True, indent=1)
 
 
 class _Sealed:
@@ -115,123 +113,45 @@ def new_archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def whole_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
-    """An archive to read, once every byte of it is known to be what was written. Raises Refused."""
-    damaged = Refused(DAMAGED.format(path=path))
+    """An archive to read, once every byte of it is known to be what was written. Raises Refused.
+
+    It is taken apart first in a process of its own, within limits: what would break or fill a reader does so there.
+    """
     try:
         with path.open("rb") as stream:
-            whole = _is_whole(stream)
-            if not whole and _format_of(path) != 1:
-                raise damaged
-        with zipfile.ZipFile(path) as archive:
-            yield archive, _manifest_of(archive, path)
-    except (
-        zipfile.BadZipFile, zlib.error, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
-        NotImplementedError, RecursionError, RuntimeError,
-    ) as error:  # fmt: skip
+            manifest = _proven(stream, path)
+            with zipfile.ZipFile(stream) as archive:
+                yield archive, manifest
+    except BROKEN as error:
         if isinstance(error, OSError) and error.filename:
             raise Refused(f"{path} cannot be read: {error.strerror}.") from error
-        raise damaged from error
+        raise Refused(DAMAGED.format(path=path)) from error
 
 
-def _is_whole(stream: IO[bytes]) -> bool:
-    """Whether the last 64 bytes are the digest of all before them."""
-    size = stream.seek(0, 2)
-    left = size - DIGEST
-    if left < len(MARK):
-        return False
-    stream.seek(left - len(MARK))
-    if stream.read(len(MARK)) != MARK:
-        return False
-    wanted, digest = stream.read(DIGEST), hashlib.sha256()
-    stream.seek(0)
-    while left and (chunk := stream.read(min(CHUNK, left))):
-        digest.update(chunk)
-        left -= len(chunk)
-    return digest.hexdigest().encode() == wanted
-
-
-def _format_of(path: Path) -> Any:
-    """The format that an unsealed file's manifest claims: files of format 1 had no seal."""
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(_bounded(archive, MANIFEST)).get("format")
-
-
-def _manifest_of(archive: zipfile.ZipFile, path: Path) -> Manifest:
-    """The manifest, with every name, type and size in it compared with what the archive holds."""
-    body = json.loads(_bounded(archive, MANIFEST))
-    if body.get("format") != FORMAT:
+def _proven(stream: IO[bytes], path: Path) -> Manifest:
+    whole = is_whole(stream)
+    if not whole and is_ours(stream):
+        raise Refused(DAMAGED.format(path=path))
+    try:
+        body = read_apart(prove, stream, str(path), whole, limits=limits_of(stream.seek(0, 2)))
+    except NotRead as error:
+        log.warning("backup.not_read", why=error.why)
         raise Refused(
-            f"{path} is a backup of format {str(body.get('format'))[:20]}; this version reads format {FORMAT}. Restore "
-            "it with the version that wrote it, upgrade there, and write a new backup."
-        )
-    if body.pop("sha256", None) != _digest_of(body):
-        raise Refused(f"The manifest of {path} is not what the backup wrote. Nothing was restored.")
-    manifest = Manifest(
-        schema=_text(body["schema"]), made_at=_text(body["made_at"]),
-        chain=Anchor(_count(body["chain"]["position"]), _text(body["chain"]["hash"])),
-        tables={
-            _text(name): TablePart(_count(part["rows"]), _count(part["size"]), _hex(part["sha256"]))
-            for name, part in body["tables"].items()
-        },
-        objects={
-            _text(key): ObjectPart(_count(part["size"]), _hex(part["sha256"]), _text(part["type"]))
-            for key, part in body["objects"].items()
-        },
-        missing=tuple(_text(key) for key in body["missing"]),
+            f"{path} takes more memory or time to take apart than a backup of its size does. Nothing was restored."
+        ) from error
+    return Manifest(
+        schema=body["schema"], made_at=body["made_at"],
+        chain=Anchor(body["chain"]["position"], body["chain"]["hash"]),
+        tables={name: TablePart(part["rows"], part["size"], part["sha256"]) for name, part in body["tables"].items()},
+        objects={key: ObjectPart(part["size"], part["sha256"], part["type"]) for key, part in body["objects"].items()},
+        missing=tuple(body["missing"]),
     )  # fmt: skip
-    _check_members(archive, manifest, path)
-    return manifest
 
 
-def _check_members(archive: zipfile.ZipFile, manifest: Manifest, path: Path) -> None:
-    wanted = {MANIFEST: -1}
-    wanted |= {table_member(name): part.size for name, part in manifest.tables.items()}
-    wanted |= {object_member(key): part.size for key, part in manifest.objects.items()}
-    found = archive.infolist()
-    names = {member.filename for member in found}
-    if len(found) != len(names) or names != set(wanted):
-        odd = sorted(names ^ set(wanted))
-        raise Refused(
-            f"{path} does not hold what its manifest names: {', '.join(odd[:5]) or 'one name stands there twice'}. "
-            "Nothing was restored."
-        )
-    for member in found:
-        _check_ratio(member)
-        if member.filename != MANIFEST and member.file_size != wanted[member.filename]:
-            raise Refused(f"{member.filename} has another size than the manifest says. Nothing was restored.")
-        if member.filename.startswith("objects/") and member.compress_type != zipfile.ZIP_STORED:
-            raise Refused(f"{member.filename} is packed in a way that no backup uses. Nothing was restored.")
-    if sum(member.compress_size for member in found) > path.stat().st_size:
-        raise Refused(f"{path} claims to hold more than it can. Nothing was restored.")
-
-
-def _check_ratio(member: zipfile.ZipInfo) -> None:
-    if member.file_size > SMALL and member.file_size > MOST_RATIO * max(member.compress_size, 1):
-        raise Refused(f"{member.filename[:80]} would unpack to far more than any backup holds. Nothing was restored.")
-
-
-def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A small member whole, unless it would unpack to far more than it is."""
-    _check_ratio(archive.getinfo(name))
-    return archive.read(name)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("not a text")
-    return value
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("not a count")
-    return value
-
-
-def _hex(value: Any) -> str:
-    if not _HEX.fullmatch(_text(value)):
-        raise ValueError("not a digest")
-    return cast(str, value)
+def limits_of(size: int) -> Limits:
+    """For a backup of this many bytes: its rows unpack to thirty times as much, a few at a time."""
+    seconds = 60 + 2 * (size >> 20)
+    return Limits(memory=1 << 30, seconds=seconds, wait=2 * seconds, answer=256 << 20)
 
 
 class Counted:

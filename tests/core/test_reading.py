@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import resource
+import signal
 import struct
 import time
 import zipfile
@@ -21,8 +23,12 @@ from app.core.errors import Refused
 from app.core.reading import Limits, NotRead, read_bytes_apart
 from app.documents.inspection.kinds import Unacceptable
 from app.documents.inspection.look import look_at
+from app.exchange.archive import MANIFEST, new_archive, whole_archive
 from app.exchange.files import read_table
+from app.exchange.letters import plain_text
+from app.exchange.unpacking import digest_of_body
 from app.firm.commands.firm import redrawn
+from app.ledger.rate_files import prove_ecb
 from tests.core.readers import break_down, die, echo, hoard, refuse, sleep, spin, talk, tell_what_it_knows
 
 ROOT = Path(__file__).parents[2]
@@ -202,14 +208,81 @@ def test_a_remark_in_a_picture_does_not_unpack_without_end(tmp_path: Path) -> No
         seen(long_text_in_picture(), "a.png", tmp_path)
 
 
-PARSERS = {"PIL", "pi_heif", "pypdf", "pypdfium2", "python_calamine", "puremagic", "zipfile", "tarfile", "zlib", "gzip",
-           "csv"}
+def sealed(
+    *members: tuple[str, bytes], manifest: dict[str, Any] | bytes, pack: int = zipfile.ZIP_DEFLATED
+) -> bytes:
+    """A backup as somebody would make it who knows the format: sealed, with a manifest that fits."""
+    out = io.BytesIO()
+    with new_archive(out) as made:
+        for name, body in members:
+            made.writestr(name, body, pack)
+        if isinstance(manifest, dict):
+            manifest = json.dumps(manifest | {"sha256": digest_of_body(manifest)}).encode()
+        made.writestr(MANIFEST, manifest, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def of_client(body: bytes, pack: int = zipfile.ZIP_DEFLATED) -> bytes:
+    tables = {"client": {"rows": 1, "size": len(body), "sha256": "0" * 64}}
+    manifest = {"format": 2, "schema": "s", "made_at": "", "chain": {"position": 0, "hash": ""}, "tables": tables,
+                "objects": {}, "missing": []}
+    return sealed(("data/client.jsonl", body), manifest=manifest, pack=pack)
+
+
+BACKUPS: dict[str, Callable[[], bytes]] = {
+    "rows of nothing, a thousandfold packed": lambda: of_client(b" " * (80 << 20)),
+    "a line without end": lambda: of_client(b"1" * (65 << 20), zipfile.ZIP_STORED),
+    "brackets within brackets": lambda: of_client(b"[" * 1_000_000),
+    "a number of a million digits": lambda: of_client(b"9" * 1_000_000),
+    "a manifest of brackets": lambda: sealed(manifest=b"[" * 1_000_000),
+    "twenty thousand members": lambda: sealed(*((str(n), b"") for n in range(20_000)), manifest={"format": 2}),
+    "another kind of file": lambda: far_out(),
+}
+
+
+@pytest.mark.parametrize("what", BACKUPS)
+def test_no_backup_takes_down_who_reads_it(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "firm.zip"
+    path.write_bytes(BACKUPS[what]())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(Refused, match=r"Nothing was restored\.|this version reads"), whole_archive(path):
+        pass
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+def test_whoever_reads_foreign_bytes_is_told_when_its_reader_is_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "firm.zip"
+    path.write_bytes(of_client(b"{}"))
+    monkeypatch.setattr(reading, "_run", lambda *_: -signal.SIGKILL)
+
+    def opened() -> None:
+        with whole_archive(path):
+            pass
+
+    readers: dict[str, Callable[[], Any]] = {
+        "lists and workbooks": lambda: read_table(b"Name\nA\n"), "logos": lambda: redrawn(png(1, 1, b"")),
+        "documents": lambda: seen(b"%PDF-1.7", "a.pdf", tmp_path),
+        "mail": lambda: read_bytes_apart(plain_text, b"Subject: x"),
+        "exchange rates": lambda: read_bytes_apart(prove_ecb, b"x", "2026-01-01"), "backups": opened,
+    }
+    for what, read in readers.items():
+        with pytest.raises((Refused, Unacceptable)) as told:
+            read()
+        assert str(told.value).endswith((".", "that.")), what
+
+
+PARSERS = {
+    "PIL", "pi_heif", "pypdf", "pypdfium2", "python_calamine", "puremagic", "zipfile", "tarfile", "zlib", "gzip", "csv",
+    "message_from_bytes", "message_from_file", "BytesParser",
+}
 # What these read or write, and why no process of its own is needed.
 READS_ELSEWHERE = {
     "app/core/assets.py": "writes our own files smaller",
     "app/core/csv_out.py": "writes lists",
     "app/core/wording.py": "hashes our own templates",
-    "app/exchange/archive.py": "a backup is read by the command that restores it, in a process that serves nobody",
+    "app/exchange/archive.py": "writes backups, and opens one that was taken apart in a process of its own before",
     "app/exchange/backup.py": "writes backups",
     "app/exchange/restore.py": "as the archive",
 }
@@ -222,13 +295,15 @@ def test_no_parser_of_foreign_bytes_is_used_but_where_a_process_of_its_own_calls
         for node in ast.walk(ast.parse(path.read_text())):
             names = (
                 [alias.name for alias in node.names] if isinstance(node, ast.Import)
-                else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                else [node.module or "", *(alias.name for alias in node.names)] if isinstance(node, ast.ImportFrom)
+                else []
             )
             if any(name.split(".")[0] in PARSERS for name in names):
                 users.add(str(path.relative_to(ROOT)))
     assert users - set(READS_ELSEWHERE) == {
         "app/documents/inspection/archives.py", "app/documents/inspection/drawings.py",
-        "app/documents/inspection/pdfs.py", "app/documents/inspection/pictures.py", "app/documents/inspection/sniff.py",
-        "app/exchange/files.py", "app/firm/logos.py", "app/ledger/rate_files.py",
+        "app/documents/inspection/pdfs.py", "app/documents/inspection/pictures.py",
+        "app/documents/inspection/sniff.py", "app/exchange/files.py",
+        "app/exchange/letters.py", "app/exchange/unpacking.py", "app/firm/logos.py", "app/ledger/rate_files.py",
     }
     assert set(READS_ELSEWHERE) <= users
