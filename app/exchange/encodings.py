@@ -18,6 +18,13 @@ OLDER = {
     "cp1252": "Western (Windows-1252)", "mac_roman": "Mac Roman", "cp1250": "Central European (Windows-1250)",
     "cp1251": "Cyrillic (Windows-1251)", "cp1253": "Greek (Windows-1253)", "cp850": "DOS (850)",
 }
+# What can be chosen by hand; those that are guessed come first.
+CHOICES = {
+    "utf-8": "UTF-8", **OLDER, "cp1254": "Turkish (Windows-1254)", "cp1255": "Hebrew (Windows-1255)",
+    "cp1256": "Arabic (Windows-1256)", "cp1257": "Baltic (Windows-1257)", "utf-16-le": "UTF-16, little-endian",
+    "utf-16-be": "UTF-16, big-endian", "cp932": "Japanese (Shift JIS)", "gb18030": "Chinese (GB 18030)",
+    "big5": "Chinese (Big5)", "cp949": "Korean (Windows-949)",
+}
 LOOKED_AT = 256 << 10
 BETWEEN = "’‘“”–—…€£©®´·"
 

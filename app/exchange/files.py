@@ -1,4 +1,4 @@
-"""Reading a table out of a file: CSV in whatever spelling, or the first sheet of a workbook.
+"""Reading a table out of a file: CSV in whatever spelling, or a sheet of a workbook; what is not said is guessed.
 
 What a file has besides its rows (lines above the header, totals below) is left out and told; what makes a row
 doubtful (a cell too many, a quote without end) is told as an error of that row. Lines are counted as an editor shows
@@ -13,8 +13,8 @@ import io
 import math
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 import structlog
@@ -38,6 +38,8 @@ TOO_MUCH = (
     "Nothing was read. Save the list alone as CSV and import that."
 )
 HEADER_WITHIN, MOST_REMARKS = 20, 1_000
+TOP, MOST_SHOWN, MOST_SHEETS = 12, 12, 50
+NO_ROWS = "The file holds no rows under a header."
 _TOTALS = re.compile(r"(?:grand |sub)?totals?|sum|(?:gesamt)?summe|gesamt|totaal|totale|suma|total for .*",
                      re.IGNORECASE)
 _NUMBER = re.compile(r"[\W\d]*\d[\W\d]*(?:cr|dr|[a-z]{3})?", re.IGNORECASE)
@@ -65,49 +67,90 @@ class Remark:
 class Table:
     """A header and its rows, each as long as the header; all text but for what a workbook keeps as a broken number.
 
-    `lines` says in which line of the file each row begins.
+    `lines` says in which line of the file each row begins. `reading` is how it was read: `sheet` of `sheets`, or
+    `encoding`, and `header_line`; `top` are its first lines.
     """
 
     header: list[str]
     rows: list[list[Cell]]
     lines: list[int] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    reading: dict[str, Any] = field(default_factory=dict)
 
 
 Line = tuple[int, list[Cell]]
 
 
-def read_table(content: bytes, words: Collection[str] = ()) -> Table:
+@dataclass(frozen=True)
+class Chosen:
+    """What somebody has said of how a file is read; what is empty is guessed."""
+
+    sheet: str = ""
+    header_line: int | None = None
+    encoding: str = ""
+
+
+def read_table(content: bytes, words: Collection[str] = (), chosen: Chosen | None = None) -> Table:
     """Read in a process of its own. Refuses what holds no table, or too much of one.
 
-    `words` are heads of columns, without case, by which the header is found below a title.
+    `words` are heads of columns, without case, by which sheet and header are found. Where somebody has chosen, a table
+    without rows is an answer too: what they see of it says why.
     """
     if len(content) > LARGEST:
         raise Refused(f"The file is larger than {LARGEST >> 20} MB. Split it, then import the parts.", field="file")
     try:
-        found = read_bytes_apart(parse_table, content, sorted(words), limits=LIMITS)
+        found = read_bytes_apart(
+            parse_table, content, sorted(words), asdict(chosen) if chosen else None, limits=LIMITS
+        )
     except NotRead as error:
         log.warning("import.not_read", why=error.why)
         raise Refused(TOO_MUCH, field="file") from error
     return Table(**{**found, "remarks": [Remark(**each) for each in found["remarks"]]})
 
 
-def parse_table(file: IO[bytes], words: Sequence[str] = ()) -> dict[str, Any]:
+def parse_table(
+    file: IO[bytes], words: Sequence[str] = (), chosen: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The reading itself, in the process made for it."""
-    content = file.read(LARGEST + 1)
+    content, said = file.read(LARGEST + 1), Chosen(**(chosen or {}))
     remarks: list[Remark] = []
     is_workbook = content.startswith(WORKBOOKS)
+    reading: dict[str, Any] = {}
+    if is_workbook:
+        lines_of = _workbook(content, said.sheet, frozenset(words), reading)
+    else:
+        reading["encoding"] = said.encoding or find_encoding(content)
+        lines_of = _csv(content, remarks, reading["encoding"], is_guess=not said.encoding)
+    found = _filled(lines_of)
+    at = _header_at(found, frozenset(words))
+    if said.header_line is not None:
+        at = next((n for n, (line, _) in enumerate(found) if line >= (said.header_line or 0)), len(found))
+    reading["top"] = [[line, [str(_shown(cell))[:60] for cell in cells[:MOST_SHOWN]]] for line, cells in found[:TOP]]
+    reading["header_line"] = found[at][0] if at < len(found) else said.header_line
+    if len(found) < at + 2:
+        if chosen is None:
+            raise Refused(NO_ROWS, field="file")
+        return {"header": [], "rows": [], "lines": [], "remarks": [], "reading": reading}
+    table = _rows_under(found, at, remarks, is_workbook)
+    if not table["rows"] and chosen is None:
+        raise Refused(NO_ROWS, field="file")
+    return {**table, "reading": reading}
+
+
+def _filled(lines: Iterable[tuple[int, Sequence[Cell]]]) -> list[Line]:
+    """The lines in which something stands, trimmed."""
     found: list[Line] = []
-    for line, cells in _workbook(content) if is_workbook else _csv(content, remarks):
+    for line, cells in lines:
         if len(found) > MOST_ROWS:
             raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it, then import the parts.", field="file")
         if len(cells) > MOST_COLUMNS:
             raise Refused(f"A row has more than {MOST_COLUMNS} columns: this does not look like a list.", field="file")
         if any(cleaned := [_clean(cell) for cell in cells]):
             found.append((line, cleaned))
-    at = _header_at(found, frozenset(words))
-    if len(found) < at + 2:
-        raise Refused("The file holds no rows under a header.", field="file")
+    return found
+
+
+def _rows_under(found: Sequence[Line], at: int, remarks: list[Remark], is_workbook: bool) -> dict[str, Any]:
     for line, cells in found[:at]:
         remarks.append(_left_out(line, cells, "stands above the header"))
     header = _heads(found[at], remarks)
@@ -123,8 +166,6 @@ def parse_table(file: IO[bytes], words: Sequence[str] = ()) -> dict[str, Any]:
             remarks += _of_cell(line, name, cell)
         rows.append([_shown(cell) for cell in (cells + [""] * len(header))[: len(header)]])
         lines.append(line)
-    if not rows:
-        raise Refused("The file holds no rows under a header.", field="file")
     remarks.sort(key=lambda each: (not each.error, each.line))
     return {"header": header, "rows": rows, "lines": lines, "remarks": [vars(r) for r in remarks[:MOST_REMARKS]]}
 
@@ -202,6 +243,9 @@ def _of_cell(line: int, column: str, cell: Cell) -> Iterator[Remark]:
                      column, str(read), error=True)
     elif odd := next((char for char in cell if char < " " and char not in "\t\r\n" or "\x7f" <= char <= "\x9f"), ""):
         yield Remark(line, f"“{read}” holds a sign that is no text (U+{ord(odd):04X}).", column, str(read), error=True)
+    elif "\ufffd" in cell:
+        yield Remark(line, f"“{read}” holds a sign that stands for a lost letter (U+FFFD): the file is in another "
+                     "encoding, or was damaged before.", column, str(read), error=True)
 
 
 def _shown(cell: Cell) -> Cell:
@@ -214,14 +258,15 @@ def _shown(cell: Cell) -> Cell:
     )
 
 
-def _csv(content: bytes, remarks: list[Remark]) -> Iterator[tuple[int, list[str]]]:
-    encoding = find_encoding(content)
+def _csv(
+    content: bytes, remarks: list[Remark], encoding: str, *, is_guess: bool
+) -> Iterator[tuple[int, list[Cell]]]:
     text = content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
-    if encoding in OLDER:
+    if encoding in OLDER and is_guess:
         words = [word for word in text.split() if not word.isascii()][:3]
         remarks.append(Remark(
             1, f"The file is not in UTF-8 and was read as {OLDER[encoding]}: {', '.join(words)[:80]}. If these words "
-            "look wrong, save the list as CSV in UTF-8.", read=", ".join(words)[:80],
+            "look wrong, choose another encoding, or save the list as CSV in UTF-8.", read=", ".join(words)[:80],
         ))  # fmt: skip
     first = next((line for line in text.lstrip("\r\n").split("\n") if line.strip()), "")
     told = re.fullmatch(r"\"?sep=(.)\"?\s*", first.strip("\r\n"), re.IGNORECASE)
@@ -241,7 +286,7 @@ def _csv(content: bytes, remarks: list[Remark]) -> Iterator[tuple[int, list[str]
         if told and is_first and any(cells):
             is_first = False
             continue
-        yield begins, cells
+        yield begins, list(cells)
 
 
 def _broken(error: csv.Error, begins: int, ends: int, text: str, remarks: list[Remark]) -> str:
@@ -263,42 +308,76 @@ def _broken(error: csv.Error, begins: int, ends: int, text: str, remarks: list[R
     return read
 
 
-def _workbook(content: bytes) -> Iterable[tuple[int, list[Cell]]]:
+def _workbook(
+    content: bytes, name: str, words: frozenset[str], reading: dict[str, Any]
+) -> Iterable[tuple[int, list[Cell]]]:
+    """The lines of the sheet of this name; without one, of the first that looks like a list of clients."""
     _check_amount(content)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        if not book.sheet_names:
+        names = book.sheet_names[:MOST_SHEETS]
+        if not names:
             return []
-        sheet = book.get_sheet_by_index(0)
-        if sheet.height > MOST_ROWS + 1 or sheet.width > MOST_COLUMNS:
-            raise Refused(f"The sheet is larger than {MOST_ROWS:,} rows by {MOST_COLUMNS} columns.", field="file")
-        top, left = sheet.start or (0, 0)
-        rows = [[_cell(cell) for cell in row] for row in sheet.to_python()]
-        for line, column, value in _faults(content):
-            # The library gives an empty cell for one that the spreadsheet could not work out.
-            if 0 <= line - top < len(rows) and 0 <= column - left < len(rows[line - top]):
-                rows[line - top][column - left] = value
-        return list(enumerate(rows, top + 1))
+        if name and name not in names:
+            raise Refused("The workbook has no sheet of this name.", field="sheet")
+        at = names.index(name) if name else _likeliest(book, names, words)
+        reading |= {"sheets": names, "sheet": names[at]}
+        return _sheet(book, at, content)
     except (CalamineError, ValueError, OSError) as error:
         raise Refused(UNOPENED, field="file") from error
 
 
-def _faults(content: bytes) -> Iterator[tuple[int, int, str]]:
-    """Row, column (from 0) and name of each cell of the first sheet of an XLSX that holds an error."""
+def _likeliest(book: CalamineWorkbook, names: Sequence[str], words: frozenset[str]) -> int:
+    """The sheet with a header of clients; the first one where none has any."""
+    from app.exchange.clients.formats import other_list
+
+    if len(names) == 1:
+        return 0
+    best, most = 0, -1
+    for at in range(len(names)):
+        try:
+            rows = [(line, [_clean(cell) for cell in cells]) for line, cells in _sheet(book, at)]
+        except Refused:
+            continue
+        found = [(line, cells) for line, cells in rows[: HEADER_WITHIN * 2] if any(cells)]
+        head = _header_at(found, words)
+        if len(found) < head + 2 or other_list([str(cell) for cell in found[head][1]]):
+            continue
+        known = sum(isinstance(cell, str) and plain_head(cell) in words for cell in found[head][1])
+        if known > most:
+            best, most = at, known
+    return best
+
+
+def _sheet(book: CalamineWorkbook, at: int, content: bytes = b"") -> list[tuple[int, list[Cell]]]:
+    sheet = book.get_sheet_by_index(at)
+    if sheet.height > MOST_ROWS + 1 or sheet.width > MOST_COLUMNS:
+        raise Refused(f"The sheet is larger than {MOST_ROWS:,} rows by {MOST_COLUMNS} columns.", field="file")
+    top, left = sheet.start or (0, 0)
+    rows = [[_cell(cell) for cell in row] for row in sheet.to_python()]
+    for line, column, value in _faults(content, at):
+        # The library gives an empty cell for one that the spreadsheet could not work out.
+        if 0 <= line - top < len(rows) and 0 <= column - left < len(rows[line - top]):
+            rows[line - top][column - left] = value
+    return list(enumerate(rows, top + 1))
+
+
+def _faults(content: bytes, number: int) -> Iterator[tuple[int, int, str]]:
+    """Row, column (from 0) and name of each cell of this sheet of an XLSX that holds an error."""
     if not content.startswith(b"PK"):
         return
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = set(archive.namelist())
         if "xl/workbook.xml" not in names or "xl/_rels/workbook.xml.rels" not in names:
             return
-        sheet = re.search(rb"<sheet\b[^>]*\br:id=\"([^\"]+)\"", archive.read("xl/workbook.xml"))
+        sheets = re.findall(rb"<sheet\b[^>]*\br:id=\"([^\"]+)\"", archive.read("xl/workbook.xml"))
         targets = {
             found[1]: target[1].decode().lstrip("/").removeprefix("xl/")
             for relation in re.findall(rb"<Relationship\b[^>]*>", archive.read("xl/_rels/workbook.xml.rels"))
             if (found := re.search(rb"\bId=\"([^\"]+)\"", relation))
             and (target := re.search(rb"\bTarget=\"([^\"]+)\"", relation))
         }
-        part = f"xl/{targets.get(sheet[1], '')}" if sheet else ""
+        part = f"xl/{targets.get(sheets[number], '')}" if number < len(sheets) else ""
         if part not in names:
             return
         for found in _FAULT.finditer(archive.read(part)):

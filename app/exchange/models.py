@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import CITEXT, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, HasId, MadeOnce
@@ -37,6 +37,7 @@ class ClientImport(MadeOnce, Base):
 
     `lines` says where in the file each row begins, `remarks` what its reader noticed (files.Remark).
     `number_format` is a key of FORMATS: how its numbers are written, as somebody has said; else its columns tell.
+    `content` is the file until the import starts, so that it can be read anew; `reading` how it was read (files.Table).
     """
 
     __tablename__ = "client_import"
@@ -47,6 +48,8 @@ class ClientImport(MadeOnce, Base):
     rows: Mapped[list[list[Any]]] = mapped_column(JSONB)
     lines: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
     remarks: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
+    content: Mapped[bytes | None] = mapped_column(deferred=True)
+    reading: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
     number_format: Mapped[str | None]
     office_id: Mapped[UUID] = mapped_column(sa.ForeignKey("office.id"))
@@ -61,6 +64,22 @@ class ClientImport(MadeOnce, Base):
         sa.Index("ix_client_import_created_at", "created_at"),
         sa.CheckConstraint(sa.column("number_format").in_(FORMATS), name="number_format"),
     )
+
+
+class ColumnMapping(HasId, Base):
+    """What the columns of somebody's lists mean, kept under a name. `columns` are heads and what they are."""
+
+    __tablename__ = "column_mapping"
+
+    name: Mapped[str] = mapped_column(CITEXT, unique=True)
+    source: Mapped[str]
+    header: Mapped[list[str]]
+    columns: Mapped[dict[str, Any]]
+    number_format: Mapped[str | None]
+    created_at: Mapped[dt.datetime]
+    created_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+
+    __table_args__ = (sa.CheckConstraint(sa.column("number_format").in_(FORMATS), name="number_format"),)
 
 
 class ObjectCheck(Base):

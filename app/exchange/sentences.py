@@ -15,6 +15,21 @@ def import_read(data: Data) -> str:
     return f"uploaded {data['name']} with {data['rows']} rows"
 
 
+@sentence("exchange.mapping.save", icon="import")
+def mapping_saved(data: Data) -> str:
+    return f"kept what the columns of a list mean as {data['name']}"
+
+
+@sentence("exchange.mapping.rename", icon="import")
+def mapping_renamed(data: Data) -> str:
+    return f"renamed the columns of {data['before']} to {data['name']}"
+
+
+@sentence("exchange.mapping.delete", icon="import")
+def mapping_deleted(data: Data) -> str:
+    return f"deleted the columns kept as {data['name']}"
+
+
 @sentence("exchange.import.link", icon="import")
 def import_linked(data: Data) -> str:
     return f"linked {data['name']} to what an import from {data['source']} says of it"

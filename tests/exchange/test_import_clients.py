@@ -267,8 +267,11 @@ def test_what_the_column_leaves_open_is_asked_and_never_guessed(cast: Cast, tmp_
         balances(tmp_path, "1", locale="xx_XX")
 
 
-def workbook(path: Path, rows: list[tuple[str | float, ...]]) -> Path:
-    """The smallest workbook (ECMA-376) that holds these cells, numbers as numbers."""
+Cells = list[tuple[str | float, ...]]
+
+
+def workbook(path: Path, rows: Cells, **more: Cells) -> Path:
+    """The smallest workbook (ECMA-376) that holds these cells, numbers as numbers; `more` are further sheets."""
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -278,20 +281,26 @@ def workbook(path: Path, rows: list[tuple[str | float, ...]]) -> Path:
         text = f'<c t="inlineStr"><is><t>{value}</t></is></c>'
         return text if isinstance(value, str) else f"<c><v>{value}</v></c>"
 
-    sheet = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+    sheets = {"List": rows, **more}
+    numbers = range(1, len(sheets) + 1)
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
-        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/></Types>',
+        + "".join(f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>'
+                  for n in numbers) + "</Types>",
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
         f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}">'
-        '<sheets><sheet name="List" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "<sheets>" + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>'
+                             for n, name in enumerate(sheets, 1)) + "</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
-        f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>',
+        + "".join(f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+                  for n in numbers) + "</Relationships>",
     }
+    for n, lines in zip(numbers, sheets.values(), strict=True):
+        sheet = "".join(f"<row>{''.join(map(cell, line))}</row>" for line in lines)
+        parts[f"xl/worksheets/sheet{n}.xml"] = f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>'
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in parts.items():
             archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{text}')

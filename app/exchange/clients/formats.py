@@ -152,13 +152,17 @@ HEADS = frozenset(
 
 def refuse_other_lists(header: Sequence[str]) -> None:
     """Raises Refused for a list of time, matters or activities: its rows are no clients, whatever their columns."""
+    if called := other_list(header):
+        raise Refused(
+            f"This is a list of {called}, not of clients, so nothing was read from it. Export the clients or "
+            "contacts where it comes from, and import that.", field="file",
+        )  # fmt: skip
+
+
+def other_list(header: Sequence[str]) -> str:
+    """What a list is of, if not of clients."""
     heads = {plain_head(column) for column in header}
-    for called, sets in OTHER_LISTS:
-        if any(words <= heads for words in sets):
-            raise Refused(
-                f"This is a list of {called}, not of clients, so nothing was read from it. Export the clients or "
-                "contacts where it comes from, and import that.", field="file",
-            )  # fmt: skip
+    return next((called for called, sets in OTHER_LISTS if any(words <= heads for words in sets)), "")
 
 
 def recognise(header: Sequence[str]) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,8 @@ from app.clients.policy import can_import, within_sight
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.permissions import authorize
-from app.exchange.models import ClientImport
+from app.exchange.files import plain_head
+from app.exchange.models import ClientImport, ColumnMapping
 from app.people.models import Person
 from app.runs.models import ItemState, Run, RunItem, RunState
 
@@ -127,3 +128,19 @@ def taken_back(found: ClientImport, *, seen_by: Actor) -> TakenBack | None:
 def _stays(item: RunItem) -> str:
     result: dict[str, Any] = item.result or {}
     return item.message or "; ".join(result.get("stays") or [result.get("told", "")])
+
+
+def list_mappings(*, seen_by: Actor) -> list[ColumnMapping]:
+    authorize(seen_by, can_import)
+    return list(db.session.scalars(sa.select(ColumnMapping).order_by(ColumnMapping.name)))
+
+
+def mappings_for(found: ClientImport, *, seen_by: Actor) -> list[ColumnMapping]:
+    """Those whose columns all stand in this header; those of the very same header first."""
+    heads = heads_of(found.header)
+    fitting = [each for each in list_mappings(seen_by=seen_by) if each.columns and heads_of(each.columns) <= heads]
+    return sorted(fitting, key=lambda each: heads_of(each.header) != heads)
+
+
+def heads_of(header: Iterable[str]) -> set[str]:
+    return {plain_head(head) for head in header}

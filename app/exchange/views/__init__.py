@@ -13,7 +13,7 @@ from app.clients.policy import can_import
 from app.core.db import db, get_or_404
 from app.core.errors import Refused
 from app.core.fields import IdSelectField
-from app.core.ids import parse_id
+from app.core.ids import parse_id, parse_whole
 from app.core.number_format import FORMATS
 from app.core.permissions import authorize
 from app.core.web import Answer, Form, form_id, me, page_number, redirect_to, submit
@@ -21,20 +21,27 @@ from app.desk.guard import guard
 from app.exchange.clients.commands import (
     Tally,
     amounts_in,
+    delete_mapping,
     digest_of_plan,
     errors_of,
     keep_import,
     map_columns,
     plan_import,
+    read_anew,
     read_import,
+    rename_mapping,
+    save_mapping,
     start_import,
     undo_import,
+    use_mapping,
     warnings_of,
 )
 from app.exchange.clients.compare import Action, Planned
-from app.exchange.clients.formats import SOURCE_NAMES, Source, targets_of
-from app.exchange.clients.queries import PER_PAGE, list_brought, taken_back
-from app.exchange.models import ClientImport
+from app.exchange.clients.formats import SOURCE_NAMES, TARGETS, Source, targets_of
+from app.exchange.clients.queries import PER_PAGE, list_brought, list_mappings, mappings_for, taken_back
+from app.exchange.encodings import CHOICES
+from app.exchange.files import Chosen
+from app.exchange.models import ClientImport, ColumnMapping
 from app.firm.queries import list_offices
 from app.people.models import Person
 from app.runs.models import ItemState, Run, RunItem
@@ -69,7 +76,8 @@ def _start_page(form: UploadForm) -> str:
         .outerjoin(Person, Person.id == ClientImport.created_by).order_by(ClientImport.created_at.desc()).limit(30)
     ).all()
     form.id.data = str(form_id(form))
-    return render_template("exchange/index.html", form=form, past=past, sources=SOURCE_NAMES)
+    kept = list_mappings(seen_by=me())
+    return render_template("exchange/index.html", form=form, past=past, sources=SOURCE_NAMES, kept=kept)
 
 
 @blueprint.get("")
@@ -127,7 +135,20 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
         amounts=amounts_in(found), number_formats=[("", "As the file shows"), *((key, key) for key in FORMATS)],
         fresh=[one for one in planned if one.action is Action.CREATE][:20],
         unknown=[one for one in planned if one.action is Action.UNKNOWN], **_changes(planned),
+        mappings=mappings_for(found, seen_by=me()), save_as=request.form.get("save_as", ""), **_reading(found),
     )
+
+
+def _reading(found: ClientImport) -> dict[str, object]:
+    """How the file was read and can be read anew, with its first lines."""
+    reading = found.reading
+    encoding = reading.get("encoding", "").removesuffix("-sig")
+    encodings = CHOICES if encoding in CHOICES else {encoding: encoding.upper(), **CHOICES}
+    return {
+        "top": reading.get("top", []), "header_line": reading.get("header_line"), "sheet": reading.get("sheet", ""),
+        "sheets": reading.get("sheets", []), "encoding": encoding,
+        "encodings": list(encodings.items()) if encoding else [],
+    }
 
 
 def _changes(planned: list[Planned]) -> dict[str, object]:
@@ -187,11 +208,74 @@ def update(import_id: UUID) -> Answer:
     office_id = parse_id(request.form.get("office_id"))
     if office_id not in {office.id for office in list_offices()}:
         office_id = found.office_id
+    save_as = request.form.get("save_as", "").strip()
     map_columns(
         found, mapping, office_id or found.office_id, by=me(), portal_access="portal_access" in request.form,
         number_format=request.form.get("number_format") or None, source=_source(),
     )
-    return redirect_to(url_for("imports.show", import_id=found.id))
+    if save_as:
+        try:
+            save_mapping(found, save_as, by=me())
+        except Refused as refusal:
+            return _plan_page(found, refusal.message), 422
+    return redirect_to(url_for("imports.show", import_id=found.id), f"Kept as {save_as}" if save_as else "")
+
+
+@blueprint.post("/<uuid:import_id>/reading")
+def read_again(import_id: UUID) -> Answer:
+    """Read the file anew with what was chosen; of another sheet the header is looked for anew."""
+    found = _import(import_id)
+    sheet, line = request.form.get("sheet", ""), parse_whole(request.form.get("header_line"))
+    if sheet != found.reading.get("sheet", ""):
+        line = None
+    try:
+        read_anew(found, Chosen(sheet, line, request.form.get("encoding", "")), by=me())
+    except Refused as refusal:
+        return _plan_page(found, refusal.message), 422
+    return redirect_to(url_for("imports.show", import_id=found.id, reading=1))
+
+
+@blueprint.post("/<uuid:import_id>/kept-columns")
+def use(import_id: UUID) -> Answer:
+    found = _import(import_id)
+    kept = _kept(parse_id(request.form.get("mapping_id")))
+    use_mapping(found, kept, by=me())
+    return redirect_to(url_for("imports.show", import_id=found.id), f"Columns are read as kept under {kept.name}")
+
+
+def _kept(mapping_id: UUID | None) -> ColumnMapping:
+    authorize(me(), can_import)
+    return get_or_404(sa.select(ColumnMapping).where(ColumnMapping.id == mapping_id))
+
+
+@blueprint.get("/columns/<uuid:mapping_id>")
+def kept_columns(mapping_id: UUID) -> Answer:
+    return _kept_page(_kept(mapping_id))
+
+
+def _kept_page(kept: ColumnMapping, problem: str = "") -> str:
+    return render_template(
+        "exchange/columns.html", kept=kept, targets=TARGETS, source=SOURCE_NAMES[Source(kept.source)], problem=problem,
+        typed=request.form.get("name", kept.name),
+    )
+
+
+@blueprint.post("/columns/<uuid:mapping_id>")
+def rename(mapping_id: UUID) -> Answer:
+    kept = _kept(mapping_id)
+    try:
+        rename_mapping(kept, request.form.get("name", ""), by=me())
+    except Refused as refusal:
+        return _kept_page(kept, refusal.message), 422
+    return redirect_to(url_for("imports.index"), f"{kept.name} saved")
+
+
+@blueprint.post("/columns/<uuid:mapping_id>/removal")
+def remove(mapping_id: UUID) -> Answer:
+    kept = _kept(mapping_id)
+    name = kept.name
+    delete_mapping(kept, by=me())
+    return redirect_to(url_for("imports.index"), f"{name} deleted")
 
 
 def _source() -> Source | None:

@@ -37,7 +37,7 @@ from app.core.once import digest_of
 from app.core.permissions import authorize
 from app.exchange.clients.commands.reading import amounts_in, entity_of, remarks_of
 from app.exchange.clients.compare import Action, Planned, changes_for, contact_elsewhere, new_people, plan
-from app.exchange.clients.formats import SOURCE_NAMES, Source
+from app.exchange.clients.formats import SOURCE_NAMES, Source, refuse_other_lists
 from app.exchange.clients.own import HEAD_OF, load_names, plan_own, present
 from app.exchange.clients.prospects import Person, Prospect, gather
 from app.exchange.clients.rows import RowError
@@ -53,6 +53,9 @@ DECISIONS = {"link": "link", "new": "create", "": "leave"}
 def plan_import(found: ClientImport, *, seen_by: Actor) -> list[Planned]:
     """The dry run: what the import would do, computed by the same code that does it."""
     authorize(seen_by, can_import)
+    if not found.rows:
+        raise Refused("No rows stand under this header. Choose another line or sheet under how the file is read.")
+    refuse_other_lists(found.header)
     source, country = Source(found.source), entity_of(found).country
     faults = [RowError(r.line, r.column, r.message, r.read) for r in remarks_of(found) if r.error]
     if source is Source.FIRMAMENT:
@@ -135,7 +138,7 @@ def start_import(
             [item for item in items if item is not None], by=by,
             options={"import_id": str(found.id), "redate": redate},
         )
-        found.run_id = run.id
+        found.run_id, found.content = run.id, None
         found.report = {**tally.__dict__, "errors": errors_of(planned)[:1000]}
         return run
 

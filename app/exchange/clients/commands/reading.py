@@ -21,25 +21,26 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.exchange.clients.amounts import Amounts, amounts_of
 from app.exchange.clients.formats import HEADS, Source, checked_mapping, guess_mapping, recognise, refuse_other_lists
-from app.exchange.files import Remark, read_table
+from app.exchange.encodings import CHOICES
+from app.exchange.files import Chosen, Remark, read_table
 from app.exchange.models import ClientImport
 from app.firm.models import Entity, Office
 
 
 def read_import(
     import_id: UUID, file_name: str, content: bytes, office_id: UUID, *, by: Actor, source: Source | None = None,
-    portal_access: bool = False,
+    portal_access: bool = False, chosen: Chosen | None = None,
 ) -> ClientImport:
     """Read an uploaded file, recognise its source, guess its columns. Nothing is kept yet."""
     authorize(by, can_import)
-    table = read_table(content, HEADS)
+    table = read_table(content, HEADS, chosen)
     refuse_other_lists(table.header)
     source = source or recognise(table.header)
     return ClientImport(
         id=import_id, file_name=file_name[-200:], source=source.value, header=table.header, rows=table.rows,
         lines=table.lines, remarks=[asdict(remark) for remark in table.remarks],
         mapping=guess_mapping(table.header, source), office_id=office_id, portal_access=portal_access,
-        created_at=now(), created_by=by.person_id, report={},
+        created_at=now(), created_by=by.person_id, report={}, content=content, reading=table.reading,
     )
 
 
@@ -54,6 +55,28 @@ def keep_import(found: ClientImport, *, by: Actor) -> ClientImport:
         session.add(found)
         record("exchange.import.read", found, by=by, name=found.file_name, source=found.source, rows=len(found.rows))
         return found
+
+
+def read_anew(found: ClientImport, chosen: Chosen, *, by: Actor) -> None:
+    """Read the file once more, with the sheet, the line of the header or the encoding that somebody has chosen.
+
+    Where the header is another one, its columns are guessed anew. Refused once the import has started.
+    """
+    authorize(by, can_import)
+    if chosen.encoding and chosen.encoding not in CHOICES:
+        raise Refused("Choose one of the encodings shown.", field="encoding")
+    if found.content is None:
+        raise Refused("This file is not kept any more. Upload it once more.")
+    table = read_table(found.content, HEADS, chosen)
+    with transaction():
+        lock_row(found, "run_id", "source")
+        if found.run_id:
+            raise Refused("This import has already started.")
+        if table.header != found.header:
+            source = recognise(table.header)
+            found.source, found.mapping = source.value, guess_mapping(table.header, source)
+        found.header, found.rows, found.lines, found.reading = table.header, table.rows, table.lines, table.reading
+        found.remarks = [asdict(remark) for remark in table.remarks]
 
 
 def map_columns(

@@ -1,0 +1,189 @@
+"""How a file is read, chosen by hand: sheet, header, encoding; and what its columns mean, kept under a name."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from app.activity.models import Event
+from app.core.db import db
+from app.core.errors import NotAllowed, Refused
+from app.core.ids import new_id
+from app.exchange.clients.commands import (
+    keep_import,
+    map_columns,
+    plan_import,
+    read_anew,
+    read_import,
+    rename_mapping,
+    save_mapping,
+    start_import,
+    use_mapping,
+)
+from app.exchange.clients.formats import HEADS, Source
+from app.exchange.clients.queries import mappings_for
+from app.exchange.files import Chosen, read_table
+from app.exchange.models import ClientImport, ColumnMapping
+from tests.exchange.test_import_clients import workbook
+from tests.exchange.test_import_screen import text_of
+from tests.make import Cast, count, sign_in
+
+
+def kept(content: bytes, cast: Cast, name: str = "list.csv") -> ClientImport:
+    mel = cast.actor(cast.mel)
+    return keep_import(read_import(new_id(), name, content, cast.office.id, by=mel), by=mel)
+
+
+def names_in(found: ClientImport, cast: Cast) -> list[str]:
+    return [one.prospect.name for one in plan_import(found, seen_by=cast.actor(cast.mel))]
+
+
+def book(tmp_path: Path) -> bytes:
+    cover = [("Prepared for Hartwell",), ("by the old system",)]
+    matters = [("Matter", "Open date", "Client"), ("Estate", "2024-01-01", "Someone Ltd")]
+    clients = [("Our clients", ""), ("Client name", "Email"), ("Olive Ltd", "o@olive.test")]
+    former = [("Client name", "Email"), ("Gone Ltd", "g@gone.test")]
+    return workbook(tmp_path / "a.xlsx", cover, Matters=matters, Clients=clients, Former=former).read_bytes()
+
+
+def test_the_sheet_with_clients_is_guessed_and_another_can_be_chosen(cast: Cast, tmp_path: Path) -> None:
+    found = kept(book(tmp_path), cast, "a.xlsx")
+    assert found.reading["sheets"] == ["List", "Matters", "Clients", "Former"]
+    assert (found.reading["sheet"], found.reading["header_line"]) == ("Clients", 2)
+    assert names_in(found, cast) == ["Olive Ltd"]
+    mel = cast.actor(cast.mel)
+    read_anew(found, Chosen(sheet="Former"), by=mel)
+    assert names_in(found, cast) == ["Gone Ltd"]
+    read_anew(found, Chosen(sheet="Matters"), by=mel)
+    with pytest.raises(Refused, match="This is a list of matters"):
+        plan_import(found, seen_by=mel)
+    with pytest.raises(Refused, match="no sheet of this name"):
+        read_anew(found, Chosen(sheet="Nowhere"), by=mel)
+    assert found.reading["sheet"] == "Matters"
+
+
+def test_the_header_row_can_be_chosen_and_the_first_lines_show_it(cast: Cast) -> None:
+    found = kept(b"Name,City\nfirst try,\nWho,Where\nOlive Ltd,Leeds\n", cast)
+    assert (found.header, found.reading["header_line"]) == (["Name", "City"], 1)
+    assert found.reading["top"][2] == [3, ["Who", "Where"]]
+    mel = cast.actor(cast.mel)
+    read_anew(found, Chosen(header_line=3), by=mel)
+    assert (found.header, found.reading["header_line"], found.mapping) == (["Who", "Where"], 3, {})
+    map_columns(found, {"Who": "name"}, cast.office.id, by=mel, portal_access=False)
+    read_anew(found, Chosen(header_line=3), by=mel)
+    assert names_in(found, cast) == ["Olive Ltd"], "the same header keeps what its columns mean"
+    read_anew(found, Chosen(header_line=4), by=mel)
+    with pytest.raises(Refused, match="No rows stand under this header"):
+        plan_import(found, seen_by=mel)
+    assert found.reading["top"][2] == [3, ["Who", "Where"]]
+
+
+def test_the_encoding_can_be_chosen(cast: Cast) -> None:
+    found = kept("Name\nŁódź Żółw\nPlain\n".encode("cp1250"), cast)
+    read_anew(found, Chosen(encoding="cp1250"), by=cast.actor(cast.mel))
+    assert names_in(found, cast) == ["Łódź Żółw", "Plain"] and found.reading["encoding"] == "cp1250"
+    assert not [remark for remark in found.remarks if "not in UTF-8" in remark["message"]]
+    with pytest.raises(Refused, match="one of the encodings shown"):
+        read_anew(found, Chosen(encoding="rot13"), by=cast.actor(cast.mel))
+
+
+def test_a_lost_letter_never_becomes_part_of_a_name(cast: Cast) -> None:
+    table = read_table("Name\nM\ufffdller\nPlain\n".encode(), HEADS)
+    assert [(remark.line, remark.error) for remark in table.remarks] == [(2, True)]
+    assert "stands for a lost letter" in table.remarks[0].message
+
+
+def test_a_file_is_read_anew_only_until_its_import_starts(cast: Cast) -> None:
+    mel = cast.actor(cast.mel)
+    found = kept(b"Name\nOlive Ltd\n", cast)
+    with pytest.raises(NotAllowed):
+        read_anew(found, Chosen(header_line=1), by=cast.actor(cast.sam))
+    start_import(found, by=mel, decide=lambda _: "")
+    db.session.flush()
+    assert found.content is None
+    with pytest.raises(Refused, match="not kept any more"):
+        read_anew(found, Chosen(header_line=1), by=mel)
+
+
+def said(name: str = "Old system", cast: Cast | None = None) -> ColumnMapping:
+    assert cast is not None
+    found = kept(b"Kunde X,Tel X\nOlive Ltd,1\n", cast)
+    map_columns(found, {"Kunde X": "name", "Tel X": "phone"}, cast.office.id, by=cast.actor(cast.mel),
+                portal_access=False, number_format="1.234,56")
+    return save_mapping(found, name, by=cast.actor(cast.mel))
+
+
+def test_a_mapping_has_a_name_and_is_offered_where_its_columns_stand(cast: Cast) -> None:
+    mel, mapping = cast.actor(cast.mel), said(cast=cast)
+    same = kept(b"tel x,More,KUNDE X\n2,,Gold Ltd\n", cast)
+    other = kept(b"Kunde X,City\nRed Ltd,York\n", cast)
+    assert (mappings_for(same, seen_by=mel), mappings_for(other, seen_by=mel)) == ([mapping], [])
+    assert same.mapping == {}
+    use_mapping(same, mapping, by=mel)
+    assert (same.mapping, same.number_format) == ({"tel x": "phone", "KUNDE X": "name"}, "1.234,56")
+    assert names_in(same, cast) == ["Gold Ltd"] and same.source == Source.OTHER
+
+
+def test_a_name_stands_for_one_header(cast: Cast) -> None:
+    mel, mapping = cast.actor(cast.mel), said(cast=cast)
+    again = said("old SYSTEM", cast)
+    assert again.id == mapping.id and count(ColumnMapping) == 1
+    found = kept(b"Name\nOlive Ltd\n", cast)
+    with pytest.raises(Refused, match="stands for another header already"):
+        save_mapping(found, "Old system", by=mel)
+    save_mapping(found, "Names", by=mel)
+    with pytest.raises(Refused, match="There is a Names already"):
+        rename_mapping(mapping, "names", by=mel)
+    for refused in (lambda: save_mapping(found, "x", by=cast.actor(cast.sam)),
+                    lambda: rename_mapping(mapping, "x", by=cast.actor(cast.sam)),
+                    lambda: use_mapping(found, mapping, by=cast.actor(cast.sam))):
+        with pytest.raises(NotAllowed):
+            refused()
+
+
+def send(client: FlaskClient, cast: Cast, content: bytes, name: str) -> UUID:
+    import_id = new_id()
+    data: dict[str, Any] = {"id": str(import_id), "office_id": str(cast.office.id),
+                            "file": (io.BytesIO(content), name)}
+    assert client.post("/clients/import", data=data).status_code == 303
+    return import_id
+
+
+def test_the_page_offers_the_choices_and_keeps_columns_under_a_name(
+    client: FlaskClient, cast: Cast, tmp_path: Path
+) -> None:
+    sign_in(client, cast.mel)
+    at = f"/clients/import/{send(client, cast, book(tmp_path), 'a.xlsx')}"
+    page = text_of(client.get(at))
+    assert '<option value="Clients" selected>' in page and 'value="2" checked' in page and "Our clients" in page
+    client.post(f"{at}/reading", data={"sheet": "Former", "header_line": "2"})
+    page = text_of(client.get(at))
+    assert '<option value="Former" selected>' in page and "Gone Ltd" in page and 'value="1" checked' in page
+    answer = client.post(f"{at}/reading", data={"sheet": "No"})
+    assert answer.status_code == 422 and "no sheet of this name" in text_of(answer)
+    columns = {"column-0": "name", "column-1": "email", "save_as": "Old system"}
+    assert client.post(f"{at}/mapping", data=columns).status_code == 303
+    content = b"Email,Client name,X\na@a.test,Gold Ltd,"
+    second = f"/clients/import/{send(client, cast, content, 'b.csv')}"
+    page = text_of(client.get(second))
+    mapping = db.session.scalars(sa.select(ColumnMapping)).one()
+    assert "Read it as <bdi>Old system</bdi>" in page
+    client.post(f"{second}/kept-columns", data={"mapping_id": str(mapping.id)})
+    answer = client.post(f"{second}/mapping", data={"column-1": "name", "save_as": "Old system"})
+    assert answer.status_code == 422 and "another header already" in text_of(answer)
+    assert 'value="Old system"' in text_of(answer), "what was typed is still there"
+    kept_at = f"/clients/import/columns/{mapping.id}"
+    assert "Client name" in text_of(client.get(kept_at)) and "Old system" in text_of(client.get("/clients/import"))
+    assert client.post(kept_at, data={"name": " "}).status_code == 422
+    client.post(kept_at, data={"name": "Older system"})
+    assert "Older system" in text_of(client.get("/clients/import"))
+    client.post(f"{kept_at}/removal")
+    assert client.get(kept_at).status_code == 404 and count(ColumnMapping) == 0
+    kinds = set(db.session.scalars(sa.select(Event.kind).where(Event.kind.startswith("exchange.mapping."))))
+    assert kinds == {"exchange.mapping.save", "exchange.mapping.rename", "exchange.mapping.delete"}
