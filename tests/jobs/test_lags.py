@@ -20,9 +20,9 @@ from app.firm.commands.entities import add_closure, remove_closure
 from app.firm.models import Closure
 from app.jobs.commands.dependencies import add_dependency, remove_dependency
 from app.jobs.commands.lags import open_after_lags, recount_lags
-from app.jobs.commands.tasks import complete_task, reopen_task
+from app.jobs.commands.tasks import complete_task, reopen_task, start_task
 from app.jobs.models import Dependency, Job, Task, TaskState
-from app.jobs.proofs import prove_counts, prove_lags, prove_readiness
+from app.jobs.proofs import prove_counts, prove_lags, prove_readiness, prove_waited_on
 from app.people.models import Person
 from tests.jobs.make_jobs import make_job, make_task, settle
 from tests.make import make_cast
@@ -89,6 +89,20 @@ def test_a_closure_added_while_a_step_was_under_way_counts_once_it_waits_again(c
         db.session.refresh(later)
         assert later.state is TaskState.BLOCKED and later.open_after == dt.date(2025, 11, 6)
         assert not [*prove_readiness(), *prove_lags()]
+
+
+def test_what_is_put_before_a_step_under_way_is_waited_for_by_nobody_once_that_is_done(cast: Any) -> None:
+    job = make_job(cast.acme_work)
+    first, later = make_task(job, "First", assignee_id=cast.sam.id), make_task(job, "Later", assignee_id=cast.sam.id)
+    settle(job)
+    by = cast.actor(cast.mel)
+    start_task(db.session.get_one(Task, later.id), by=by)
+    add_dependency(db.session.get_one(Task, later.id), after=db.session.get_one(Task, first.id), by=by)
+    db.session.expire_all()
+    assert first.waited_on_by == 1
+    complete_task(db.session.get_one(Task, later.id), by=by)
+    db.session.expire_all()
+    assert first.waited_on_by == 0 and list(prove_waited_on()) == []
 
 
 def test_taking_away_an_order_across_jobs_leaves_nobody_waited_for(cast: Any) -> None:

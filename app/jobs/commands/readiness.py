@@ -129,7 +129,9 @@ _FINISH = sa.text(f"""
 
 _LOCK_OF_ONE = sa.text(f"""
     SELECT id, (SELECT count(*) FROM dependency
-                WHERE on_id = :task AND lag_days > 0 AND kind = 'hard') AS lagged
+                WHERE on_id = :task AND lag_days > 0 AND kind = 'hard') AS lagged,
+        EXISTS (SELECT FROM dependency d JOIN task p ON p.id = d.on_id
+                WHERE d.task_id = :task AND d.kind = 'hard' AND p.state NOT IN ('done', 'cancelled')) AS ahead
     FROM job
     WHERE id = ANY(CAST(:job AS uuid) || ARRAY(SELECT t.job_id FROM task t WHERE t.id = ANY({_AFTER})))
     ORDER BY id FOR NO KEY UPDATE
@@ -163,10 +165,12 @@ class Finished:
 
 @dataclass(frozen=True)
 class Locked:
-    """The jobs that this transaction holds; `has_lag` when something after the changed tasks waits some days more."""
+    """The jobs that this transaction holds; `has_lag` when something after the changed tasks waits some days more,
+    `is_ahead` when something open stands before the one task."""
 
     jobs: frozenset[UUID]
     has_lag: bool
+    is_ahead: bool = False
 
 
 def lock_jobs(job_ids: Collection[UUID], *, changed: Collection[UUID] = ()) -> Locked:
@@ -182,7 +186,8 @@ def lock_jobs_of(task: Task) -> Locked:
 def _locked(statement: sa.TextClause, **values: Any) -> Locked:
     rows = db.session.connection().execute(statement, values).all()
     takes("job", [row.id for row in rows])
-    return Locked(frozenset(row.id for row in rows), any(row.lagged for row in rows))
+    ahead = any(getattr(row, "ahead", False) for row in rows)
+    return Locked(frozenset(row.id for row in rows), any(row.lagged for row in rows), ahead)
 
 
 def hold_jobs(job_ids: Collection[UUID] | Callable[[], Collection[UUID]]) -> None:

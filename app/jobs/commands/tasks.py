@@ -74,9 +74,12 @@ def complete_task(task: Task, *, by: Actor, filed: Filed | None = None) -> Finis
     authorize(by, can_work, task)
     if task.kind is StepKind.REVIEW:
         authorize(by, can_review, task, last_preparer(task))
+    ahead = False
     while True:
         try:
-            return _complete(task, filed, by=by)
+            return _complete(task, filed, by=by, ahead=ahead)
+        except _Ahead:
+            ahead = True
         except _Linked:  # what was locked is let go, so that all of it is locked in order
             db.session.refresh(task)
 
@@ -85,9 +88,17 @@ class _Linked(Exception):
     """A step of another job was linked to this one while its lock was waited for."""
 
 
-def _complete(task: Task, filed: Filed | None, *, by: Actor) -> Finished:
+class _Ahead(Exception):
+    """It was begun before something open was put in front of it, which is waited for by one less as it ends."""
+
+
+def _complete(task: Task, filed: Filed | None, *, by: Actor, ahead: bool = False) -> Finished:
     with transaction():
+        if ahead:
+            hold_jobs([task.job_id])
         locked = lock_jobs_of(task)
+        if locked.is_ahead and not ahead:
+            raise _Ahead
         if locked.has_lag:
             end_lags(task)
         finished = finish(task, by=by.person_id)
@@ -96,6 +107,8 @@ def _complete(task: Task, filed: Filed | None, *, by: Actor) -> Finished:
             return finished
         if not finished.around <= locked.jobs:
             raise _Linked
+        if ahead:
+            settle([task.job_id])
         record(
             "jobs.task.approved" if task.kind is StepKind.REVIEW else "jobs.task.completed", task, by=by,
             topics=(*_people(task), *tell_assignees(finished.moved)), name=task.name,
