@@ -114,7 +114,7 @@ NEW = {
     "Name": "Acme Group Ltd", "Legal name": "", "Kind": "person", "Status": "dormant", "E-mail": "new@acme.example",
     "Telephone": "0161 496 0000", "Website": "acme.test", "Company number": "7", "Address": "2 Low Street\nYork",
     "Country": "Ireland", "State or region": "", "Currency": "EUR", "Year end": "31 December",
-    "VAT quarters end in": "3", "Pays its staff": "monthly", "First pay day": "2026-01-30", "Partner": "Ada",
+    "Tax quarters end in": "3", "Pays its staff": "monthly", "First pay day": "2026-01-30", "Partner": "Ada",
     "Manager": "", "Office": "Second", "Tags": "audit; payroll", "Payment terms, days": "30", "Archived": "yes",
 }  # fmt: skip
 
@@ -170,7 +170,7 @@ def test_two_rows_of_one_code_are_errors_of_both(cast: Cast, acme: Client, tmp_p
     ("E-mail", "x", "is no e-mail address"), ("Country", "Atlantis", "is no country"),
     ("State or region", "Bavaria", "is no state or region"), ("Currency", "pounds", "is no currency code"),
     ("Year end", "31 June", "is no day of a year"), ("Year end", "3/4", "can be read in two ways"),
-    ("VAT quarters end in", "4", "is no stagger"), ("Pays its staff", "", "or neither"),
+    ("Tax quarters end in", "4", "is no stagger"), ("Pays its staff", "", "or neither"),
     ("First pay day", "yesterday", "is no day between"), ("Partner", "Nobody", "Nobody here is called Nobody"),
     ("Partner", "Wes", "cannot be given this client"), ("Office", "Mars", "There is no office called Mars"),
     ("Payment terms, days", "soon", "is no number of days"), ("Archived", "perhaps", "does not say whether"),

@@ -37,7 +37,7 @@ TARGETS = {
     "title": "Contact’s title", "first_name": "Contact’s first name", "last_name": "Contact’s last name",
     "full_name": "Contact’s name", "role": "Contact’s role", "tags": "Tags", "notes": "Notes",
     "status": "Status", "state": "State or region (of the country)", "currency": "Currency", "year_end": "Year end",
-    "vat_stagger": "VAT quarters end in", "payroll_frequency": "Pays its staff", "first_pay_day": "First pay day",
+    "vat_stagger": "Tax quarters end in", "payroll_frequency": "Pays its staff", "first_pay_day": "First pay day",
     "partner": "Partner", "manager": "Manager", "office": "Office", "archived": "Archived",
     "balance": "Opening balance (noted, not posted)",
     **{f"person{n}_{part}": f"Person {n}, {words}" for n in range(1, 6)
@@ -75,7 +75,7 @@ _FIRMAMENT = {
     "Code": "code", "Name": "name", "Legal name": "legal_name", "Kind": "kind", "Status": "status", "E-mail": "email",
     "Telephone": "phone", "Website": "website", "Tax number": "tax_number", "Company number": "registration_number",
     "Address": "address1", "Country": "country", "State or region": "state", "Currency": "currency",
-    "Year end": "year_end", "VAT quarters end in": "vat_stagger", "Pays its staff": "payroll_frequency",
+    "Year end": "year_end", "Tax quarters end in": "vat_stagger", "Pays its staff": "payroll_frequency",
     "First pay day": "first_pay_day", "Partner": "partner", "Manager": "manager", "Office": "office", "Tags": "tags",
     "Payment terms, days": "terms_days", "Archived": "archived",
 }

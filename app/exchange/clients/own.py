@@ -78,7 +78,7 @@ COLUMNS = (
     _plainly("State or region", "region", "state"), _plainly("Currency", "currency", must=True),
     Column("Year end", "year_end", ("year_end_month", "year_end_day"),
            lambda client, _: write_year_end(client.year_end_month, client.year_end_day)),
-    Column("VAT quarters end in", "vat_stagger", ("vat_stagger",),
+    Column("Tax quarters end in", "vat_stagger", ("vat_stagger",),
            lambda client, _: STAGGERS.get(client.vat_stagger or 0, "")),
     Column("Pays its staff", "payroll_frequency", ("payroll_frequency",),
            lambda client, _: PAYROLLS[client.payroll_frequency][0] if client.payroll_frequency else ""),

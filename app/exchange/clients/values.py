@@ -38,7 +38,7 @@ LABELS = {
     "name": "Name", "kind": "Kind", "status": "Status", "legal_name": "Legal name", "tax_number": "Tax number",
     "registration_number": "Company number", "email": "E-mail", "phone": "Telephone", "website": "Website",
     "address": "Address", "country": "Country", "region": "State or region", "currency": "Currency",
-    "year_end_month": "Year end, month", "year_end_day": "Year end, day", "vat_stagger": "VAT quarters end in",
+    "year_end_month": "Year end, month", "year_end_day": "Year end, day", "vat_stagger": "Tax quarters end in",
     "payroll_frequency": "Pays its staff", "first_pay_day": "First pay day", "partner_id": "Partner",
     "manager_id": "Manager", "office_id": "Office", "tags": "Tags", "terms_days": "Payment terms, days",
     "notes": "Notes", "archived": "Archived",

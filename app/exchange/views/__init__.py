@@ -48,7 +48,7 @@ from app.runs.models import ItemState, Run, RunItem
 
 blueprint = guard(Blueprint("imports", __name__, url_prefix="/clients/import"))
 SHOWN = 200
-MOVES_WORK = {"Status", "Year end", "VAT quarters end in", "Pays its staff", "First pay day", "Archived",
+MOVES_WORK = {"Status", "Year end", "Tax quarters end in", "Pays its staff", "First pay day", "Archived",
               "Year end, month", "Year end, day"}
 
 
