@@ -28,7 +28,7 @@ run: $(READY) ## start everything; Ctrl-C stops it
 
 test: $(READY) ## every test, on real services and a real browser (TESTS=tests/core for some)
 	@bash .ci/chromium
-	@exec $(PY) -m pytest -q -n 3 $(TESTS)
+	@exec $(PY) -m pytest -q -n 3 --dist worksteal $(TESTS)
 
 check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick tests
 	@$(PY) -m ruff check .

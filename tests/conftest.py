@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that no process is left with it alone when the others have nothing more to do."""
+    """What takes long comes first: a process that has nothing more to do takes from the end of another's list."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
