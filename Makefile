@@ -28,7 +28,7 @@ run: $(READY) ## start everything; Ctrl-C stops it
 
 test: $(READY) ## every test, on real services and a real browser (TESTS=tests/core for some)
 	@bash .ci/chromium
-	@exec $(PY) -m pytest -q -n 3 --dist worksteal $(TESTS)
+	@exec $(PY) -m pytest -q -n 3 $(TESTS)
 
 check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick tests
 	@$(PY) -m ruff check .
@@ -36,7 +36,7 @@ check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick te
 	@.venv/bin/lint-imports
 	@exec $(PY) -m pytest -q -n 2 -m "not slow and not browser and not real and not soak" $(TESTS)
 
-soak: $(READY) ## hours of random histories and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories)
+soak: $(READY) ## hours of random histories, simulated firms and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories)
 	@FIRMAMENT_EXAMPLES=$${FIRMAMENT_EXAMPLES:-10000} exec $(PY) -m pytest -q -n 2 -m soak $(TESTS)
 
 audit: $(READY) ## the deployment of deploy/ on services of its own, with https, and the main job through it
