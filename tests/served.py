@@ -25,7 +25,9 @@ def made_for(settings: Settings) -> tuple[Flask, Settings]:
     from app.factory import create_app
 
     (port,) = free_ports(1)
-    settings = replace(settings, port=port, public_url=f"http://localhost:{port}")
+    # A bucket lets pages of one address send to it: this one is its own, so that others keep theirs.
+    bucket = f"{settings.s3_bucket}-served"
+    settings = replace(settings, port=port, public_url=f"http://localhost:{port}", s3_bucket=bucket)
     make_bucket(settings)
     app = create_app(settings)
     app.config["QUEUE_INLINE"] = []
