@@ -82,7 +82,6 @@ class House:
     cast: Cast
     told: Told = field(default_factory=Told)
     browsers: dict[str, Any] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
 
     @property
     def jobs(self) -> list[tuple[str, dict[str, Any]]]:
@@ -106,10 +105,10 @@ class House:
             self.browsers[who] = browser
         return self.browsers[who]
 
-    def press(self, who: str, path: str, *, unlucky: float = UNLUCKY, **sent: Any) -> tuple[str, TestResponse | None]:
+    def press(self, who: str, path: str, **sent: Any) -> tuple[str, TestResponse | None]:
         """One request; what the person was told of it, and the answer if one came."""
         browser = self.at(who)
-        self.fate.prepare(unlucky)
+        self.fate.prepare(UNLUCKY)
         answer: TestResponse | None = None
         result = UNKNOWN
         try:
