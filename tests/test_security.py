@@ -325,6 +325,9 @@ def test_a_database_out_of_reach_is_said_in_a_sentence(
     answer = client.get("/clients")
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "5"
     assert "cannot be reached just now" in answer.text and "10.0.0.7" not in answer.text
+    assert "saved" not in answer.text
+    # It may have gone just as it was saving.
+    assert "not certain whether this was saved" in client.post("/time", data={}).text
 
 
 def test_a_collision_at_the_clients_door_is_asked_again_as_that_contact(

@@ -43,11 +43,15 @@ def _again(error: Exception) -> Answer:
 
 
 def _unreachable(error: Exception) -> Answer:
-    """The database is starting, stopping or at its limit: it will be back before long."""
+    """The database is starting, stopping or at its limit: it will be back before long.
+
+    Where it went while it was saving, nobody can tell yet whether that was saved; a form sent again finds out.
+    """
     log.error("database.unreachable", endpoint=request.endpoint, error=type(error).__name__)
-    return error_page(
-        503, "The firm's data cannot be reached just now; nothing was saved. Try again in a moment.", Retry_After="5"
-    )
+    said = "The firm's data cannot be reached just now."
+    if request.method not in ("GET", "HEAD"):
+        said += " It is not certain whether this was saved; sent again, it is not saved twice."
+    return error_page(503, f"{said} Try again in a moment.", Retry_After="5")
 
 
 def _is_away(error: Exception) -> bool:
