@@ -21,8 +21,9 @@ from app.documents.inspection.pdfs import EMPTY, LOCKED, look_at_pdf
 from tests.documents.test_take_in_files import again, take_in
 from tests.make import sign_in
 from tests.portal.make_portal import at_portal
-from tests.requests.make_requests import FILES
+from tests.requests.make_requests import FILES, give_file, item_of, make_request
 
+PAPER = (FILES / "good" / "basicapi.pdf").read_bytes()
 PLAIN = b"%PDF-1.4\n1 0 obj <</Type /Page>> endobj\n"
 
 
@@ -87,6 +88,16 @@ def test_an_active_paper_comes_as_a_download_for_both_sides(client: FlaskClient,
     assert client.get(f"/documents/{harmless.id}/file?inline=1").location.startswith(f"/documents/{harmless.id}/view/")
     by_the_portal = at_portal(client, cast.cleo).get(f"/portal/documents/{document.id}/file?inline=1").location
     assert "=attachment" in by_the_portal
+
+
+def test_a_preview_is_offered_only_of_what_is_shown(client: FlaskClient, cast: Any) -> None:
+    """Of an active paper the frame would begin a download that nobody asked for."""
+    request = make_request(cast)
+    for name, body in (("script.pdf", ACTIVE["a script"]), ("paper.pdf", PAPER)):
+        give_file(item_of(request, "statements"), name, body, by=cast.contact(cast.cleo))
+    sign_in(client, cast.mel)
+    page = client.get(f"/requests/{request.id}").text
+    assert "Preview of paper.pdf" in page and "script.pdf" in page and "Preview of script.pdf" not in page
 
 
 def test_papers_kept_before_anybody_looked_are_downloaded_until_somebody_has(cast: Any) -> None:
