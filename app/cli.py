@@ -209,6 +209,9 @@ def import_group() -> None:
               help="If not seen; firmament is a list that was taken out here.")
 @click.option("--office", help="The office that new clients belong to; the first one if not given.")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN=TARGET", help="If not guessed.")
+@click.option("--sheet", metavar="NAME", help="Of a workbook, if not the one that looks like clients.")
+@click.option("--header-line", type=click.IntRange(min=1), metavar="LINE", help="Where the heads stand, if not seen.")
+@click.option("--encoding", metavar="ENCODING", help="Of a CSV, such as cp1250, if not seen from it.")
 @click.option("--locale", metavar="LOCALE", help="How the file writes numbers, such as de_DE, if not seen from it.")
 @click.option("--portal-access", is_flag=True, help="Let imported contacts with an e-mail address into the portal.")
 @with_app

@@ -10,27 +10,28 @@ import codecs
 import unicodedata
 
 MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # In this order where two fit equally well.
 OLDER = {
     "cp1252": "Western (Windows-1252)", "mac_roman": "Mac Roman", "cp1250": "Central European (Windows-1250)",
     "cp1251": "Cyrillic (Windows-1251)", "cp1253": "Greek (Windows-1253)", "cp850": "DOS (850)",
 }
-# What can be chosen by hand; those that are guessed come first.
+# What can be chosen by hand, all that is guessed among it.
 CHOICES = {
     "utf-8": "UTF-8", **OLDER, "cp1254": "Turkish (Windows-1254)", "cp1255": "Hebrew (Windows-1255)",
     "cp1256": "Arabic (Windows-1256)", "cp1257": "Baltic (Windows-1257)", "utf-16-le": "UTF-16, little-endian",
-    "utf-16-be": "UTF-16, big-endian", "cp932": "Japanese (Shift JIS)", "gb18030": "Chinese (GB 18030)",
-    "big5": "Chinese (Big5)", "cp949": "Korean (Windows-949)",
+    "utf-16-be": "UTF-16, big-endian", "utf-32-le": "UTF-32, little-endian", "utf-32-be": "UTF-32, big-endian",
+    "cp932": "Japanese (Shift JIS)", "gb18030": "Chinese (GB 18030)", "big5": "Chinese (Big5)",
+    "cp949": "Korean (Windows-949)",
 }
 LOOKED_AT = 256 << 10
 BETWEEN = "’‘“”–—…€£©®´·"
 
 
 def find_encoding(content: bytes) -> str:
-    """The encoding, as Python names it. UTF-8 too where a few bytes of it are wrong."""
+    """The encoding, one of CHOICES. UTF-8 too where a few bytes of it are wrong."""
     for mark, encoding in MARKS:
         if content.startswith(mark):
             return encoding

@@ -29,6 +29,7 @@ from app.exchange.clients.commands import (
 )
 from app.exchange.clients.compare import Action, Planned
 from app.exchange.clients.formats import SOURCE_NAMES, Source, checked_mapping
+from app.exchange.files import Chosen
 from app.exchange.models import ClientImport
 from app.firm.models import Firm, Office
 from app.runs.commands import work_run
@@ -40,15 +41,18 @@ PATIENCE = 600
 def import_clients(
     path: Path, *, dry_run: bool, matches: str, skip_errors: bool, source: str | None, office: str | None,
     columns: tuple[str, ...], portal_access: bool, locale: str | None = None, create_unknown: bool = False,
+    sheet: str | None = None, header_line: int | None = None, encoding: str | None = None,
 ) -> dict[str, Any]:
     """Import a file and wait until it is done. Returns the report that `--json` prints."""
     zone = db.session.scalar(sa.select(Firm.zone))
     if zone is None:
         raise Refused("There is no firm yet. Set one up first: open the address that `make run` prints.")
     clock.set_zone(zone)
+    chosen = Chosen(sheet or "", header_line, encoding or "")
     found = read_import(
         new_id(), path.name, path.read_bytes(), _office(office).id, by=SYSTEM,
         source=Source(source) if source else None, portal_access=portal_access,
+        chosen=chosen if chosen != Chosen() else None,
     )
     if columns:
         wanted = dict(pair.split("=", 1) for pair in columns if "=" in pair)
@@ -89,9 +93,11 @@ def _office(name: str | None) -> Office:
 
 def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[str, Any]:
     tally, amounts = Tally.of(planned), amounts_in(found)
+    read_as = {name: found.reading[name] for name in ("sheet", "encoding", "header_line") if name in found.reading}
     return {
-        "source": found.source, "rows": tally.rows, "created": tally.created, "updated": tally.updated,
-        "unchanged": tally.unchanged, "matched": tally.matched, "unknown": tally.unknown,
+        "source": found.source, "reading": read_as,
+        "rows": tally.rows, "created": tally.created, "updated": tally.updated, "unchanged": tally.unchanged,
+        "matched": tally.matched, "unknown": tally.unknown,
         "refused": tally.rows_refused,
         "errors": errors_of(planned), "warnings": warnings_of(found), "dry_run": dry_run,
         "clients": len(planned), "linked": 0, "waiting": tally.matched,
@@ -157,6 +163,8 @@ def run(file: Path, *, as_json: bool, matches: str, **words: Any) -> int:
 def _print(report: dict[str, Any]) -> None:
     name = SOURCE_NAMES[Source(report["source"])]
     click.echo(f"{name[0].upper()}{name[1:]}: {report['rows']} rows, {report['clients']} clients")
+    read_as = ", ".join(f"{word.replace('_', ' ')} {value}" for word, value in report["reading"].items())
+    click.echo(f"  read as {read_as}")
     would = "would be " if not report["imported"] else ""
     for name in ("created", "updated", "unchanged"):
         click.echo(f"  {report[name]:>6} {would}{name}")

@@ -303,7 +303,7 @@ def test_no_parser_of_foreign_bytes_is_used_but_where_a_process_of_its_own_calls
     assert users - set(READS_ELSEWHERE) == {
         "app/documents/inspection/archives.py", "app/documents/inspection/drawings.py",
         "app/documents/inspection/pdfs.py", "app/documents/inspection/pictures.py",
-        "app/documents/inspection/sniff.py", "app/exchange/files.py",
-        "app/exchange/letters.py", "app/exchange/unpacking.py", "app/firm/logos.py", "app/ledger/rate_files.py",
+        "app/documents/inspection/sniff.py", "app/exchange/delimited.py", "app/exchange/letters.py",
+        "app/exchange/unpacking.py", "app/exchange/workbooks.py", "app/firm/logos.py", "app/ledger/rate_files.py",
     }
     assert set(READS_ELSEWHERE) <= users

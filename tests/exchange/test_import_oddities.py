@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from app.core.db import db
 from app.core.errors import Refused
 from app.exchange.clients.formats import Source, guess_mapping, recognise
 from app.exchange.encodings import find_encoding
-from app.exchange.files import read_table
+from app.exchange.files import LARGEST, LIMITS, parse_table, read_table
+from app.exchange.unpacking import MOST_LINE
 from tests.exchange.test_import_clients import bring, file_of, named
 from tests.make import Cast
 
@@ -152,6 +154,18 @@ def test_quotes_and_cells_that_do_not_fit_are_errors_of_their_line(
 ) -> None:
     report = bring(file_of(tmp_path, text), dry_run=True)
     assert [error["line"] for error in report["errors"]] == [line] and says in report["errors"][0]["message"]
+
+
+def test_every_error_is_kept_however_many_there_are() -> None:
+    """A row whose error is forgotten would come in."""
+    wrong = "".join(f"B{number}\ufffd,x\n\"A\" {number},x\n" for number in range(1_200))
+    remarks = parse_table(io.BytesIO(f"Name,City\n{wrong}".encode()))["remarks"]
+    assert [each["line"] for each in remarks if each["error"]] == list(range(2, 2_402))
+
+
+def test_what_is_kept_of_a_list_fits_into_a_row_of_a_backup() -> None:
+    """Its file in hexadecimal, and all that was read from it."""
+    assert 2 * LARGEST + LIMITS.answer < MOST_LINE
 
 
 def test_missing_cells_doubled_heads_and_sep_are_noticed(cast: Cast, tmp_path: Path) -> None:

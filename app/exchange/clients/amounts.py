@@ -9,7 +9,7 @@ from decimal import Decimal
 from app.core.errors import Refused
 from app.core.money import exponent, parse_amount, round_amount, signs_of, write_amount
 from app.core.number_format import FORMATS, find_formats
-from app.exchange.files import Cell
+from app.exchange.cells import Cell
 
 AMOUNTS = ("balance",)
 

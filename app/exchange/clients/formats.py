@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.core.errors import Refused
-from app.exchange.files import plain_head
+from app.exchange.cells import plain_head
 
 
 class Source(enum.StrEnum):

@@ -26,6 +26,7 @@ from app.core.csv_out import as_written
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.reached import check_email, format_phone
+from app.exchange.cells import Cell
 from app.exchange.clients.compare import Action, Change, Planned
 from app.exchange.clients.prospects import Prospect, cells_of
 from app.exchange.clients.rows import Row, RowError
@@ -44,7 +45,6 @@ from app.exchange.clients.values import (
     shown,
     write_year_end,
 )
-from app.exchange.files import Cell
 from app.firm.models import Office
 from app.people.models import Person, PersonState
 

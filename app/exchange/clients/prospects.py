@@ -13,11 +13,11 @@ from app.clients.models import ClientKind
 from app.clients.names import clean_name, sort_key
 from app.core.errors import Refused
 from app.core.reached import check_email
+from app.exchange.cells import Cell
 from app.exchange.clients.amounts import Amounts
 from app.exchange.clients.formats import Source
 from app.exchange.clients.rows import Row, RowError
 from app.exchange.clients.values import NOBODY, Names
-from app.exchange.files import Cell
 
 PERSON_WORDS = ("individual", "person", "private")
 # Of one client, whatever stands for it: rows that say two things of it are not one client's.

@@ -15,7 +15,7 @@ from app.clients.policy import can_import, within_sight
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.permissions import authorize
-from app.exchange.files import plain_head
+from app.exchange.cells import plain_head
 from app.exchange.models import ClientImport, ColumnMapping
 from app.people.models import Person
 from app.runs.models import ItemState, Run, RunItem, RunState

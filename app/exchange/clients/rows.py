@@ -13,8 +13,8 @@ from app.clients.commands.clients import COUNTRIES
 from app.clients.places import check_region
 from app.core.errors import Refused
 from app.core.reached import format_phone
+from app.exchange.cells import Cell
 from app.exchange.clients.values import Names, plain, read_day, read_payroll, read_stagger, read_status, read_year_end
-from app.exchange.files import Cell
 
 _names = Locale("en").territories
 COUNTRY_CODES = {str(_names[code]).casefold(): code for code in COUNTRIES} | {

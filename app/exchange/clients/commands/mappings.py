@@ -14,9 +14,9 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.locking import lock_row, take_turn
 from app.core.permissions import authorize
+from app.exchange.cells import plain_head
 from app.exchange.clients.formats import Source, checked_mapping
 from app.exchange.clients.queries import heads_of
-from app.exchange.files import plain_head
 from app.exchange.models import ClientImport, ColumnMapping
 
 LONGEST = 80
@@ -44,7 +44,7 @@ def use_mapping(found: ClientImport, kept: ColumnMapping, *, by: Actor) -> None:
     """Let the columns of this import mean what was kept. Refused once the import has started."""
     authorize(by, can_import)
     with transaction():
-        lock_row(found, "run_id", "source")
+        lock_row(found, "run_id", "source", "header")
         if found.run_id:
             raise Refused("This import has already started.")
         means = {plain_head(head): target for head, target in kept.columns.items()}

@@ -19,10 +19,11 @@ from app.core.locking import lock_row
 from app.core.number_format import FORMATS, usual_format
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.exchange.cells import Remark
 from app.exchange.clients.amounts import Amounts, amounts_of
 from app.exchange.clients.formats import HEADS, Source, checked_mapping, guess_mapping, recognise, refuse_other_lists
 from app.exchange.encodings import CHOICES
-from app.exchange.files import Chosen, Remark, read_table
+from app.exchange.files import Chosen, Table, read_table
 from app.exchange.models import ClientImport
 from app.firm.models import Entity, Office
 
@@ -33,7 +34,7 @@ def read_import(
 ) -> ClientImport:
     """Read an uploaded file, recognise its source, guess its columns. Nothing is kept yet."""
     authorize(by, can_import)
-    table = read_table(content, HEADS, chosen)
+    table = _read(content, chosen)
     refuse_other_lists(table.header)
     source = source or recognise(table.header)
     return ClientImport(
@@ -63,13 +64,11 @@ def read_anew(found: ClientImport, chosen: Chosen, *, by: Actor) -> None:
     Where the header is another one, its columns are guessed anew. Refused once the import has started.
     """
     authorize(by, can_import)
-    if chosen.encoding and chosen.encoding not in CHOICES:
-        raise Refused("Choose one of the encodings shown.", field="encoding")
     if found.content is None:
         raise Refused("This file is not kept any more. Upload it once more.")
-    table = read_table(found.content, HEADS, chosen)
+    table = _read(found.content, chosen)
     with transaction():
-        lock_row(found, "run_id", "source")
+        lock_row(found, "run_id", "source", "header")
         if found.run_id:
             raise Refused("This import has already started.")
         if table.header != found.header:
@@ -77,6 +76,12 @@ def read_anew(found: ClientImport, chosen: Chosen, *, by: Actor) -> None:
             found.source, found.mapping = source.value, guess_mapping(table.header, source)
         found.header, found.rows, found.lines, found.reading = table.header, table.rows, table.lines, table.reading
         found.remarks = [asdict(remark) for remark in table.remarks]
+
+
+def _read(content: bytes, chosen: Chosen | None) -> Table:
+    if chosen and chosen.encoding and chosen.encoding not in CHOICES:
+        raise Refused(f"Choose one of the encodings shown: {', '.join(CHOICES)}.", field="encoding")
+    return read_table(content, HEADS, chosen)
 
 
 def map_columns(
@@ -91,7 +96,7 @@ def map_columns(
     if number_format is not None and number_format not in FORMATS:
         raise Refused("Choose one of the formats shown.", field="number_format")
     with transaction():
-        lock_row(found, "run_id", "source")
+        lock_row(found, "run_id", "source", "header")
         if found.run_id:
             raise Refused("This import has already started.")
         source = source or Source(found.source)
