@@ -4,6 +4,7 @@
   with both, the reader's own first; where one does (`31/12/2026`, `12/31/2026`) it is that one.
 - With points the day comes first (`03.04.2026`): no country writes them with the month first.
 - The year first means year, month, day (`2026-04-03`, `2026年4月3日`).
+- `3rd April 2026` is `3 April 2026`.
 - With the month's name, in the reader's language or in English, there is one reading: as both are written in a refusal.
 """
 
@@ -13,6 +14,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_date
@@ -26,12 +28,13 @@ WAYS = (
     "full", "long", "medium", "d MMMM y", "d MMM y", "d LLLL y", "MMMM d y", "MMM d y", "EEEE d MMMM y", "EEE d MMM y",
 )
 _PIECES = re.compile(r"\d+|[^\d\s.,/()-]+")
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
 _POINTED = re.compile(r"\s*\d+\s*\.\s*\d+\s*\.\s*\d+\s*\.?\s*")
 
 
 def read_day(text: str, reader: Locale) -> dt.date:
     """The day that somebody typed. Raises Refused with a sentence, with both readings where there are two."""
-    readings = _readings(text, reader) if len(text) <= LONGEST else []
+    readings = readings_of(text, reader)
     if not readings:
         raise Refused(_("Write the date like %(day)s.", day=_said(dt.date(2025, 12, 31), reader)))
     if len(readings) > 1:
@@ -46,8 +49,10 @@ def _said(day: dt.date, reader: Locale) -> str:
     return format_date(day, "long", reader)
 
 
-def _readings(text: str, reader: Locale) -> list[dt.date]:
+def readings_of(text: str, reader: Locale) -> list[dt.date]:
     """Every day that the text can mean, the one with the day first before the one with the month first."""
+    if len(text) > LONGEST:
+        return []
     pieces = _pieces(text)
     numbers = [piece for piece in pieces if piece.isdecimal()]
     if len(numbers) == 3:
@@ -65,6 +70,7 @@ def _readings(text: str, reader: Locale) -> list[dt.date]:
 def _pieces(text: str) -> list[str]:
     """Its numbers and words, composed again after folding: ΐ folds into three characters."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = _ORDINAL.sub("", folded)
     return [piece.lstrip("0") or "0" if piece.isdecimal() and len(piece) < 3 else piece
             for piece in _PIECES.findall(folded)]
 
@@ -89,6 +95,7 @@ def _days(written: Sequence[tuple[str, str, str]]) -> list[dt.date]:
     return list(found)
 
 
+@lru_cache(4_096)
 def _said_ways(day: dt.date, reader: Locale) -> list[list[str]]:
     """How a day is written with words, in the reader's language or in English."""
     return [_pieces(format_date(day, way, language)) for language in (FALLBACK, reader) for way in WAYS]

@@ -49,6 +49,7 @@ def test_what_can_be_read_two_ways_is_asked_about_with_both(text: str, reader: L
     ("03.04.2026", ENGLISH, dt.date(2026, 4, 3)),
     ("3. 4. 2026", GERMAN, dt.date(2026, 4, 3)),
     ("3 Apr 2026", GERMAN, dt.date(2026, 4, 3)),
+    ("3rd April 2026", ENGLISH, dt.date(2026, 4, 3)),
     ("April 3, 2026", ENGLISH, dt.date(2026, 4, 3)),
     ("Friday, 3 April 2026", ENGLISH, dt.date(2026, 4, 3)),
     ("3 mars 2026", FRENCH, dt.date(2026, 3, 3)),

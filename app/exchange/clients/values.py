@@ -14,7 +14,9 @@ from babel import Locale
 
 from app.clients.commands.clients import MONTH_DAYS
 from app.clients.models import ClientKind, ClientStatus, PayrollFrequency
+from app.core.days import readings_of
 from app.core.errors import Refused
+from app.core.wording import FALLBACK
 
 _TYPES: Mapping[str, Callable[[Any], Any]] = {
     "kind": ClientKind, "status": ClientStatus, "payroll_frequency": PayrollFrequency,
@@ -110,8 +112,8 @@ class Names:
 NOBODY = Names()
 
 
-def _readings(text: str) -> set[tuple[int | None, int, int]]:
-    """(year, month, day) in each way in which a text can be read."""
+def _days_of_year(text: str) -> set[tuple[int, int]]:
+    """(month, day) in each way in which a text can be read, with a year or without."""
     parts = [part for part in re.split(r"[\s./,-]+", text.casefold()) if part]
     year = next((int(part) for part in parts if re.fullmatch(r"\d{4}", part)), None)
     rest = [part for part in parts if not re.fullmatch(r"\d{4}", part)]
@@ -125,12 +127,12 @@ def _readings(text: str) -> set[tuple[int | None, int, int]]:
         pairs = [(days[0], days[1])]
     else:
         pairs = [(days[0], days[1]), (days[1], days[0])]
-    return {(year, month, day) for month, day in pairs if 1 <= month <= 12 and 1 <= day <= MONTH_DAYS[month - 1]}
+    return {(month, day) for month, day in pairs if 1 <= month <= 12 and 1 <= day <= MONTH_DAYS[month - 1]}
 
 
 def read_year_end(text: str, present: tuple[int | None, int | None] = (None, None)) -> tuple[int, int]:
     """Month and day. Of two readings that are both a day, the one that stands here already is meant."""
-    found: set[Any] = {(month, day) for _, month, day in _readings(text)}
+    found: set[Any] = _days_of_year(text)
     if present in found:
         found = {present}
     if len(found) == 1:
@@ -146,17 +148,13 @@ def write_year_end(month: int | None, day: int | None) -> str:
 
 
 def read_day(text: str, present: dt.date | None = None) -> dt.date:
-    found: set[dt.date] = set()
-    for year, month, day in _readings(text):
-        try:
-            found.add(dt.date(year or 0, month, day))
-        except ValueError:
-            continue
+    """A day as it is typed elsewhere. Of two readings, the one that stands here already is meant."""
+    found = [day for day in readings_of(text, FALLBACK) if 1990 <= day.year <= 2100]
     if present is not None and present in found:
         return present
-    if len(found) == 1 and 1990 <= min(found).year <= 2100:
-        return found.pop()
-    if len(found) > 1:
+    if len(found) == 1:
+        return found[0]
+    if found:
         raise Refused(f"“{text[:40]}” can be read as {' or as '.join(each.isoformat() for each in sorted(found))}. "
                       "Write it in one of these ways.")
     raise Refused(f"“{text[:40]}” is no day between 1990 and 2100. Write it like 2026-01-31.")
