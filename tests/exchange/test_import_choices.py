@@ -16,6 +16,7 @@ from app.core.db import db
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.exchange.clients.commands import (
+    digest_of_plan,
     keep_import,
     map_columns,
     plan_import,
@@ -28,9 +29,10 @@ from app.exchange.clients.commands import (
 )
 from app.exchange.clients.formats import HEADS, Source
 from app.exchange.clients.queries import mappings_for
+from app.exchange.encodings import CHOICES
 from app.exchange.files import Chosen, read_table
 from app.exchange.models import ClientImport, ColumnMapping
-from tests.exchange.test_import_clients import workbook
+from tests.exchange.test_import_clients import bring, file_of, workbook
 from tests.exchange.test_import_screen import text_of
 from tests.make import Cast, count, sign_in
 
@@ -91,6 +93,46 @@ def test_the_encoding_can_be_chosen(cast: Cast) -> None:
     assert not [remark for remark in found.remarks if "not in UTF-8" in remark["message"]]
     with pytest.raises(Refused, match="one of the encodings shown"):
         read_anew(found, Chosen(encoding="rot13"), by=cast.actor(cast.mel))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-be"])
+def test_a_file_with_a_mark_is_read_anew_as_it_was_guessed(cast: Cast, encoding: str) -> None:
+    found = kept('old,\n"Name","Town"\nZoë,Ely\n'.encode(encoding), cast)
+    assert found.reading["encoding"] in CHOICES
+    read_anew(found, Chosen(header_line=1, encoding=found.reading["encoding"]), by=cast.actor(cast.mel))
+    read_anew(found, Chosen(header_line=2, encoding=found.reading["encoding"]), by=cast.actor(cast.mel))
+    assert (found.header, found.rows) == (["Name", "Town"], [["Zoë", "Ely"]])
+
+
+def test_a_mark_is_no_part_of_a_quoted_head(cast: Cast) -> None:
+    table = read_table('"Name, full","Town"\nZoë,Ely\n'.encode("utf-8-sig"), HEADS, Chosen(encoding="utf-8"))
+    assert table.header == ["Name, full", "Town"]
+
+
+def test_what_was_shown_of_a_file_is_what_comes_in_though_somebody_reads_it_otherwise_meanwhile(cast: Cast) -> None:
+    mel, found = cast.actor(cast.mel), kept("Name\nŁódź Żółw\n".encode("cp1250"), cast)
+    for change in (lambda: read_anew(found, Chosen(encoding="cp1252"), by=mel),
+                   lambda: map_columns(found, found.mapping, found.office_id, by=mel, portal_access=True)):
+        shown = digest_of_plan(found, plan_import(found, seen_by=mel))
+        change()
+        with pytest.raises(Refused, match="has changed since it was shown"):
+            start_import(found, by=mel, decide=lambda _: "", foreseen=shown)
+
+
+def test_the_command_line_chooses_too(cast: Cast, tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(book(tmp_path))
+    report = bring(path, dry_run=True, sheet="Former")
+    assert (report["reading"], report["created"]) == ({"sheet": "Former", "header_line": 1}, 1)
+    with pytest.raises(Refused, match="in which encoding it is"):
+        bring(path, dry_run=True, encoding="cp1250")
+    path = file_of(tmp_path, "Name,City\nfirst try,\nClient name,Where\nOlive Ltd,Leeds\n")
+    report = bring(path, dry_run=True, header_line=3, encoding="cp1250")
+    assert (report["reading"], report["created"]) == ({"encoding": "cp1250", "header_line": 3}, 1)
+    for wrong, says in (({"sheet": "Former"}, "has no sheets"), ({"encoding": "rot13"}, "encodings shown: utf-8, "),
+                        ({"header_line": 4}, "No rows stand under this header")):
+        with pytest.raises(Refused, match=says):
+            bring(path, dry_run=True, **wrong)
 
 
 def test_a_lost_letter_never_becomes_part_of_a_name(cast: Cast) -> None:

@@ -156,6 +156,18 @@ def test_a_code_that_nobody_has_is_a_new_client_only_when_said(cast: Cast, acme:
     assert bring(path, create_unknown=True)["unchanged"] == 1 and len(named("New Ltd")) == 1
 
 
+def test_a_new_client_that_the_list_says_is_archived_is_put_away_and_taken_back(
+    cast: Cast, acme: Client, tmp_path: Path
+) -> None:
+    row = {**taken_out(acme)[0], "Code": "N1", "Name": "New", "Archived": "yes"}
+    found = looked_at(corrected(tmp_path, [row]), cast)
+    mel = cast.actor(cast.mel)
+    work_run(start_import(found, by=mel, decide=lambda _: "new").id, lambda _: mel)
+    assert [each.archived_at is not None for each in named("New")] == [True]
+    work_run(undo_import(found, by=mel).id, lambda _: mel)
+    assert named("New") == []
+
+
 def test_two_rows_of_one_code_are_errors_of_both(cast: Cast, acme: Client, tmp_path: Path) -> None:
     row = taken_out(acme)[0]
     report = bring(corrected(tmp_path, [{**row, "Name": "One"}, {**row, "Code": row["Code"].lower(), "Name": "Two"}]))
@@ -191,6 +203,7 @@ def test_a_spreadsheets_own_spelling_of_a_day_is_no_change(cast: Cast, acme: Cli
     assert read_year_end("March 31st") == (3, 31) and read_year_end("2026-03-31") == (3, 31)
     assert read_year_end("5/4", (4, 5)) == (4, 5) and read_stagger("Apr / Jul") == 2
     assert read_day("2 Feb 2026") == dt.date(2026, 2, 2)
+    assert read_day("3rd April 2026") == read_day("03.04.2026") == dt.date(2026, 4, 3)
     with pytest.raises(Refused, match="2026-01-02 or as 2026-02-01"):
         read_day("02/01/2026")
 
@@ -205,12 +218,13 @@ def test_columns_that_were_taken_out_of_the_list_change_nothing(cast: Cast, acme
 def test_what_was_changed_since_it_was_shown_is_not_overwritten(cast: Cast, acme: Client, tmp_path: Path) -> None:
     found = looked_at(corrected(tmp_path, [{**taken_out(acme)[0], "Telephone": "0113 496 0000"}]), cast)
     mel = cast.actor(cast.mel)
-    shown = digest_of_plan(plan_import(found, seen_by=mel))
+    shown = digest_of_plan(found, plan_import(found, seen_by=mel))
     acme.phone = "+44 117 496 0000"
     db.session.flush()
     with pytest.raises(Refused, match="has changed since it was shown"):
         start_import(found, by=mel, decide=lambda _: "", foreseen=shown)
-    run = start_import(found, by=mel, decide=lambda _: "", foreseen=digest_of_plan(plan_import(found, seen_by=mel)))
+    seen = digest_of_plan(found, plan_import(found, seen_by=mel))
+    run = start_import(found, by=mel, decide=lambda _: "", foreseen=seen)
     acme.phone = "+44 121 496 0000"
     db.session.flush()
     work_run(run.id, lambda _: mel)

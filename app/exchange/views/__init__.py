@@ -126,7 +126,7 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
     used = [column for column in found.header if examples[column] or column in found.mapping]
     return render_template(
         "exchange/plan.html", found=found, source=SOURCE_NAMES[source], problem=problem,
-        is_own=source is Source.FIRMAMENT, sources=list(SOURCE_NAMES.items()), foreseen=digest_of_plan(planned),
+        is_own=source is Source.FIRMAMENT, sources=list(SOURCE_NAMES.items()), foreseen=digest_of_plan(found, planned),
         tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], warnings=warnings_of(found)[:SHOWN],
         examples=examples, used=used,
         empty=[column for column in found.header if column not in used], targets=targets_of(source),
@@ -141,13 +141,11 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
 
 def _reading(found: ClientImport) -> dict[str, object]:
     """How the file was read and can be read anew, with its first lines."""
-    reading = found.reading
-    encoding = reading.get("encoding", "").removesuffix("-sig")
-    encodings = CHOICES if encoding in CHOICES else {encoding: encoding.upper(), **CHOICES}
+    reading, encoding = found.reading, found.reading.get("encoding", "")
     return {
         "top": reading.get("top", []), "header_line": reading.get("header_line"), "sheet": reading.get("sheet", ""),
         "sheets": reading.get("sheets", []), "encoding": encoding,
-        "encodings": list(encodings.items()) if encoding else [],
+        "encodings": list(CHOICES.items()) if encoding else [],
     }
 
 

@@ -67,10 +67,11 @@ def plan_import(found: ClientImport, *, seen_by: Actor) -> list[Planned]:
     return plan(prospects, source, names, seen_by=seen_by)
 
 
-def digest_of_plan(planned: Sequence[Planned]) -> str:
-    """Of all that an import would do, so that what is confirmed is what was shown."""
-    return str(digest_of([
-        (one.prospect.rows, one.action, one.client.id if one.client else None, [vars(each) for each in one.changes])
+def digest_of_plan(found: ClientImport, planned: Sequence[Planned]) -> str:
+    """Of all that an import would do, so that what is confirmed is what was shown: somebody else may meanwhile have
+    read the file in another way, or said otherwise what its columns mean."""
+    return str(digest_of(found.office_id, found.portal_access, [
+        (one.prospect.to_json(), one.action, one.client.id if one.client else None, [vars(c) for c in one.changes])
         for one in planned
     ]))
 
@@ -120,11 +121,11 @@ def start_import(
     """
     authorize(by, can_import)
     with transaction() as session:
-        lock_row(found, "run_id")
+        lock_row(found)
         if found.run_id:
             return session.get_one(Run, found.run_id)
         planned = plan_import(found, seen_by=by)
-        if foreseen is not None and foreseen != digest_of_plan(planned):
+        if foreseen is not None and foreseen != digest_of_plan(found, planned):
             raise Refused("What this import would do has changed since it was shown. Look at it again.")
         tally = Tally.of(planned)
         if tally.refused and not skip_errors:
@@ -191,7 +192,7 @@ def _bring_own(found: ClientImport, prospect: Prospect, item: RunItem, run: Run,
     if asked == "create":
         if prospect.code and _has_code(prospect.code):
             raise Refused(f"The code {prospect.code} is taken by now.")
-        return _bring_in(found, prospect, item, run, by)
+        return _bring_new(found, prospect, item, run, by)
     client = _client(UUID(item.payload["client_id"]), by) if "client_id" in item.payload else None
     if asked == "unchanged":
         return {"action": "unchanged", **(_where(client) if client else {})}
@@ -207,6 +208,17 @@ def _bring_own(found: ClientImport, prospect: Prospect, item: RunItem, run: Run,
         "action": "update", **_where(client), "contacts": [], "links": [], "addresses": [], "version": client.version,
         "changes": {name: [was[name], new] for name, new in prospect.values.items()},
     }
+
+
+def _bring_new(found: ClientImport, prospect: Prospect, item: RunItem, run: Run, by: Actor) -> dict[str, Any]:
+    """A new client of our own list, put away where the list says that it is."""
+    is_archived = prospect.values.pop("archived", False)
+    done = _bring_in(found, prospect, item, run, by)
+    client = _client(UUID(done["client_id"]), by)
+    if client is None or not is_archived:
+        return done
+    archive_client(client, by=by)
+    return {**done, "version": client.version}
 
 
 def put_values(client: Client, values: Mapping[str, Any], *, by: Actor, redate: bool = True) -> None:
@@ -258,8 +270,7 @@ def _bring_in(found: ClientImport, prospect: Prospect, item: RunItem, run: Run, 
 
 def _facts(prospect: Prospect, office_id: UUID) -> ClientFacts:
     taken = prospect.code and _has_code(prospect.code)
-    known = {name: value for name, value in prospect.values.items() if name != "archived"}
-    values = {"office_id": office_id, **typed(known)}
+    values = {"office_id": office_id, **typed(prospect.values)}
     return ClientFacts(code="" if taken else prospect.code, **values)
 
 
