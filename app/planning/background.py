@@ -20,7 +20,7 @@ from app.planning.commands import editions
 from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
-from app.planning.commands.forecasting import BATCH, each_or_stuck, redate_next, refresh_stuck, top_up_forecasts
+from app.planning.commands.forecasting import BATCH, redate_next, refresh_or_mark, refresh_stuck, top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences, skip_unserved
 from app.planning.models import Application, Occurrence, Redating, Series, SeriesState
 from app.runs.commands import Skip, works
@@ -91,7 +91,7 @@ def follow(event: Event, data: dict[str, Any]) -> None:
         which = sa.select(Series.id).where(Series.state != SeriesState.ENDED, Series.client_id == event.subject_id)
         ids = db.session.scalars(to_lock(which)).all()
         db.session.execute(to_lock(sa.select(Occurrence.id).where(Occurrence.series_id.in_(ids))))
-        each_or_stuck(ids)
+        refresh_or_mark(ids)
     else:
         service_id = UUID(str(data["service_id"])) if event.kind.endswith("publish") else event.subject_id
         db.session.add(Redating(service_id=service_id))

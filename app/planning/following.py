@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import joinedload
 
 from app.billing.policy import can_see_wip
@@ -25,13 +26,17 @@ from app.jobs.models import Job, JobStatus
 from app.ledger.models import Account
 from app.ledger.queries import balance_of
 from app.planning.commands.forecasting import by_hand_of, facts_for, history_of, templates_for
-from app.planning.facts import ClientFacts, staffing
+from app.planning.facts import ClientFacts, Staffing, staffing
 from app.planning.forecast import Forecast, forecasts_of, horizon, pattern_of_series, periods_of
 from app.planning.models import Occurrence, Series, SeriesState
 from app.planning.periods import Period
 from app.planning.plans import JobPlan, Wish, owner_of, plan_job, roles_of
 from app.requests.models import ANSWERABLE, ClientRequest, RequestState
 from app.requests.policy import requests_seen_by
+
+log = structlog.get_logger()
+SERIES_STAYS = "cannot be worked out: it stays, and is tried again every hour"
+JOB_STAYS = "cannot be worked out: it stays as it is"
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,14 @@ def series_of(change: ClientChange, seen_by: Actor) -> Sequence[Series]:
 
 
 class Changed:
-    """The series of a client with the facts before and after a change of its periods."""
+    """The series of a client with the facts before and after a change of its periods.
+
+    `broken` are those whose periods after it cannot be worked out, and `left` the jobs: they stay as they are.
+    """
 
     def __init__(self, change: ClientChange, seen_by: Actor) -> None:
         rows = series_of(change, seen_by)
-        templates = templates_for(rows) if rows else {}
+        self.templates = templates_for(rows) if rows else {}
         facts = facts_for(rows)
         self.after: dict[Any, ClientFacts] = {
             key: replace(each, **vars(change.after.years)) for key, each in facts.items()
@@ -84,49 +92,79 @@ class Changed:
             row for row in rows
             if pattern_of_series(row, self.before[row.id]) != pattern_of_series(row, self.after[row.id])
         ]
-        self.blueprints: dict[Any, Blueprint] = {row.id: get_blueprint(templates[row.id]) for row in self.rows}
         self.history = history_of([row.id for row in self.rows])
         self.by_hand = by_hand_of([row.id for row in self.rows])
+        self.broken = {row.id for row in self.rows if not self._is_sound(row)}
+        self.left: list[Job] = []
+
+    def blueprint(self, series: Series) -> Blueprint:
+        return get_blueprint(self.templates[series.id])
+
+    def _is_sound(self, series: Series) -> bool:
+        try:
+            self.next_of(series, self.after[series.id], self.history.get(series.id, []))
+        except sa.exc.SQLAlchemyError:
+            raise
+        except Exception as error:
+            log.warning("planning.series.broken", series=str(series.id), error=repr(error))
+            return False
+        return True
 
     def next_of(self, series: Series, facts: ClientFacts, history: Sequence[Period]) -> Forecast | None:
         """The first period that is still to come."""
         found = forecasts_of(
-            series, self.blueprints[series.id], series.service.name, facts, horizon(today()), history=history,
+            series, self.blueprint(series), series.service.name, facts, horizon(today()), history=history,
             by_hand=self.by_hand.get(series.id),
         )
         return next((each for each in found if each.period_end >= today()), found[-1] if found else None)
 
 
 def moved_jobs(changed: Changed) -> list[MovedJob]:
-    """Jobs about a period that is not over, on which nothing is done yet, as they would be under the new periods."""
+    """Jobs about a period that is not over, on which nothing is done yet, as they would be under the new periods.
+
+    One that cannot be worked out is left as it is.
+    """
+    sound = [row.id for row in changed.rows if row.id not in changed.broken]
     rows = db.session.execute(
         sa.select(Job, Occurrence).join(Occurrence, Occurrence.job_id == Job.id)
         .where(
-            Occurrence.series_id.in_([row.id for row in changed.rows]), Job.status == JobStatus.ACTIVE,
+            Occurrence.series_id.in_(sound), Job.status == JobStatus.ACTIVE,
             Job.tasks_done == 0, Occurrence.period_end >= today(),
         ).order_by(Job.id)
     ).all()
     staff, series = staffing(), {row.id: row for row in changed.rows}
-    found = []
+    found: list[MovedJob] = []
     for job, occurrence in rows:
-        row = series[occurrence.series_id]
-        facts = replace(changed.after[row.id], engagement_id=row.engagement_id)
-        others = [each for each in changed.history.get(row.id, ()) if each.start != occurrence.period_start]
-        until = occurrence.period_start + dt.timedelta(days=1)
-        period = next(
-            (each for each in periods_of(row, facts, until, others) if each.start == occurrence.period_start), None
-        )
-        if period is None or period == occurrence.period:
-            continue
-        wish = Wish(
-            pattern_of_series(row, facts), period.start, about=period, owner_id=owner_of(row.roles),
-            roles=roles_of(row.roles), offset_days=row.offset_days, starts_on=occurrence.starts_by_hand,
-            due_on=job.due_on if job.due_locked else None, title=occurrence.title_by_hand,
-        )
-        blueprint = get_blueprint(job.template_id) if job.template_id else changed.blueprints[row.id]
-        plan = plan_job(facts, blueprint, row.service.name, wish, staff, origin=job.origin or "")
-        found.append(MovedJob(job, occurrence, period, plan, preview(job, _cause(plan))))
+        try:
+            moved = _moved(changed, series[occurrence.series_id], job, occurrence, staff)
+        except sa.exc.SQLAlchemyError:
+            raise
+        except Exception:
+            log.exception("planning.job.broken", job=str(job.id))
+            changed.left.append(job)
+        else:
+            found += [moved] if moved else []
     return found
+
+
+def _moved(changed: Changed, row: Series, job: Job, occurrence: Occurrence, staff: Staffing) -> MovedJob | None:
+    """None where its period stays."""
+    facts = replace(changed.after[row.id], engagement_id=row.engagement_id)
+    others = [each for each in changed.history.get(row.id, ()) if each.start != occurrence.period_start]
+    until = occurrence.period_start + dt.timedelta(days=1)
+    period = next(
+        (each for each in periods_of(row, facts, until, others) if each.start == occurrence.period_start), None
+    )
+    if period is None or period == occurrence.period:
+        return None
+    wish = Wish(
+        pattern_of_series(row, facts), period.start, about=period, owner_id=owner_of(row.roles),
+        roles=roles_of(row.roles), offset_days=row.offset_days, starts_on=occurrence.starts_by_hand,
+        due_on=job.due_on if job.due_locked else None, title=occurrence.title_by_hand,
+    )
+    blueprint = get_blueprint(job.template_id) if job.template_id else changed.blueprint(row)
+    plan = plan_job(facts, blueprint, row.service.name, wish, staff, origin=job.origin or "")
+    return MovedJob(job, occurrence, period, plan, preview(job, _cause(plan)))
 
 
 @foresees
@@ -138,12 +176,18 @@ def periods_that_move(change: ClientChange, seen_by: Actor) -> list[Effect]:
     jobs = moved_jobs(changed)
     effects = []
     for row in changed.rows:
+        name, url = f"{row.service.name}, next period", f"/series/{row.id}"
+        if row.id in changed.broken:
+            effects.append(Effect(name, url, "as it is", SERIES_STAYS))
+            continue
         history = changed.history.get(row.id, [])
         own = {moved.occurrence.period_start for moved in jobs if moved.occurrence.series_id == row.id}
         left = [period for period in history if period.start not in own]
         before = changed.next_of(row, changed.before[row.id], history)
         after = changed.next_of(row, changed.after[row.id], [*left, *_new_periods(jobs, row)])
-        effects.append(Effect(f"{row.service.name}, next period", f"/series/{row.id}", _said(before), _said(after)))
+        effects.append(Effect(name, url, _said(before), _said(after)))
+    for job in changed.left:
+        effects.append(Effect(job.title, f"/jobs/{job.id}", day(job.due_on) if job.due_on else "no date", JOB_STAYS))
     for moved in jobs:
         effects.append(Effect(
             moved.job.title, f"/jobs/{moved.job.id}", _dated(moved.occurrence.period, moved.job.due_on),

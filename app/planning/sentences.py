@@ -14,6 +14,7 @@ _TOLD = {
     "planning.series.pause": "paused the series {title}",
     "planning.series.resume": "resumed the series {title}",
     "planning.series.end": "ended the series {title}",
+    "planning.series.stuck": "could not work out the dates of {title} anew: they stay as they were",
     "planning.occurrence.create": "created {title} ahead of its day",
     "planning.occurrence.skip": "skipped {title}",
     "planning.occurrence.drop": "let what was set by hand for {title} go: its period is no more",

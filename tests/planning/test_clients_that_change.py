@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.catalogue.due_rules import BadDueRule
 from app.catalogue.models import Cadence
 from app.clients.changes import digest_of_effects, effects_of
 from app.clients.commands import archive_client, restore_client
@@ -22,7 +25,9 @@ from app.core.db import db
 from app.core.errors import NotAllowed, Refused
 from app.jobs.commands.tasks import complete_task
 from app.jobs.models import Deadline, Job, Task
+from app.planning import following
 from app.planning.background import recur
+from app.planning.commands import forecasting
 from app.planning.commands.occurrences import create_now
 from app.planning.models import Occurrence, OccurrenceState, Series
 from app.planning.proofs import forecasts_equal_their_definition
@@ -138,6 +143,78 @@ def test_what_was_confirmed_is_refused_when_it_has_changed_meanwhile(cast: Cast)
         with pytest.raises(Refused, match="changed since it was shown"):
             change(cast.acme, foreseen=shown)
         assert ends(series)[0] == dt.date(2026, 12, 31)
+
+
+def test_a_series_that_cannot_be_worked_out_keeps_nobody_from_saving_the_client_and_is_named(
+    cast: Cast, client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.acme.year_end_month, cast.acme.year_end_day = 9, 30
+    mel = sign_in(client, cast.mel)
+    with travel_to(at(1, 20)):
+        broken = yearly(cast)
+        job = job_to_come(cast, broken)
+        sound = make_series(cast.acme, make_service("Accounts")[0], YEAR, cadence=Cadence.YEAR)
+        before, define = ends(broken), forecasting.forecasts_of
+
+        def breaks(row: Series, *said: Any, **more: Any) -> Any:
+            if row.id == broken.id:
+                raise BadDueRule("No calendar goes that far.")
+            return define(row, *said, **more)
+
+        for room in (forecasting, following):
+            monkeypatch.setattr(room, "forecasts_of", breaks)
+        typed = {
+            "name": "Acme Ltd", "office_id": str(cast.office.id), "year_end_day": "31", "year_end_month": "3",
+            "version": str(cast.acme.version), "kind": "organisation", "status": "active", "currency": "GBP",
+        }
+        page = mel.post(f"/clients/{cast.acme.id}", data=typed)
+        assert page.status_code == 422 and "it stays, and is tried again every hour" in page.text
+        seen = page.text.split('name="foreseen" value="')[1].split('"')[0]
+        session.commit()
+        assert mel.post(f"/clients/{cast.acme.id}", data={**typed, "foreseen": seen}).status_code == 303
+        session.expire_all()
+        assert cast.acme.year_end_month == 3 and ends(sound)[:2] == [dt.date(2026, 3, 31), dt.date(2027, 3, 31)]
+        assert ends(broken) == before and job.period_end == dt.date(2026, 9, 30)
+        assert session.scalars(sa.select(Series.id).where(Series.is_stuck)).all() == [broken.id]
+        assert "Dates not worked out" in mel.get("/series").text
+        told = "could not work out the dates of Bookkeeping, Acme Ltd anew"
+        recur()
+        assert mel.get(f"/timeline/series/{broken.id}").text.count(told) == 1, "tried again, and told once"
+        monkeypatch.undo()
+        recur()
+        assert ends(broken)[:2] == [dt.date(2026, 9, 30), dt.date(2027, 3, 31)]
+        assert list(forecasts_equal_their_definition()) == [] and "Dates not worked out" not in mel.get("/series").text
+
+
+def test_a_job_that_cannot_be_worked_out_is_named_and_stays_and_the_series_follows(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_said: Any, **_more: Any) -> Any:
+        raise BadDueRule("No calendar goes that far.")
+
+    cast.acme.year_end_month, cast.acme.year_end_day = 9, 30
+    with travel_to(at(1, 20)):
+        series = yearly(cast)
+        job = job_to_come(cast, series)
+        monkeypatch.setattr(following, "plan_job", breaks)
+        assert foreseen(cast.acme)[1:] == [(job.title, "Fri 30 Oct", "cannot be worked out: it stays as it is")]
+        change(cast.acme)
+    assert (job.period_end, ends(series)[1]) == (dt.date(2026, 9, 30), dt.date(2027, 3, 31))
+
+
+def test_a_database_that_fails_while_series_follow_marks_none_and_saves_nothing(
+    cast: Cast, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_said: Any, **_more: Any) -> Any:
+        raise OperationalError("SELECT", None, Exception("no route to host"))
+
+    with travel_to(at(6, 10)):
+        yearly(cast)
+        monkeypatch.setattr(forecasting, "forecasts_of", breaks)
+        with pytest.raises(OperationalError):
+            change(cast.acme)
+    session.expire_all()
+    assert cast.acme.year_end_month == 12 and session.scalars(sa.select(Series.id).where(Series.is_stuck)).all() == []
 
 
 def test_the_form_asks_first_keeps_what_was_typed_and_saves_when_confirmed(cast: Cast, client: FlaskClient) -> None:

@@ -12,7 +12,7 @@ from app.core.locking import to_lock
 from app.jobs.commands.dates import dates_held, write_moves
 from app.jobs.commands.readiness import lock_jobs, settle
 from app.jobs.dates import follow
-from app.planning.commands.forecasting import refresh_forecasts
+from app.planning.commands.forecasting import refresh_or_mark
 from app.planning.commands.occurrences import skip_unserved
 from app.planning.following import Changed, MovedJob, moved_jobs
 from app.planning.models import Occurrence, Series, SeriesState
@@ -39,7 +39,8 @@ def hold_for_client(change: ClientChange) -> None:
 
 @follows
 def follow_client(change: ClientChange, by: Actor) -> None:
-    """In the transaction of the change. Forecasts follow always; jobs to come unless they were to be kept."""
+    """In the transaction of the change, which no series that cannot be worked out holds up. Forecasts follow always;
+    jobs to come unless they were to be kept."""
     if change.moves_periods:
         changed = Changed(change, SYSTEM)
         moved = moved_jobs(changed) if change.redate else []
@@ -49,7 +50,7 @@ def follow_client(change: ClientChange, by: Actor) -> None:
             _move(each, by)
         if moved:
             settle([each.job.id for each in moved])
-        refresh_forecasts([row.id for row in changed.rows], by=SYSTEM)
+        refresh_or_mark([row.id for row in changed.rows])
     if change.begins_service:
         while skip_unserved(by=SYSTEM, client_id=change.client_id, because=change.before.words):
             pass

@@ -142,9 +142,28 @@ def each_or_stuck(ids: Sequence[UUID]) -> None:
             if _is_of_the_moment(error):
                 raise
             log.exception("planning.series.stuck", series=str(series_id))
-            with transaction() as session:
-                for series in session.scalars(to_lock(sa.select(Series).where(Series.id == series_id))):
-                    series.is_stuck = True
+            _mark_stuck(series_id)
+
+
+def refresh_or_mark(ids: Sequence[UUID]) -> None:
+    """All of them inside another change, which none of them holds up: one that cannot be worked out is marked."""
+    try:
+        refresh_forecasts(ids, by=SYSTEM)
+    except Exception as error:
+        if _is_of_the_moment(error):
+            raise
+        each_or_stuck(ids)
+
+
+def _mark_stuck(series_id: UUID) -> None:
+    with transaction() as session:
+        unmarked = sa.select(Series).where(Series.id == series_id, ~Series.is_stuck).options(
+            joinedload(Series.service, innerjoin=True), joinedload(Series.client, innerjoin=True)
+        )
+        for series in session.scalars(to_lock(unmarked, of=Series)).all():
+            series.is_stuck = True
+            title = f"{series.service.name}, {series.client.name}"
+            record("planning.series.stuck", series, by=SYSTEM, title=title)
 
 
 def _is_of_the_moment(error: Exception) -> bool:
