@@ -203,7 +203,17 @@ def test_what_has_changed_since_it_was_shown_is_refused_or_passed_over(firm: Fir
     assert firm.deadline(firm.rival).edition == "2026-11", "what nobody has looked at is not done"
 
 
-def test_a_draft_that_somebody_edits_takes_the_edition_along_and_stays_a_draft(firm: Firm, new_law: Any) -> None:
+def test_nothing_is_begun_where_nothing_was_chosen(firm: Firm, new_law: Any) -> None:
+    new_law()
+    firm.confirm(firm.acme, firm.rival, services=False)
+    with pytest.raises(Refused, match="Choose at least one"):
+        firm.confirm(services=False)
+    assert count(Run) == 1 and [each.service.id for each in list_renewals(seen_by=SYSTEM)[0].services]
+
+
+def test_a_draft_that_somebody_edits_takes_the_edition_along_and_stays_a_draft(
+    firm: Firm, new_law: Any, client: FlaskClient
+) -> None:
     new_law()
     draft = draft_next_version(firm.service, by=SYSTEM)
     before = latest_published(firm.service.id)
@@ -212,6 +222,8 @@ def test_a_draft_that_somebody_edits_takes_the_edition_along_and_stays_a_draft(f
     assert told_of(run) == "1 service has a draft: once it is published, jobs to come follow."
     (renewal,) = list_renewals(seen_by=SYSTEM)
     assert renewal.services[0].in_draft and not renewal.jobs
+    page = sign_in(client, firm.cast.mel).get("/services/editions").text
+    assert "has the newer edition: publish it" in page and "Confirm edition" not in page
     publish_template(firm.session.get_one(JobTemplate, draft.id), by=SYSTEM)
     assert list_renewals(seen_by=SYSTEM) == []
 

@@ -52,7 +52,7 @@ def confirm_edition(
             for each in renewal.services if each.service.id in services and not each.in_draft
         ]
         moving = [each for each in renewal.moving if each.job_id in jobs]
-        if not items and not moving and renewal.moving:
+        if not items and not moving and (renewal.moving or not renewal.staying):
             raise Refused("Choose at least one service or one job.")
         items += [(each.title, item_of(each, whole)) for each in (*moving, *renewal.staying)]
         title = f"{rule.title}: the law as of {rule.edition}"
