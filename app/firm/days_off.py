@@ -12,6 +12,9 @@ from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.once import digest_of
 
+# A day off moves what is counted over it, and what would fall on it: never anything that lies farther off than this.
+REACH = dt.timedelta(days=120)
+
 
 @dataclass(frozen=True)
 class ClosureChange:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import sqlalchemy as sa
 
 from app.clients.models import Client
+from app.firm.days_off import REACH
 from app.planning.models import Occurrence, OccurrenceState, Redating, Series, SeriesState
-
-# A day off moves what is counted over it, and what would fall on it: never anything that lies farther off than this.
-REACH = dt.timedelta(days=120)
 
 
 def waits() -> sa.ColumnElement[bool]:

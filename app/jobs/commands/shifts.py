@@ -16,7 +16,7 @@ from app.core.actors import Actor
 from app.core.db import db
 from app.core.permissions import authorize
 from app.core.wording import counted, full_day
-from app.firm.days_off import ClosureChange, Moved, follows_closure, foresees_closure
+from app.firm.days_off import REACH, ClosureChange, Moved, follows_closure, foresees_closure
 from app.jobs.commands.dates import hold_dates, write_moves
 from app.jobs.dates import DayOff, EditionChanged, JobDates, Move, difference
 from app.jobs.models import OPEN_JOBS, Deadline, Job
@@ -27,8 +27,6 @@ from app.runs.commands import Skip, start_run, works
 from app.runs.models import Run, RunItem
 
 DAY_OFF = "jobs.day_off"
-# A day off moves what is counted over it and what would fall on it, and nothing that lies farther off than this.
-REACH = dt.timedelta(days=120)
 Shown = Collection[str]
 
 
