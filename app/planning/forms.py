@@ -126,12 +126,14 @@ class ClientChangeForm(Form):
 class OccurrenceForm(TeamForm):
     """What holds for one occurrence alone; what is empty follows the rule and the series."""
 
+    seen = wtforms.HiddenField()
     starts_on = wtforms.DateField("Starts on", validators=[Optional()])
     due_on = wtforms.DateField("Due on", validators=[Optional()])
     title = wtforms.StringField("Title", validators=[Length(max=LONGEST_TITLE)])
     note = wtforms.TextAreaField("Note for the job", validators=[Length(max=LONGEST_NOTE)])
 
     def show(self, own: ByHand) -> None:
+        self.seen.data = own.digest
         self.starts_on.data, self.due_on.data = own.starts_on, own.due_on
         self.title.data, self.note.data = own.title, own.note
         self.show_team(dict(own.roles))

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.catalogue.models import Cadence, JobTemplate, Service
 from app.clients.models import Client
 from app.core.db import Base, HasId, HasVersion, MadeOnce
+from app.core.once import digest_of
 from app.planning.periods import Period
 
 
@@ -99,6 +100,11 @@ class ByHand:
         said = {name: day.isoformat() for name, day in days.items() if day}
         words = {"title": self.title, "note": self.note}
         return said | dict(self.roles) | {name: word for name, word in words.items() if word}
+
+    @property
+    def digest(self) -> str:
+        """What a form or a way back has seen, to be held against what is there when it comes."""
+        return str(digest_of(self.told()))
 
     @classmethod
     def read(cls, told: Mapping[str, str]) -> ByHand:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from app.core.actors import Actor
 from app.core.errors import Refused
-from app.core.once import digest_of
 from app.core.undo import way_back
 from app.planning.commands.occurrences import change_occurrence, restore_occurrence
 from app.planning.models import ByHand, OccurrenceState
@@ -26,7 +25,7 @@ def unskip(by: Actor, *, occurrence: str) -> str:
 def set_back(by: Actor, *, occurrence: str, before: dict[str, str], after: str) -> str:
     """`after` is the digest of what was set: the words themselves need not travel twice."""
     row = get_occurrence(UUID(occurrence), seen_by=by)
-    if str(digest_of(row.by_hand.told())) != after:
+    if row.by_hand.digest != after:
         raise Refused("It was changed again since; nothing was undone.")
     change_occurrence(row, ByHand.read(before), by=by)
     return f"{row.title} is as it was before"

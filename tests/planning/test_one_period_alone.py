@@ -120,6 +120,28 @@ def test_a_period_is_changed_on_the_series_page_said_there_and_undone(
         assert not july.by_hand and july.title == before
 
 
+def test_what_somebody_else_set_meanwhile_is_not_put_away_unseen(
+    client: FlaskClient, cast: Cast, session: Session
+) -> None:
+    with travel_to(JUNE):
+        series = begun(cast)
+        july = occurrences(series, session)[1]
+        mel = sign_in(client, cast.mel)
+        seen = mel.get(f"/series/{series.id}?change={july.id}").text.split('name="seen" type="hidden" value="')[1]
+        typed = {"seen": seen.split('"')[0], "title": "With the stock count"}
+        change_occurrence(july, ByHand(note="Count first"), by=cast.actor(cast.pat))
+        refused = post(mel, f"/occurrences/{july.id}", typed)
+        assert refused.status_code == 409 and "Somebody else changed this period meanwhile" in refused.text
+        assert 'value="With the stock count"' in refused.text
+        session.refresh(july)
+        assert july.by_hand == ByHand(note="Count first")
+        typed["seen"] = refused.text.split('name="seen" type="hidden" value="')[1].split('"')[0]
+        for _twice in range(2):
+            assert post(mel, f"/occurrences/{july.id}", typed).status_code == 303
+            session.refresh(july)
+            assert july.by_hand == ByHand(title="With the stock count")
+
+
 def test_who_is_named_for_one_period_is_replaced_there_too(cast: Cast, session: Session) -> None:
     with travel_to(JUNE):
         series = begun(cast)

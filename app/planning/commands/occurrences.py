@@ -20,7 +20,7 @@ from app.core.actors import Actor
 from app.core.causes import because_of
 from app.core.clock import today
 from app.core.db import db, transaction
-from app.core.errors import NotFound, Refused
+from app.core.errors import NotFound, Refused, Stale
 from app.core.ids import parse_id
 from app.core.locking import to_lock
 from app.core.permissions import authorize
@@ -188,8 +188,11 @@ def create_now(occurrence: Occurrence, *, by: Actor) -> UUID:
         return job_id
 
 
-def change_occurrence(occurrence: Occurrence, own: ByHand, *, by: Actor) -> None:
-    """What holds for this one alone, whatever rule and series say; what is empty follows them again."""
+def change_occurrence(occurrence: Occurrence, own: ByHand, *, by: Actor, seen: str | None = None) -> None:
+    """What holds for this one alone, whatever rule and series say; what is empty follows them again.
+
+    `seen` digests what held when it was looked at; refused where somebody else has set other things since.
+    """
     series = _series(occurrence)
     authorize(by, can_edit_series, series)
     own = _checked(own)
@@ -200,6 +203,8 @@ def change_occurrence(occurrence: Occurrence, own: ByHand, *, by: Actor) -> None
         before = row.by_hand
         if before == own:
             return
+        if seen not in (None, before.digest):
+            raise Stale("Somebody else changed this period meanwhile. Saving again puts what you typed over theirs.")
         for role, person in own.roles.items():
             if before.roles.get(role) != person:
                 _check_named(person, series, field=role)

@@ -8,7 +8,6 @@ from flask import Blueprint, render_template, request, url_for
 
 from app.clients.queries import get_client
 from app.core.ids import parse_id
-from app.core.once import digest_of
 from app.core.undo import undo_of
 from app.core.web import Answer, arg, me, page_number, redirect_to, submit
 from app.desk.guard import guard
@@ -137,16 +136,19 @@ def skip(occurrence_id: UUID) -> Answer:
 @blueprint.post("/occurrences/<uuid:occurrence_id>")
 def change(occurrence_id: UUID) -> Answer:
     occurrence, form = get_occurrence(occurrence_id, seen_by=me()), OccurrenceForm()
-    before = occurrence.by_hand.told()
-    if submit(form, lambda: change_occurrence(occurrence, form.values(), by=me())):
-        after = occurrence.by_hand.told()
+    before, seen = occurrence.by_hand, form.seen.data or None
+    if submit(form, lambda: change_occurrence(occurrence, form.values(), by=me(), seen=seen)):
+        after = occurrence.by_hand
         undo = undo_of(
-            "planning.occurrence.set", by=me(), occurrence=str(occurrence.id), before=before,
-            after=str(digest_of(after)),
+            "planning.occurrence.set", by=me(), occurrence=str(occurrence.id), before=before.told(), after=after.digest,
         ) if before != after else ""
         return _back(occurrence.series_id, f"{occurrence.title} is changed, this one alone", undo)
     series = get_series(occurrence.series_id, seen_by=me())
-    return _page(series, status=422, changing=occurrence_id, own=form)
+    theirs = get_occurrence(occurrence_id, seen_by=me()).by_hand.digest
+    stale = bool(form.form_errors) and seen not in (None, theirs)  # and so they have been told
+    if stale:
+        form.seen.data = theirs
+    return _page(series, status=409 if stale else 422, changing=occurrence_id, own=form)
 
 
 @blueprint.post("/occurrences/<uuid:occurrence_id>/restoration")
