@@ -172,7 +172,7 @@ class Storage:
     def view(self, key: str, part: tuple[int, int] | None = None) -> Stored:
         """The same for somebody who waits, whole or from the first byte to the last: in seconds or not at all."""
         words: dict[str, Any] = {"Range": f"bytes={part[0]}-{part[1]}"} if part else {}
-        with _answered():
+        with _answered(), self._passage():
             answer: Any = self._at_once.get_object(Bucket=self.bucket, Key=key, **words)
         kind = str(answer.get("ContentType") or "application/octet-stream")
         return Stored(kind, int(answer["ContentLength"]), _pieces(answer["Body"], 1 << 18))

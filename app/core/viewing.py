@@ -2,7 +2,8 @@
 
 Storage's links cannot be told to send such headers, so that they only ever download (`Storage.link`). What is shown
 passes through here piece by piece; who may see it was asked before. A few at a time in each process, and storage has
-seconds to answer: where it is slow, pages go on. Whoever finds no room is sent to storage and gets the file there.
+seconds to answer, through the gate of all that ask it: where it is slow, pages go on. Whoever finds no room is sent to
+storage and gets the file there.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -131,6 +131,19 @@ def test_storage_that_fails_is_left_alone_for_a_while_and_then_tried_by_one(monk
     with gate.passage(TimeoutError):
         assert call() == "shut", "one tries, the others wait for what it finds"
     assert call() == "through"
+
+
+def test_what_a_browser_shows_is_opened_through_the_gate_of_everything_else(database: Settings) -> None:
+    away = replace(database, s3_endpoint_url=f"http://{LOOPBACK}:1")
+    store = Storage(away, Patience(1, 1, 1), at_once=1)
+
+    def cause(call: Callable[[str], object]) -> str:
+        with pytest.raises(StorageUnavailable) as told:
+            call("anything")
+        return type(told.value.__cause__).__name__
+
+    causes = [cause(call) for call in (store.view, store.view, store.view, store.size, store.view)]
+    assert causes == ["EndpointConnectionError"] * 3 + ["Shut"] * 2
 
 
 def test_a_refusal_by_storage_is_an_answer(app: Flask) -> None:
