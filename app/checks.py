@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import redis
+
 from app.config import Settings
 from app.core.backing import BackingFailed, missing, take_lease
-from app.core.health import DATABASE, MEANWHILE, PORTAL, REDIS, STORAGE, Finding, look, probe_smtp
+from app.core.backing.processes import wait_for
+from app.core.health import DATABASE, MEANWHILE, PORTAL, REDIS, SECONDS, STORAGE, Finding, look, probe_smtp
 from app.core.probing import try_storage
+from app.core.worker import unattended
 from app.exchange.check import ANCHOR, FILES, evidence
 
-MAIL = "mail"
+MAIL, WORKERS = "mail", "workers"
+STARTING = 15.0  # seconds
 MEND = {
     DATABASE: "Is the server up, and is DATABASE_URL (and DATABASE_APP_URL) right?",
     PORTAL: "Is DATABASE_PORTAL_URL right? Its login must be another one than the app's.",
@@ -20,6 +25,7 @@ MEND = {
         "`firmament provision` makes the bucket, and its CORS for PUBLIC_URL."
     ),
     MAIL: "Is the server up, and is SMTP_URL right (smtp://name:password@host:587)?",
+    WORKERS: "Start `firmament worker` without naming queues: it takes from all of them.",
     FILES: "`firmament verify --objects all` names each; bring them back from a backup.",
     ANCHOR: "It is written once a day: do `firmament scheduler` and `firmament worker` run?",
 }
@@ -48,6 +54,8 @@ def report(settings: Settings, *, say: Callable[[str], None]) -> int:
             findings.append(Finding(LOGINS, False, "ALLOW_SHARED_LOGIN lets two of them share one"))
         if settings.smtp_url:
             findings.append(_mail(settings.smtp_url))
+        if not embedded and all(finding.ok for finding in findings if finding.name == REDIS):
+            findings.append(_workers(settings.redis_url))
         if all(finding.ok for finding in findings if finding.name == DATABASE):
             findings += evidence(settings.database_url)
         for finding in findings:
@@ -72,6 +80,15 @@ def _mail(url: str) -> Finding:
     except OSError as error:
         return Finding(MAIL, False, str(error))
     return Finding(MAIL, True)
+
+
+def _workers(url: str) -> Finding:
+    """Only what waits says that a worker is wanting. Those that are starting just now have a while to come."""
+    with redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as store:
+        wait_for(lambda: not unattended(store), STARTING)
+        waiting = unattended(store)
+    told = ", ".join(f"{name} ({count:,})" for name, count in waiting.items())
+    return Finding(WORKERS, not waiting, f"work waits from which no worker takes: {told}")
 
 
 def _line(finding: Finding) -> str:

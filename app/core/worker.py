@@ -15,12 +15,12 @@ import click
 import redis
 import structlog
 from flask import Flask
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
 from app.core.backing.processes import die_with_parent, name_process
 from app.core.db import db
-from app.core.queue import connection, rq_queue, send_once, sweeps
+from app.core.queue import QUEUES, connection, rq_queue, send_once, sweeps
 
 log = structlog.get_logger()
 LOCK_NAME, LOCK_SECONDS = "scheduler", 15
@@ -113,6 +113,14 @@ def _note_end(fork: Fork, *, expected: bool) -> None:
     fork.failures = 1 if now - fork.started_at > STEADY_SECONDS else fork.failures + 1
     fork.start_at = now + min(0.25 * 2 ** (fork.failures - 1), LONGEST_PAUSE) if fork.failures > 1 else now
     click.echo(f"{fork.name} has stopped; starting it again (time {fork.failures}).")
+
+
+def unattended(store: redis.Redis) -> dict[str, int]:
+    """How much work waits in queues from which no worker takes."""
+    workers = Worker.all(connection=store, serializer=JSONSerializer)
+    taken = {name for worker in workers for name in worker.queue_names()}
+    waiting = {name: Queue(name, connection=store).count for name in QUEUES if name not in taken}
+    return {name: count for name, count in waiting.items() if count}
 
 
 def run_scheduler(app: Flask) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
 
 from app.activity.commands import record, seal_events
 from app.checks import report
@@ -16,6 +19,7 @@ from app.config import BadSettings, Settings
 from app.core.actors import SYSTEM
 from app.core.clock import now, travel_to
 from app.core.db import db, transaction
+from app.core.queue import BULK, MAIL, NOW, QUEUES, connection, rq_queue
 from app.core.storage import storage
 from app.exchange.anchors import key_of, write_anchor
 from app.exchange.check import ANCHOR, FILES, evidence
@@ -28,6 +32,18 @@ PRODUCTION = {
     "DATABASE_PORTAL_URL": "postgresql://c:p@db/f", "REDIS_URL": "redis://cache",
     "S3_ENDPOINT_URL": "https://s3.example", "S3_ACCESS_KEY": "a", "S3_SECRET_KEY": "s", "SMTP_URL": "smtps://u:p@mail.example",
 }
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits(app: Flask) -> Iterator[None]:
+    def empty() -> None:
+        with app.app_context():
+            for name in QUEUES:
+                rq_queue(name).empty()
+
+    empty()
+    yield
+    empty()
 
 
 def test_check_names_what_answers_what_does_not_and_how_to_mend_it(database: Settings) -> None:
@@ -48,6 +64,28 @@ def test_check_names_what_answers_what_does_not_and_how_to_mend_it(database: Set
     told = "\n".join(said)
     assert "FAILS   storage: a file cannot be sent: the bucket does not exist" in told
     assert "`firmament provision` makes" in told and "Meanwhile: Everything works but sending" in told
+
+
+def test_check_names_queues_in_which_work_waits_and_from_which_no_worker_takes(
+    app: Flask, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `firmament worker now bulk` of before leaves mails."""
+    here, said = replace(database, smtp_url=""), list[str]()
+    monkeypatch.setattr("app.checks.STARTING", 0.0)
+    with app.app_context():
+        worker = SimpleWorker([rq_queue(NOW), rq_queue(BULK)], connection=connection(), serializer=JSONSerializer)
+        for name in (NOW, MAIL, MAIL):
+            rq_queue(name).enqueue("builtins.len")
+        worker.register_birth()
+        try:
+            assert report(here, say=said.append) == 1
+            told = "\n".join(said)
+            assert "FAILS   workers: work waits from which no worker takes: mail (2)" in told
+            assert "`firmament worker` without naming" in told
+            rq_queue(MAIL).empty()
+            assert report(here, say=said.append) == 0
+        finally:
+            worker.register_death()
 
 
 @pytest.mark.real
