@@ -197,7 +197,7 @@ def test_every_background_work_that_is_enqueued_exists(app: Flask) -> None:
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
-                and node.func.id in ("enqueue", "send")
+                and node.func.id in ("enqueue", "send", "send_or_refuse")
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
             ):

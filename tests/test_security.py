@@ -12,20 +12,22 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import redis
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+from app.core import queue
 from app.core.db import db
 from app.core.permissions import Role
 from app.requests.commands.answering import save_answer
 from app.timekeeping.models import ItemState, TimeEntry
 from tests.journeys.world import World, make_world
 from tests.make import Cast, sign_in, with_csrf
-from tests.portal.make_portal import at_portal
-from tests.requests.make_requests import item_of, make_request
+from tests.portal.make_portal import PortalClient, at_portal
+from tests.requests.make_requests import item_of, link_in, mails, make_request
 from tests.test_architecture import fingerprints, rules
 
 MARKUP = "<img src=x onerror=alert(1)>'\"{{7*7}}</script>"
@@ -298,8 +300,6 @@ def test_storage_out_of_reach_refuses_an_upload_and_leaves_nothing(
 @pytest.mark.slow
 def test_a_queue_out_of_reach_stops_nobody(app: Flask, client: FlaskClient, cast: Cast) -> None:
     """The queue is a hint: what was asked for is kept, and the sweep finds it."""
-    import redis
-
     sign_in(client, cast.pat)
     kept, inline = app.extensions["redis"], app.config["QUEUE_INLINE"]
     app.extensions["redis"] = redis.Redis(port=1, socket_connect_timeout=0.2)
@@ -312,6 +312,27 @@ def test_a_queue_out_of_reach_stops_nobody(app: Flask, client: FlaskClient, cast
     assert answer.status_code == 303 and "Said all the same" in page.text
 
 
+def test_a_link_that_could_not_be_asked_for_is_not_said_to_be_sent(
+    app: Flask, client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row keeps what was asked for: the queue is all there is of it."""
+    def away(*_: Any, **__: Any) -> None:
+        raise redis.ConnectionError("nobody there")
+
+    request = make_request(cast)
+    link = link_in(mails("requests.request")[0])
+    inside = at_portal(app.test_client(), cast.cleo, request)
+    with_csrf(inside.client, "/portal/")
+    monkeypatch.setattr(queue, "send_once", away)
+    monkeypatch.setitem(app.config, "QUEUE_INLINE", None)
+    for path in ("/reset", "/portal/sign-in"):
+        with_csrf(client, "/portal/" if "portal" in path else "/")
+        for email in ("pat@firm.example", "cleo@client.example", "who@firm.example"):
+            answer = PortalClient(client).post(path, data={"email": email})
+            assert answer.status_code == 422 and queue.AWAY in answer.text and email in answer.text, (path, email)
+    for path in ("/portal/sign-in/step-up", f"{link}/again"):
+        answer = inside.post(path)
+        assert answer.status_code == 422 and queue.AWAY in answer.text, path
 
 
 def test_a_database_out_of_reach_is_said_in_a_sentence(

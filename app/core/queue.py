@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.again import until_it_wins
 from app.core.causes import because_of
 from app.core.db import db, on_commit
+from app.core.errors import Refused
 
 log = structlog.get_logger()
 Work = Callable[..., Any]
@@ -30,6 +31,7 @@ NOW, MAIL, FILES, LARGE, BULK = QUEUES = ("now", "mail", "files", "large", "bulk
 # Each is a process: the queues that it takes from, the first that has work first.
 PROCESSES = ((NOW,), (MAIL,), (FILES,), (FILES, LARGE), (BULK,))
 LONGEST, KEEP_FAILED, FORGET_WAITING = 3600, 3600, 86_400  # seconds
+AWAY = "We cannot send anything just now, so nothing was asked for. Please try again in a few minutes."
 TookTooLong = JobTimeoutException
 
 # The same work with the same payload that still waits in its queue is not sent again. What a worker has in hand does
@@ -118,14 +120,27 @@ def enqueue(name: str, *, queue: str = "", first: bool = False, **payload: Any) 
 def send(name: str, *, queue: str = "", first: bool = False, **payload: Any) -> None:
     """Send at once, unless the same still waits. When the queue cannot be reached the sweeper will find the row; that
     is logged, not raised."""
+    _sent(name, payload, queue=queue, first=first)
+
+
+def send_or_refuse(name: str, **payload: Any) -> None:
+    """For what no row keeps and no sweep would find: raises Refused when the queue cannot be reached."""
+    if not _sent(name, payload):
+        raise Refused(AWAY)
+
+
+def _sent(name: str, payload: dict[str, Any], *, queue: str = "", first: bool = False) -> bool:
+    """Whether it waits in its queue now."""
     app: Flask = current_app
     if app.config.get("QUEUE_INLINE") is not None:
         app.config["QUEUE_INLINE"].append((name, payload))
-        return
+        return True
     try:
         send_once(name, payload, queue=queue, first=first)
     except redis.RedisError as error:
         log.warning("queue.unreachable", work=name, error=str(error))
+        return False
+    return True
 
 
 def send_once(name: str, payload: dict[str, Any], *, queue: str = "", first: bool = False) -> bool:

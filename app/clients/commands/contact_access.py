@@ -22,7 +22,7 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.ids import new_id, new_token, token_hash
 from app.core.permissions import authorize
-from app.core.queue import enqueue
+from app.core.queue import send_or_refuse
 from app.delivery.commands import send_mail
 from app.delivery.letterhead import Desk
 from app.firm.models import Firm
@@ -76,8 +76,7 @@ def ask_for_sign_in(email: str, *, by: Actor, address: str) -> None:
     """Ask for a sign-in link. It takes as long and says the same whether the address is known or not."""
     authorize(by, is_system)
     begin_try(ASKING, email, address)
-    with transaction():
-        enqueue("clients.sign_in_mail", email=email.strip()[:254])
+    send_or_refuse("clients.sign_in_mail", email=email.strip()[:254])
 
 
 def send_sign_in_links(email: str, *, by: Actor) -> int:
@@ -129,8 +128,7 @@ def send_step_up(contact_id: UUID, *, by: Actor, address: str) -> None:
     )
     begin_try(ASKING, email or str(contact_id), address)
     if email:
-        with transaction():
-            enqueue("clients.sign_in_mail", email=email)
+        send_or_refuse("clients.sign_in_mail", email=email)
 
 
 def find_sign_in_link(token: str) -> LinkHolder | None:

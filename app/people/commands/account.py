@@ -17,7 +17,7 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.number_format import FORMATS
 from app.core.permissions import authorize
-from app.core.queue import enqueue
+from app.core.queue import send_or_refuse
 from app.delivery.commands import one_address, send_mail
 from app.people.commands.links import LIFETIMES, end_links, make_link, use_link
 from app.people.commands.notices import tell, tell_former_address
@@ -107,8 +107,7 @@ def ask_for_reset(email: str, *, by: Actor) -> None:
     """Takes any address alike and in the same time; only a worker finds out whose it is. Raises Throttled."""
     authorize(by, can_knock)
     begin_try(RESET, email, by.address)
-    with transaction():
-        enqueue("people.send_reset", email=email.strip()[:254])
+    send_or_refuse("people.send_reset", email=email.strip()[:254])
 
 
 def send_reset(email: str, *, by: Actor = SYSTEM) -> None:

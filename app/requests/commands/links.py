@@ -13,7 +13,7 @@ from app.core.actors import Actor
 from app.core.db import db, transaction
 from app.core.ids import new_id, token_hash
 from app.core.permissions import authorize
-from app.core.queue import enqueue
+from app.core.queue import send_or_refuse
 from app.people.commands.throttle import begin_try
 from app.requests.commands.sending import mail_request, recipients_reachable
 from app.requests.models import ClientRequest, RequestLink, RequestRecipient
@@ -69,8 +69,7 @@ def ask_for_link_again(token: str, *, by: Actor, address: str) -> None:
     begin_try(ASKING, token[:64], address)
     found = find_request_link(token)
     if found is not None:
-        with transaction():
-            enqueue("requests.link_again", request_id=str(found.request_id), contact_id=str(found.contact_id))
+        send_or_refuse("requests.link_again", request_id=str(found.request_id), contact_id=str(found.contact_id))
 
 
 def send_link_again(request_id: UUID, contact_id: UUID, *, by: Actor) -> None:
