@@ -17,6 +17,7 @@ from app.core.queue import QUEUES, rq_queue
 
 SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Meter:
@@ -34,7 +35,8 @@ class Meter:
 
     def note(self, response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "unknown"
-        self.requests.labels(request.method, route, response.status_code).inc()
+        method = request.method if request.method in METHODS else "other"  # each other word would be kept for ever
+        self.requests.labels(method, route, response.status_code).inc()
         door = "portal" if request.path.startswith("/portal") else "firm"
         self.seconds.labels(door).observe(time.perf_counter() - g.get("request_began", time.perf_counter()))
         return response

@@ -101,7 +101,9 @@ def test_metrics_are_told_to_whoever_shows_the_token_and_not_there_without(app: 
         assert [asked.get(page).status_code for page in ("/healthz", "/healthz", "/portal/nowhere")] == [200, 200, 404]
         assert asked.get("/metrics").status_code == 401
         assert asked.get("/metrics", headers={"Authorization": "Bearer another"}).status_code == 401
+        asked.open("/healthz", method="FORGED")
         answer = asked.get("/metrics", headers={"Authorization": "Bearer a token"})
+        assert 'method="other"' in answer.text and "FORGED" not in answer.text, "no stranger's word becomes a series"
         lines = answer.text.splitlines()
         assert 'firmament_requests_total{method="GET",route="/healthz",status="200"} 2.0' in lines
         assert 'firmament_request_seconds_count{door="portal"} 1.0' in lines
