@@ -19,7 +19,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.causes import because_of
 from app.core.clock import now
 from app.core.db import db, transaction
-from app.core.errors import FirmamentError, Refused
+from app.core.errors import FirmamentError, NotFound, Refused
 from app.core.ids import new_id
 from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
@@ -213,8 +213,8 @@ def try_failed_work(work: FailedWork, *, by: Actor) -> None:
     authorize(by, can_edit_settings)
     if work.name not in registered():
         raise Refused("This version knows no such work any more.")
-    with transaction() as session:
-        session.add(work)
+    with transaction():
+        _hold(work)
         work.asked_again_at = now()
         enqueue(work.name, **work.payload)
         record("runs.work.try", work, by=by, name=work.name)
@@ -224,5 +224,12 @@ def forget_failed_work(work: FailedWork, *, by: Actor) -> None:
     """It need not be done any more; should it fail again, it is listed again."""
     authorize(by, can_edit_settings)
     with transaction() as session:
+        _hold(work)
         record("runs.work.forget", work, by=by, name=work.name)
         session.delete(work)
+
+
+def _hold(work: FailedWork) -> None:
+    """Raises NotFound where it succeeded, or somebody let it be, since it was looked at."""
+    if db.session.scalar(to_lock(sa.select(FailedWork).where(FailedWork.id == work.id))) is None:
+        raise NotFound("This work has been done meanwhile, or somebody let it be.")

@@ -74,6 +74,19 @@ def test_the_page_tells_what_why_and_since_when_to_who_may_change_the_settings(
     assert kept() == [] and client.post(f"/failures/work/{work_id}/rest").status_code == 404
 
 
+def test_work_that_succeeded_meanwhile_is_neither_tried_again_nor_let_be(cast: Cast, work: list[str]) -> None:
+    fail()
+    (row,) = kept()
+    db.session.commit()
+    db.session.expunge(row)  # as it was looked at
+    work.clear()
+    perform("test.tell", {"word": "hello"})
+    for act in (try_failed_work, forget_failed_work):
+        with pytest.raises(NotFound, match="done meanwhile"):
+            act(row, by=cast.actor(cast.ada))
+    assert not db.session.scalar(sa.select(sa.func.count()).where(Event.kind.like("runs.work.%")))
+
+
 def test_only_who_may_change_the_settings_tries_again_or_lets_be(cast: Cast, work: list[str]) -> None:
     fail()
     (row,) = kept()
