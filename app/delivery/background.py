@@ -72,14 +72,15 @@ def _written(delivery: Delivery, files: list[bytes]) -> Outgoing:
 
 @background("delivery.sweep", every=30)
 def sweep() -> None:
-    """Find what is due and was lost on the way, or waits for another try."""
+    """Find what is due and was lost on the way, or waits for another try; what runs out goes first here too."""
     with transaction() as session:
-        due = session.scalars(
-            sa.select(Delivery.id).where(Delivery.state == DeliveryState.QUEUED, Delivery.next_try_at <= now())
-            .order_by(Delivery.next_try_at).limit(500)
+        due = session.execute(
+            sa.select(Delivery.id, Delivery.useful_until)
+            .where(Delivery.state == DeliveryState.QUEUED, Delivery.next_try_at <= now())
+            .order_by(Delivery.useful_until.is_(None), Delivery.next_try_at).limit(500)
         ).all()
-        for delivery_id in due:
-            enqueue("delivery.send", id=str(delivery_id))
+        for row in due:
+            enqueue("delivery.send", id=str(row.id), first=row.useful_until is not None)
 
 
 def _take(delivery_id: UUID) -> Delivery | None:

@@ -21,7 +21,7 @@ from app.core.db import db, transaction
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.core.permissions import Role
-from app.delivery.background import PAUSES, send_delivery
+from app.delivery.background import PAUSES, send_delivery, sweep
 from app.delivery.commands import let_be, send_again, send_mail
 from app.delivery.models import Delivery, DeliveryState
 from app.notifications.models import Notice
@@ -203,6 +203,15 @@ def test_whoever_sent_it_is_told_once_that_mails_do_not_get_through(cast: Cast, 
         assert told(cast.sam) == {"Sam": ["delivery.mail.delay"]}
     finally:
         app.config["SETTINGS"] = before
+
+
+def test_what_runs_out_goes_first_when_it_is_swept_up_too(cast: Cast, postbox: Postbox, monkeypatch: Any) -> None:
+    sent: list[tuple[str, bool]] = []
+    make_request(cast, by=cast.actor(cast.sam))
+    send_sign_in_links("cleo@client.example", by=SYSTEM)
+    monkeypatch.setattr("app.delivery.background.enqueue", lambda _name, id, first: sent.append((id, first)))
+    sweep()
+    assert sent == [(str(last("clients.sign_in").id), True), (str(last("requests.request").id), False)]
 
 
 def test_what_went_out_by_itself_is_told_to_those_in_charge(cast: Cast, postbox: Postbox) -> None:
