@@ -294,7 +294,8 @@ def test_the_page_lists_what_failed_to_who_may_see_it(client: FlaskClient, cast:
     sign_in(client, cast.wes)
     assert client.get(f"/failures/mails/{rival.id}").status_code == 404
     assert client.post(f"/failures/mails/{rival.id}/again").status_code == 404
-    assert client.post(f"/failures/mails/{failed.id}/rest").status_code == 303
+    elsewhere = client.post(f"/failures/mails/{failed.id}/rest", data={"back": "/\\elsewhere.example"})
+    assert elsewhere.location == "/failures/"
     assert f"/failures/mails/{failed.id}" not in client.get("/failures/").text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, Flask, render_template, request, url_for
@@ -14,7 +13,7 @@ from app.delivery.again import can_go_again
 from app.delivery.commands import let_be, send_again
 from app.delivery.models import Delivery
 from app.desk.failures.queries import count_stuck_mails, get_mail, list_stuck_mails
-from app.desk.guard import guard
+from app.desk.guard import guard, safe_next
 from app.firm.settings_menu import Setting, add_setting
 from app.runs.commands import forget_failed_work, try_failed_work
 from app.runs.queries import get_failed_work, list_failed_work
@@ -67,8 +66,7 @@ def create_work_rest(work_id: UUID) -> Answer:
 
 def _back() -> str:
     """To the page that it was pressed on."""
-    path = urlsplit(request.form.get("back", "")).path
-    return path if path.startswith("/") and not path.startswith("//") else url_for("failures.index")
+    return safe_next(request.form.get("back"), url_for("failures.index"))
 
 
 @place("delivery")
