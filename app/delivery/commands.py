@@ -26,7 +26,7 @@ from app.delivery.again import anew
 from app.delivery.letterhead import Letterhead, letterhead
 from app.delivery.models import Delivery, DeliveryState
 from app.delivery.policy import can_see_to
-from app.delivery.secrets import has_lost_its_link
+from app.delivery.secrets import has_lost_its_link, with_link
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+@[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+")
@@ -88,18 +88,19 @@ def _kept_once(values: dict[str, Any]) -> Delivery:
     return made
 
 
-def copy_mail(delivery: Delivery, *, to: str, by: Actor) -> Delivery:
-    """The same letter once more, to this address; only what holds no link that lets somebody in."""
+def copy_mail(delivery: Delivery, *, to: str, by: Actor, link: str = "") -> Delivery:
+    """The same letter once more, to this address; what held a link that lets somebody in, only with a new `link`."""
     authorize(by, can_see_to, delivery)
-    if has_lost_its_link(delivery.text):
+    if has_lost_its_link(delivery.text) and not link:
         raise Refused("Its link is gone, so it cannot be sent again as it is.")
     sendable = bool(current_app.config["SETTINGS"].smtp_url)
     kept = ("kind", "recipient_name", "contact_id", "person_id", "client_id", "about_kind", "about_id", "attachments",
-            "subject", "text", "html")
+            "subject")
     return _kept_once({
         "key": f"again:{delivery.id}", "recipient": one_address(to), "created_at": now(), "sent_by": by.person_id,
         "state": DeliveryState.QUEUED if sendable else DeliveryState.KEPT, "next_try_at": now() if sendable else None,
         **{name: getattr(delivery, name) for name in kept},
+        "text": with_link(delivery.text, link), "html": with_link(delivery.html, link),
     })
 
 

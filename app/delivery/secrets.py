@@ -13,6 +13,7 @@ from app.core.sealing import seal, unseal
 MARK = "sealed:"
 _LINK = re.compile(r"(/link/(?:[a-z-]+/)?)[\w-]{20,}")
 _LOST = re.compile(r"/link/(?:[a-z-]+/)?…")
+_LOST_ADDRESS = re.compile(r"[^\s\"'<>()]*/link/(?:[a-z-]+/)?…")
 
 
 class Letter(sa.types.TypeDecorator[str]):
@@ -43,6 +44,11 @@ def readable(letter: str) -> str:
 def without_links(letter: str) -> str:
     """What was said, without what lets somebody in."""
     return _LINK.sub(r"\1…", letter)
+
+
+def with_link(letter: str, link: str) -> str:
+    """The same letter with this address where the one was that is gone."""
+    return _LOST_ADDRESS.sub(lambda _lost: link, letter)
 
 
 def has_lost_its_link(letter: str) -> bool:

@@ -8,6 +8,8 @@ from app.core.actors import Actor
 from app.core.db import db
 from app.delivery.again import helps_unless, written_anew
 from app.delivery.models import Delivery
+from app.requests.commands.refused_files import KIND as FILES_REFUSED
+from app.requests.commands.refused_files import tell_again
 from app.requests.commands.reminding import remind_again
 from app.requests.commands.reviewing import mail_again
 from app.requests.models import WITH_CLIENT, ClientRequest, Reminder
@@ -44,3 +46,8 @@ def write_request_anew(delivery: Delivery, by: Actor) -> None:
 @written_anew("requests.reminder")
 def write_reminder_anew(delivery: Delivery, by: Actor) -> None:
     remind_again(delivery, by=by)
+
+
+@written_anew(FILES_REFUSED)
+def tell_of_files_anew(delivery: Delivery, by: Actor) -> None:
+    tell_again(delivery, by=by)

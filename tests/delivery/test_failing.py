@@ -27,12 +27,14 @@ from app.delivery.models import Delivery, DeliveryState
 from app.notifications.models import Notice
 from app.notifications.queries import list_notices
 from app.people.commands.people import PersonDetails, invite_person
+from app.requests.commands.refused_files import tell_refused_files
 from app.requests.commands.reminding import remind_request
 from app.requests.commands.sending import cancel_request
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, sign_in
+from tests.make import Cast, sign_in, with_csrf
+from tests.portal.make_portal import PortalClient
 from tests.postbox import Postbox
-from tests.requests.make_requests import make_request
+from tests.requests.make_requests import FILES, give_file, item_of, link_in, make_request
 
 NO = "550 no such person"
 
@@ -212,6 +214,35 @@ def test_what_runs_out_goes_first_when_it_is_swept_up_too(cast: Cast, postbox: P
     monkeypatch.setattr("app.delivery.background.enqueue", lambda _name, id, first: sent.append((id, first)))
     sweep()
     assert sent == [(str(last("clients.sign_in").id), True), (str(last("requests.request").id), False)]
+
+
+def test_a_mail_about_a_file_that_was_not_taken_goes_again_with_a_link_that_works(
+    app: Flask, client: FlaskClient, cast: Cast, postbox: Postbox
+) -> None:
+    request = make_request(cast)
+    give_file(item_of(request, "statements"), "logo.svg", (FILES / "hostile" / "svg_script.svg").read_bytes(),
+              by=cast.contact(cast.cleo))
+    postbox.answer = NO
+    with travel_to(now() + dt.timedelta(minutes=7)):
+        tell_refused_files(by=SYSTEM)
+        failed = go(last("requests.files_refused"))
+        sign_in(client, cast.sam)
+        assert f"/failures/mails/{failed.id}/again" in client.get(f"/requests/{request.id}").text
+        db.session.execute(sa.text("UPDATE client_contact SET portal_access = false"))
+        with pytest.raises(Refused, match="does not see the client"):
+            send_again(failed, by=cast.actor(cast.sam))
+        db.session.execute(sa.text("UPDATE client_contact SET portal_access = true"))
+        db.session.execute(sa.text("UPDATE contact_address SET value = 'cleo@new.example' WHERE contact_id = :id"),
+                           {"id": cast.cleo.id})
+        postbox.answer = "250 OK"
+        send_again(failed, by=cast.actor(cast.sam))
+        link = link_in(last("requests.files_refused"))
+        assert go(last("requests.files_refused")).recipient == "cleo@new.example"
+        parts = [part for part in postbox.taken[0].walk() if part.get_content_maintype() == "text"]
+        letters = [part.get_payload(decode=True).decode() for part in parts]  # type: ignore[union-attr]
+        assert len(letters) == 2 and all("logo.svg" in letter and link in letter for letter in letters)
+        visitor = PortalClient(with_csrf(app.test_client(), "/portal/"))
+        assert visitor.post(link).location == f"/portal/requests/{request.id}"
 
 
 def test_what_went_out_by_itself_is_told_to_those_in_charge(cast: Cast, postbox: Postbox) -> None:

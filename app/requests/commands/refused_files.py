@@ -15,13 +15,16 @@ from app.core.actors import Actor, ActorKind
 from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.each import each_by_itself
+from app.core.errors import Refused
 from app.core.permissions import authorize
-from app.delivery.commands import send_mail
+from app.delivery.commands import copy_mail, send_mail
 from app.delivery.models import Delivery
+from app.delivery.policy import can_see_to
 from app.documents.models import Document, DocumentState
 from app.requests.commands.sending import make_link
 from app.requests.models import ANSWERABLE, ClientRequest, ItemDocument, RequestItem
 from app.requests.policy import is_system
+from app.requests.queries import get_request
 
 KIND = "requests.files_refused"
 LEFT = dt.timedelta(minutes=6)  # longer than a session goes without being seen while its page is open
@@ -66,23 +69,47 @@ def _tell(contact_id: UUID, document_ids: Sequence[UUID]) -> int:
                                               ClientRequest.state.in_(ANSWERABLE)))
             .where(Document.id.in_(document_ids)).order_by(Document.checked_at)
         ).all()
-        contact = db.session.get_one(Contact, contact_id)
-        email = db.session.scalar(
-            sa.select(ContactAddress.value)
-            .where(ContactAddress.contact_id == contact_id, ContactAddress.kind == AddressKind.EMAIL)
-            .order_by(ContactAddress.position).limit(1)
-        )
-        if not files or email is None or contact.archived_at is not None:
+        contact, email = db.session.get_one(Contact, contact_id), _address(contact_id)
+        if not files or email is None:
             return 0
         request = next((row[2] for row in files if row[2] is not None), None)
-        portal = f"{current_app.config['SETTINGS'].public_url}/portal/documents/"
         send_mail(
             key=f"{KIND}:{files[0][0].id}", kind=KIND, to=email, name=contact.name, language=contact.language,
             subject=_l("We could not take a file that you sent"), template="files_refused", contact_id=contact_id,
-            client_id=files[0][0].client_id,
+            client_id=files[0][0].client_id, about=request,
             context={
-                "name": contact.name, "link": make_link(request, contact_id) if request else portal,
+                "name": contact.name, "link": _way_in(request, contact_id),
                 "files": [{"name": row[0].name, "client": row[1], "because": row[0].rejected_because} for row in files],
             },
         )
     return 1
+
+
+def tell_again(delivery: Delivery, *, by: Actor) -> None:
+    """The same letter with a link of its own, to the address that the contact has now."""
+    authorize(by, can_see_to, delivery)
+    request = get_request(delivery.about_id, seen_by=by) if delivery.about_id else None
+    contact_id, reaches = delivery.contact_id, sa.exists().where(
+        ClientContact.client_id == delivery.client_id, ClientContact.contact_id == delivery.contact_id,
+        ClientContact.portal_access,
+    )
+    email = _address(contact_id) if contact_id and db.session.scalar(sa.select(reaches)) else None
+    if contact_id is None or email is None:
+        raise Refused("This contact has no address any more, or does not see the client in the portal.")
+    answerable = request if request is not None and request.state in ANSWERABLE else None
+    copy_mail(delivery, to=email, by=by, link=_way_in(answerable, contact_id))
+
+
+def _address(contact_id: UUID) -> str | None:
+    return db.session.scalar(
+        sa.select(ContactAddress.value).join(Contact, Contact.id == ContactAddress.contact_id)
+        .where(Contact.id == contact_id, Contact.archived_at.is_(None), ContactAddress.kind == AddressKind.EMAIL)
+        .order_by(ContactAddress.position).limit(1)
+    )
+
+
+def _way_in(request: ClientRequest | None, contact_id: UUID) -> str:
+    """To the request that the file was for, else to the documents."""
+    if request is not None:
+        return make_link(request, contact_id)
+    return f"{current_app.config['SETTINGS'].public_url}/portal/documents/"
