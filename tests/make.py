@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
@@ -26,8 +28,9 @@ from app.clients.models import (
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db
+from app.core.errors import NotAllowed
 from app.core.ids import new_id, new_token, token_hash
-from app.core.permissions import Role
+from app.core.permissions import Permission, Role
 from app.firm.models import Entity, Firm, Office, TaxCode, TaxRate, TaxTreatment
 from app.people.models import Person, PersonSession, PersonState, WorkingPattern
 
@@ -212,3 +215,20 @@ def with_csrf(client: FlaskClient, path: str = "/") -> FlaskClient:
 
 def count(table: Any) -> int:
     return int(db.session.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+
+def lacking(actor: Actor, *permissions: Permission) -> Actor:
+    """The same person, were their role without these."""
+    return replace(actor, permissions=actor.permissions - {*permissions})
+
+
+def kept_from(actor: Actor, *clients: Client) -> Actor:
+    """The same person, behind a wall around these clients."""
+    return replace(actor, walled_clients=frozenset(client.id for client in clients))
+
+
+def not_for(actors: tuple[Actor, ...], act: Callable[[Actor], Any]) -> None:
+    """None of them may."""
+    for by in actors:
+        with pytest.raises(NotAllowed):
+            act(by)

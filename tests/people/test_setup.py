@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client, Engagement
+from app.core.actors import SYSTEM
 from app.core.db import db
+from app.core.errors import NotAllowed, NotFound, Refused
+from app.desk.setup import Beginning, begin_firm, set_up
 from app.firm.models import Entity, Firm, Office, TaxRate
-from app.people.commands.links import make_setup_link
-from app.people.models import Person
-from tests.make import count, with_csrf
+from app.people.commands.links import find_link, make_setup_link
+from app.people.models import LinkPurpose, Person, PersonSession
+from tests.make import Cast, count, with_csrf
+from tests.test_small_commands import told
 
 FORM = {
     "firm_name": "Birch & Partners", "country": "IE", "currency": "", "year_end_month": "3", "year_end_day": "31",
@@ -85,3 +92,32 @@ def test_a_guessed_link_opens_nothing(client: FlaskClient) -> None:
     assert client.get("/setup/link/" + "a" * 43).status_code == 404
     assert client.post("/setup/link/" + "a" * 43, data=FORM).status_code == 404
     assert count(Firm) == 0
+
+
+BIRCH = Beginning(
+    firm_name="Birch & Partners", country="IE", year_end_month=3, year_end_day=31, partner_name="Orla Byrne",
+    email="orla@birch.example", password="seven quiet lanterns",
+)
+
+
+def test_a_firm_is_made_by_whoever_has_the_link_and_a_refusal_uses_nothing_up(session: Session) -> None:
+    token = make_setup_link().rpartition("/")[2]
+    for wrong in ({"password": "short"}, {"firm_name": " "}, {"partner_name": "x" * 10_000}, {"email": "nobody"}):
+        with pytest.raises(Refused):
+            set_up(token, replace(BIRCH, **wrong), by=SYSTEM, agent="Test")
+        assert find_link(LinkPurpose.SETUP, token) and count(Firm) == count(Person) == 0
+    assert set_up(token, BIRCH, by=SYSTEM, agent="Test")
+    assert count(Firm) == count(Person) == count(PersonSession) == 1 and told("firm.firm.set_up") == 1
+    with pytest.raises(NotFound):
+        set_up(token, BIRCH, by=SYSTEM, agent="Test")
+    with pytest.raises(Refused, match="set up already"):
+        begin_firm(BIRCH, by=SYSTEM, agent="Test")
+    assert count(Firm) == 1 and told("firm.firm.set_up") == 1
+
+
+def test_nobody_who_is_in_already_makes_a_firm(cast: Cast) -> None:
+    for by in (cast.actor(cast.pat), cast.contact(cast.cleo)):
+        with pytest.raises(NotAllowed):
+            begin_firm(BIRCH, by=by, agent="Test")
+        with pytest.raises(NotAllowed):
+            set_up("never one", BIRCH, by=by, agent="Test")

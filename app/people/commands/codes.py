@@ -11,6 +11,7 @@ from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.errors import Refused
+from app.core.locking import lock_row
 from app.core.permissions import authorize
 from app.core.sealing import seal
 from app.people.commands.notices import tell
@@ -30,13 +31,14 @@ def enrol(row: PersonSession, *, by: Actor, secret: str, code: str, agent: str) 
     """
     authorize(by, can_edit_self, row.person)
     person = row.person
-    if person.totp_secret is not None:
-        raise Refused("An authenticator app is set up already. Remove it first.")
     step = matching_step(secret, code, now())
     if step is None:
         raise Refused(MISFIT, field="code")
     codes = new_recovery_codes()
     with transaction():
+        lock_row(person, "totp_secret")
+        if person.totp_secret is not None:
+            raise Refused("An authenticator app is set up already. Remove it first.")
         person.totp_secret, person.totp_counter = seal(secret, purpose=PURPOSE), step
         person.recovery_hashes = [recovery_hash(code) for code in codes]
         revoke_sessions(person, by=by)
@@ -51,10 +53,11 @@ def enrol(row: PersonSession, *, by: Actor, secret: str, code: str, agent: str) 
 def renew_recovery_codes(person: Person, *, by: Actor) -> list[str]:
     """Ten new codes; the former ones are dead. The caller has proven who they are."""
     authorize(by, can_edit_self, person)
-    if person.totp_secret is None:
-        raise Refused("There is no authenticator app to recover from.")
     codes = new_recovery_codes()
     with transaction():
+        lock_row(person, "totp_secret")
+        if person.totp_secret is None:
+            raise Refused("There is no authenticator app to recover from.")
         person.recovery_hashes = [recovery_hash(code) for code in codes]
         record("people.recovery_codes.renew", person, by=by)
         tell(person, "people.recovery_codes.renew", _("New recovery codes"), _(
@@ -68,9 +71,10 @@ def remove_second_factor(person: Person, *, by: Actor, keep: UUID | None, requir
     authorize(by, can_edit_self, person)
     if required:
         raise Refused("The firm asks everybody for a second factor. To change phones, ask a partner to reset it.")
-    if person.totp_secret is None:
-        return
     with transaction():
+        lock_row(person, "totp_secret")
+        if person.totp_secret is None:
+            return
         clear_second_factor(person)
         revoke_sessions(person, by=by, keep=keep)
         record("people.second_factor.remove", person, by=by)

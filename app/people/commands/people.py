@@ -17,7 +17,7 @@ from app.core.clock import now, today
 from app.core.db import check_version, db, transaction
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
-from app.core.locking import take_turn
+from app.core.locking import lock_row, take_turn
 from app.core.once import digest_of, made_before
 from app.core.permissions import ROLES, Permission, Role, authorize
 from app.delivery.commands import one_address, send_mail
@@ -194,9 +194,10 @@ def reset_second_factor(person: Person, *, by: Actor) -> None:
     authorize(by, can_edit_person, person)
     if by.person_id == person.id:
         raise NotAllowed("You cannot reset your own second factor; a colleague can.")
-    if person.totp_secret is None:
-        return
     with transaction():
+        lock_row(person, "totp_secret")
+        if person.totp_secret is None:
+            return
         clear_second_factor(person)
         revoke_sessions(person, by=by)
         record("people.second_factor.reset", person, by=by, person=person.name)

@@ -45,9 +45,12 @@ def open_session(
 def end_session(row: PersonSession, *, by: Actor) -> None:
     """Ends it for good; ending an ended one changes nothing."""
     authorize(by, can_edit_self, row.person)
-    with transaction():
-        if row.revoked_at is None:
-            row.revoked_at = now()
+    with transaction() as session:
+        ended = session.scalar(
+            sa.update(PersonSession).where(PersonSession.id == row.id, PersonSession.revoked_at.is_(None))
+            .values(revoked_at=now()).returning(PersonSession.id)
+        )
+        if ended is not None:
             record("people.session.end", row.person, by=by, session=row.id)
 
 
