@@ -13,6 +13,7 @@ from flask import current_app
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import load_only
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.activity.commands import record
 from app.clients.access import contact_actor
@@ -218,13 +219,18 @@ def end_visit(token: str, *, by: Actor) -> None:
     """Sign this browser out; its cookie is worth nothing afterwards."""
     authorize(by, is_system)
     with transaction() as session:
-        row = session.scalar(sa.select(ContactSession).where(
-            ContactSession.token_hash == token_hash(token), ContactSession.revoked_at.is_(None)
-        ))
-        if row is not None:
-            row.revoked_at = now()
-            contact = session.get_one(Contact, row.contact_id)
-            record("clients.session.ended", contact, by=by, session=row.id)
+        ended = session.execute(_end(ContactSession.token_hash == token_hash(token))).one_or_none()
+        if ended is not None:
+            contact = session.get_one(Contact, ended.contact_id)
+            record("clients.session.ended", contact, by=by, session=ended.id)
+
+
+def _end(*which: sa.ColumnElement[bool]) -> ReturningUpdate[UUID, UUID]:
+    """End these sessions; those that somebody else has ended meanwhile do not count."""
+    return (
+        sa.update(ContactSession).where(*which, ContactSession.revoked_at.is_(None)).values(revoked_at=now())
+        .returning(ContactSession.id, ContactSession.contact_id)
+    )
 
 
 def list_sessions(*, seen_by: Actor) -> Sequence[ContactSession]:
@@ -242,12 +248,9 @@ def end_sessions(contact_id: UUID, *, by: Actor, only: UUID | None = None) -> in
     """Sign a contact out everywhere, or on one device; returns how many sessions ended."""
     authorize(by, is_that_contact, contact_id)
     with transaction() as session:
-        statement = sa.select(ContactSession.id).where(
-            ContactSession.contact_id == contact_id, ContactSession.revoked_at.is_(None)
-        )
-        ids = session.scalars(statement.where(ContactSession.id == only) if only else statement).all()
+        mine = [ContactSession.contact_id == contact_id, *([ContactSession.id == only] if only else [])]
+        ids = session.execute(_end(*mine)).all()
         if ids:
-            session.execute(sa.update(ContactSession).where(ContactSession.id.in_(ids)).values(revoked_at=now()))
             contact = session.get_one(Contact, contact_id)
             record("clients.session.ended", contact, by=by, sessions=len(ids))
     return len(ids)
