@@ -80,7 +80,7 @@ def prepare_application(
         )
         session.add(application)
         session.flush()
-        add_clients(application, client_ids, by=by)
+        _add_clients(application, client_ids, by=by)
         session.execute(
             sa.update(ApplicationClient).where(
                 ApplicationClient.application_id == application.id,
@@ -97,9 +97,8 @@ def prepare_application(
         return application
 
 
-def add_clients(application: Application, client_ids: Collection[UUID], *, by: Actor) -> None:
+def _add_clients(application: Application, client_ids: Collection[UUID], *, by: Actor) -> None:
     """Only those that one may see and whom the firm serves."""
-    authorize(by, can_apply, application)
     seen = db.session.scalars(
         sa.select(Client.id).where(Client.id.in_(client_ids), is_served(), *within_sight(by, Client.id))
     ).all()

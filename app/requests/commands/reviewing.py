@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.activity.commands import record
-from app.core.actors import SYSTEM, Actor
+from app.core.actors import SYSTEM, Actor, ActorKind
 from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Refused
@@ -166,12 +166,13 @@ def return_refused_file(document_id: UUID, *, by: Actor) -> None:
 
 
 def forget_removed_file(document_id: UUID, *, by: Actor) -> None:
-    """A file that its sender took back, and that belongs to nothing else, is put away."""
+    """A file that the client took back, and that belongs to nothing else, is put away; what the firm brought stays."""
     authorize(by, is_system)
     with transaction() as session:
         session.execute(
             sa.update(Document).where(
                 Document.id == document_id, Document.archived_at.is_(None),
+                Document.added_kind == ActorKind.CONTACT,
                 ~sa.exists().where(ItemDocument.document_id == Document.id),
             ).values(archived_at=now())
         )
