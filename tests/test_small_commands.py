@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,24 +27,31 @@ from app.catalogue.commands import (
     restore_service,
     save_request,
 )
+from app.catalogue.commands.library import install_service
 from app.catalogue.commands.stages import StageValues
 from app.catalogue.due_rules import DueRule
-from app.catalogue.models import Stage, TemplateRequest, TemplateStep
-from app.core.clock import now
-from app.core.db import db
+from app.catalogue.library import find_library_service
+from app.catalogue.models import JobTemplate, Service, Stage, TemplateRequest, TemplateState, TemplateStep
+from app.core.clock import now, today
+from app.core.db import db, transaction
 from app.core.errors import Conflict, NotAllowed, NotFound, Refused
 from app.core.ids import new_id
+from app.delivery.commands import copy_mail, send_mail
+from app.delivery.models import Delivery
 from app.documents.commands.serving import share_document, unshare_document
+from app.documents.commands.uploads import NewFile
 from app.documents.models import Document
 from app.jobs.commands.jobs import set_priority
 from app.jobs.commands.tasks import tick_item
 from app.jobs.models import ChecklistItem
 from app.notifications.commands import mark_read
 from app.notifications.models import Notice
+from app.timekeeping.commands.expenses import ExpenseFacts, add_receipt, delete_expense, record_expense
 from app.timekeeping.commands.timers import note_timer, start_timer
+from app.timekeeping.models import Expense
 from app.timekeeping.targets import Target
 from tests.jobs.make_jobs import make_job, make_task
-from tests.make import Cast, keep
+from tests.make import Cast, count, keep
 from tests.planning.make_planning import make_service
 
 
@@ -226,3 +235,79 @@ def test_notes_of_a_timer_are_kept_as_typed_by_whose_it_is(cast: Cast) -> None:
     with pytest.raises((NotAllowed, NotFound)):
         note_timer(timer, "Mine", by=cast.actor(cast.wes))
     assert timer.note == "Matched 40 lines"
+
+
+def test_a_ready_service_is_installed_once_published_and_by_whoever_may_edit_services(cast: Cast) -> None:
+    ready, mel = find_library_service("UK-VAT-QUARTER"), cast.actor(cast.mel)
+    assert ready is not None
+    for stranger in (cast.contact(cast.cleo), cast.actor(cast.sam)):
+        with pytest.raises(NotAllowed):
+            install_service(ready, by=stranger)
+    first = install_service(ready, by=mel)
+    twice(lambda: install_service(replace(ready, name="Another name"), by=mel), "catalogue.service.install")
+    assert count(Service) == 1 and db.session.get_one(Service, first.id).name == ready.name
+    template = db.session.scalars(sa.select(JobTemplate).where(JobTemplate.service_id == first.id)).one()
+    assert template.state is TemplateState.PUBLISHED
+
+
+def letter(cast: Cast, client: Any, link: str) -> Delivery:
+    """About a client's engagement, by Mel."""
+    with transaction():
+        return send_mail(
+            key=link, kind="test", to="cleo@client.example", subject="Please read", template="account_changed",
+            context={"name": "Cleo", "what": link}, client_id=client.id, by=cast.actor(cast.mel),
+        )
+
+
+def test_a_letter_is_copied_once_to_the_address_that_holds_now(cast: Cast) -> None:
+    sent, theirs = letter(cast, cast.acme, "Nothing secret."), letter(cast, cast.rival, "Of Rival.")
+    for delivery, stranger in ((sent, cast.contact(cast.cleo)), (theirs, cast.actor(cast.wes))):
+        with pytest.raises(NotAllowed):
+            copy_mail(delivery, to="new@client.example", by=stranger)
+    sam = cast.actor(cast.sam)
+    for nobody in ("no address", "a@b.example, c@d.example", "x" * 10_000):
+        with pytest.raises(Refused):
+            copy_mail(sent, to=nobody, by=sam)
+    with transaction():
+        copy = copy_mail(sent, to="new@client.example", by=sam)
+        assert copy_mail(sent, to="new@client.example", by=sam).id == copy.id
+    assert (copy.recipient, copy.text, copy.sent_by) == ("new@client.example", sent.text, sam.id)
+    assert (copy.client_id, copy.kind, copy.state) == (sent.client_id, sent.kind, sent.state)
+    assert count(Delivery) == 3
+
+
+def test_a_letter_that_has_lost_its_link_is_not_copied(cast: Cast) -> None:
+    sent = letter(cast, cast.acme, "Open https://firm.example/portal/link/request/… please")
+    with pytest.raises(Refused, match="link is gone"):
+        copy_mail(sent, to="new@client.example", by=cast.actor(cast.sam))
+    assert count(Delivery) == 1
+
+
+def taxi(cast: Cast) -> Expense:
+    facts = ExpenseFacts(spent_on=today(), net=Decimal(12), narrative="Taxi", engagement_id=cast.acme_work.id)
+    return record_expense(new_id(), facts, by=cast.actor(cast.sam))
+
+
+def test_a_receipt_is_added_once_to_an_expense_that_may_still_change(cast: Cast) -> None:
+    expense, sam, file = taxi(cast), cast.actor(cast.sam), NewFile(new_id(), "taxi.jpg", 1000)
+    for stranger in (cast.actor(cast.wes), cast.contact(cast.cleo), cast.contact(cast.otto)):
+        with pytest.raises((NotAllowed, NotFound)):
+            add_receipt(expense, file, by=stranger)
+    first = add_receipt(expense, file, by=sam)
+    assert add_receipt(expense, file, by=sam).id == first.id == expense.document_id and count(Document) == 1
+    assert (first.client_id, first.folder, first.client_sees) == (cast.acme.id, "Receipts", False)
+    with pytest.raises(Conflict):
+        add_receipt(taxi(cast), file, by=sam)
+
+
+def test_no_receipt_is_added_to_an_expense_that_has_just_been_deleted(cast: Cast) -> None:
+    expense, other, sam = taxi(cast), taxi(cast), cast.actor(cast.sam)
+    delete_expense(expense, by=sam)
+    db.session.execute(  # by somebody else, just now
+        sa.update(Expense).where(Expense.id == other.id).values(deleted_at=now(), open_value=0)
+        .execution_options(synchronize_session=False)
+    )
+    for gone in (expense, other):
+        with pytest.raises(NotFound):
+            add_receipt(gone, NewFile(new_id(), "taxi.jpg", 1000), by=sam)
+    assert count(Document) == 0

@@ -16,6 +16,7 @@ from app.core.db import db
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.exchange.clients.commands import (
+    delete_mapping,
     digest_of_plan,
     keep_import,
     map_columns,
@@ -35,6 +36,7 @@ from app.exchange.models import ClientImport, ColumnMapping
 from tests.exchange.test_import_clients import bring, file_of, workbook
 from tests.exchange.test_import_screen import text_of
 from tests.make import Cast, count, sign_in
+from tests.test_small_commands import told
 
 
 def kept(content: bytes, cast: Cast, name: str = "list.csv") -> ClientImport:
@@ -187,6 +189,19 @@ def test_a_name_stands_for_one_header(cast: Cast) -> None:
                     lambda: use_mapping(found, mapping, by=cast.actor(cast.sam))):
         with pytest.raises(NotAllowed):
             refused()
+
+
+def test_kept_columns_are_deleted_once_and_imports_that_used_them_stay(cast: Cast) -> None:
+    mel, mapping = cast.actor(cast.mel), said(cast=cast)
+    found = kept(b"Kunde X,Tel X\nGold Ltd,2\n", cast)
+    use_mapping(found, mapping, by=mel)
+    for by in (cast.actor(cast.sam), cast.contact(cast.cleo)):
+        with pytest.raises(NotAllowed):
+            delete_mapping(mapping, by=by)
+    for _twice in range(2):
+        delete_mapping(mapping, by=mel)
+    assert count(ColumnMapping) == 0 and names_in(found, cast) == ["Gold Ltd"]
+    assert told("exchange.mapping.delete") == 1
 
 
 def send(client: FlaskClient, cast: Cast, content: bytes, name: str) -> UUID:

@@ -251,6 +251,8 @@ def add_receipt(expense: Expense, file: NewFile, *, by: Actor) -> Document:
     refuse_locked(expense)
 
     def join(document: Document) -> None:
+        lock(expense)
+        refuse_locked(expense)
         expense.document_id = document.id
         db.session.flush()
 

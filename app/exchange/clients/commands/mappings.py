@@ -70,8 +70,9 @@ def delete_mapping(kept: ColumnMapping, *, by: Actor) -> None:
     """Imports that used it stay as they are."""
     authorize(by, can_import)
     with transaction() as session:
-        record("exchange.mapping.delete", kept, by=by, name=kept.name)
-        session.execute(sa.delete(ColumnMapping).where(ColumnMapping.id == kept.id))
+        gone = sa.delete(ColumnMapping).where(ColumnMapping.id == kept.id).returning(ColumnMapping.id)
+        if session.execute(gone.execution_options(synchronize_session=False)).one_or_none() is not None:
+            record("exchange.mapping.delete", kept, by=by, name=kept.name)
 
 
 def _named(name: str) -> ColumnMapping | None:
