@@ -21,6 +21,7 @@ import pytest
 
 from app.config import Settings
 from app.core.backing import BackingFailed, missing, take_lease
+from app.core.backing.credentials import kept_ports
 from app.core.backing.keeper import Keeper
 from app.core.backing.lease import Lease, keeper_runs
 from app.core.backing.processes import LOOPBACK, is_running, wait_for
@@ -203,6 +204,13 @@ def test_a_port_that_somebody_else_took_is_left_to_them(var: Path, take: Take) -
         assert again.ports["postgres"] != port
         assert answer(settings) == "firmament_owner"
         again.release(wait=True)
+
+
+def test_a_port_that_its_ended_server_is_just_letting_go_is_kept(tmp_path: Path) -> None:
+    ports = kept_ports(tmp_path, "valkey", 2)
+    with socket.create_server((LOOPBACK, ports[1])) as ended:
+        threading.Timer(0.1, ended.close).start()
+        assert kept_ports(tmp_path, "valkey", 2) == ports, "the product goes on looking there"
 
 
 def test_data_of_another_major_version_is_refused_with_the_way_out(var: Path, take: Take) -> None:

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from app.core.backing.processes import free_ports, is_free, write_private
+from app.core.backing.processes import free_ports, is_free, wait_for, write_private
+
+# A server that was ended lets go of its ports a moment later than its process seems to be gone.
+LETTING_GO_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ def kept_ports(home: Path, name: str, count: int) -> list[int]:
         ports = [int(word) for word in path.read_text().split()]
     except (OSError, ValueError):
         ports = []
-    if len(ports) != count or not all(is_free(port) for port in ports):
+    if len(ports) != count or not wait_for(lambda: all(map(is_free, ports)), LETTING_GO_SECONDS):
         taken = frozenset(int(word) for other in home.glob("*.ports") for word in other.read_text().split())
         ports = free_ports(count, avoid=taken)
         write_private(path, " ".join(map(str, ports)))
