@@ -74,20 +74,27 @@ class House:
         )
 
     def part(self, words: str) -> int:
-        """The process id of one of its parts, by words of its command line or of its name."""
+        """The process id of one of its parts, by words of its command line or of its name; waits for it."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            for folder in Path("/proc").iterdir():
-                if not folder.name.isdigit():
-                    continue
-                with contextlib.suppress(OSError):
-                    line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    line += (folder / "comm").read_text()
-                    place = (folder / "environ").read_bytes().decode(errors="replace")
-                    if words in line and f"FIRMAMENT_VAR={self.var}" in place:
-                        return int(folder.name)
+            if found := self.parts(words):
+                return found[0]
             time.sleep(0.2)
         raise AssertionError(f"nothing runs as {words!r}")
+
+    def parts(self, words: str) -> list[int]:
+        """The process ids of all that run as these words now."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                line += (folder / "comm").read_text()
+                place = (folder / "environ").read_bytes().decode(errors="replace")
+                if words in line and f"FIRMAMENT_VAR={self.var}" in place:
+                    found.append(int(folder.name))
+        return found
 
     def stop(self) -> None:
         if self.process.poll() is None:
