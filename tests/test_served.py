@@ -225,6 +225,9 @@ HALF_A_BODY = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500
 
 def test_half_sent_requests_and_connections_in_reserve_keep_nobody_waiting(served: Served) -> None:
     cookie = served.cookie_of(served.cast.mel)
+    started = time.monotonic()
+    served.ask(cookie, ["/healthz", "/clients"])
+    alone = time.monotonic() - started
     with ExitStack() as stack:
         wires = []
         for begun in (HALF_A_HEAD, HALF_A_BODY, b""):
@@ -236,6 +239,6 @@ def test_half_sent_requests_and_connections_in_reserve_keep_nobody_waiting(serve
         answers = served.ask(cookie, ["/healthz", "/clients"])
         took = time.monotonic() - started
         assert [answer.status for answer in answers.values()] == [200, 200]
-        assert took < 3
+        assert took < max(3, 3 * alone)
         wires[0].sendall(b"\r\n\r\n")
         assert wires[0].recv(12).startswith(b"HTTP/1.1 303"), "whoever is slow is answered once all is there"
