@@ -159,6 +159,26 @@ def test_every_command_that_takes_an_actor_asks_for_permission_first() -> None:
     assert silent == []
 
 
+def test_every_command_is_named_by_a_test() -> None:
+    """A part that others outside its module do not call is private, and tested with what calls it."""
+    named = {word for path in ROOT.glob("tests/**/test_*.py") for word in re.findall(r"\w+", path.read_text())}
+    unnamed = [
+        f"{path.relative_to(ROOT)}:{node.name}"
+        for pattern in ("app/**/commands.py", "app/**/commands/**/*.py", "portal/**/*.py")
+        for path, tree in modules(pattern)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and is_command(node)
+        if node.name not in named
+    ]
+    assert unnamed == []
+
+
+def is_command(node: ast.FunctionDef) -> bool:
+    """It takes an actor, or asks whether one may."""
+    takes = any(argument.arg == "by" for argument in (*node.args.args, *node.args.kwonlyargs))
+    return takes or any(isinstance(part, ast.Name) and part.id == "authorize" for part in ast.walk(node))
+
+
 def test_what_takes_its_id_from_a_form_keeps_what_the_form_said() -> None:
     """Where it does not, the same id with other facts would give the first thing back without a word."""
     once = {mapper.class_.__name__ for mapper in Base.registry.mappers if issubclass(mapper.class_, MadeOnce)}

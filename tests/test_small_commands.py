@@ -46,6 +46,8 @@ from app.jobs.commands.tasks import tick_item
 from app.jobs.models import ChecklistItem
 from app.notifications.commands import mark_read
 from app.notifications.models import Notice
+from app.runs.commands import can_run, resume_run, start_run, stop_run
+from app.runs.models import Run
 from app.timekeeping.commands.expenses import ExpenseFacts, add_receipt, delete_expense, record_expense
 from app.timekeeping.commands.timers import note_timer, start_timer
 from app.timekeeping.models import Expense
@@ -311,3 +313,14 @@ def test_no_receipt_is_added_to_an_expense_that_has_just_been_deleted(cast: Cast
         with pytest.raises(NotFound):
             add_receipt(gone, NewFile(new_id(), "taxi.jpg", 1000), by=sam)
     assert count(Document) == 0
+
+
+def test_no_contact_starts_stops_or_resumes_a_run(cast: Cast) -> None:
+    run_id, cleo, sam = new_id(), cast.contact(cast.cleo), cast.actor(cast.sam)
+    run = start_run(run_id, "test", "Nothing", [("One", {})], by=sam)
+    assert can_run(sam, run) and not can_run(cleo, run)
+    for act in (lambda: start_run(new_id(), "test", "Nothing", [("One", {})], by=cleo),
+                lambda: stop_run(run, by=cleo), lambda: resume_run(run, by=cleo)):
+        with pytest.raises(NotAllowed):
+            act()
+    assert start_run(run_id, "test", "Nothing", [("One", {})], by=sam).id == run.id and count(Run) == 1

@@ -202,7 +202,7 @@ def record(
     live.publish(*told)
 
 
-def can_erase(by: Actor) -> bool:
+def _can_erase(by: Actor) -> bool:
     """Who may take the words of an event away: the firm by its command line, or whoever sets the firm up."""
     return by.is_system or by.may(Permission.SETTINGS_EDIT)
 
@@ -213,7 +213,7 @@ def erase_payloads(event_ids: Iterable[int], reason: str, *, by: Actor) -> int:
     The digests that they kept of rows say nothing of anybody; the new event keeps them instead. An event that was
     erased before stays as it is. Raises Refused without a reason or for an event that does not exist.
     """
-    authorize(by, can_erase)
+    authorize(by, _can_erase)
     if not reason.strip():
         raise Refused("Say why the words of these events are erased.", field="reason")
     wanted = sorted(set(event_ids))

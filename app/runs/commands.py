@@ -49,7 +49,7 @@ def works(kind: str) -> Callable[[Worker], Worker]:
     return register
 
 
-def can_note_work(by: Actor) -> bool:
+def _can_note_work(by: Actor) -> bool:
     return by.is_system
 
 
@@ -193,7 +193,7 @@ def _finish_if_done(run: Run) -> None:
 
 def note_work(name: str, payload: dict[str, Any], error: str, *, by: Actor) -> None:
     """How background work ended: an error is kept, once however often it comes, and a success takes it away."""
-    authorize(by, can_note_work)
+    authorize(by, _can_note_work)
     said = hashlib.sha256(json.dumps([name, payload], sort_keys=True).encode()).digest()
     with transaction() as session:
         if not error:

@@ -7,7 +7,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
+from app.approvals.models import Approval, Decision
+from app.billing.commands.drafts import return_to_draft, submit_for_approval
 from app.billing.commands.giving_up import given_up_today
 from app.billing.commands.runs import draft_one, start_bill_run
 from app.billing.commands.wip import write_off_items
@@ -15,12 +18,12 @@ from app.billing.models import Invoice, InvoiceState
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db
-from app.core.errors import NotAllowed, NotFound
+from app.core.errors import NotAllowed, NotFound, Refused
 from app.core.ids import new_id
 from app.runs.commands import Skip
 from app.runs.models import Run, RunItem
-from tests.billing.make_billing import make_entry, make_rate
-from tests.make import Cast, count, not_for
+from tests.billing.make_billing import make_draft, make_entry, make_rate
+from tests.make import Cast, count, kept_from, not_for
 from tests.test_small_commands import told
 
 
@@ -82,3 +85,34 @@ def test_a_draft_that_its_run_may_not_issue_stays_and_says_why(cast: Cast) -> No
     said = draft_one(run, item, cast.actor(cast.bea))
     assert "draft, not issued: " in said["title"]
     assert db.session.query(Invoice).one().state is InvoiceState.DRAFT
+
+
+def test_a_submitted_bill_is_sent_back_once_with_the_reason_by_whoever_may_draft(cast: Cast) -> None:
+    make_rate("100")
+    make_entry(cast)
+    invoice, bea, pat = make_draft(cast), cast.actor(cast.bea), cast.actor(cast.pat)
+    with pytest.raises(Refused, match="not waiting"):
+        return_to_draft(invoice, "Too early", by=pat)
+    submit_for_approval(invoice, by=bea)
+    assert invoice.state is InvoiceState.AWAITING
+    not_for((cast.actor(cast.sam), cast.contact(cast.cleo), kept_from(pat, cast.acme)),
+            lambda by: return_to_draft(invoice, "Mine", by=by))
+    return_to_draft(invoice, " Name the period ", by=pat)
+    approval = db.session.query(Approval).one()
+    assert (approval.decision, approval.word) == (Decision.DECLINED, "Name the period")
+    assert invoice.state is InvoiceState.DRAFT and told("billing.invoice.return") == 1
+
+
+def test_a_bill_that_has_just_been_sent_back_is_not_sent_back_again(cast: Cast) -> None:
+    make_rate("100")
+    make_entry(cast)
+    invoice = make_draft(cast)
+    submit_for_approval(invoice, by=cast.actor(cast.bea))
+    assert invoice.state is InvoiceState.AWAITING
+    db.session.execute(  # by somebody else, just now
+        sa.update(Invoice).where(Invoice.id == invoice.id).values(state=InvoiceState.DRAFT)
+        .execution_options(synchronize_session=False)
+    )
+    with pytest.raises(Refused, match="not waiting"):
+        return_to_draft(invoice, "Again", by=cast.actor(cast.pat))
+    assert told("billing.invoice.return") == 0

@@ -28,6 +28,7 @@ from app.exchange.clients.commands import (
     start_import,
     use_mapping,
 )
+from app.exchange.clients.commands.importing import put_values
 from app.exchange.clients.formats import HEADS, Source
 from app.exchange.clients.queries import mappings_for
 from app.exchange.encodings import CHOICES
@@ -35,7 +36,8 @@ from app.exchange.files import Chosen, read_table
 from app.exchange.models import ClientImport, ColumnMapping
 from tests.exchange.test_import_clients import bring, file_of, workbook
 from tests.exchange.test_import_screen import text_of
-from tests.make import Cast, count, sign_in
+from tests.jobs.make_jobs import make_job
+from tests.make import Cast, count, not_for, sign_in
 from tests.test_small_commands import told
 
 
@@ -244,3 +246,18 @@ def test_the_page_offers_the_choices_and_keeps_columns_under_a_name(
     assert client.get(kept_at).status_code == 404 and count(ColumnMapping) == 0
     kinds = set(db.session.scalars(sa.select(Event.kind).where(Event.kind.startswith("exchange.mapping."))))
     assert kinds == {"exchange.mapping.save", "exchange.mapping.rename", "exchange.mapping.delete"}
+
+
+def test_values_of_a_list_are_put_by_whoever_may_edit_the_client_and_end_no_open_work(cast: Cast) -> None:
+    mel = cast.actor(cast.mel)
+    not_for((cast.contact(cast.cleo), cast.contact(cast.otto)),
+            lambda by: put_values(cast.acme, {"notes": "Mine"}, by=by))
+    for _twice in range(2):
+        put_values(cast.acme, {"notes": "Calls on Mondays", "archived": None}, by=mel)
+    assert cast.acme.notes == "Calls on Mondays" and told("clients.client.update") == 1
+    make_job(cast.acme_work)
+    with pytest.raises(Refused, match="has open work"):
+        put_values(cast.acme, {"archived": True}, by=mel)
+    for archived in (True, False):
+        put_values(cast.rival, {"archived": archived}, by=mel)
+        assert (cast.rival.archived_at is not None) is archived

@@ -13,7 +13,7 @@ from app.core.db import db, transaction
 from app.core.errors import NotAllowed, Refused
 from app.core.permissions import Permission
 from app.jobs.commands.dates import KEEP, Answer, hold_dates, move_with, preview
-from app.jobs.commands.deadlines import Filed, reopen_deadline, satisfy_by_task, satisfy_deadline
+from app.jobs.commands.deadlines import Filed, reopen_deadline, reopen_met_by, satisfy_by_task, satisfy_deadline
 from app.jobs.dates import DueMoved
 from app.jobs.models import DeadlineState
 from app.jobs.queries.dates import digest_of_moves
@@ -86,3 +86,20 @@ def test_what_was_met_by_hand_is_not_said_to_be_met_by_the_step(cast: Cast) -> N
     satisfy_by_task(task, Filed([deadline.id]), by=mel)
     db.session.refresh(deadline)
     assert (deadline.met_by_task_id, deadline.met_on) == (task.id, today())
+
+
+def test_steps_that_are_opened_again_open_what_they_met_once(cast: Cast) -> None:
+    job = make_job(cast.acme_work)
+    task, other, sam = make_task(job), make_task(job), cast.actor(cast.sam)
+    settle(job)
+    deadline = make_deadline(job, on=today())
+    satisfy_by_task(task, Filed([deadline.id], today(), "HMRC 7"), by=sam)
+    with transaction():
+        reopen_met_by([other], by=sam)
+    assert told("jobs.deadline.reopened") == 0
+    for _twice in range(2):
+        with transaction():
+            reopen_met_by([task, other], by=sam)
+    db.session.refresh(deadline)
+    assert (deadline.state, deadline.met_on, deadline.reference) == (DeadlineState.OPEN, None, "")
+    assert told("jobs.deadline.reopened") == 1

@@ -29,7 +29,7 @@ from app.people.commands.account import (
 from app.people.commands.codes import enrol, remove_second_factor, renew_recovery_codes
 from app.people.commands.links import find_link, make_link
 from app.people.commands.people import reset_second_factor
-from app.people.commands.sessions import end_session, open_session
+from app.people.commands.sessions import end_session, open_session, revoke_sessions
 from app.people.commands.sign_in import enter_code, sign_in_by_link
 from app.people.models import LinkPurpose, Person, PersonSession, PersonState
 from app.people.passwords import verify_password
@@ -332,3 +332,15 @@ def test_a_session_that_has_just_ended_elsewhere_ends_no_second_time(cast: Cast)
     end_session(row, by=cast.actor(cast.sam))
     assert told("people.session.end") == 0
     not_for(strangers(cast), lambda by: end_session(row, by=by))
+
+
+def test_sessions_end_within_an_act_but_the_one_kept_and_are_told_of_once(cast: Cast) -> None:
+    kept, others, mels = session_of(cast.sam), [session_of(cast.sam) for _ in range(2)], session_of(cast.mel)
+    itself = cast.actor(cast.sam)
+    with transaction():
+        assert [revoke_sessions(cast.sam, by=itself, keep=kept.id) for _twice in range(2)] == [2, 0]
+    assert is_open(kept) and is_open(mels) and not any(map(is_open, others))
+    assert told("people.session.end") == 1
+    with transaction():
+        assert revoke_sessions(cast.sam, by=itself) == 1
+    assert not is_open(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from app.catalogue.models import Cadence
 from app.catalogue.queries import get_blueprint
-from app.clients.models import Client, ClientStatus
+from app.clients.models import Client, ClientStatus, Engagement
 from app.core.actors import SYSTEM, Actor
 from app.core.clock import now, travel_to
 from app.core.db import db, transaction
@@ -21,7 +22,7 @@ from app.core.permissions import Permission
 from app.jobs.models import Job
 from app.planning.commands.applications import ApplicationValues, prepare_application
 from app.planning.commands.applying import apply_to_client
-from app.planning.commands.create import create_within
+from app.planning.commands.create import create_within, engagement_of
 from app.planning.commands.editions import confirm_one
 from app.planning.commands.forecasting import refresh_stuck
 from app.planning.commands.occurrences import skip_unserved
@@ -168,3 +169,16 @@ def test_a_newer_edition_is_confirmed_by_whoever_may_edit_both_services_and_jobs
     half = tuple(lacking(mel, each) for each in (Permission.SERVICE_EDIT, Permission.JOB_EDIT))
     not_for((cast.actor(cast.sam), cast.contact(cast.cleo), *half), lambda by: confirm_one(run, item, by))
     assert confirm_one(run, item, mel) == {"waits": False}
+
+
+def test_an_engagement_is_opened_for_a_job_that_has_none_once(cast: Cast) -> None:
+    new, mel = make_client("New", cast.office), cast.actor(cast.mel)
+    for opens in (False, True):
+        plan = planned(cast, new, origin=f"test:{opens}", opens=opens, engagement_id=None)
+        not_for((cast.contact(cast.cleo), lacking(mel, Permission.ENGAGEMENT_EDIT)), partial(engagement_of, plan))
+        with transaction():
+            job_id, _made = create_within(plan, by=mel)
+        with transaction():
+            assert engagement_of(plan, mel).id == db.session.get_one(Job, job_id).engagement_id
+    made = db.session.scalars(sa.select(Engagement).where(Engagement.client_id == new.id)).all()
+    assert len(made) == told("clients.engagement.create") == 2

@@ -6,14 +6,18 @@ import re
 import urllib.request
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
+from app.core.permissions import Permission
 from app.requests.commands.answering import save_answer, submit_answers
 from app.requests.commands.reviewing import accept_all, return_item
 from app.requests.commands.writing import ItemSpec
 from app.requests.models import ItemKind, ItemState, RequestState
+from portal.whole_form import save_all
+from tests.make import lacking, not_for
 from tests.portal.make_portal import PortalClient, at_portal
 from tests.requests.make_requests import FILES, fresh, give_file, item_of, link_in, mails, make_request
 
@@ -217,3 +221,17 @@ def test_an_answer_kept_in_a_browser_does_not_cover_a_newer_one(client: FlaskCli
     assert item_of(fresh(request), "notes").answer == {"value": "First."}
     known = script | {"X-Saved-At": first.headers["X-Saved-At"]}
     assert browser.post(path, data={"value": "Second."}, headers=known).status_code == 200
+
+
+def test_a_whole_form_saves_what_it_shows_and_only_for_whom_it_is(app: Flask, cast: Any) -> None:
+    request, cleo = make_request(cast), cast.contact(cast.cleo)
+    item, other = item_of(request, "turnover"), item_of(request, "notes")
+    body = {"here": str(item.id), f"value-{item.id}": "120", f"value-{other.id}": "Not shown"}
+    with app.test_request_context(method="POST", data=body):
+        not_for((cast.contact(cast.otto), lacking(cast.actor(cast.mel), Permission.REQUEST_EDIT)),
+                lambda by: save_all(fresh(request), by=by))
+        assert save_all(fresh(request), by=cleo) == {}
+    assert item_of(request, "turnover").answer and not item_of(request, "notes").answer
+    with app.test_request_context(method="POST", data=body | {f"value-{item.id}": "many"}):
+        refused = save_all(fresh(request), by=cleo)
+    assert refused[item.id].values == ["many"] and refused[item.id].message

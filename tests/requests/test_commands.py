@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from app.activity.commands import run_reader, seal_events
 from app.catalogue.models import TemplateRequest
 from app.clients.models import ClientContact, ContactAddress, ContactSession
 from app.core.actors import SYSTEM
-from app.core.clock import now, travel_to
-from app.core.db import db
+from app.core.clock import now, today, travel_to
+from app.core.db import db, transaction
 from app.core.errors import Conflict, NotAllowed, NotFound, Refused, Throttled
 from app.core.ids import new_id, token_hash
 from app.core.permissions import Permission
 from app.core.storage import storage
+from app.delivery.models import Delivery
 from app.documents.commands.uploads import NewFile
 from app.documents.models import Document, DocumentState
 from app.jobs.models import Job, Task, TaskState
@@ -32,20 +34,23 @@ from app.requests.commands.answering import (
 )
 from app.requests.commands.asking import due_requests, hold_request, tell_unreachable
 from app.requests.commands.links import ask_for_link_again, find_request_link, open_by_link, send_link_again
+from app.requests.commands.refused_files import tell_again
+from app.requests.commands.reminding import remind_again
 from app.requests.commands.reviewing import (
     accept_item,
     forget_removed_file,
+    mail_again,
     recount,
     return_item,
     return_refused_file,
     tell_returned,
 )
-from app.requests.commands.sending import cancel_request
-from app.requests.commands.writing import create_request_from_template
-from app.requests.models import ClientRequest, ItemDocument, ItemState, RequestItem, RequestState
+from app.requests.commands.sending import cancel_request, mail_request, recipients_reachable
+from app.requests.commands.writing import NewRequest, create_request, create_request_from_template
+from app.requests.models import ClientRequest, ItemDocument, ItemState, Reminder, RequestItem, RequestState
 from app.requests.queries import get_request
 from tests.jobs.make_jobs import make_job, make_task, settle
-from tests.make import Cast, count, keep, lacking, make_contact, not_for
+from tests.make import Cast, count, keep, kept_from, lacking, make_contact, not_for
 from tests.planning.make_planning import make_service
 from tests.requests.make_requests import STATEMENTS, TURNOVER, fresh, item_of, link_in, mails, make_request
 from tests.test_small_commands import told
@@ -328,3 +333,61 @@ def test_the_id_of_a_file_given_for_one_item_is_not_used_for_another(cast: Cast)
     with pytest.raises((Conflict, NotFound)):
         given(item_of(other, "statements"), by=cleo, file=file)
     assert count(ItemDocument) == 1
+
+
+def test_a_mail_about_a_request_goes_to_a_contact_once_a_key_by_whoever_may_ask(cast: Cast) -> None:
+    request, mel = make_request(cast), cast.actor(cast.mel)
+    (to,) = recipients_reachable(request, by=SYSTEM)
+
+    def mail(by: Any = mel) -> Delivery:
+        with transaction():
+            return mail_request(request, to, "request_again", "test", by=by)
+
+    not_for((cast.contact(cast.cleo), lacking(mel, Permission.REQUEST_EDIT), kept_from(mel, cast.acme)), mail)
+    assert mail().id == mail().id
+    (sent,) = mails("requests.request_again")
+    found = find_request_link(link_in(sent).rpartition("/")[2])
+    assert found is not None and (sent.sent_by, sent.client_id) == (mel.id, cast.acme.id)
+
+
+@pytest.mark.parametrize("again", [mail_again, remind_again, tell_again])
+def test_a_mail_that_did_not_arrive_goes_again_once_by_whoever_may_ask(cast: Cast, again: Any) -> None:
+    request, mel = make_request(cast), cast.actor(cast.mel)
+    (sent,) = mails("requests.request")
+    if again is remind_again:
+        with pytest.raises(Refused, match="nothing left"):
+            again(sent, by=mel)
+        keep(Reminder(request_id=request.id, contact_id=cast.cleo.id, delivery_id=sent.id, sent_on=today()))
+    else:
+        assert sent.about_id == request.id
+    with transaction():
+        sent.sent_by = None
+    not_for((cast.contact(cast.cleo), cast.contact(cast.otto), kept_from(mel, cast.acme), SYSTEM),
+            lambda by: again(sent, by=by))
+    if again is not tell_again:  # which is copied as it is, and asks for nothing
+        not_for((lacking(mel, Permission.REQUEST_EDIT),), lambda by: again(sent, by=by))
+    before = count(Delivery)
+    with transaction():
+        again(sent, by=mel)
+    assert count(Delivery) == before + 1
+    db.session.execute(sa.update(ClientContact).values(portal_access=False))
+    db.session.expire_all()
+    with pytest.raises(Refused):
+        again(sent, by=mel)
+    assert count(Delivery) == before + 1
+
+
+def test_a_form_makes_one_request_for_a_client_by_whoever_may_ask(cast: Cast) -> None:
+    values, mel = NewRequest(new_id(), cast.acme.id, "VAT return Q3", (TURNOVER,)), cast.actor(cast.mel)
+    not_for((cast.contact(cast.cleo), lacking(mel, Permission.REQUEST_EDIT), kept_from(mel, cast.acme)),
+            lambda by: create_request(values, by=by))
+    first = create_request(values, by=mel)
+    assert create_request(values, by=mel).id == first.id and told("requests.request.created") == 1
+    assert (first.state, count(ClientRequest), count(RequestItem)) == (RequestState.DRAFT, 1, 1)
+    for other in (replace(values, name="Another"), replace(values, client_id=cast.rival.id)):
+        with pytest.raises((Conflict, NotFound)):
+            create_request(other, by=mel)
+    for wrong in (replace(values, items=()), replace(values, name="")):
+        with pytest.raises(Refused):
+            create_request(replace(wrong, id=new_id()), by=mel)
+    assert count(ClientRequest) == 1

@@ -17,7 +17,7 @@ from app.billing.commands.drafting import Material, build
 from app.billing.commands.fees import keep_drawn, lock_arrangements, take_turns
 from app.billing.commands.items import Taken, set_items, settle_days_of, take_items
 from app.billing.commands.payer import agreed_payer, payer_for, terms_of, usual_payer
-from app.billing.commands.totals import items_on, lines_of, open_draft, recompute
+from app.billing.commands.totals import hold_bill, items_on, lines_of, open_draft, recompute
 from app.billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceState, TaxMode, Treatment
 from app.billing.policy import can_draft
 from app.billing.taxing import Taxing
@@ -256,6 +256,7 @@ def return_to_draft(invoice: Invoice, reason: str, *, by: Actor) -> None:
     """Send a submitted draft back to whoever prepared it, with what is to be changed."""
     authorize(by, can_draft, invoice)
     with transaction():
+        hold_bill(invoice)
         if invoice.state is not InvoiceState.AWAITING:
             raise Refused("This bill is not waiting for approval.")
         open_draft(invoice)

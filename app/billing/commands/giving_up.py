@@ -41,7 +41,7 @@ def given_up_today(entity_id: UUID, client_ids: Iterable[UUID], *, by: Actor) ->
 
 
 @judges_lowering
-def lower_fee(lowering: Lowering, by: Actor) -> None:
+def _lower_fee(lowering: Lowering, by: Actor) -> None:
     """Note who agrees to less, and why: what is given up counts before the limit for write-offs, as any of it does.
 
     Raises Refused without a reason, for a role that writes nothing off, and above the limit of whoever acts: then

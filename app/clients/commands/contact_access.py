@@ -69,7 +69,7 @@ def is_system(by: Actor) -> bool:
     return by.is_system
 
 
-def is_that_contact(by: Actor, contact_id: UUID) -> bool:
+def _is_that_contact(by: Actor, contact_id: UUID) -> bool:
     return by.is_system or (by.is_contact and by.id == contact_id)
 
 
@@ -121,7 +121,7 @@ def make_sign_in_link(contact_id: UUID) -> str:
 
 def send_step_up(contact_id: UUID, *, by: Actor, address: str) -> None:
     """Somebody who came by a request's link asks for a sign-in link: it goes to the contact's own first address."""
-    authorize(by, is_that_contact, contact_id)
+    authorize(by, _is_that_contact, contact_id)
     email = db.session.scalar(
         sa.select(ContactAddress.value)
         .where(ContactAddress.contact_id == contact_id, ContactAddress.kind == AddressKind.EMAIL)
@@ -246,7 +246,7 @@ def list_sessions(*, seen_by: Actor) -> Sequence[ContactSession]:
 
 def end_sessions(contact_id: UUID, *, by: Actor, only: UUID | None = None) -> int:
     """Sign a contact out everywhere, or on one device; returns how many sessions ended."""
-    authorize(by, is_that_contact, contact_id)
+    authorize(by, _is_that_contact, contact_id)
     with transaction() as session:
         mine = [ContactSession.contact_id == contact_id, *([ContactSession.id == only] if only else [])]
         ids = session.execute(_end(*mine)).all()

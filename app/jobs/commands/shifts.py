@@ -49,7 +49,7 @@ def jobs_that_move(change: ClosureChange, seen_by: Actor) -> list[Moved]:
 
 
 @follows_closure
-def begin_moving(change: ClosureChange, moved: Sequence[Moved], run_id: UUID, by: Actor) -> None:
+def _begin_moving(change: ClosureChange, moved: Sequence[Moved], run_id: UUID, by: Actor) -> None:
     """A run with an item for each of these jobs."""
     verb = "Closed" if change.closed else "Open again"
     title = f"{verb} on {full_day(change.on)}: the dates of {counted(len(moved), 'job')}"
@@ -62,7 +62,7 @@ def item_of(shift: Shift, said: dict[str, Any]) -> dict[str, Any]:
 
 
 @works(DAY_OFF)
-def move_one(_run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
+def _move_one(_run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     said = item.payload
     cause = DayOff(dt.date.fromisoformat(said["on"]), said["closed"])
     moved = follow_day_off(db.session.get_one(Job, UUID(said["job_id"])), cause, said["shown"], by=by)

@@ -38,7 +38,7 @@ def hold_for_client(change: ClientChange) -> None:
 
 
 @follows
-def follow_client(change: ClientChange, by: Actor) -> None:
+def _follow_client(change: ClientChange, by: Actor) -> None:
     """In the transaction of the change, which no series that cannot be worked out holds up. Forecasts follow always;
     jobs to come unless they were to be kept."""
     if change.moves_periods:

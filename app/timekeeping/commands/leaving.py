@@ -39,7 +39,7 @@ locked_beside.append(_steps_timed)
 
 
 @on_deactivate
-def stop_timers(person: Person, to: Person | None, by: Actor) -> None:
+def _stop_timers(person: Person, to: Person | None, by: Actor) -> None:
     """At most ten hours each; one that no entry can be made of stays as it is and keeps nobody from leaving."""
     _stop(person)
 

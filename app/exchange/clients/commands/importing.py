@@ -165,7 +165,7 @@ def _item(one: Planned, decision: str) -> tuple[str, dict[str, Any]] | None:
 
 
 @works(KIND)
-def import_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
+def _import_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     """One client with all its contacts, in the item's transaction. Doing it again finds its key and changes nothing."""
     found = db.session.get_one(ClientImport, UUID(run.options["import_id"]))
     prospect = Prospect.from_json(item.payload["prospect"])

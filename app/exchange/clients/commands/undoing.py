@@ -60,7 +60,7 @@ def _did_something(result: Mapping[str, Any]) -> bool:
 
 
 @works(UNDO)
-def undo_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
+def _undo_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     """Take back one client's part of an import, in the item's transaction. `stays` says what does not go, and why."""
     did = item.payload
     client = db.session.scalar(clients_seen_by(by).where(Client.id == UUID(did["client_id"])))
