@@ -93,6 +93,7 @@ WORKS = (
     "app.clients.letterhead",
     "app.people.background",
     "app.people.mails",
+    "app.people.proofs",
     "app.people.sentences",
     "app.firm.sentences",
     "app.documents.background",

@@ -22,6 +22,7 @@ from app.billing.commands.wip import take_back, transfer_items, write_off_items,
 from app.billing.models import Invoice, Rest
 from app.catalogue.models import Cadence
 from app.clients.commands.clients import facts_of, update_client
+from app.clients.commands.contacts import ContactFacts, update_contact
 from app.clients.models import ArrangementKind, PayrollFrequency
 from app.core.actors import SYSTEM
 from app.core.clock import today, travel_to
@@ -29,6 +30,8 @@ from app.core.db import db, transaction
 from app.core.ids import new_id
 from app.core.rounding import RoundingRule, RoundMode, RoundPer
 from app.firm.commands.entities import add_closure
+from app.people.commands.account import edit_profile
+from app.people.commands.people import PersonDetails, edit_person
 from app.planning.background import redate
 from app.planning.commands.forecasting import top_up_forecasts
 from app.planning.commands.occurrences import change_occurrence, restore_occurrence, skip_occurrence
@@ -120,6 +123,9 @@ class Money(Story):
         for bill in self.bills:
             credit_invoice(bill, new_id(), "Wrong", by=self.bea)
 
+    def draft_again(self) -> None:
+        self.again = make_draft(self.cast, self.hourly)
+
     ACTS: ClassVar = {
         "time recorded": record, "time of a day changed": change,
         "time taken back": lambda s: delete_entry(s.second, by=s.sam), "an expense recorded": spend,
@@ -131,7 +137,7 @@ class Money(Story):
         else transfer_items([make_entry(s.cast, engagement=s.hourly).id], s.fixed.id, "There", by=s.bea),
         "a fee drafted": draft, "a line lowered": lower, "a draft taken apart": take_apart, "a bill issued": issue,
         "a payment received": pay, "a payment taken back": lambda s: reverse_payment(s.payment, "Bounced", by=s.bea),
-        "a bill credited": credit,
+        "a bill credited": credit, "a bill drafted again": draft_again,
     }
     SPOILED: ClassVar = {
         "arrangement.drawn": "UPDATE arrangement SET drawn = drawn + 1 WHERE agreed_amount = 1000",
@@ -140,6 +146,8 @@ class Money(Story):
         "time_entry.billed": "UPDATE time_entry SET billed = billed + 1, open_value = open_value - 1"
                              " WHERE open_value > 1",
         "invoice.open_amount": "UPDATE invoice SET open_amount = open_amount + 1 WHERE kind = 'invoice'",
+        "invoice.net": "UPDATE invoice SET net = net + 1, gross = gross + 1 WHERE number IS NULL",
+        "invoice.tax": "UPDATE invoice SET tax = tax + 1, gross = gross + 1 WHERE number IS NULL",
         "time_entry.charged": "UPDATE time_entry SET charged = charged + 900 WHERE rounding->>'per' = 'day_and_job'",
         "balance.amount": "UPDATE balance SET amount = amount + 1 WHERE account = 'wip'",
         "client_balance.amount": "UPDATE client_balance SET amount = amount + 1 WHERE account = 'wip'",
@@ -248,4 +256,30 @@ class Recurring(Story):
     SPOILED: ClassVar = {"occurrence.due_on": "UPDATE occurrence SET due_on = due_on + 1 WHERE state = 'forecast'"}
 
 
-STORIES: list[type[Story]] = [Money, Asked, Recurring]
+class Named(Story):
+    """A client, whoever stands for it and a colleague take names that sort apart from how they are spelled."""
+
+    def stands_for(self) -> None:
+        facts = ContactFacts(name="Élodie Ångström")
+        db.session.refresh(self.cast.cleo, ["addresses"])
+        update_contact(self.cast.cleo, facts, by=SYSTEM)
+
+    def colleague(self) -> None:
+        sam = self.cast.sam
+        details = PersonDetails(name="Łukasz Øster", email=sam.email, role=sam.role, office_id=sam.office_id)
+        edit_person(sam, details, by=self.cast.actor(self.cast.pat))
+
+    ACTS: ClassVar = {
+        "a client's name": lambda s: update_client(
+            s.cast.acme, replace(facts_of(s.cast.acme), name="Öl & Söhne"), by=SYSTEM),
+        "a contact's name": stands_for, "a colleague's name": colleague,
+        "a colleague's name by themselves": lambda s: edit_profile(
+            s.cast.sam, by=s.cast.actor(s.cast.sam), name="Zoë Ünal", initials=""),
+    }
+    SPOILED: ClassVar = {
+        f"{table}.sort_key": f"UPDATE {table} SET sort_key = 'another' WHERE name LIKE '{begins}%'"
+        for table, begins in (("client", "Öl"), ("contact", "Él"), ("person", "Zo"))
+    }
+
+
+STORIES: list[type[Story]] = [Money, Asked, Recurring, Named]

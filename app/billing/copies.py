@@ -25,3 +25,12 @@ OPEN_AMOUNT = keeps(Copy(
     (*_BILLED, "a payment received", "a payment taken back"),
     "app.billing.commands.settling.settle_invoice", "billing.open_amounts",
 ))
+# What was issued is frozen and no copy; its totals are proven with it.
+_DRAFTED = ("a fee drafted", "a line lowered", "a bill drafted again")
+NET, TAX = (
+    keeps(Copy(
+        f"invoice.{each}", f"the {each} of a draft, of its lines; with the other its gross (a constraint)", _DRAFTED,
+        "app.billing.commands.totals.recompute", "billing.totals",
+    ))
+    for each in ("net", "tax")
+)

@@ -1,18 +1,10 @@
-"""Names as people write them, and the keys by which lists sort and searches find them."""
+"""Names as people write them."""
 
 from __future__ import annotations
-
-import unicodedata
 
 from app.core.errors import Refused
 
 LONGEST_NAME = 300
-
-
-def sort_key(name: str) -> str:
-    """The key a name sorts and is found by: without accents and case, so that Ö stands beside O."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
 def clean_name(name: str, *, field: str = "name", what: str = "name") -> str:

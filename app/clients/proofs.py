@@ -1,4 +1,4 @@
-"""Proof that clients and engagements are answered for by people who work here and may see them."""
+"""Proof that clients and engagements are answered for by people who may see them, and that names sort as they read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from app.clients.models import Client, Contact
+from app.core.copies import Copy, keeps
 from app.core.db import db
 from app.core.proofs import Finding, proof
+from app.core.sorting import wrong_keys
+
+CLIENTS_SORT = keeps(Copy(
+    "client.sort_key", "how lists sort a client, by its name", ("a client's name",),
+    "app.clients.commands.clients.update_client", "clients.sort_keys",
+))
+CONTACTS_SORT = keeps(Copy(
+    "contact.sort_key", "how lists sort a contact, by their name", ("a contact's name",),
+    "app.clients.commands.contacts.update_contact", "clients.sort_keys",
+))
 
 
 @proof("clients.holders")
@@ -26,3 +38,10 @@ def prove_holders() -> Iterator[Finding]:
     """))
     for row in rows:
         yield Finding(row.what, f"is answered for by {row.person}, who {'is gone' if row.gone else 'must not see it'}")
+
+
+@proof("clients.sort_keys")
+def prove_sort_keys() -> Iterator[Finding]:
+    """Clients and contacts sort and are found by the names that they have."""
+    yield from wrong_keys(Client)
+    yield from wrong_keys(Contact)

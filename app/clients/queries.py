@@ -21,11 +21,11 @@ from app.clients.models import (
     EngagementStatus,
     Wall,
 )
-from app.clients.names import sort_key
 from app.clients.policy import can_edit_walls, clients_seen_by, engagements_seen_by, reachable, within_sight
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.finding import Typed, could_be_number, has_words, has_words_or_number
+from app.core.sorting import sort_key
 from app.firm.models import Office
 from app.firm.queries import main_country
 from app.people.models import Person

@@ -15,6 +15,7 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.permissions import Role, authorize
 from app.core.rounding import RoundingRule
+from app.core.sorting import sort_key
 from app.delivery.commands import one_address
 from app.firm.commands.entities import EntityFacts, OfficeFacts, create_entity, create_office
 from app.firm.commands.firm import check_name, check_zone
@@ -26,7 +27,7 @@ from app.people.commands.links import use_link
 from app.people.commands.people import USUAL_WEEK
 from app.people.commands.sessions import open_session
 from app.people.models import LinkPurpose, Person, PersonState, WorkingPattern
-from app.people.names import clean_name, initials_of, sort_key
+from app.people.names import clean_name, initials_of
 from app.people.passwords import check_password, hash_password
 from app.people.policy import can_knock
 from app.people.queries import as_actor

@@ -1,4 +1,4 @@
-"""A colleague's name: how lists sort it and which letters stand for it."""
+"""A colleague's name, and which letters stand for it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,6 @@ def clean_name(name: str) -> str:
     if len(text) > LONGEST:
         raise Refused(f"The name is {len(text)} characters long; {LONGEST} is the most.", field="name")
     return text
-
-
-def sort_key(name: str) -> str:
-    """Without accents and case, so that Ö stands beside O."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
 def role_name(role: str) -> str:

@@ -13,13 +13,13 @@ from app.billing.models import Invoice
 from app.billing.numbers import number_found
 from app.billing.sight import bills_seen_by
 from app.clients.models import Client, ClientContact, Contact, Engagement, EngagementStatus
-from app.clients.names import sort_key
 from app.clients.policy import within_sight
 from app.clients.queries import client_found, contacts_found, escape_like, read_typed
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.finding import Typed, has_words
 from app.core.permissions import Permission, Role
+from app.core.sorting import sort_key
 from app.jobs.models import Job, JobStatus
 from app.people.models import Person, PersonState
 

@@ -17,7 +17,7 @@ from app.clients.checks import check_tax_number, check_website
 from app.clients.commands._shared import apply_changes, check_payer, check_people, lock_version
 from app.clients.commands.arrangements import ArrangementFacts, first_arrangement
 from app.clients.models import ArrangementKind, Client, ClientKind, ClientStatus, Engagement, PayrollFrequency
-from app.clients.names import clean_name, clean_tags, sort_key
+from app.clients.names import clean_name, clean_tags
 from app.clients.places import check_region
 from app.clients.policy import can_edit_client
 from app.core.actors import Actor
@@ -29,6 +29,7 @@ from app.core.locking import lock_row
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.reached import check_email, format_phone
+from app.core.sorting import sort_key
 from app.firm.commands import next_number
 from app.firm.models import Entity, Grouping, Office, SeriesKind
 from app.firm.taxes import check_tax_code

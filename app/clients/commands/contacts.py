@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.activity.commands import record
 from app.clients.commands._shared import apply_changes, lock_version, positions
 from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
-from app.clients.names import clean_name, sort_key
+from app.clients.names import clean_name
 from app.clients.policy import can_edit_client, reachable
 from app.core.actors import Actor
 from app.core.clock import now
@@ -22,6 +22,7 @@ from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.core.reached import check_email, format_phone
+from app.core.sorting import sort_key
 
 LONGEST_ROLE = 100
 

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import contains_eager, selectinload
 
 from app.clients.models import AddressKind, Client, ClientContact, ClientKind, Contact, ContactAddress
-from app.clients.names import sort_key
 from app.clients.policy import within_sight
 from app.core.actors import Actor
 from app.core.db import db
+from app.core.sorting import sort_key
 from app.exchange.clients.formats import Source
 from app.exchange.clients.prospects import Person, Prospect
 from app.exchange.clients.values import LABELS, Names, plain, same_groups, shown

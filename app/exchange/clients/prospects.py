@@ -10,9 +10,10 @@ from typing import Any
 
 from app.clients.checks import check_tax_number, check_website
 from app.clients.models import ClientKind
-from app.clients.names import clean_name, sort_key
+from app.clients.names import clean_name
 from app.core.errors import Refused
 from app.core.reached import check_email
+from app.core.sorting import sort_key
 from app.exchange.cells import Cell
 from app.exchange.clients.amounts import Amounts
 from app.exchange.clients.formats import Source

@@ -18,13 +18,14 @@ from app.core.ids import new_id
 from app.core.number_format import FORMATS
 from app.core.permissions import authorize
 from app.core.queue import send_or_refuse
+from app.core.sorting import sort_key
 from app.delivery.commands import one_address, send_mail
 from app.people.commands.links import LIFETIMES, end_links, make_link, use_link
 from app.people.commands.notices import tell, tell_former_address
 from app.people.commands.sessions import open_session, revoke_sessions
 from app.people.commands.throttle import CONFIRMATION, RESET, begin_try, end_try
 from app.people.models import LinkPurpose, Person, PersonSession, PersonState
-from app.people.names import clean_name, initials_of, sort_key
+from app.people.names import clean_name, initials_of
 from app.people.passwords import check_password, hash_password, verify_password
 from app.people.policy import can_edit_self, can_knock
 from app.people.queries import as_actor

@@ -20,6 +20,7 @@ from app.core.ids import new_id
 from app.core.locking import lock_row, take_turn
 from app.core.once import digest_of, made_before
 from app.core.permissions import ROLES, Permission, Role, authorize
+from app.core.sorting import sort_key
 from app.delivery.commands import one_address, send_mail
 from app.firm.models import Office
 from app.people.commands.codes import clear_second_factor
@@ -28,7 +29,7 @@ from app.people.commands.links import LIFETIMES, end_links, make_link
 from app.people.commands.notices import tell, tell_former_address
 from app.people.commands.sessions import revoke_sessions
 from app.people.models import LinkPurpose, Person, PersonState, WorkingPattern
-from app.people.names import clean_name, initials_of, role_name, sort_key
+from app.people.names import clean_name, initials_of, role_name
 from app.people.policy import can_edit_people, can_edit_person, can_give_role
 
 USUAL_WEEK = (450, 450, 450, 450, 450, 0, 0)

@@ -135,7 +135,7 @@ def _make_people(offices: tuple[Office, ...], partners: int, managers: int, staf
     for n, role in enumerate(roles):
         name = f"{FIRST[n % len(FIRST)]} {LAST[n // len(FIRST) % len(LAST)]}"
         person = Person(
-            id=bench_id(Kind.PERSON, n), name=name, sort_key=f"{name.split()[1]} {name.split()[0]}".lower(),
+            id=bench_id(Kind.PERSON, n), name=name, sort_key=name.lower(),
             initials="".join(word[0] for word in name.split()), email=f"person{n}@firm.example", role=role,
             grade=role.value, office_id=offices[n % 2].id, state=PersonState.ACTIVE,
         )
