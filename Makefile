@@ -6,7 +6,7 @@ READY := .venv/.complete
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check soak audit bench fmt
+.PHONY: help setup run test check soak mutants audit bench fmt
 
 help: ## what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -38,6 +38,9 @@ check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick te
 
 soak: $(READY) ## hours of random histories, simulated firms and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories)
 	@FIRMAMENT_EXAMPLES=$${FIRMAMENT_EXAMPLES:-10000} exec $(PY) -m pytest -q -n 2 -m soak $(TESTS)
+
+mutants: $(READY) ## take a call out of a random command, N=40 times (SEED=7, OF=command), and say what the tests noticed
+	@N=$(N) SEED=$(SEED) OF=$(OF) exec $(PY) -m tests.mutants
 
 audit: $(READY) ## the deployment of deploy/ on services of its own, with https, and the main job through it
 	@bash .ci/chromium

@@ -20,6 +20,7 @@ from app.core.db import Base, MadeOnce, db
 from app.exchange.backup import table_names
 from tests.journeys.world import World, make_world
 from tests.make import Cast, sign_in
+from tests.mutants import is_command
 
 ROOT = Path(__file__).parents[1]
 # Open to whoever knocks: the ways in, the health of the house, its colours.
@@ -167,16 +168,10 @@ def test_every_command_is_named_by_a_test() -> None:
         for pattern in ("app/**/commands.py", "app/**/commands/**/*.py", "portal/**/*.py")
         for path, tree in modules(pattern)
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and is_command(node)
+        if isinstance(node, ast.FunctionDef) and is_command(node)
         if node.name not in named
     ]
     assert unnamed == []
-
-
-def is_command(node: ast.FunctionDef) -> bool:
-    """It takes an actor, or asks whether one may."""
-    takes = any(argument.arg == "by" for argument in (*node.args.args, *node.args.kwonlyargs))
-    return takes or any(isinstance(part, ast.Name) and part.id == "authorize" for part in ast.walk(node))
 
 
 def test_what_takes_its_id_from_a_form_keeps_what_the_form_said() -> None:
