@@ -15,6 +15,7 @@ from app.activity.commands import run_reader, seal_events
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.send import send_invoice
 from app.clients.commands.contact_access import send_sign_in_links
+from app.clients.models import Wall
 from app.core.actors import SYSTEM
 from app.core.clock import now, travel_to
 from app.core.db import db, transaction
@@ -31,7 +32,7 @@ from app.requests.commands.refused_files import tell_refused_files
 from app.requests.commands.reminding import remind_request
 from app.requests.commands.sending import cancel_request
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, sign_in, with_csrf
+from tests.make import Cast, keep, sign_in, with_csrf
 from tests.portal.make_portal import PortalClient
 from tests.postbox import Postbox
 from tests.requests.make_requests import FILES, give_file, item_of, link_in, make_request
@@ -42,6 +43,13 @@ NO = "550 no such person"
 def last(kind: str) -> Delivery:
     """The last mail of this kind."""
     return db.session.scalars(sa.select(Delivery).where(Delivery.kind == kind).order_by(Delivery.id.desc())).all()[0]
+
+
+def mail(kind: str, **values: Any) -> Delivery:
+    """One that goes out by itself."""
+    with transaction():
+        return send_mail(key=str(new_id()), kind=kind, to="who@client.example", subject="Hello",
+                         template="account_changed", context={"name": "Who", "what": "Hello."}, by=SYSTEM, **values)
 
 
 def go(delivery: Delivery) -> Delivery:
@@ -183,6 +191,7 @@ def test_a_sign_in_link_is_not_sent_once_it_has_run_out_however_long_the_server_
             tries += 1
             with travel_to(link.next_try_at or now()):
                 go(link)
+            assert link.useful_until and (link.next_try_at or now()) <= link.useful_until, "it is told in time"
         assert link.state is DeliveryState.DROPPED and "run out" in link.error
         assert link.useful_until is not None and link.useful_until <= link.created_at + dt.timedelta(minutes=15)
         assert tries < len(PAUSES)
@@ -198,6 +207,7 @@ def test_whoever_sent_it_is_told_once_that_mails_do_not_get_through(cast: Cast, 
             make_request(cast, by=cast.actor(cast.sam))
         waiting = db.session.scalars(sa.select(Delivery).where(Delivery.kind == "requests.request")).all()
         for _ in range(3):
+            assert told(cast.sam) == {"Sam": []}, "a server that was away for a minute is nobody's trouble"
             for each in waiting:
                 with travel_to(each.next_try_at or now()):
                     go(each)
@@ -228,6 +238,8 @@ def test_a_mail_about_a_file_that_was_not_taken_goes_again_with_a_link_that_work
         failed = go(last("requests.files_refused"))
         sign_in(client, cast.sam)
         assert f"/failures/mails/{failed.id}/again" in client.get(f"/requests/{request.id}").text
+        with pytest.raises(NotAllowed):  # a request's link is given by whoever may ask
+            send_again(failed, by=replace(cast.actor(cast.sam), permissions=frozenset()))
         db.session.execute(sa.text("UPDATE client_contact SET portal_access = false"))
         with pytest.raises(Refused, match="does not see the client"):
             send_again(failed, by=cast.actor(cast.sam))
@@ -247,10 +259,7 @@ def test_a_mail_about_a_file_that_was_not_taken_goes_again_with_a_link_that_work
 
 def test_what_went_out_by_itself_is_told_to_those_in_charge(cast: Cast, postbox: Postbox) -> None:
     postbox.answer = NO
-    with transaction():
-        send_mail(key="x", kind="x", to="cleo@client.example", subject="Hello", template="account_changed",
-                  context={"name": "Cleo", "what": "Hello."}, client_id=cast.acme.id, by=SYSTEM)
-    go(last("x"))
+    go(mail("x", client_id=cast.acme.id))
     failed = ["delivery.mail.fail"]
     assert told(cast.pat, cast.mel, cast.sam) == {"Pat": failed, "Mel": failed, "Sam": []}
 
@@ -300,9 +309,12 @@ def test_a_statement_says_that_its_mail_was_refused_and_goes_again_with_its_file
     sign_in(client, cast.pat).post(address)
     failed = go(last("statement"))
     assert "550 no such person" in client.get(address).text
+    db.session.execute(sa.text("UPDATE contact_address SET value = 'cleo@new.example' WHERE contact_id = :id"),
+                       {"id": cast.cleo.id})
     postbox.answer = "250 OK"
     client.post(f"/failures/mails/{failed.id}/again", data={"back": address})
-    assert go(last("statement")).state is DeliveryState.SENT
+    again = go(last("statement"))
+    assert again.state is DeliveryState.SENT and again.recipient == "cleo@new.example"
     assert any(part.get_content_type() == "application/pdf" for part in postbox.taken[0].walk())
 
 
@@ -319,9 +331,11 @@ def test_the_page_lists_what_failed_to_who_may_see_it(client: FlaskClient, cast:
     theirs = make_request(cast, client=cast.rival, by=cast.actor(cast.pat))
     rival = go(last("requests.request"))
     assert rival.about_id == theirs.id
-    for person, sees in ((cast.sam, [True, True]), (cast.wes, [True, False]), (cast.ada, [True, True])):
+    of_client = go(mail("x", client_id=cast.rival.id))
+    for person, sees in ((cast.sam, [True, True, True]), (cast.wes, [True, False, False]),
+                         (cast.ada, [True, True, True])):
         page = sign_in(client, person).get("/failures/").text
-        assert [f"/failures/mails/{each.id}" in page for each in (failed, rival)] == sees, person.name
+        assert [f"/failures/mails/{each.id}" in page for each in (failed, rival, of_client)] == sees, person.name
     sign_in(client, cast.wes)
     assert client.get(f"/failures/mails/{rival.id}").status_code == 404
     assert client.post(f"/failures/mails/{rival.id}/again").status_code == 404
@@ -334,9 +348,14 @@ def test_a_mail_about_a_walled_engagement_or_of_the_firm_itself_is_not_everybody
     client: FlaskClient, cast: Cast, postbox: Postbox
 ) -> None:
     postbox.answer = NO
-    with transaction():
-        send_mail(key="x", kind="people.password.change", to="sam@firm.example", subject="Your password",
-                  template="account_changed", context={"name": "Sam", "what": "Hello."}, person_id=cast.sam.id)
-    own = go(last("people.password.change"))
-    assert f"/failures/mails/{own.id}" not in sign_in(client, cast.mel).get("/failures/").text
-    assert f"/failures/mails/{own.id}" in sign_in(client, cast.ada).get("/failures/").text
+    own = go(mail("people.password.change", person_id=cast.sam.id))
+    request = make_request(cast, engagement_id=cast.acme_work.id)
+    asked = go(last("requests.request"))
+    make_rate("100")
+    make_entry(cast)
+    bill = go(mail("invoice", client_id=cast.acme.id, about=make_draft(cast)))
+    assert asked.about_id == request.id
+    keep(Wall(person_id=cast.mel.id, engagement_id=cast.acme_work.id, reason="Family", created_at=now()))
+    for person, sees in ((cast.mel, [False] * 3), (cast.sam, [False, True, True]), (cast.ada, [True] * 3)):
+        page = sign_in(client, person).get("/failures/").text
+        assert [f"/failures/mails/{each.id}" in page for each in (own, asked, bill)] == sees, person.name

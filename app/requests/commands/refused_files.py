@@ -23,7 +23,7 @@ from app.delivery.policy import can_see_to
 from app.documents.models import Document, DocumentState
 from app.requests.commands.sending import make_link
 from app.requests.models import ANSWERABLE, ClientRequest, ItemDocument, RequestItem
-from app.requests.policy import is_system
+from app.requests.policy import can_edit_request, is_system
 from app.requests.queries import get_request
 
 KIND = "requests.files_refused"
@@ -89,6 +89,8 @@ def tell_again(delivery: Delivery, *, by: Actor) -> None:
     """The same letter with a link of its own, to the address that the contact has now."""
     authorize(by, can_see_to, delivery)
     request = get_request(delivery.about_id, seen_by=by) if delivery.about_id else None
+    if request is not None:
+        authorize(by, can_edit_request, request)
     contact_id, reaches = delivery.contact_id, sa.exists().where(
         ClientContact.client_id == delivery.client_id, ClientContact.contact_id == delivery.contact_id,
         ClientContact.portal_access,
