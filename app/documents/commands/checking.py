@@ -24,9 +24,10 @@ from app.core.permissions import authorize
 from app.core.queue import FILES, enqueue
 from app.core.storage import ObjectMissing, storage
 from app.documents.commands.uploads import CLIENT_QUOTA, MOST_BYTES
+from app.documents.inspection.apart import PDF
 from app.documents.inspection.drawings import DRAWN
 from app.documents.inspection.kinds import Kind, Unacceptable, fitting_name
-from app.documents.inspection.look import PDF, look_at
+from app.documents.inspection.look import look_at
 from app.documents.inspection.pdfs import Look
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.policy import can_check_documents
