@@ -22,9 +22,9 @@ from app.documents.commands.checking import check_document
 from app.documents.commands.uploads import complete_upload
 from app.jobs.models import Job
 from app.requests.commands.answering import (
+    Typed,
     mark_viewed,
-    save_answer,
-    set_not_applicable,
+    save_answers,
     start_plain_item_upload,
     submit_answers,
 )
@@ -101,46 +101,40 @@ class Asking:
         request = _whole(request_id, by)
         mark_viewed(request, by=by)
         recent = (self.last - day).days < FILES_SINCE_DAYS
-        to_come = [item for item in request.items if item.is_to_come]
+        to_come, typed = [item for item in request.items if item.is_to_come], list[Typed]()
         for number, item in enumerate(to_come):
-            if not (recent and number and self.dice.random() < 0.2):
-                self._answer_item(item, by, day)
+            if recent and number and self.dice.random() < 0.2:
+                continue
+            if item.kind is ItemKind.UPLOAD and (self.last - day).days <= FILES_SINCE_DAYS:
+                self._upload(item, by)
+            elif item.kind is ItemKind.UPLOAD:
+                typed.append(Typed(item.id, (), "Handed in at the office on paper"))
+            else:
+                typed.append(Typed(item.id, (self._words(item, day),), ""))
+        if refused := save_answers(request, typed, by=by):
+            raise RuntimeError(f"The product takes no such answer: {refused}")
         submit_answers(request, by=by)
         if request.state is RequestState.SUBMITTED:
             del self.answer_on[request_id]
         else:
             self.answer_on[request_id] = day + dt.timedelta(days=self.dice.randint(2, 6))
 
-    def _answer_item(self, item: RequestItem, by: Actor, day: dt.date) -> None:
+    def _words(self, item: RequestItem, day: dt.date) -> str:
         match item.kind:
-            case ItemKind.UPLOAD if (self.last - day).days <= FILES_SINCE_DAYS:
-                self._upload(item, by)
-            case ItemKind.UPLOAD:
-                set_not_applicable(item, "Handed in at the office on paper", by=by)
             case ItemKind.YES_NO:
-                save_answer(item, [self.dice.choice(("yes", "no", "no"))], by=by)
+                return self.dice.choice(("yes", "no", "no"))
             case ItemKind.CHOICE | ItemKind.CHOICES if item.options:
-                save_answer(item, [self.dice.choice(item.options)], by=by)
+                return self.dice.choice(item.options)
             case ItemKind.DATE:
-                save_answer(item, [(day - dt.timedelta(days=self.dice.randint(3, 40))).isoformat()], by=by)
+                return (day - dt.timedelta(days=self.dice.randint(3, 40))).isoformat()
             case ItemKind.AMOUNT | ItemKind.NUMBER:
-                save_answer(item, [str(self.dice.randint(1, 90) * 25)], by=by)
+                return str(self.dice.randint(1, 90) * 25)
             case ItemKind.CONFIRMATION:
-                save_answer(item, ["yes"], by=by)
+                return "yes"
             case _:
-                save_answer(
-                    item,
-                    [
-                        self.dice.choice(
-                            (
-                                "Nothing unusual this time.",
-                                "See the note in the folder.",
-                                "One new employee from the first.",
-                            )
-                        )
-                    ],
-                    by=by,
-                )
+                return self.dice.choice((
+                    "Nothing unusual this time.", "See the note in the folder.", "One new employee from the first.",
+                ))
 
     def _upload(self, item: RequestItem, by: Actor) -> None:
         """Through the product's own way in: a plain upload, arrived, checked, kept."""

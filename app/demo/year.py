@@ -36,7 +36,7 @@ from app.demo.filling import keep_filling
 from app.demo.founding import House
 from app.demo.services import BILLED_AT_THE_END
 from app.firm.calendars import calendar_for
-from app.firm.models import Firm
+from app.firm.models import Entity, Firm
 from app.jobs.commands.deadline_dates import extend_deadline
 from app.jobs.commands.deadlines import satisfy_deadline
 from app.jobs.commands.jobs import complete_job
@@ -75,6 +75,7 @@ class Year:
         self.unpaid = [(dt.date.fromisoformat(day), UUID(bill)) for day, bill in known.get("unpaid", ())]
         answers = {UUID(id_): dt.date.fromisoformat(day) for id_, day in known.get("answer_on", {}).items()}
         self.actors: dict[UUID, Actor] = {p.id: actor_for(p) for p in house.people.values()}
+        self.returned = False
         self.asking = Asking(house, last, self.actors, answers)
         self.calendars = {name: calendar_for(office.calendar) for name, office in house.offices.items()}
         self.office_of = {office.id: name for name, office in house.offices.items()}
@@ -124,8 +125,9 @@ class Year:
             self.asking.ask_between(day)
             self._give_out(day)
             self._share_out(day)
-        work = self._tasks_by_person(day)
-        away = self._away(day)
+        # A session forgets what nobody holds: each act would ask for whoever does it, and for the job, once more.
+        people, (work, jobs) = db.session.scalars(sa.select(Person)).all(), self._tasks_by_person(day)
+        away, self.returned = self._away(day), False
         for person in self.house.people.values():
             minutes = self.weeks[person.id][day.weekday()]
             if not minutes or person.id in away or not self.calendars[self._office(person)].is_working_day(day):
@@ -136,6 +138,7 @@ class Year:
                     add_leave(person, sick, by=SYSTEM)
                 continue
             self._work(person, day, minutes // 2 if is_last else minutes - 15, work[person.id])
+        del people, work, jobs
         with clock.travel_to(self.at(day, 17)):
             self._finish_jobs(day)
             self._look_after_deadlines(day)
@@ -156,10 +159,12 @@ class Year:
         there = Leave.cancelled_at.is_(None), Leave.from_on <= day, Leave.to_on >= day
         return set(db.session.scalars(sa.select(Leave.person_id).where(*there)))
 
-    def _tasks_by_person(self, day: dt.date) -> dict[UUID, list[Task]]:
+    def _tasks_by_person(self, day: dt.date) -> tuple[dict[UUID, list[Task]], list[Job]]:
+        """What each can do, the first to be done first, and the jobs that it is of."""
         found: dict[UUID, list[Task]] = defaultdict(list)
-        for task in db.session.scalars(
-            sa.select(Task)
+        jobs = []
+        for task, job in db.session.execute(
+            sa.select(Task, Job)
             .join(Job, Job.id == Task.job_id)
             .where(
                 Task.state.in_(DOABLE_STATES),
@@ -170,7 +175,8 @@ class Year:
             .order_by(Task.due_on.nulls_last(), Task.id)
         ):
             found[task.assignee_id].append(task)  # type: ignore[index]
-        return found
+            jobs.append(job)
+        return found, jobs
 
     def _give_out(self, day: dt.date) -> None:
         """Managers give out what is nobody's when it is due soon; the rest stays in the queue."""
@@ -270,13 +276,15 @@ class Year:
         record_entry(new_id(), facts, by=by)
 
     def _complete(self, task: Task, by: Actor) -> None:
-        db.session.refresh(task, ["state", "returns", "started_at"])
+        if self.returned:  # and what came after it waits again
+            db.session.refresh(task, ["state", "returns", "started_at"])
         if task.state not in DOABLE_STATES:
             return
         try:
             if task.kind is StepKind.REVIEW and task.returns == 0 and self.dice.random() < 0.06:
                 back = return_task(task, note="Please tie the control account to the ledger and send it again.", by=by)
                 self.left[back.id], self.left[task.id] = 45, 20
+                self.returned = True
                 return
             complete_task(task, by=by)
         except NotAllowed:
@@ -320,6 +328,7 @@ class Year:
         until = day.replace(day=1) - dt.timedelta(days=1)
         bea = self.actors[self.house.people["Beatrice Lowe"].id]
         billed_now = self._billed_now(until)
+        at_hand = [*db.session.scalars(sa.select(Client)), *db.session.scalars(sa.select(Entity))]
         worth = dict(
             db.session.execute(
                 sa.select(TimeEntry.client_id, sa.func.sum(TimeEntry.open_value))
@@ -342,6 +351,7 @@ class Year:
             if self.dice.random() < 0.15:
                 self._disburse(client, until, bea)
             self._bill_client(client, until, bea)
+        del at_hand
 
     def _billed_now(self, until: dt.date) -> sa.Select[UUID]:
         """Engagements whose work is billed with this month: audits and projects wait for the quarter's end."""

@@ -52,12 +52,17 @@ def save_answer(item: RequestItem, typed: Sequence[str], *, by: Actor) -> dt.dat
     if item.kind is ItemKind.UPLOAD:
         raise Refused(_("Choose a file for this."))
     with transaction():
-        _hold_open(item)
-        answer = read_answer(item, typed)
-        item.answer = answer
-        if answer is not None:
-            item.not_applicable_because = ""
-        return _saved(item)
+        hold(item.request)
+        return _keep_answer(item, typed)
+
+
+def _keep_answer(item: RequestItem, typed: Sequence[str]) -> dt.datetime:
+    _check_open(item)
+    answer = read_answer(item, typed)
+    item.answer = answer
+    if answer is not None:
+        item.not_applicable_because = ""
+    return _saved(item)
 
 
 def save_answers(request: ClientRequest, typed: Sequence[Typed], *, by: Actor) -> dict[UUID, str]:
@@ -81,23 +86,29 @@ def save_answers(request: ClientRequest, typed: Sequence[Typed], *, by: Actor) -
 
 
 def _save_typed(item: RequestItem, one: Typed, by: Actor) -> None:
+    """Into an item whose request is held."""
     because, before = one.because.strip()[:LONGEST_REASON], item.not_applicable_because
     if item.kind is not ItemKind.UPLOAD and read_answer(item, one.values) != item.answer:
-        save_answer(item, one.values, by=by)
+        _keep_answer(item, one.values)
     if because != before:
-        set_not_applicable(item, because, by=by)
+        _keep_reason(item, because, by)
 
 
 def set_not_applicable(item: RequestItem, because: str, *, by: Actor) -> dt.datetime:
     """Say why this does not apply; without a reason it applies again."""
     authorize(by, can_answer, item.request)
     with transaction():
-        _hold_open(item)
-        item.not_applicable_because = because.strip()[:LONGEST_REASON]
-        saved_at = _saved(item)
-        if by.is_person and item.not_applicable_because:
-            _answered(item, by, saved_at)
-            _record_for_client(item, by)
+        hold(item.request)
+        return _keep_reason(item, because, by)
+
+
+def _keep_reason(item: RequestItem, because: str, by: Actor) -> dt.datetime:
+    _check_open(item)
+    item.not_applicable_because = because.strip()[:LONGEST_REASON]
+    saved_at = _saved(item)
+    if by.is_person and item.not_applicable_because:
+        _answered(item, by, saved_at)
+        _record_for_client(item, by)
     return saved_at
 
 
