@@ -127,6 +127,7 @@ CONCERNED: dict[str, Whom] = {
     "jobs.deadline.missed": _of_missed,
     "requests.request.submitted": _of_request,
     "requests.request.unreachable": _of_request_or_client,
+    "planning.edition.find": _listed("people"),
     "marks.comment.add": _listed("mentions"),
     "runs.run.finish": _starter,
     "approvals.approval.asked": _approvers,

@@ -37,6 +37,9 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "requests.request.unreachable": lambda d: (
         f"says: {_named(d)} is not asked, nobody at {d.get('client') or 'the client'} has an address and the portal"
     ),
+    "planning.edition.find": lambda d: (
+        f"says: {_named(d, 'title')} has a newer edition, {d.get('edition')}. Look at what it would move"
+    ),
     "marks.comment.add": lambda d: "mentioned you in a comment",
     "runs.run.finish": lambda d: "says: your run has finished",
     "delivery.mail.fail": lambda d: f"says: the mail {_named(d, 'title')} to {d.get('to') or 'a client'} was refused",
@@ -48,7 +51,7 @@ ICONS = {
     "requests.request.unreachable": "request",
     "requests.request.submitted": "request", "jobs.task.returned": "undo", "marks.comment.add": "message",
     "delivery.mail.fail": "mail", "delivery.mail.delay": "mail",
-    "jobs.deadline.missed": "late", "runs.run.finish": "check-circle",
+    "jobs.deadline.missed": "late", "planning.edition.find": "scale", "runs.run.finish": "check-circle",
     "billing.invoice.submit": "billing", "billing.invoice.approve": "billing",
 }
 

@@ -20,6 +20,7 @@ from app.planning.commands import editions
 from app.planning.commands import following as carrying_out
 from app.planning.commands.applications import KIND
 from app.planning.commands.applying import SHELF, apply_to_client, shelved
+from app.planning.commands.finding import tell_of_editions
 from app.planning.commands.forecasting import BATCH, redate_next, refresh_or_mark, refresh_stuck, top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences, skip_unserved
 from app.planning.models import Application, Occurrence, Redating, Series, SeriesState
@@ -39,6 +40,12 @@ def recur() -> None:
     while skip_unserved(by=SYSTEM):
         db.session.expire_all()
     create_due()
+
+
+@background("planning.editions", every=3600, queue=BULK)
+def find_editions() -> None:
+    """An update of the product may have brought a newer edition; so may a job that counts by an older one."""
+    tell_of_editions(by=SYSTEM)
 
 
 def create_due() -> int:

@@ -92,10 +92,15 @@ class Renewal:
 
 
 def list_renewals(*, seen_by: Actor) -> list[Renewal]:
+    """What each rule in use that has a newer edition changes."""
+    return [renewal_of(rule, seen_by=seen_by) for rule in rules_with_newer(seen_by=seen_by)]
+
+
+def rules_with_newer(*, seen_by: Actor) -> list[StatutoryRule]:
     """Each rule in use that has a newer edition, by its code."""
     pairs = {*list_editions(), *list_open_editions(seen_by=seen_by)} if can_see_plans(seen_by) else set()
     codes = {rule.code for name, edition in pairs if (rule := newer_edition(name, edition))}
-    return [renewal_of(find_rule(code), seen_by=seen_by) for code in sorted(codes)]
+    return [find_rule(code) for code in sorted(codes)]
 
 
 def renewal_of(rule: StatutoryRule, *, seen_by: Actor) -> Renewal:

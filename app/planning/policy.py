@@ -7,6 +7,8 @@ from app.core.actors import Actor
 from app.core.permissions import Permission
 from app.planning.models import Application, Series
 
+CONFIRMS = (Permission.SERVICE_EDIT, Permission.JOB_EDIT)
+
 
 def can_apply(by: Actor, application: Application | None = None) -> bool:
     return by.may(Permission.SERVICE_APPLY)
@@ -20,7 +22,7 @@ def can_edit_series(by: Actor, series: Series | None = None) -> bool:
 
 def can_confirm_edition(by: Actor) -> bool:
     """Of a statutory rule: services get a new version, open jobs other dates."""
-    return by.may(Permission.SERVICE_EDIT) and by.may(Permission.JOB_EDIT)
+    return all(by.may(each) for each in CONFIRMS)
 
 
 def can_see_plans(by: Actor) -> bool:

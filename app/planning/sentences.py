@@ -20,6 +20,7 @@ _TOLD = {
     "planning.occurrence.drop": "let what was set by hand for {title} go: its period is no more",
     "planning.job.move": "moved {title} to the client’s new periods",
     "planning.occurrence.restore": "took {title} back into the forecast",
+    "planning.edition.find": "found a newer edition of {title} ({edition}), by which jobs would have other dates",
     "planning.application.start": "applied {service} to {clients} clients",
 }
 
@@ -52,6 +53,11 @@ def _changed(data: Mapping[str, Any]) -> str:
 @place("series")
 def _series(subject_id: UUID) -> str:
     return f"/series/{subject_id}"
+
+
+@place("edition")
+def _edition(_subject_id: UUID) -> str:
+    return "/services/editions"
 
 
 @place("application")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from app.activity.commands import run_reader, seal_events
 from app.activity.models import Event
 from app.catalogue import statutory
 from app.catalogue.commands import draft_next_version, edit_template, publish_template
@@ -21,18 +22,24 @@ from app.catalogue.due_rules import DueRule, days
 from app.catalogue.models import JobTemplate, Service, TemplateDeadline
 from app.catalogue.queries import get_blueprint, latest_published
 from app.catalogue.statutory import find_rule
-from app.clients.models import Client, Wall
+from app.clients.access import actor_for
+from app.clients.models import Client, Engagement, Wall
 from app.core.actors import SYSTEM
 from app.core.clock import now, travel_to
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.jobs.commands.deadline_dates import extend_deadline
+from app.jobs.commands.jobs import cancel_job
 from app.jobs.commands.shifts import adopt_edition
 from app.jobs.dates import drifted
 from app.jobs.models import Deadline, DeadlineState, Job
 from app.jobs.queries.dates import dates_of_job
+from app.notifications.queries import list_notices
+from app.people.models import Person
 from app.planning.commands.create import create_planned_job
 from app.planning.commands.editions import confirm_edition
+from app.planning.commands.finding import tell_of_editions
+from app.planning.commands.series import end_series, pause_series
 from app.planning.editions import list_renewals, renewal_of
 from app.planning.facts import client_facts, staffing
 from app.planning.models import Occurrence, OccurrenceState
@@ -108,9 +115,9 @@ def firm(cast: Cast, session: Session) -> Any:
 def new_law(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Ships an edition by which VAT is due five days later."""
 
-    def ship() -> None:
+    def ship(edition: str = "2027-04") -> None:
         vat, rules = find_rule("UK-VAT"), dict(statutory._by_key())
-        changed = replace(vat, edition="2027-04", steps=(*vat.steps, days(5)), older=(vat,))
+        changed = replace(vat, edition=edition, steps=(*vat.steps, days(5)), older=(vat,))
         monkeypatch.setattr(statutory, "_by_key", lambda: rules | {"UKVAT": changed})
 
     return ship
@@ -209,6 +216,47 @@ def test_nothing_is_begun_where_nothing_was_chosen(firm: Firm, new_law: Any) -> 
     with pytest.raises(Refused, match="Choose at least one"):
         firm.confirm(services=False)
     assert count(Run) == 1 and [each.service.id for each in list_renewals(seen_by=SYSTEM)[0].services]
+
+
+def told(*people: Person) -> list[list[str]]:
+    """What stands in the inbox of each of it, once everything is read, and where it leads."""
+    while seal_events() or run_reader("notifications.inbox"):
+        pass
+    lines = [list_notices(seen_by=actor_for(person))[0] for person in people]
+    return [[f"{each.words} {each.url}" for each in of if "edition" in each.words] for of in lines]
+
+
+def test_those_whose_jobs_it_would_move_are_told_once_of_a_newer_edition(firm: Firm, new_law: Any) -> None:
+    cast = firm.cast
+    for table in (Client, Engagement):
+        firm.session.execute(sa.update(table).values(partner_id=None, manager_id=None))
+    cast.acme.manager_id, firm.acme.owner_id, firm.rival.owner_id = cast.mel.id, None, cast.sam.id
+    firm.session.flush()
+    assert tell_of_editions(by=SYSTEM) == 0 and told(cast.mel) == [[]]
+    new_law()
+    with pytest.raises(NotAllowed):
+        tell_of_editions(by=cast.actor(cast.sam))
+    news = "says: “VAT return and payment” has a newer edition, 2027-04. Look at what it would move /services/editions"
+    for first in (1, 0):
+        assert tell_of_editions(by=SYSTEM) == first
+        assert told(cast.mel, cast.pat, cast.sam) == [[news], [], []], "Sam may not confirm it, Pat has no such job"
+    new_law("2028-01")
+    cast.acme.manager_id = None
+    assert tell_of_editions(by=SYSTEM) == 1
+    assert [len(each) for each in told(cast.mel, cast.pat, cast.sam)] == [2, 1, 0], "where none may: all who do"
+
+
+def test_nobody_is_told_of_a_newer_edition_that_touches_no_job(firm: Firm, new_law: Any) -> None:
+    for job in (firm.acme, firm.rival):
+        cancel_job(job, because="Gone", by=SYSTEM)
+    new_law()
+    pause_series(firm.series, by=SYSTEM)
+    assert tell_of_editions(by=SYSTEM) == 1, "what is paused goes on one day"
+    new_law("2028-01")
+    end_series(firm.series, by=SYSTEM)
+    assert tell_of_editions(by=SYSTEM) == 0
+    firm.make(firm.cast.acme)
+    assert tell_of_editions(by=SYSTEM) == 1, "once a job counts by an older one"
 
 
 def test_a_draft_that_somebody_edits_takes_the_edition_along_and_stays_a_draft(
