@@ -44,7 +44,7 @@ mutants: $(READY) ## take a call out of a random command, N=40 times (SEED=7, OF
 
 audit: $(READY) ## the deployment of deploy/ on services of its own, with https, and the main job through it
 	@bash .ci/chromium
-	@bash .ci/nginx
+	@bash .ci/services
 	@exec $(PY) -m pytest -q -s -m audit tests/audit
 
 bench: $(READY) ## measure; the table goes to the screen and to var/bench.json (SIZES=100,1000)

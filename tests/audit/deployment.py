@@ -50,11 +50,16 @@ class Answer(NamedTuple):
 
 @dataclass
 class Deployment:
-    """What `tests.journeys.running.House` is for `make run`: where it answers, its mails, its commands."""
+    """What `tests.journeys.running.House` is for `make run`: where it answers, its mails, its commands.
+
+    nginx stands at `port` and `files_port`, Caddy at `caddy_port` and `caddy_files_port`; behind both is one product.
+    """
 
     home: Path
     port: int
     files_port: int
+    caddy_port: int
+    caddy_files_port: int
     environment: dict[str, str] = field(repr=False)
     admin: dict[str, str] = field(repr=False)
     postbox: Postbox = field(repr=False)
@@ -89,9 +94,9 @@ class Deployment:
         assert wait_for(none_waits, 60), "mails are still on their way"
         return [_mail(message) for message in self.postbox.taken]
 
-    def ask(self, path: str, method: str = "GET", port: int = 0, token: str = "") -> Answer:
+    def ask(self, path: str, method: str = "GET", port: int = 0, token: str = "", body: bytes | None = None) -> Answer:
         """Over https, whose certificate is checked."""
-        asked = urllib.request.Request(f"https://localhost:{port or self.port}{path}", method=method)
+        asked = urllib.request.Request(f"https://localhost:{port or self.port}{path}", body, method=method)
         if token:
             asked.add_header("Authorization", f"Bearer {token}")
         trust = ssl.create_default_context(cafile=str(self.home / "tls.pem"))
@@ -112,23 +117,47 @@ def _mail(message: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def deployed(home: Path) -> Iterator[Deployment]:
     """Everything up and ready until the block ends; then nothing is left running."""
-    nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if nginx is None:
-        raise CannotAudit("nginx is not on the path. Install it: apt-get install nginx-light")
+    nginx, caddy = _program("nginx"), _program("caddy")
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         box, smtp = stack.enter_context(running_postbox())
         environment, admin, ports = stack.enter_context(_services(home, smtp))
-        house = Deployment(home, ports["https"], ports["files"], environment, admin, box)
+        house = Deployment(
+            home, ports["https"], ports["files"], ports["caddy"], ports["caddy_files"], environment, admin, box
+        )
         _provision(house)
         stack.enter_context(_running("migrate", _command("migrate"), house, wait=True))
         for part in PARTS:
             stack.enter_context(_running(part, _command(part), house))
         _configure_nginx(home, ports)
         stack.enter_context(_running("nginx", [nginx, "-p", str(home), "-c", str(home / "nginx.conf")], house))
+        _configure_caddy(home, ports)
+        served = [caddy, "run", "--config", str(home / "Caddyfile"), "--adapter", "caddyfile"]
+        stack.enter_context(_running("caddy", served, house))
         assert wait_for(lambda: _is_ready(house), 90), f"not ready; see the logs in {home}"
         yield house
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if found is None:
+        raise CannotAudit(f"{name} is not on the path; .ci/services says how to install it")
+    return found
+
+
+def read_units(home: Path) -> str:
+    """What systemd finds wrong with the shipped units, as they would run from this checkout; nothing is best."""
+    units = home / "units"
+    units.mkdir(exist_ok=True)
+    for unit in (DEPLOY / "systemd").iterdir():
+        text = unit.read_text().replace("/opt/firmament/.venv/bin", str(BIN))
+        (units / unit.name).write_text(text.replace("/opt/firmament", str(ROOT)))
+    done = subprocess.run(
+        [_program("systemd-analyze"), "verify", *map(str, sorted(units.iterdir()))], capture_output=True, text=True,
+        timeout=60,
+    )
+    return done.stdout + done.stderr
 
 
 def _is_ready(house: Deployment) -> bool:
@@ -140,20 +169,20 @@ def _is_ready(house: Deployment) -> bool:
 
 @contextlib.contextmanager
 def _services(home: Path, smtp: str) -> Iterator[tuple[dict[str, str], dict[str, str], dict[str, int]]]:
-    """PostgreSQL, Redis and S3 with data of their own, known to the product by nothing but addresses."""
-    wanted = ["postgres", "s3"] if shutil.which("redis-server") else ["postgres", "s3", "valkey"]
-    lease = Lease(home / "services", wanted)
+    """PostgreSQL, Redis and S3 with data of their own, known to the product by nothing but addresses.
+
+    Redis is Debian's. Of the other two Debian 12 carries none that will do: PostgreSQL must be 16, and no S3 storage.
+    """
+    lease = Lease(home / "services", ["postgres", "s3"])
     lease.take()
     try:
         keys = lease.credentials()
-        names = ("https", "files", "http", "redis")
+        names = ("https", "files", "http", "redis", "caddy", "caddy_files", "caddy_http")
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         ports |= {"web": _pair(), "s3": lease.ports["s3"]}
         with contextlib.ExitStack() as stack:
-            redis = f"redis://:{keys.valkey_password}@{LOOPBACK}:{lease.ports.get('valkey', 0)}/0"
-            if "valkey" not in wanted:
-                stack.enter_context(_redis(home, ports["redis"]))
-                redis = f"redis://{LOOPBACK}:{ports['redis']}/0"
+            stack.enter_context(_redis(home, ports["redis"]))
+            redis = f"redis://{LOOPBACK}:{ports['redis']}/0"
             given = read_file(DEPLOY / "firmament.env.example") | {
                 "FIRMAMENT_VAR": str(home / "var"), "PUBLIC_URL": f"https://localhost:{ports['https']}",
                 "LIVE_URL": f"https://localhost:{ports['https']}", "PORT": str(ports["web"]), "REDIS_URL": redis,
@@ -184,7 +213,7 @@ def _pair() -> int:
 @contextlib.contextmanager
 def _redis(home: Path, port: int) -> Iterator[None]:
     (home / "redis").mkdir()
-    words = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(home / "redis")]
+    words = [_program("redis-server"), "--port", str(port), "--bind", LOOPBACK, "--dir", str(home / "redis")]
     with (home / "redis.log").open("wb") as log:
         child = subprocess.Popen(words, stdout=log, stderr=log)
         try:
@@ -260,6 +289,24 @@ def _configure_nginx(home: Path, ports: dict[str, int]) -> None:
         "events { worker_connections 1024; }\n"
         f"http {{\naccess_log off;\n{temporary}\n" + "\n".join(sites) + "}\n"
     )
+
+
+def _configure_caddy(home: Path, ports: dict[str, int]) -> None:
+    """The shipped Caddyfile, word for word, but for names, ports and certificates."""
+    text = (DEPLOY / "caddy" / "Caddyfile").read_text()
+    tls = f"\tbind {LOOPBACK}\n\ttls {home}/tls.pem {home}/tls.key\n"
+    apart = f"\tadmin off\n\tstorage file_system {home}/caddy\n\thttp_port {ports['caddy_http']}\n"
+    for shipped, here in {
+        "{\n\tservers": f"{{\n{apart}\tservers",
+        "\nfiles.firm.example {\n": f"\nlocalhost:{ports['caddy_files']} {{\n{tls}",
+        "\nfirm.example {\n": f"\nlocalhost:{ports['caddy']} {{\n{tls}",
+        "127.0.0.1:8000": f"{LOOPBACK}:{ports['web']}",
+        "127.0.0.1:8001": f"{LOOPBACK}:{ports['web'] + 1}",
+        "127.0.0.1:9000": f"{LOOPBACK}:{ports['s3']}",
+    }.items():
+        assert shipped in text, shipped
+        text = text.replace(shipped, here)
+    (home / "Caddyfile").write_text(text)
 
 
 def _make_certificate(home: Path) -> None:

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import boto3
+import psycopg
 import pytest
+from botocore.config import Config
 from playwright.sync_api import Browser
 
 from app.core.backing.processes import LOOPBACK, wait_for
-from tests.audit.deployment import ROOT, Deployment, deployed
+from tests.audit.deployment import ROOT, Deployment, deployed, read_units
 from tests.journeys import test_main_job as main_job
 from tests.journeys.test_main_job import Desk
 
@@ -78,6 +81,38 @@ def test_metrics_of_all_processes_are_one(house: Deployment) -> None:
 
 def test_storage_takes_through_its_door_only_what_browsers_do(house: Deployment) -> None:
     assert house.ask("/firmament/kept/x", "DELETE", house.files_port).status == 403
+    assert house.ask("/firmament/kept/x", "DELETE", house.caddy_files_port).status == 405
+
+
+def test_caddy_serves_pages_streams_and_files_as_nginx_does(house: Deployment) -> None:
+    pages, files = house.caddy_port, house.caddy_files_port
+    asked = [house.ask(path, port=pages) for path in ("/healthz", "/sign-in", "/nowhere")]
+    assert [answer.status for answer in asked] == [200, 200, 404]
+    assert all(answer.headers.get("X-Content-Type-Options") == "nosniff" for answer in asked)
+    assert house.ask("/live?topics=", port=pages).status == 401, "the live process answers, not the pages'"
+    trust = ssl.create_default_context(cafile=str(house.home / "tls.pem"))
+    with (
+        socket.create_connection((LOOPBACK, pages), timeout=20) as wire,
+        trust.wrap_socket(wire, server_hostname="localhost") as sent,
+    ):
+        sent.sendall(b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 27000000\r\n\r\n")
+        assert sent.recv(12) == b"HTTP/1.1 413", "said before it is sent"
+    signer = boto3.client(
+        "s3", endpoint_url=f"https://localhost:{files}", region_name="us-east-1",
+        aws_access_key_id=house.environment["S3_ACCESS_KEY"],
+        aws_secret_access_key=house.environment["S3_SECRET_KEY"],
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    place = {"Bucket": house.environment["S3_BUCKET"], "Key": "trials/through-caddy"}
+    for method, body in (("put_object", b"a file"), ("get_object", None)):
+        path = signer.generate_presigned_url(method, Params=place).removeprefix(f"https://localhost:{files}")
+        answer = house.ask(path, "PUT" if body else "GET", port=files, body=body)
+        assert answer.status == 200, answer
+        assert body or answer.body == "a file" and "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(house: Deployment) -> None:
+    assert read_units(house.home) == ""
 
 
 def test_the_main_job_goes_through_the_deployment(
@@ -85,6 +120,27 @@ def test_the_main_job_goes_through_the_deployment(
 ) -> None:
     main_job.do_the_main_job(house, desk)  # type: ignore[arg-type]
     assert wait_for(lambda: _storage_was_tried(house), 90), "the sweep says that storage works"
+
+
+def test_going_back_over_a_change_of_the_schema_loses_nothing_of_the_backup(house: Deployment) -> None:
+    """As docs/upgrade.md says: a backup of before, restored into an empty database and an empty bucket."""
+    file, before = house.home / "firm-before.zip", house.home / "before.env"
+    assert house.command("backup", str(file)).returncode == 0
+    urls = ("DATABASE_URL", "DATABASE_APP_URL", "DATABASE_PORTAL_URL")
+    again = {name: f"{house.environment[name]}_again" for name in urls} | {"S3_BUCKET": "firmament-again"}
+    said = ""
+    for words in (["provision", "--env-file", str(before)], ["migrate"], ["restore", str(file)], ["verify"]):
+        done = house.command(*words, **again, **(house.admin if words[0] == "provision" else {}))
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, f"{words}: {said}"
+    assert "Everything holds" in said
+    counts = []
+    for url in (house.environment["DATABASE_URL"], again["DATABASE_URL"]):
+        with psycopg.connect(url) as connection:
+            counts.append(connection.execute(
+                "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM posting), (SELECT count(*) FROM document)"
+            ).fetchone())
+    assert counts[0] == counts[1] and counts[0] and min(counts[0]) > 0
 
 
 def _storage_was_tried(house: Deployment) -> bool:
