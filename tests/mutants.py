@@ -90,12 +90,17 @@ def _tests_in(path: Path, root: Path, word: re.Pattern[str]) -> list[str]:
     source, where = path.read_text(), str(path.relative_to(root))
     if not word.search(source):
         return []
-    parts = [node for node in ast.parse(source).body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    text = {id(node): ast.get_source_segment(source, node) or "" for node in parts}
+    tree = ast.parse(source).body
+    parts = [node for node in tree if not isinstance(node, ast.Import | ast.ImportFrom)]
+    text = {id(node): ast.unparse(node) for node in parts}  # with its decorators, which may name it among parameters
+    aliases = {
+        each.asname for node in tree if isinstance(node, ast.ImportFrom) for each in node.names
+        if each.asname and word.fullmatch(each.name)
+    }
     functions = [node for node in parts if isinstance(node, ast.FunctionDef)]
-    if any(word.search(text[id(node)]) for node in parts if node not in functions):
+    reaching, before = {word.pattern, *(rf"\b{alias}\b" for alias in aliases)}, 0
+    if any(re.search("|".join(reaching), text[id(node)]) for node in parts if node not in functions):
         return [where]
-    reaching, before = {word.pattern}, 0
     while len(reaching) > before:
         before = len(reaching)
         names = re.compile("|".join(sorted(reaching)))

@@ -57,6 +57,13 @@ def test_three(): close(1)
 """)
     (tmp_path / "tests" / "test_b.py").write_text("ALL = [close]\ndef test_four(): pass\n")
     (tmp_path / "tests" / "test_c.py").write_text("def test_five(): enclose(1)\n")
+    (tmp_path / "tests" / "test_d.py").write_text("""
+from app.jobs.commands import close as shut
+
+
+@pytest.mark.parametrize("act", [shut])
+def test_six(act): act(1)
+""")
     fault = next(faults_in("app/jobs/commands.py", SOURCE))
     assert reaching_tests(fault, tmp_path) == ["tests/jobs/test_a.py::test_one", "tests/jobs/test_a.py::test_three",
-                                         "tests/test_b.py"]
+                                         "tests/test_b.py", "tests/test_d.py::test_six"]

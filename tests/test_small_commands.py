@@ -32,6 +32,8 @@ from app.catalogue.commands.stages import StageValues
 from app.catalogue.due_rules import DueRule
 from app.catalogue.library import find_library_service
 from app.catalogue.models import JobTemplate, Service, Stage, TemplateRequest, TemplateState, TemplateStep
+from app.clients.commands import EngagementFacts, update_engagement
+from app.core import locking
 from app.core.clock import now, today
 from app.core.db import db, transaction
 from app.core.errors import Conflict, NotAllowed, NotFound, Refused
@@ -324,3 +326,13 @@ def test_no_contact_starts_stops_or_resumes_a_run(cast: Cast) -> None:
         with pytest.raises(NotAllowed):
             act()
     assert start_run(run_id, "test", "Nothing", [("One", {})], by=sam).id == run.id and count(Run) == 1
+
+
+def test_an_engagement_is_not_given_to_somebody_while_all_of_theirs_is_taken_away(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[str] = []
+    monkeypatch.setattr(locking, "follow_taken", lambda name, _keys: turns.append(name))
+    facts = EngagementFacts(name=cast.acme_work.name, manager_id=cast.mel.id)
+    update_engagement(cast.acme_work, facts, by=cast.actor(cast.mel))
+    assert turns[0] == "turn of holding"

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from app.approvals.models import Approval, Decision
 from app.billing.commands.drafts import return_to_draft, submit_for_approval
 from app.billing.commands.giving_up import given_up_today
+from app.billing.commands.issue import approve_invoice
 from app.billing.commands.runs import draft_one, start_bill_run
+from app.billing.commands.send import mark_sent
 from app.billing.commands.wip import write_off_items
 from app.billing.models import Invoice, InvoiceState
 from app.core import clock
@@ -116,3 +118,35 @@ def test_a_bill_that_has_just_been_sent_back_is_not_sent_back_again(cast: Cast) 
     with pytest.raises(Refused, match="not waiting"):
         return_to_draft(invoice, "Again", by=cast.actor(cast.pat))
     assert told("billing.invoice.return") == 0
+
+
+def test_a_bill_is_marked_as_sent_by_whoever_may_approve_and_keeps_its_first_moment(cast: Cast) -> None:
+    make_rate("100")
+    make_entry(cast)
+    invoice, pat = make_draft(cast), cast.actor(cast.pat)
+    with pytest.raises(Refused, match="Approve the bill first"):
+        mark_sent(invoice, by=pat)
+    approve_invoice(invoice, by=pat)
+    not_for((cast.actor(cast.sam), cast.contact(cast.cleo), kept_from(pat, cast.acme)),
+            lambda by: mark_sent(invoice, by=by))
+    assert invoice.state is InvoiceState.APPROVED
+    mark_sent(invoice, by=pat)
+    first = invoice.sent_at
+    with clock.travel_to(clock.now() + dt.timedelta(days=1)):
+        mark_sent(invoice, by=pat)
+    assert (invoice.state, invoice.sent_at) == (InvoiceState.SENT, first)
+
+
+def test_a_bill_that_has_just_been_made_void_is_not_marked_as_sent(cast: Cast) -> None:
+    make_rate("100")
+    make_entry(cast)
+    invoice = make_draft(cast)
+    approve_invoice(invoice, by=cast.actor(cast.pat))
+    assert invoice.state is InvoiceState.APPROVED
+    db.session.execute(  # by somebody else, just now
+        sa.update(Invoice).where(Invoice.id == invoice.id).values(state=InvoiceState.VOID)
+        .execution_options(synchronize_session=False)
+    )
+    with pytest.raises(Refused, match="is void"):
+        mark_sent(invoice, by=cast.actor(cast.pat))
+    assert told("billing.invoice.send") == 0

@@ -31,6 +31,7 @@ from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
 from app.timekeeping.models import ItemState, TimeEntry
 from tests.billing.make_billing import make_draft, make_entry, make_rate
 from tests.make import Cast, make_engagement, sign_in
+from tests.test_small_commands import told
 
 Amounts = tuple[Decimal, Decimal, Decimal, Decimal]
 
@@ -123,6 +124,7 @@ def test_a_lowered_total_carries_when_it_is_told_so(cast: Cast) -> None:
     adjust_total(draft, Decimal(60), by=by, rest=Rest.CARRY)
     assert on(draft, entry) == (100, 60, 0, 40)
     adjust_total(draft, Decimal(60), by=by, rest=Rest.WRITE_OFF, reason="Agreed")
+    assert told("billing.invoice.adjust") == 2
     assert on(draft, entry) == (100, 60, -40, 0)
 
 

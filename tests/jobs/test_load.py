@@ -101,6 +101,20 @@ def test_what_is_left_can_be_said_by_whoever_works_and_by_nobody_else(client: Fl
         say_remaining(task, hours(1), by=cast.actor(cast.sam))
 
 
+def test_what_is_said_to_be_left_has_its_job_planned_anew_unless_nothing_changes(two: Any, cast: Any) -> None:
+    (job, _other), (task, _another) = two
+    sam = cast.actor(cast.sam)
+
+    def is_stale() -> bool:
+        return bool(db.session.scalar(sa.select(Job.plan_stale).where(Job.id == job.id)))
+
+    for left, stale in ((hours(20), True), (hours(20), False), (None, True), (None, False)):
+        with transaction():
+            db.session.execute(sa.update(Job).values(plan_stale=False))
+        say_remaining(task, left, by=sam)
+        assert is_stale() is stale, left
+
+
 @pytest.fixture
 def two(cast: Any) -> Any:
     """Two planned jobs of Sam's, due on Friday: 30 of his 37:30 hours are taken."""

@@ -34,6 +34,7 @@ from tests.jobs.make_jobs import make_chain, make_job
 from tests.make import Cast, make_contact
 from tests.planning.make_planning import make_service
 from tests.requests.make_requests import fresh, mails, make_request
+from tests.test_small_commands import told
 
 NOVEMBER = dt.date(2026, 11, 15)
 
@@ -154,7 +155,9 @@ def test_staff_hold_one_back_let_it_go_and_choose_another_day(cast: Cast) -> Non
     hold_request(request, by=mel)
     hold_request(request, by=mel)
     assert ask_at(1, 9) == 0 and step_of(request).state is TaskState.WAITING
-    release_request(request, by=mel)
+    for _twice in range(2):
+        release_request(request, by=mel)
+    assert told("requests.request.held") == told("requests.request.released") == 1
     change_asking(fresh(request), send_on=dt.date(2026, 12, 3), send_time=dt.time(11), by=mel)
     assert [ask_at(2, 12), ask_at(3, 10, 59), ask_at(3, 11)] == [0, 0, 1]
     with pytest.raises(Refused, match="held"):

@@ -196,3 +196,14 @@ def test_every_column_of_an_entry_is_written_when_it_is_recorded() -> None:
     said = {*entries._SAID, *entries._FRESH, "created_at", "updated_at"}
     empty_at_first = {"deleted_at", "split_from_id", "rejoined_at"}
     assert {column.name for column in TimeEntry.__table__.columns} == said | empty_at_first
+
+
+def test_an_entry_that_has_changed_since_it_was_shown_is_not_deleted(cast: Cast) -> None:
+    entry, sam = make_entry(cast), cast.actor(cast.sam)
+    shown = entry.version
+    edit_entry(entry, facts_of(entry, narrative="Longer than it was"), by=sam, version=shown)
+    with pytest.raises(Stale):
+        delete_entry(entry, by=sam, version=shown)
+    assert entry.deleted_at is None
+    delete_entry(entry, by=sam, version=entry.version)
+    assert entry.deleted_at is not None
