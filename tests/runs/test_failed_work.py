@@ -66,7 +66,7 @@ def test_the_page_tells_what_why_and_since_when_to_who_may_change_the_settings(
     work_id = kept()[0].id
     assert client.post(f"/failures/work/{work_id}/again").status_code == 303
     assert queued == [("test.tell", {"word": "hello"})]
-    assert "tried again" in client.get("/failures/").text
+    assert "; tried again" in client.get("/failures/").text
     page = sign_in(client, cast.sam).get("/failures/").text
     assert "test.tell" not in page and "Work in the background" not in page
     assert client.post(f"/failures/work/{work_id}/again").status_code == 404
