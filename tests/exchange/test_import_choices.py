@@ -32,7 +32,7 @@ from app.exchange.clients.commands.importing import put_values
 from app.exchange.clients.formats import HEADS, Source
 from app.exchange.clients.queries import mappings_for
 from app.exchange.encodings import CHOICES
-from app.exchange.files import Chosen, read_table
+from app.exchange.files import Chosen, Table, read_table
 from app.exchange.models import ClientImport, ColumnMapping
 from tests.exchange.test_import_clients import bring, file_of, workbook
 from tests.exchange.test_import_screen import text_of
@@ -145,14 +145,27 @@ def test_a_lost_letter_never_becomes_part_of_a_name(cast: Cast) -> None:
     assert "stands for a lost letter" in table.remarks[0].message
 
 
-def test_a_file_is_read_anew_only_until_its_import_starts(cast: Cast) -> None:
-    mel = cast.actor(cast.mel)
+def test_how_a_file_is_read_is_chosen_only_until_its_import_starts(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mel, mapping = cast.actor(cast.mel), said(cast=cast)
     found = kept(b"Name\nOlive Ltd\n", cast)
     with pytest.raises(NotAllowed):
         read_anew(found, Chosen(header_line=1), by=cast.actor(cast.sam))
-    start_import(found, by=mel, decide=lambda _: "")
+    table = read_table(b"Name,Town\nGold Ltd,Ely\n")
+
+    def start_meanwhile(*_: object) -> Table:
+        start_import(found, by=mel, decide=lambda _: "")
+        return table
+
+    monkeypatch.setattr("app.exchange.clients.commands.reading.read_table", start_meanwhile)
+    for late in (lambda: read_anew(found, Chosen(header_line=1), by=mel),
+                 lambda: map_columns(found, {}, cast.office.id, by=mel, portal_access=True),
+                 lambda: use_mapping(found, mapping, by=mel)):
+        with pytest.raises(Refused, match="has already started"):
+            late()
     db.session.flush()
-    assert found.content is None
+    assert (found.content, found.header, found.mapping) == (None, ["Name"], {"Name": "name"})
     with pytest.raises(Refused, match="not kept any more"):
         read_anew(found, Chosen(header_line=1), by=mel)
 
@@ -186,8 +199,11 @@ def test_a_name_stands_for_one_header(cast: Cast) -> None:
     save_mapping(found, "Names", by=mel)
     with pytest.raises(Refused, match="There is a Names already"):
         rename_mapping(mapping, "names", by=mel)
+    with pytest.raises(Refused, match="at most 80"):
+        rename_mapping(mapping, "x" * 81, by=mel)
     for refused in (lambda: save_mapping(found, "x", by=cast.actor(cast.sam)),
                     lambda: rename_mapping(mapping, "x", by=cast.actor(cast.sam)),
+                    lambda: delete_mapping(mapping, by=cast.actor(cast.sam)),
                     lambda: use_mapping(found, mapping, by=cast.actor(cast.sam))):
         with pytest.raises(NotAllowed):
             refused()
