@@ -21,6 +21,7 @@ from app.documents.commands.serving import (
     shown_by_pass,
     thumbnail_of,
 )
+from app.documents.commands.uploads import NewFile, plan_upload, start_upload
 from app.documents.models import Document, DocumentState, Hold
 from tests.make import Cast, keep, not_for
 from tests.test_small_commands import told
@@ -121,3 +122,11 @@ def test_a_pass_shows_nothing_that_has_been_held_since(cast: Cast, photo: Docume
     keep(Hold(document_id=photo.id, kind="unpaid", reason="Held until the bill is paid.", created_at=now()))
     with pytest.raises(Refused, match="until the bill is paid"):
         shown_by_pass(photo, token, by=cleo)
+
+
+def test_only_whoever_began_an_upload_is_told_where_its_parts_go(cast: Cast) -> None:
+    cleo = cast.contact(cast.cleo)
+    document = start_upload(NewFile(new_id(), "October.txt", 7), client_id=cast.acme.id, by=cleo)
+    not_for((cast.contact(cast.otto), cast.actor(cast.mel), cast.actor(cast.wes)),
+            lambda by: plan_upload(document, by=by))
+    assert list(plan_upload(document, by=cleo).addresses) == [1]

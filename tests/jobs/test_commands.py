@@ -14,13 +14,14 @@ from app.core.errors import NotAllowed, Refused
 from app.core.permissions import Permission
 from app.jobs.commands.dates import KEEP, Answer, hold_dates, move_with, preview
 from app.jobs.commands.deadlines import Filed, reopen_deadline, reopen_met_by, satisfy_by_task, satisfy_deadline
+from app.jobs.commands.tasks import snooze_task
 from app.jobs.dates import DueMoved
 from app.jobs.models import DeadlineState
 from app.jobs.queries.dates import digest_of_moves
 from tests.jobs.make_jobs import make_job, make_task, settle
 from tests.jobs.test_dates import ANSWER_BY, MONDAY, Suit, suit
 from tests.jobs.test_deadlines import make_deadline
-from tests.make import Cast
+from tests.make import Cast, kept_from, not_for
 from tests.test_small_commands import told, twice
 
 __all__ = ["suit"]
@@ -103,3 +104,12 @@ def test_steps_that_are_opened_again_open_what_they_met_once(cast: Cast) -> None
     db.session.refresh(deadline)
     assert (deadline.state, deadline.met_on, deadline.reference) == (DeadlineState.OPEN, None, "")
     assert told("jobs.deadline.reopened") == 1
+
+
+def test_a_step_is_put_off_by_whoever_works_on_it_and_told_of(cast: Cast) -> None:
+    job = make_job(cast.acme_work)
+    task, sam, later = make_task(job), cast.actor(cast.sam), today() + dt.timedelta(days=3)
+    settle(job)
+    not_for((cast.contact(cast.cleo), kept_from(sam, cast.acme)), lambda by: snooze_task(task, until=later, by=by))
+    snooze_task(task, until=later, by=sam)
+    assert task.snoozed_until == later and told("jobs.task.snoozed") == 1

@@ -30,6 +30,7 @@ from app.requests.commands.answering import (
     give_item_file,
     remove_file,
     save_answer,
+    start_plain_item_upload,
     submit_answers,
 )
 from app.requests.commands.asking import due_requests, hold_request, tell_unreachable
@@ -391,3 +392,19 @@ def test_a_form_makes_one_request_for_a_client_by_whoever_may_ask(cast: Cast) ->
         with pytest.raises(Refused):
             create_request(replace(wrong, id=new_id()), by=mel)
     assert count(ClientRequest) == 1
+
+
+def test_a_plain_upload_begins_only_for_an_item_that_takes_files_while_it_is_open(cast: Cast) -> None:
+    request, cleo = make_request(cast), cast.contact(cast.cleo)
+
+    def begin(code: str, by: Any = cleo) -> Document:
+        return start_plain_item_upload(item_of(request, code), new_id(), by=by)
+
+    not_for((cast.contact(cast.otto), lacking(cast.actor(cast.mel), Permission.REQUEST_EDIT)),
+            lambda by: begin("statements", by))
+    with pytest.raises(Refused):
+        begin("turnover")
+    assert (begin("statements").folder, count(Document)) == (request.name, 1)
+    cancel_request(fresh(request), by=cast.actor(cast.mel))
+    with pytest.raises(NotAllowed):
+        begin("statements")
