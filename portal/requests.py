@@ -70,7 +70,8 @@ def _page(whole: WholeRequest) -> dict[str, object]:
     g.amounts_in = asked.client.currency
     items = sorted(asked.items, key=lambda item: (item.state is not ItemState.RETURNED, item.position))
     return {"asked": asked, "items": items, "earlier": whole.earlier, "refused": {},
-            "under_way": list_under_way(seen_by=me()) if asked.is_open else (), **_progress(asked)}
+            "under_way": list_under_way(seen_by=me()) if asked.is_open and whole.has_under_way else (),
+            **_progress(asked)}
 
 
 def _progress(asked: ClientRequest) -> dict[str, object]:

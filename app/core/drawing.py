@@ -68,7 +68,8 @@ def init_app(app: Flask) -> None:
     def row_of(template: str, macro: str) -> Callable[..., Markup]:
         """A macro that is drawn again only when a value, the day, the language or the format of numbers is another.
 
-        For rows of lists whose macro reads nothing but its values; those are hashable and never change.
+        For rows of lists, and words that a page repeats, whose macro reads nothing but its values; those are hashable
+        and never change.
         """
         return partial(drawn, template, macro, clock.today(), locale(), number_format())
 

@@ -78,10 +78,14 @@ class Earlier:
 
 @dataclass(frozen=True)
 class WholeRequest:
-    """A request with its items, and by question code what the one before it from the same template request said."""
+    """A request with its items, and by question code what the one before it from the same template request said.
+
+    `has_under_way`: the contact at the portal's door began to send files that have not arrived, here or elsewhere.
+    """
 
     request: ClientRequest
     earlier: dict[str, Earlier]
+    has_under_way: bool = False
 
 
 def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
@@ -91,7 +95,10 @@ def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
 
 def get_whole_request(request_id: UUID, *, seen_by: Actor) -> WholeRequest:
     """A request as a page shows it: its items and files, and what was answered the last time, by two questions."""
-    request = get_or_404(_one(seen_by), {"request": request_id})
+    found = db.session.execute(_one(seen_by), {"request": request_id}).one_or_none()
+    if found is None:
+        raise NotFound()
+    request: ClientRequest = found.ClientRequest
     items = db.session.scalars(_items_and_earlier(seen_by), {
         "request": request.id, "client": request.client_id, "template": request.template_request_id,
     }).unique().all()
@@ -102,15 +109,20 @@ def get_whole_request(request_id: UUID, *, seen_by: Actor) -> WholeRequest:
     return WholeRequest(request, {
         item.code: Earlier(item.code, item.kind, item.answer)
         for item in items if item.request_id != request.id and item.answer is not None
-    })
+    }, has_under_way=found.under_way)
 
 
 @lru_cache(maxsize=512)
-def _one(seen_by: Actor) -> sa.Select[ClientRequest]:
-    """Made once for each pair of eyes: making it costs more than asking it."""
+def _one(seen_by: Actor) -> sa.Select[ClientRequest, bool]:
+    """Made once for each pair of eyes: making it costs more than asking it.
+
+    Whether a contact has files under way is asked with it, and they themselves only where there are any: on most pages
+    there are none.
+    """
+    under_way = sa.func.portal_reserved() > 0 if seen_by.is_contact else sa.false()
     return (
         requests_seen_by(seen_by).options(joinedload(ClientRequest.client).load_only(Client.name, Client.currency))
-        .where(ClientRequest.id == _REQUEST)
+        .where(ClientRequest.id == _REQUEST).add_columns(under_way.label("under_way"))
     )
 
 

@@ -9,6 +9,8 @@ from flask.testing import FlaskClient
 from app.core.ids import new_id
 from app.documents.commands.uploads import MOST_BYTES, NewFile, start_upload
 from app.documents.models import Document, Upload
+from app.requests.commands.answering import start_item_upload
+from app.requests.queries import get_item
 from tests.make import count
 from tests.portal.make_portal import at_portal
 from tests.requests.make_requests import item_of, make_request
@@ -31,6 +33,24 @@ def test_files_under_way_stand_on_the_page_and_are_cancelled_there(client: Flask
     assert "two.pdf" not in begun.post("/portal/uploads/cancellation", headers={"HX-Request": "true"}).text
     assert count(Upload) == 0
     assert "Begun, and not here yet" not in begun.get("/portal/documents/").text
+
+
+def test_a_request_shows_what_is_under_way_wherever_it_was_begun_and_by_its_link_its_own(
+    client: FlaskClient, cast: Any
+) -> None:
+    request = make_request(cast)
+    item = item_of(request, "statements")
+    begun = at_portal(client, cast.cleo)
+    assert "Begun, and not here yet" not in begun.get(f"/portal/requests/{request.id}").text
+    begin(cast, "elsewhere.pdf")
+    page = begun.get(f"/portal/requests/{request.id}").text
+    assert "Begun, and not here yet" in page and "elsewhere.pdf" in page
+    by_link = at_portal(client, cast.cleo, request)
+    assert "Begun, and not here yet" not in by_link.get(f"/portal/requests/{request.id}").text
+    cleo = cast.contact(cast.cleo)
+    start_item_upload(get_item(item.id, seen_by=cleo), NewFile(new_id(), "statement.pdf", 1000), by=cleo)
+    page = by_link.get(f"/portal/requests/{request.id}").text
+    assert "statement.pdf" in page and "elsewhere.pdf" not in page
 
 
 def test_nobody_cancels_what_another_began(client: FlaskClient, cast: Any) -> None:
