@@ -26,6 +26,7 @@ from app.exchange.clients.commands import (
     rename_mapping,
     save_mapping,
     start_import,
+    undo_import,
     use_mapping,
 )
 from app.exchange.clients.commands.importing import put_values
@@ -34,6 +35,7 @@ from app.exchange.clients.queries import mappings_for
 from app.exchange.encodings import CHOICES
 from app.exchange.files import Chosen, Table, read_table
 from app.exchange.models import ClientImport, ColumnMapping
+from app.runs.commands import work_run
 from tests.exchange.test_import_clients import bring, file_of, workbook
 from tests.exchange.test_import_screen import text_of
 from tests.jobs.make_jobs import make_job
@@ -168,6 +170,18 @@ def test_how_a_file_is_read_is_chosen_only_until_its_import_starts(
     assert (found.content, found.header, found.mapping) == (None, ["Name"], {"Name": "name"})
     with pytest.raises(Refused, match="not kept any more"):
         read_anew(found, Chosen(header_line=1), by=mel)
+
+
+def test_an_import_starts_once_and_is_taken_back_once(cast: Cast) -> None:
+    mel, found = cast.actor(cast.mel), kept("Name\nOlive Ltd\nB\ufffd\n".encode(), cast)
+    with pytest.raises(Refused, match="has not started"):
+        undo_import(found, by=mel)
+    with pytest.raises(Refused, match="1 rows have errors"):
+        start_import(found, by=mel, decide=lambda _: "")
+    run = start_import(found, by=mel, decide=lambda _: "", skip_errors=True)
+    assert start_import(found, by=mel, decide=lambda _: "", skip_errors=True).id == run.id
+    work_run(run.id, lambda _: mel)
+    assert undo_import(found, by=mel).id == undo_import(found, by=mel).id == found.undo_run_id
 
 
 def said(name: str = "Old system", cast: Cast | None = None) -> ColumnMapping:
