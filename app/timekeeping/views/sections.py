@@ -21,17 +21,22 @@ from app.timekeeping.views.entries import blueprint as time
 def client_section(client_id: UUID) -> Answer:
     client = get_client(client_id, seen_by=me())
     return _section(
-        EntryFilter(client_id=client.id), url_for("time.client_section", client_id=client.id), client=client.id
+        EntryFilter(client_id=client.id), url_for("time.client_section", client_id=client.id),
+        url_for("clients.show", client_id=client.id, section="time"), client=client.id,
     )
 
 
 @time.get("/jobs/<uuid:job_id>/time")
 def job_section(job_id: UUID) -> Answer:
     job = get_job(job_id, seen_by=me())
-    return _section(EntryFilter(job_id=job.id), url_for("time.job_section", job_id=job.id), job=job.id)
+    return _section(
+        EntryFilter(job_id=job.id), url_for("time.job_section", job_id=job.id),
+        url_for("jobs.show", job_id=job.id, section="time"), job=job.id,
+    )
 
 
-def _section(found: EntryFilter, path: str, **narrowed: Any) -> Answer:
+def _section(found: EntryFilter, path: str, whole: str, **narrowed: Any) -> Answer:
+    """`path` draws the section alone, `whole` the page that it stands in."""
     page = page_number()
     rows = list_entries(seen_by=me(), client_id=found.client_id, job_id=found.job_id, page=page)
     return render_template(
@@ -44,6 +49,7 @@ def _section(found: EntryFilter, path: str, **narrowed: Any) -> Answer:
         may_export=me().may(Permission.EXPORT),
         narrowed=narrowed,
         path=path,
+        whole=whole,
     )
 
 
