@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import copy
 import io
 import json
 import resource
 import signal
 import struct
 import time
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -23,12 +25,13 @@ from app.core.errors import Refused
 from app.core.reading import Limits, NotRead, read_bytes_apart
 from app.documents.inspection.kinds import Unacceptable
 from app.documents.inspection.look import look_at
+from app.exchange.anchors import differences_from
 from app.exchange.archive import MANIFEST, new_archive, whole_archive
-from app.exchange.files import read_table
+from app.exchange.files import parse_table, read_table
 from app.exchange.letters import plain_text
 from app.exchange.unpacking import digest_of_body
 from app.firm.commands.firm import redrawn
-from app.ledger.rate_files import prove_ecb
+from app.ledger.rate_files import prove_ecb, text_of
 from tests.core.readers import break_down, die, echo, hoard, refuse, sleep, spin, talk, tell_what_it_knows
 
 ROOT = Path(__file__).parents[2]
@@ -117,30 +120,96 @@ def laughs() -> bytes:
     return workbook(f'<sheetData><row r="1">{text("A1", "&j;")}</row></sheetData>', entities=entities)
 
 
-LISTS: dict[str, Callable[[], bytes]] = {
-    "one value in the last cell of a sheet": far_out,
-    "the same, and the sheet says it is small": lambda: far_out('<dimension ref="A1:B2"/>'),
-    "a sheet of nothing, a thousandfold packed": lambda: workbook(
-        "<sheetData>" + " " * (400 << 20) + "</sheetData>"
+TAKES_MORE = "takes more memory or time to open"
+LISTS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "one value in the last cell of a sheet": (TAKES_MORE, far_out),
+    "the same, and the sheet says it is small": (TAKES_MORE, lambda: far_out('<dimension ref="A1:B2"/>')),
+    "a sheet of nothing, a thousandfold packed": (
+        TAKES_MORE, lambda: workbook("<sheetData>" + " " * (400 << 20) + "</sheetData>")
     ),
-    "entities within entities": laughs,
-    "a thousand columns": lambda: b",".join([b"Name"] * 100_000) + b"\nx\n",
-    "one endless line": lambda: b"Name\n" + b"x" * (10 << 20),
-    "one endless cell in quotes": lambda: b'Name\n"' + b"x\n" * (5 << 20),
-    "nothing but line ends": lambda: b"Name\n" + b"\n" * ((10 << 20) - 10),
-    "nothing but delimiters": lambda: b"Name\n" + b"," * ((10 << 20) - 10),
-    "a broken old workbook": lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\xff" * 4_096,
+    "entities within entities": ("cannot be opened", laughs),
+    "a thousand columns": ("more than 300 columns", lambda: b",".join([b"Name"] * 100_000) + b"\nx\n"),
+    "one endless line": ("more than 100,000 signs", lambda: b"Name\n" + b"x" * (2 << 20)),
+    "one endless cell in quotes": ("more than 100,000 signs", lambda: b'Name\n"' + b"x\n" * (1 << 20)),
+    "nothing but line ends": ("no rows under a header", lambda: b"Name\n" + b"\n" * ((10 << 20) - 10)),
+    "nothing but delimiters": ("more than 300 columns", lambda: b"Name\n" + b"," * ((10 << 20) - 10)),
+    "a broken old workbook": ("cannot be opened", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\xff" * 4_096),
 }
 
 
 @pytest.mark.parametrize("what", LISTS)
 def test_no_list_takes_the_web_down_and_the_person_is_told(what: str) -> None:
-    content, before, begun = LISTS[what](), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    with pytest.raises(Refused) as refused:
+    says, make = LISTS[what]
+    content, before, begun = make(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(Refused, match=says) as refused:
         read_table(content)
     assert refused.value.field == "file" and refused.value.message.endswith((".", "list."))
     assert time.monotonic() - begun < 40
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
+
+
+def boasting(size: int) -> bytes:
+    """A workbook whose archive says that one of its members is this large."""
+    out = io.BytesIO(workbook(f'<sheetData><row r="1">{text("A1", "Name")}</row><row r="2">{text("A2", "x")}</row>'
+                              "</sheetData>", more=(("more", b""),)))
+    with zipfile.ZipFile(out, "a") as made:
+        made.getinfo("more").file_size = size
+        made.comment = b"so that it is written anew"
+    return out.getvalue()
+
+
+def corner(at: str) -> bytes:
+    row = at.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return workbook(f'<sheetData><row r="1">{text("A1", "Name")}</row><row r="{row}">{text(at, "x")}</row></sheetData>')
+
+
+@pytest.mark.parametrize(("says", "just", "over"), [
+    ("A row has more than 300 columns", lambda: b"a," * 299 + b"a\nx\n", lambda: b"a," * 300 + b"a\nx\n"),
+    ("Line 2 holds a cell of more than 100,000 signs", lambda: b"Name\n" + b"x" * 100_000,
+     lambda: b"Name\n" + b"x" * 131_073),
+    ("The sheet is larger than", lambda: corner("KN2"), lambda: corner("KO2")),
+    ("The sheet is larger than", lambda: corner("A50001"), lambda: corner("A50002")),
+    (TAKES_MORE, lambda: boasting(290 << 20), lambda: boasting(301 << 20)),
+], ids=["columns", "a cell", "a wide sheet", "a long sheet", "an archive"])
+def test_a_list_is_read_up_to_its_limits_and_refused_beyond_by_the_one_it_broke(
+    says: str, just: Callable[[], bytes], over: Callable[[], bytes]
+) -> None:
+    assert len(parse_table(io.BytesIO(just()))["rows"]) == 1
+    with pytest.raises(Refused, match=says):
+        parse_table(io.BytesIO(over()))
+
+
+def deep(levels: int) -> bytes:
+    """A mail within a mail within a mail."""
+    parts = "".join(f'Content-Type: multipart/mixed; boundary="b{at}"\n\n--b{at}\n' for at in range(levels))
+    return f"MIME-Version: 1.0\n{parts}".encode()
+
+
+@pytest.mark.parametrize("mail", [
+    deep(1_500), b"MIME-Version: 1.0\nContent-Type: text/plain; charset=no-such\n\nx",
+    b"MIME-Version: 1.0\nContent-Type: text/plain; charset=zlib\n\nx",
+], ids=["nested", "unknown signs", "packed signs"])
+def test_a_saved_mail_that_breaks_its_reader_is_refused_in_words(mail: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "anchor.eml"
+    path.write_bytes(mail)
+    with pytest.raises(NotRead, match="or is damaged"):
+        list(differences_from(str(path)))
+
+
+def test_a_packed_list_of_rates_is_unpacked_no_further_than_a_list_goes() -> None:
+    bomb = archive(("eurofxref.csv", bytes(48 << 20)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="larger than 10 MB"):
+            text_of(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_list_of_rates_of_one_endless_cell_is_refused() -> None:
+    with pytest.raises(Refused, match="cannot be read as CSV"):
+        prove_ecb(io.BytesIO(b"Date, USD\n" + b"1" * 131_073), "2026-01-01")
 
 
 def png(width: int, height: int, body: bytes) -> bytes:
@@ -233,6 +302,21 @@ def of_client(body: bytes, pack: int = zipfile.ZIP_DEFLATED) -> bytes:
     return sealed(("data/client.jsonl", body), manifest=WHOLE | {"tables": tables}, pack=pack)
 
 
+def of_objects(pack: int, *, size: int = 100_000, twice: bool = False) -> bytes:
+    """A backup of one stored object; `twice` gives it a second name for the same bytes."""
+    part = {"size": size, "sha256": "0" * 64, "type": ""}
+    manifest = WHOLE | {"objects": {"a": part, "b": part} if twice else {"a": part}}
+    out = io.BytesIO()
+    with new_archive(out) as made:
+        made.writestr("objects/a", bytes(100_000), pack)
+        if twice:
+            other = copy.copy(made.getinfo("objects/a"))
+            other.filename = "objects/b"
+            made.filelist.append(other)
+        made.writestr(MANIFEST, json.dumps(manifest | {"sha256": digest_of_body(manifest)}))
+    return out.getvalue()
+
+
 BACKUPS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "rows of nothing, a thousandfold packed": ("would unpack to far more", lambda: of_client(b" " * (80 << 20))),
     "a line without end": ("has a row of more than", lambda: of_client(b"1" * (65 << 20), zipfile.ZIP_STORED)),
@@ -243,6 +327,11 @@ BACKUPS: dict[str, tuple[str, Callable[[], bytes]]] = {
         "does not hold what its manifest names", lambda: sealed(*((str(n), b"") for n in range(20_000)), manifest=WHOLE)
     ),
     "another kind of file": ("is damaged", far_out),
+    "packed objects": ("objects/a is packed in a way", lambda: of_objects(zipfile.ZIP_DEFLATED)),
+    "two objects in one place": ("claims to hold more than it can", lambda: of_objects(zipfile.ZIP_STORED, twice=True)),
+    "an object of another size": (
+        "objects/a has another size than the manifest", lambda: of_objects(zipfile.ZIP_STORED, size=1)
+    ),
 }
 
 
