@@ -6,10 +6,11 @@ import datetime as dt
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import structlog
 import typst
@@ -77,30 +78,57 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
 
 
-def try_paper(facts: Mapping[str, Any], firm: Firm) -> None:
-    """Make the paper of a bill that has no number yet. Raises Refused that names what stands in its way."""
+class PaperRefused(Refused):
+    """The paper of a bill cannot be made. `field` is the id of the input on its draft that stands in the way, if one
+    does; else the sentence says which record."""
+
+
+def try_paper(facts: Mapping[str, Any], firm: Firm, *, lines: Sequence[UUID] = ()) -> None:
+    """Make the paper of a bill that has no number yet. Raises PaperRefused that names what stands in its way.
+
+    `lines` are the ids of those that its draft has inputs for, in the order of the facts.
+    """
     trial = {**facts, "number": facts["number"] or "–"}
     try:
         invoice_pdf(trial, firm, logo=None)
     except PaperFailed as error:
-        where = next((name for name, part in _parts(trial) if _works(part, firm)), "")
-        field = where if where in ("note", "reason") else None
-        raise Refused(
-            f"The paper of this bill cannot be made{f', because of its {where}' if where else ''}. "
-            "It has no number yet; change that and approve again.", field=field,
+        where, field, change = next(
+            ((where, field, change) for where, field, change, part in _parts(trial, lines) if _works(part, firm)),
+            ("", None, ""),
+        )
+        raise PaperRefused(
+            f"The paper of this bill cannot be made{f', because of {where}' if where else ''}. "
+            f"It has no number yet. {change}".rstrip(), field=field,
         ) from error
 
 
-def _parts(facts: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The facts with one of their texts left out, by what it is called."""
-    blank = {"note": "", "legends": []}
-    for name in ("note", "legends"):
-        yield name, {**facts, name: blank[name]}
+def _parts(
+    facts: Mapping[str, Any], ids: Sequence[UUID]
+) -> Iterator[tuple[str, str | None, str, dict[str, Any]]]:
+    """The facts with one of their texts left out: what it is, its input, where it is changed."""
+    again = "Change that and try again."
+    for name in ("note", "reason"):
+        if facts.get(name):
+            yield f"its {name}", name, again, {**facts, name: ""}
     for number, line in enumerate(facts["lines"]):
-        lines = [*facts["lines"][:number], {**line, "description": "–"}, *facts["lines"][number + 1 :]]
-        yield f"line {number + 1}", {**facts, "lines": lines}
-    for side, called in (("buyer", "client’s name or address"), ("seller", "firm’s own name or address")):
-        yield called, {**facts, side: {**facts[side], "name": "–", "address": ""}}
+        field = f"description-{ids[number]}" if number < len(ids) else None
+        rest = facts["lines"][number + 1 :]
+        yield (f"its line {number + 1}", field, again,
+               {**facts, "lines": [*facts["lines"][:number], {**line, "description": "–"}, *rest]})
+    for side, of, place in (
+        ("buyer", "the client", "on the client’s page"), ("seller", "the firm’s own", "in the settings, Entities"),
+        ("for", "the client", "on the client’s page"),
+    ):
+        if side in facts:
+            yield (f"the name or address of {of} {facts[side]['name'][:80]}", None, f"Change it {place}.",
+                   {**facts, side: {**facts[side], "name": "–", "address": ""}})
+    for at, each in enumerate(facts.get("engagements", [])):
+        others = [*facts["engagements"][:at], {**each, "name": "–"}, *facts["engagements"][at + 1 :]]
+        yield (f"the name of the engagement {each['name'][:80]}", None, "Change it on the engagement’s page.",
+               {**facts, "engagements": others})
+    yield "the words of its taxes", None, "Change them in the settings, Tax rates.", {
+        **facts, "legends": [], "lines": [{**line, "tax_legend": ""} for line in facts["lines"]]
+    }
 
 
 def _works(facts: Mapping[str, Any], firm: Firm) -> bool:

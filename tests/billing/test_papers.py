@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.delivery.models import Delivery
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, count, sign_in
+from tests.make import Cast, count, keep, sign_in
 
 SCRIPTS = {
     "emoji": "Merci 🎉 👩‍👩‍👧‍👦 👍🏽 🇬🇧 ❤️", "Korean": "한국어 주식회사", "Thai": "บริษัท ไทย จำกัด",
@@ -178,13 +179,12 @@ def test_han_letters_take_the_shapes_of_their_reader() -> None:
 
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A word on which the typesetter breaks."""
-    compiled: Compiled = pdf._compiled
+    """A word on which the typesetter breaks; other papers are not set at all, which is quicker."""
 
     def breaking(paper: str, data: Mapping[str, Any], logo: bytes | None, on: dt.date) -> bytes:
         if "POISON" in json.dumps(data):
             raise typst.TypstError("cannot be set", "")
-        return compiled(paper, data, logo, on)
+        return b"%PDF"
 
     monkeypatch.setattr(pdf, "_compiled", breaking)
     return "POISON"
@@ -268,3 +268,55 @@ def test_whoever_may_not_approve_does_not_make_papers(session: Session, cast: Ca
     invoice = issued(cast)
     sign_in(client, cast.sam)
     assert client.post(f"/billing/invoices/{invoice.id}/paper").status_code in (403, 404)
+
+
+def test_what_stands_in_the_way_of_a_paper_is_said_beside_its_field(
+    session: Session, cast: Cast, client: FlaskClient, poison: str
+) -> None:
+    sign_in(client, cast.bea)
+    make_entry(cast)
+    invoice, bea = make_draft(cast), cast.actor(cast.bea)
+    line, name = lines_of(invoice)[0], cast.acme.name
+    at, terms = f"/billing/invoices/{invoice.id}/approval", DraftTerms(terms_days=14, note="", tax_mode=TaxMode.LINE)
+    change_line(invoice, line.id, LineChange(description=poison), by=bea)
+    with pytest.raises(Refused) as refused:
+        approve_invoice(invoice, by=bea)
+    assert refused.value.field == f"description-{line.id}"
+    answer = client.post(at, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#draft")
+    assert f'id="description-{line.id}-error"' in answer.text and "because of its line 1" in answer.text
+    change_line(invoice, line.id, LineChange(description="Work"), by=bea)
+    change_terms(invoice, replace(terms, note=poison), by=bea)
+    assert 'id="note-error"' in client.post(at).text
+    change_terms(invoice, terms, by=bea)
+    for record, where in ((cast.acme, "on the client’s page"), (cast.entity, "in the settings")):
+        kept = record.address
+        record.address = poison
+        keep(record)
+        page = client.post(at)
+        assert page.status_code == 422 and "because of the name or address of " in page.text
+        assert where in page.text and (record is cast.entity or name in page.text)
+        record.address = kept
+        keep(record)
+    assert client.post(at).status_code == 303
+
+
+def test_a_letter_that_is_printed_as_a_mark_is_told_beside_what_holds_it(
+    session: Session, cast: Cast, client: FlaskClient
+) -> None:
+    sign_in(client, cast.pat)
+    make_entry(cast)
+    invoice, bea = make_draft(cast), cast.actor(cast.bea)
+    at = f"/billing/invoices/{invoice.id}"
+    assert MARK not in client.get(at).text
+    line = lines_of(invoice)[0].id
+    change_line(invoice, line, LineChange(description="Plan 𓀀"), by=bea)
+    change_terms(invoice, DraftTerms(terms_days=14, note="ꀀ", tax_mode=TaxMode.LINE), by=bea)
+    cast.acme.legal_name, cast.entity.address = "Acme 𓀁", "Street\n𓀂"
+    keep(cast.acme)
+    keep(cast.entity)
+    page = client.get(at).text
+    assert f'id="description-{line}-help">The paper shows {MARK} in place of 𓀀:' in page
+    assert f'id="note-help">The paper shows {MARK} in place of ꀀ:' in page
+    assert "in place of 𓀁:" in page and f"/clients/{cast.acme.id}/edit" in page
+    assert "in place of 𓀂:" in page and f"/entities/{cast.entity.id}" in page

@@ -52,7 +52,7 @@ def tried_facts(invoice: Invoice, lines: Sequence[InvoiceLine], day: dt.date) ->
     invoice.issued_on, invoice.due_on = day, day + dt.timedelta(days=invoice.terms_days)
     payer, entity = db.session.get_one(Client, invoice.payer_id), db.session.get_one(Entity, invoice.entity_id)
     facts = facts_of(invoice, lines, payer, entity)
-    try_paper(facts, the_firm())
+    try_paper(facts, the_firm(), lines=[line.id for line in lines])
     return facts
 
 

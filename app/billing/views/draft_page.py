@@ -13,7 +13,9 @@ from app.billing.addresses import asks_addresses, lacking
 from app.billing.amounts import HUNDRED
 from app.billing.commands.fees import agreed_on
 from app.billing.forms import SPREADS, TAX_MODES, PayerForm, TermsForm
+from app.billing.marks import marks_on, marks_words
 from app.billing.models import Invoice, LineKind, Rest, Treatment
+from app.billing.pdf import PaperRefused
 from app.billing.policy import can_approve, can_draft
 from app.billing.queries.around_draft import around_draft
 from app.billing.queries.behind import asks_reason, expenses_on, items_behind, sums_of_lines
@@ -63,6 +65,8 @@ def draft_facts(
         "groupings": [(grouping.value, words) for grouping, words in GROUPINGS.items()],
         "has_time": any(line.kind is LineKind.FEE for line in invoice.lines),
         "expenses": expenses_on(invoice, seen_by=me()) if has_expense else {},
+        "marks": marks_on(invoice),
+        "marks_words": marks_words,
         "lacks": lacking(invoice.payer, invoice.entity),
         "must_have_address": asks_addresses(invoice.entity),
         "may_add_address": can_edit_client(me(), invoice.payer),
@@ -138,3 +142,19 @@ def draft_refused(
     return unprocessable(
         "billing/drafts/show.html", **facts | {"typed": {key: form}, "errors": errors, "chosen": chosen}
     )
+
+
+def paper_refused(invoice_id: UUID, refusal: PaperRefused) -> Answer:
+    """After an approval whose paper cannot be made: the draft, with the reason beside the field that it lies in."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    terms = TermsForm(formdata=None, obj=invoice)
+    terms.version.data = str(invoice.version)
+    errors = {refusal.field or "": refusal.message}
+    if refusal.field == "note":
+        terms.note.errors = [refusal.message]
+    template = "billing/drafts/_draft.html" if is_htmx() else "billing/drafts/show.html"
+    page = render_template(template, **draft_facts(invoice, terms) | {"errors": errors})
+    answer = Response(page, status=422)
+    if is_htmx():  # the dialog that it was pressed in goes with the rest of the draft
+        answer.headers.update({"HX-Retarget": "#draft", "HX-Reswap": "outerHTML"})
+    return answer

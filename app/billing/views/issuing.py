@@ -15,9 +15,10 @@ from app.billing.commands.paper import preview_pdf
 from app.billing.commands.send import mark_sent, send_invoice
 from app.billing.forms import DueDateForm
 from app.billing.models import Invoice
+from app.billing.pdf import PaperRefused
 from app.billing.policy import can_approve
 from app.billing.queries.invoices import get_invoice, next_to_approve, printed_due
-from app.billing.views.draft_page import draft_facts
+from app.billing.views.draft_page import draft_facts, paper_refused
 from app.core.db import transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id
@@ -45,15 +46,20 @@ def approve(invoice_id: UUID) -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
     version = request.form.get("version", "")
     sends = request.form.get("send") == "1"
-    approve_invoice(
-        invoice,
-        by=me(),
-        issued_on=_day(),
-        version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
-        send=sends,
-        reason=request.form.get("reason", "")[:500],
-        without_address=request.form.get("without_address") == "1",
-    )
+    try:
+        approve_invoice(
+            invoice,
+            by=me(),
+            issued_on=_day(),
+            version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
+            send=sends,
+            reason=request.form.get("reason", "")[:500],
+            without_address=request.form.get("without_address") == "1",
+        )
+    except PaperRefused as refusal:
+        if request.form.get("then") == "next":
+            raise
+        return paper_refused(invoice_id, refusal)
     if invoice.number is None:
         said = "It is above your limit: its approval is asked for"
     else:
