@@ -50,6 +50,12 @@ _CLIENTS = sa.text("""
     WHERE coalesce(s.amount, 0) <> coalesce(c.amount, 0)
     ORDER BY 1, 2 LIMIT 100
 """)
+_ELSEWHERE = sa.text("""
+    SELECT p.engagement_id, p.entity_id, p.account, p.currency, sum(p.amount) AS amount FROM posting p
+    JOIN engagement e ON e.id = p.engagement_id
+    WHERE p.account IN ('wip', 'wip_memo') AND p.entity_id <> e.entity_id
+    GROUP BY 1, 2, 3, 4 HAVING sum(p.amount) <> 0 ORDER BY 1, 2, 3 LIMIT 100
+""")
 # Days that no page tells apart are compared as one: the kept sums of them may be gathered into one row.
 _DAYS = sa.text("""
     WITH summed AS (
@@ -157,6 +163,16 @@ def prove_memo() -> Iterator[Finding]:
     """WIP and its memo contra cancel out, so that WIP leaves the books in no export."""
     for row in asked(_MEMO):
         yield Finding(f"WIP in {row.currency}", f"differs from its contra by {row.off}")
+
+
+@proof("ledger.own_books")
+def prove_own_books() -> Iterator[Finding]:
+    """WIP stands in the books of its engagement's entity, and nothing of it in another's."""
+    for row in asked(_ELSEWHERE):
+        yield Finding(
+            f"{row.account} of engagement {row.engagement_id}",
+            f"{row.amount} {row.currency} in the books of the entity {row.entity_id}, which is not the engagement's",
+        )
 
 
 @proof("ledger.periods")

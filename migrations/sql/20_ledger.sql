@@ -63,6 +63,13 @@ BEGIN
         RAISE EXCEPTION 'an amount is not in whole units of its currency'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_whole_units';
     END IF;
+    -- What takes back a posting of old, from before this was held, may stand where that one stood.
+    IF EXISTS (SELECT FROM fresh f JOIN engagement e ON e.id = f.engagement_id
+               WHERE f.account IN ('wip', 'wip_memo') AND e.entity_id <> f.entity_id AND NOT EXISTS (
+                   SELECT FROM ledger_transaction t WHERE t.id = f.transaction_id AND t.reverses_id IS NOT NULL)) THEN
+        RAISE EXCEPTION 'WIP is posted in the books of another entity than its engagement''s'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_own_books';
+    END IF;
     RETURN NULL;
 END $$;
 DROP TRIGGER IF EXISTS same_act ON posting;

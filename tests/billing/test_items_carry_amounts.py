@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ from app.billing.commands.drafts import discard_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, add_line, change_line, treat_item
 from app.billing.commands.totals import lines_of
-from app.billing.commands.wip import hold_items, transfer_items, write_off_items
+from app.billing.commands.wip import hold_items, take_back, transfer_items, write_off_items
 from app.billing.models import Invoice, InvoiceItem, Rest, Treatment
 from app.clients.models import Arrangement, ArrangementKind, Engagement
 from app.core import clock
@@ -26,11 +27,14 @@ from app.core.db import db
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.proofs import run_proofs
+from app.firm.models import Entity
+from app.ledger.models import Account, Posting
 from app.timekeeping.commands.entries import delete_entry
 from app.timekeeping.commands.expenses import ExpenseFacts, record_expense
+from app.timekeeping.commands.splits import split_entry
 from app.timekeeping.models import ItemState, TimeEntry
 from tests.billing.make_billing import make_draft, make_entry, make_rate
-from tests.make import Cast, make_engagement, sign_in
+from tests.make import Cast, keep, make_engagement, sign_in
 from tests.test_small_commands import told
 
 Amounts = tuple[Decimal, Decimal, Decimal, Decimal]
@@ -333,6 +337,26 @@ def test_what_stands_on_a_bill_in_part_moves_no_more_but_can_be_held_or_written_
     assert of(entry)[:2] == (ItemState.HELD, 100)
     transfer_items([entry.id], other.id, "Wrong", by=by)
     write_off_items([entry.id], "Agreed", by=by)
+    assert nothing_found()
+
+
+@pytest.mark.parametrize("way", ["taken back", "divided"])
+def test_what_was_written_off_before_a_move_to_another_entity_comes_back_in_that_ones_books(
+    cast: Cast, way: str
+) -> None:
+    branch = keep(Entity(name="Dublin Ltd", country="IE", currency="GBP"))
+    other = make_engagement(cast.acme, branch, "Of the branch")
+    by, entry = cast.actor(cast.bea), make_entry(cast)
+    write_off_items([entry.id], "Too much", by=by, percent=Decimal(30))
+    transfer_items([entry.id], other.id, "Wrong entity", by=by)
+    if way == "taken back":
+        take_back([entry.id], "Agreed after all", by=by)
+    else:
+        split_entry(entry, new_id(), dt.timedelta(minutes=30), by=cast.actor(cast.sam))
+    db.session.commit()
+    wip = sa.select(Posting.entity_id, sa.func.sum(Posting.amount)).where(Posting.account == Account.WIP)
+    stands = {row[0]: row[1] for row in db.session.execute(wip.group_by(Posting.entity_id))}
+    assert stands == {cast.entity.id: 0, branch.id: 100 if way == "taken back" else 70}
     assert nothing_found()
 
 

@@ -226,7 +226,8 @@ class Book:
     ) -> None:  # fmt: skip
         """WIP and its memo contra, as old as the work unless it stood on another day."""
         work = work or item.work
-        key = kind, self.posted(day, work.entity), work.currency, work.client, work.id, item.id, aged_on or item.day
+        posted, aged_on = self.posted(day, work.entity), aged_on or item.day
+        key = kind, posted, work.currency, work.client, work.id, item.id, work.entity, aged_on
         self.journal["wip", *key] += amount
         self.journal["wip_memo", *key] -= amount
 

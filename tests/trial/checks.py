@@ -51,13 +51,14 @@ def _posted(account: str, *keys: str) -> str:
     return _kept(account, *keys).replace("FROM balance", "FROM posting")
 
 
-def _level(key: str) -> str:
+def _level(key: str, posted: str = "") -> str:
     """Of each job, client or entity: what was recorded, written and billed against what was posted of its items."""
     at = f"coalesce({key}, '00000000-0000-0000-0000-000000000000') AS key"
     return _differs(
         f"""SELECT {at}, item.currency, sum(value + written - billed) AS amount FROM ({_ITEM}) item
             JOIN engagement e ON e.id = item.engagement_id WHERE billable AND deleted_at IS NULL GROUP BY 1, 2""",
-        f"""SELECT {at}, p.currency, sum(p.amount) AS amount FROM posting p JOIN ({_ITEM}) item ON item.id = p.item_id
+        f"""SELECT {at.replace(key, posted or key)}, p.currency, sum(p.amount) AS amount
+            FROM posting p JOIN ({_ITEM}) item ON item.id = p.item_id
             JOIN engagement e ON e.id = item.engagement_id WHERE p.account = 'wip' GROUP BY 1, 2""",
         "key", "currency",
     )  # fmt: skip
@@ -124,7 +125,9 @@ CHECKS: Mapping[str, str] = {
     """,
     "the WIP of a job is not what was recorded, written and billed of its items": _level("job_id"),
     "the WIP of a client is not what was recorded, written and billed of its items": _level("item.client_id"),
-    "the WIP of an entity is not what was recorded, written and billed of its items": _level("e.entity_id"),
+    "the WIP of an entity is not what was recorded, written and billed of its items": _level(
+        "e.entity_id", "p.entity_id"
+    ),
     "what was billed in a month is not its bills and credit notes": _in_months(
         _ISSUED, _posted_in("'revenue', 'recovered', 'tax'", "-")
     ),

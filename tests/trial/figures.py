@@ -27,10 +27,10 @@ _ITEMS = """
 """
 _POSTED = """
     SELECT p.account, t.kind, t.posted_on, p.currency, p.client_id, p.engagement_id, p.item_id, p.invoice_id,
-           p.payment_id, p.aged_on, sum(p.amount) AS amount
+           p.payment_id, p.aged_on, p.entity_id, sum(p.amount) AS amount
     FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
     WHERE t.id > :after
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 """
 _BALANCED = """
     SELECT transaction_id, currency FROM posting GROUP BY 1, 2 HAVING sum(amount) <> 0
@@ -112,6 +112,7 @@ def read(after: int = 0) -> Figures:
                 p.client_id,
                 p.engagement_id,
                 p.item_id,
+                p.entity_id,
                 p.aged_on,
             )
         else:

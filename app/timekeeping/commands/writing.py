@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from app.core import clock
 from app.core.actors import Actor
-from app.ledger.books import Books
+from app.ledger.books import Books, books_of
 from app.ledger.commands import post, reverse
 from app.ledger.models import TransactionKind
 from app.timekeeping.commands.wip import Item, Place, move_wip, place_of, wip_legs
@@ -42,7 +42,10 @@ def undo_write(item: Item, written: Movement, reason: str, *, by: Actor, books: 
     if there != here:
         moved = there.engagement_id != here.engagement_id
         kind = TransactionKind.TRANSFERRED if moved else TransactionKind.REPRICED
-        move_wip(kind, item, there, here, by=by, books=books, on=clock.today(), reason=reason)
+        books_before = books_of(written.engagement_id) if moved else None
+        move_wip(
+            kind, item, there, here, by=by, books=books, books_before=books_before, on=clock.today(), reason=reason
+        )
 
 
 def _of(item: Item, amount: Decimal) -> Place:
