@@ -35,7 +35,16 @@ _NUMBER = re.compile(r"[\W\d]*\d[\W\d]*(?:cr|dr|[a-z]{3})?", re.IGNORECASE)
 _WHEN = re.compile(
     r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b.*\b(?:19|20)\d\d\b.*"
     r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?:[ T]\d{1,2}:\d\d.*)?"
-    r"|(?:printed|exported|generated|created|as of|report date|page \d)\b.*\d.*)", re.IGNORECASE,
+    r"|(?:printed|exported|generated|created|as of|report date)\b.*\d.*)", re.IGNORECASE,
+)  # fmt: skip
+# What stands below a list whatever its width, and is no name: the page, who took it out and when, how many there are.
+_FOOT = re.compile(
+    r"page:? \d+(?: ?(?:of|/) ?\d+)?|end of (?:the )?(?:report|list|file)"
+    r"|(?:printed|exported|generated|created|downloaded|report date|as of)\b(?: on| at| by|:).*\d.*", re.IGNORECASE,
+)  # fmt: skip
+_COUNT = re.compile(
+    r"(?:(?:grand |sub)?totals?\b[ :]*)?\(?\d+ (?:clients?|contacts?|customers?|records?|rows?|entries)\)?"
+    r"|(?:total|number of) (?:clients|contacts|customers|records|rows|entries)\b[ :]*\d*", re.IGNORECASE,
 )  # fmt: skip
 
 
@@ -133,9 +142,13 @@ def _rows_under(found: Sequence[Line], at: int, remarks: list[Remark], is_workbo
     header = _heads(found[at], remarks)
     rows: list[list[Cell]] = []
     lines: list[int] = []
+    no_clients = {line: why for line, cells in found[at + 1 :] if (why := _no_client(cells, found[at][1]))}
+    last = next(((line, cells) for line, cells in reversed(found[at + 1 :]) if line not in no_clients), None)
+    if last and _is_unnamed_total(last[1], header):
+        no_clients[last[0]] = "ends the list with numbers and no name"
     for line, cells in found[at + 1 :]:
-        if why := _no_client(cells, len(header)):
-            remarks.append(_left_out(line, cells, why))
+        if line in no_clients:
+            remarks.append(_left_out(line, cells, no_clients[line]))
             continue
         if not is_workbook:
             remarks += _of_width(line, cells, header)
@@ -152,10 +165,8 @@ def _rows_under(found: Sequence[Line], at: int, remarks: list[Remark], is_workbo
 def _heads(line: Line, remarks: list[Remark]) -> list[str]:
     """The heads, each once: a second column of the same name would else be lost."""
     at, cells = line
-    while cells and cells[-1] == "":
-        cells = cells[:-1]
     header: list[str] = []
-    for place, cell in enumerate(cells, 1):
+    for place, cell in enumerate(_ended(cells), 1):
         name = plain = str(cell) or f"Column {place}"
         number = 1
         while name in header:
@@ -167,15 +178,32 @@ def _heads(line: Line, remarks: list[Remark]) -> list[str]:
     return header
 
 
-def _no_client(cells: Sequence[Cell], width: int) -> str:
+def _no_client(cells: Sequence[Cell], heads: Sequence[Cell]) -> str:
     """Why a line below the header is none of its rows, if it is none."""
+    width = len(_ended(heads))
     filled = [cell for cell in cells if cell != ""]
     first, rest = str(filled[0]), filled[1:]
-    if width > 1 and _TOTALS.fullmatch(first.strip(" :")) and rest and all(_is_number(cell) for cell in rest):
+    are_numbers = all(_is_number(cell) for cell in rest)
+    if [str(cell).casefold() for cell in _ended(cells)] == [str(cell).casefold() for cell in _ended(heads)]:
+        return "is the header once more"
+    if width > 1 and rest and are_numbers and _TOTALS.fullmatch(first.strip(" :")):
         return "is a total of the list"
-    if width > 2 and not rest and _WHEN.fullmatch(first):
-        return "says when the list was made"
+    if are_numbers and _COUNT.fullmatch(first):
+        return "counts the list"
+    if not rest and (_FOOT.fullmatch(first) or (width > 2 and _WHEN.fullmatch(first))):
+        return "says when the list was made" if _WHEN.fullmatch(first) else "stands below the list"
     return ""
+
+
+def _is_unnamed_total(cells: Sequence[Cell], header: Sequence[str]) -> bool:
+    """Whether the last line has numbers alone, none of them in the first column. “7 Inc” is a name."""
+    are_numbers = all(isinstance(cell, float) or re.fullmatch(r"[\W\d]+", cell) for cell in cells if cell != "")
+    return len(header) > 1 and cells[0] == "" and are_numbers
+
+
+def _ended(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells up to the last in which something stands."""
+    return list(cells[: max((at for at, cell in enumerate(cells, 1) if cell != ""), default=0)])
 
 
 def _is_number(cell: Cell) -> bool:

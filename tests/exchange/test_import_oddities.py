@@ -126,6 +126,30 @@ def test_a_total_is_noticed_and_added_to_nothing(cast: Cast) -> None:
     assert [warning["line"] for warning in report["warnings"]] == [4]
 
 
+@pytest.mark.parametrize(("line", "says"), [
+    ("name,EMAIL,Opening balance,", "is the header once more"),
+    ("Total (2 clients)", "counts the list"),
+    ("Total: 2 customers,,150", "counts the list"),
+    (",Total,150.00", "is a total of the list"),
+    (",,150.00", "numbers and no name"),
+    ("Page 1 of 2", "stands below the list"),
+    ("Exported on 26 November 2026 by Jane", "says when the list was made"),
+])
+def test_what_stands_between_and_below_the_rows_is_no_client(line: str, says: str) -> None:
+    found = parse_table(io.BytesIO(f"Name,Email,Opening balance\nOne Ltd,,100\nTwo Ltd,,50\n{line}\n".encode()))
+    assert [row[0] for row in found["rows"]] == ["One Ltd", "Two Ltd"]
+    assert [(told["line"], told["error"]) for told in found["remarks"]] == [(4, False)]
+    assert says in found["remarks"][0]["message"]
+
+
+@pytest.mark.parametrize("heads", ["Name", "Name,City"])
+def test_a_narrow_list_has_a_foot_and_a_second_header_too(heads: str) -> None:
+    text = f"{heads}\nOne Ltd\n{heads}\nTotal 3 Ltd\nPage 1 Books Ltd\nPage 1 of 2\nExported on 26/11/2026\n"
+    assert [row[0] for row in parse_table(io.BytesIO(text.encode()))["rows"]] == [
+        "One Ltd", "Total 3 Ltd", "Page 1 Books Ltd",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["excel_error.csv", "errors.xlsx"])
 def test_an_error_of_the_spreadsheet_is_one_of_its_cell(cast: Cast, name: str) -> None:
     report = dry(name)
@@ -141,6 +165,12 @@ def test_the_noise_of_a_float_is_no_part_of_a_number(cast: Cast) -> None:
 def test_a_number_that_was_cut_short_is_refused(cast: Cast) -> None:
     report = dry("sci.csv")
     assert errors(report) == [(2, "Phone", "4.41632E+11"), (2, "Client code", "1.2E+05")]
+
+
+def test_digits_that_are_lost_in_another_spelling_are_no_number_either(cast: Cast, tmp_path: Path) -> None:
+    rows = "1E5,One Ltd,4.41632E11\n2E10,Two Ltd,########\n3,Three Ltd,\"4,41632e11\"\n"
+    report = bring(file_of(tmp_path, "Client code,Name,Phone\n" + rows), dry_run=True)
+    assert errors(report) == [(2, "Phone", "4.41632E11"), (3, "Phone", "########"), (4, "Phone", "4,41632e11")]
 
 
 @pytest.mark.parametrize(("text", "line", "says"), [

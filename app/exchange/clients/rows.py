@@ -23,9 +23,10 @@ COUNTRY_CODES = {str(_names[code]).casefold(): code for code in COUNTRIES} | {
     "republic of ireland": "IE", "deutschland": "DE", "holland": "NL", "the netherlands": "NL", "españa": "ES",
     "österreich": "AT", "schweiz": "CH", "suisse": "CH", "polska": "PL",
 } | {code.casefold(): code for code in COUNTRIES}
-# What a spreadsheet shows where it could not work a cell out, and a number of which it kept the first digits alone.
-FAULTS = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA)")
-CUT = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{1,3}")
+# What a spreadsheet shows where it could not work a cell out or the column is too narrow (########), and a number of
+# which it kept the first digits alone. Without a fraction and a sign it may be a code: 1E5.
+FAULTS = re.compile(r"#{2,}|#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA)")
+CUT = re.compile(r"[+-]?\d(?:[.,]\d+[eE][+-]?|[eE][+-])\d{1,3}")
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class Row:
         for target, cell in self.cells.items():
             text = cell.strip() if isinstance(cell, str) else ""
             if FAULTS.fullmatch(text):
-                self.wrong(target, f"“{text}” is an error of the spreadsheet and no value. Mend the formula or empty "
-                           "the cell.", text)
+                mend = "Widen the column" if text.startswith("##") else "Mend the formula"
+                self.wrong(target, f"“{text}” is an error of the spreadsheet and no value. {mend} or empty the cell.",
+                           text)
                 kept[target] = ""
             elif CUT.fullmatch(text) and target != "balance":
                 self.wrong(target, f"“{text}” is a number that a spreadsheet has cut short: its digits are lost. "
