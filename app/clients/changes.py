@@ -69,7 +69,9 @@ class ClientChange:
 
     @property
     def ends_service(self) -> bool:
-        return self.before.is_served and not self.after.is_served
+        """Also where one that is not served is archived: what is still open at it goes out of sight with it."""
+        archives = self.after.archived and not self.before.archived
+        return archives or (self.before.is_served and not self.after.is_served)
 
     @property
     def begins_service(self) -> bool:

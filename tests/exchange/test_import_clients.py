@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from app.clients.commands import ClientFacts, update_client
 from app.clients.commands.clients import facts_of
-from app.clients.models import Client, ClientContact, Contact, ContactAddress
+from app.clients.models import Client, ClientContact, ClientStatus, Contact, ContactAddress
 from app.core.actors import SYSTEM
 from app.core.db import db
 from app.core.errors import NotAllowed, Refused
@@ -33,6 +34,7 @@ from app.exchange.import_cli import import_clients
 from app.exchange.models import ClientImport, ImportKey
 from app.runs.commands import work_run
 from app.runs.models import RunItem
+from tests.jobs.make_jobs import make_job
 from tests.make import Cast, count, make_engagement
 
 DATA = Path(__file__).parents[1] / "data" / "import"
@@ -190,6 +192,21 @@ def test_taking_an_import_back_removes_what_nothing_refers_to(cast: Cast, tmp_pa
     assert "archived" in told["Cobalt Freight GmbH"]
     assert db.session.get_one(Client, used.id).archived_at is not None
     assert (count(Client), count(Contact), count(ContactAddress)) == (before[0] + 1, before[1], before[2])
+
+
+def test_a_client_with_open_work_since_is_not_put_away_by_taking_its_import_back(cast: Cast, tmp_path: Path) -> None:
+    path = file_of(tmp_path, "Name,Email\nCobalt Freight GmbH,a@cobalt.example\n")
+    found = keep_import(read_import(new_id(), "x.csv", path.read_bytes(), cast.office.id, by=SYSTEM), by=SYSTEM)
+    work_run(start_import(found, by=SYSTEM, decide=lambda _: "").id, lambda _: SYSTEM)
+    (used,) = named("Cobalt Freight GmbH")
+    make_job(make_engagement(used, cast.entity))
+    update_client(used, replace(facts_of(used), status=ClientStatus.FORMER), by=SYSTEM)
+    run = undo_import(found, by=SYSTEM)
+    work_run(run.id, lambda _: SYSTEM)
+    db.session.expire_all()
+    (item,) = db.session.scalars(sa.select(RunItem).where(RunItem.run_id == run.id))
+    assert (item.state, used.archived_at) == ("failed", None)
+    assert "has open work (1 open job: stays open)" in item.message
 
 
 def test_taking_a_link_back_empties_what_it_filled(cast: Cast, tmp_path: Path) -> None:

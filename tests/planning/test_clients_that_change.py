@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.billing.commands.issue import approve_invoice
 from app.catalogue.due_rules import BadDueRule
 from app.catalogue.models import Cadence
 from app.clients.changes import digest_of_effects, effects_of
@@ -23,6 +24,7 @@ from app.core.actors import SYSTEM
 from app.core.clock import travel_to
 from app.core.db import db
 from app.core.errors import NotAllowed, Refused
+from app.exchange.clients.commands.importing import put_away, put_values
 from app.jobs.commands.tasks import complete_task
 from app.jobs.models import Deadline, Job, Task
 from app.planning import following
@@ -34,6 +36,7 @@ from app.planning.proofs import forecasts_equal_their_definition
 from app.requests.commands.asking import ask_due_requests
 from app.requests.commands.reminding import contacts_due
 from app.requests.models import ClientRequest, RequestState
+from tests.billing.make_billing import make_draft, make_entry, make_rate
 from tests.make import Cast, sign_in
 from tests.planning.make_planning import make_series, make_service
 from tests.requests.make_requests import make_request
@@ -293,6 +296,26 @@ def test_archiving_names_what_is_open_and_asks(cast: Cast, client: FlaskClient, 
         seen = digest_of_effects(effects_of(archiving_of(cast.acme), seen_by=cast.actor(cast.mel)))
         assert client.post(f"/clients/{cast.acme.id}/archive", data={"foreseen": seen}).status_code == 303
     assert db.session.get_one(Client, cast.acme.id, populate_existing=True).archived_at is not None
+
+
+def test_one_that_is_served_no_more_is_not_archived_unseen_while_time_is_unbilled_and_a_bill_unpaid(
+    cast: Cast, client: FlaskClient
+) -> None:
+    make_rate("100")
+    make_entry(cast, "2")
+    approve_invoice(make_draft(cast), by=cast.actor(cast.pat), reason="Agreed")
+    make_entry(cast, "3")
+    update_client(cast.acme, replace(facts_of(cast.acme), status=ClientStatus.FORMER), by=SYSTEM)
+    sign_in(client, cast.pat)
+    page = client.post(f"/clients/{cast.acme.id}/archive")
+    assert page.status_code == 422 and "WIP: 300" in page.text and "Unpaid bills: " in page.text
+    answer = client.post("/clients/selected/archive", data={"id": [str(cast.acme.id)]})
+    assert answer.status_code == 422 and "Acme Ltd has open work" in answer.text
+    with pytest.raises(Refused, match="Acme Ltd has open work .*WIP: 300.*; Unpaid bills: "):
+        put_values(cast.acme, {"archived": True}, by=cast.actor(cast.pat))
+    with pytest.raises(Refused, match="Acme Ltd has open work"):
+        put_away(cast.acme, by=cast.actor(cast.pat))
+    assert db.session.get_one(Client, cast.acme.id, populate_existing=True).archived_at is None
 
 
 def test_several_are_not_archived_at_once_while_one_has_open_work(cast: Cast, client: FlaskClient) -> None:

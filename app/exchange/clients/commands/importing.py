@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import contains_eager
 
 from app.activity.commands import record
-from app.clients.changes import effects_of
+from app.clients.changes import ClientChange, effects_of
 from app.clients.commands import (
     ClientFacts,
     ContactFacts,
@@ -217,7 +217,7 @@ def _bring_new(found: ClientImport, prospect: Prospect, item: RunItem, run: Run,
     client = _client(UUID(done["client_id"]), by)
     if client is None or not is_archived:
         return done
-    archive_client(client, by=by)
+    put_away(client, by=by)
     return {**done, "version": client.version}
 
 
@@ -231,12 +231,26 @@ def put_values(client: Client, values: Mapping[str, Any], *, by: Actor, redate: 
     change = change_of(client, facts, redate=redate)
     if archived:
         change = archiving_of(client)
-    if (archived or change.ends_service) and effects_of(change, seen_by=by):
-        raise Refused(f"{client.name} has open work. End that on the client's own page, where you see what is left.")
+    if archived or change.ends_service:
+        _check_nothing_is_open(client, change, by)
     if facts != facts_of(client):
         update_client(client, facts, by=by, version=client.version, redate=redate)
     if archived is not None:
         (archive_client if archived else restore_client)(client, by=by)
+
+
+def put_away(client: Client, *, by: Actor) -> None:
+    """Archive a client at which nothing is open."""
+    _check_nothing_is_open(client, archiving_of(client), by)
+    archive_client(client, by=by)
+
+
+def _check_nothing_is_open(client: Client, change: ClientChange, by: Actor) -> None:
+    if still_open := effects_of(change, seen_by=by):
+        raise Refused(
+            f"{client.name} has open work ({'; '.join(each.words for each in still_open)}). End that on the client's "
+            "own page, where you see what is left."
+        )
 
 
 def _where(client: Client) -> dict[str, str]:

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from app.activity.commands import record
-from app.clients.commands import archive_client
 from app.clients.models import Client, ClientContact, Contact, ContactAddress
 from app.clients.policy import can_import, clients_seen_by
 from app.core.actors import Actor
@@ -20,7 +19,7 @@ from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.locking import lock_row, to_lock
 from app.core.permissions import authorize
-from app.exchange.clients.commands.importing import put_values
+from app.exchange.clients.commands.importing import put_away, put_values
 from app.exchange.clients.own import HEAD_OF, present
 from app.exchange.clients.values import LABELS, TOGETHER
 from app.exchange.models import ClientImport, ImportKey
@@ -72,13 +71,13 @@ def _undo_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     if did["action"] != "create":
         return _told(_put_back(client, did["changes"], stays, by), stays)
     if client.version != did["version"]:
-        archive_client(client, by=by)
+        put_away(client, by=by)
         return _told("archived", ["it was changed since, so it was archived and not removed", *stays])
     name, code = client.name, client.code
     if _remove(client):
         record("exchange.import.remove", run, by=by, client_id=None, name=name, code=code)
         return _told("removed", stays)
-    archive_client(client, by=by)
+    put_away(client, by=by)
     return _told("archived", ["something refers to it since, so it was archived and not removed", *stays])
 
 
