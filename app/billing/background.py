@@ -19,7 +19,7 @@ from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
 from app.core.errors import Refused
-from app.core.queue import FILES, background, send
+from app.core.queue import PAPERS, background, send
 from app.core.storage import storage
 from app.firm.queries import get_firm
 from app.people.models import Person
@@ -31,7 +31,7 @@ AGAIN = dt.timedelta(hours=1)
 MOST = 50
 
 
-@background("billing.keep_pdf", queue=FILES)
+@background("billing.keep_pdf", queue=PAPERS)
 def keep_pdf(invoice_id: str) -> None:
     """Render, store and remember the PDF once; then mail the bill if whoever approved it wanted that."""
     invoice = db.session.get(Invoice, UUID(invoice_id))

@@ -26,10 +26,11 @@ from app.core.errors import Refused
 log = structlog.get_logger()
 Work = Callable[..., Any]
 _works: dict[str, Work] = {}
-# What the firm waits for and talks to nobody outside; mails; files and papers; large files; long work over many things.
-NOW, MAIL, FILES, LARGE, BULK = QUEUES = ("now", "mail", "files", "large", "bulk")
+# What the firm waits for and talks to nobody outside; mails; files; the papers of bills, hundreds at once from a bill
+# run; large files; long work over many things.
+NOW, MAIL, FILES, PAPERS, LARGE, BULK = QUEUES = ("now", "mail", "files", "papers", "large", "bulk")
 # Each is a process: the queues that it takes from, the first that has work first.
-PROCESSES = ((NOW,), (MAIL,), (FILES,), (FILES, LARGE), (BULK,))
+PROCESSES = ((NOW,), (MAIL,), (FILES,), (FILES, PAPERS, LARGE), (BULK,))
 LONGEST, KEEP_FAILED, FORGET_WAITING = 3600, 3600, 86_400  # seconds
 AWAY = "We cannot send anything just now, so nothing was asked for. Please try again in a few minutes."
 TookTooLong = JobTimeoutException

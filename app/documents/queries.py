@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from app.clients.models import Contact
 from app.core.actors import Actor, ActorKind
 from app.core.db import db, get_or_404
+from app.core.finding import Typed, has_words
 from app.documents.models import Document, DocumentState, Hold, Upload
 from app.documents.policy import documents_seen_by
 from app.people.models import Person
@@ -42,7 +43,7 @@ def list_documents(
     if filters.client_id is not None:
         statement = statement.where(Document.client_id == filters.client_id)
     if filters.words:
-        statement = statement.where(Document.name.icontains(filters.words, autoescape=True))
+        statement = statement.where(has_words(sa.func.search_words(Document.name), Typed.of(filters.words)))
     if filters.from_client:
         statement = statement.where(Document.added_kind == ActorKind.CONTACT)
     rows = db.session.scalars(

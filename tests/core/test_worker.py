@@ -22,6 +22,7 @@ from app.core.queue import (
     LARGE,
     MAIL,
     NOW,
+    PAPERS,
     PROCESSES,
     Sweep,
     connection,
@@ -111,12 +112,28 @@ def test_what_runs_out_soon_goes_before_what_waits(done: list[str]) -> None:
 def test_what_talks_to_somebody_outside_never_waits_in_the_queue_of_the_firms_own_work(app: Flask) -> None:
     homes = queue._homes
     outward = ("delivery.send", "documents.check", "documents.tend", "documents.look_again", "billing.keep_pdf")
-    assert [homes[name].queue for name in outward] == [MAIL, FILES, FILES, LARGE, FILES]
+    assert [homes[name].queue for name in outward] == [MAIL, FILES, FILES, LARGE, PAPERS]
     assert homes["activity.seal"].queue == NOW and homes["runs.work"].queue == BULK
     assert homes["delivery.send"].seconds <= 120
     taken = {name for process in PROCESSES for name in process}
     assert {home.queue for home in homes.values()} <= taken
     assert (NOW,) in PROCESSES and (FILES,) in PROCESSES, "with a process to themselves"
+
+
+def test_a_clients_file_is_checked_before_the_papers_of_a_bill_run(
+    app: Flask, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many bills a run has issued, no process that takes files begins another paper while a file waits."""
+    for name in ("billing.keep_pdf", "documents.check"):
+        monkeypatch.setitem(queue._works, name, lambda id: done.append(id))
+    for number in range(3):
+        send("billing.keep_pdf", id=f"bill {number}")
+    send("documents.check", id="file")
+    papers = [process for process in PROCESSES if queue._homes["billing.keep_pdf"].queue in process]
+    assert papers
+    for process in papers:
+        first = next(name for name in process if rq_queue(name).count)
+        assert rq_queue(first).jobs[0].args == ["documents.check", {"id": "file"}]
 
 
 def test_work_that_takes_longer_than_it_may_is_ended(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from app.documents.commands.serving import (
 )
 from app.documents.commands.uploads import NewFile, plan_upload, start_upload
 from app.documents.models import Document, DocumentState, Hold
+from app.documents.queries import DocumentFilters, list_documents
 from tests.make import Cast, keep, not_for
 from tests.test_small_commands import told
 
@@ -130,3 +131,15 @@ def test_only_whoever_began_an_upload_is_told_where_its_parts_go(cast: Cast) -> 
     not_for((cast.contact(cast.otto), cast.actor(cast.mel), cast.actor(cast.wes)),
             lambda by: plan_upload(document, by=by))
     assert list(plan_upload(document, by=cleo).addresses) == [1]
+
+
+@pytest.mark.parametrize("words", ["kontoauszug muller", "MÜLLER kontoauszug", "mueller 2026", "pdf kontoauszüge"])
+def test_a_document_is_found_by_its_words_in_any_order_and_without_accents_at_both_doors(
+    cast: Cast, photo: Document, words: str
+) -> None:
+    photo.name, photo.client_sees = "Kontoauszüge_2026 (Kontoauszug Müller).pdf", True
+    db.session.flush()
+    for door in (cast.actor(cast.mel), cast.contact(cast.cleo)):
+        for filters in (DocumentFilters(cast.acme.id, words), DocumentFilters(words=words)):
+            assert list_documents(filters, seen_by=door) == ([photo], False)
+        assert list_documents(DocumentFilters(words=f"{words} 2025"), seen_by=door) == ([], False)

@@ -147,6 +147,7 @@ class House:
     def work(self, name: str, payload: dict[str, Any], *, unlucky: float = UNLUCKY) -> None:
         """What a worker does with one job. Killed, the job is lost or comes again."""
         self.fate.prepare(unlucky)
+        self.mail.just_taken.clear()
         failed: BaseException | None = None
 
         def perform() -> None:
@@ -159,6 +160,8 @@ class House:
         except (Killed, DBAPIError, FirmamentError) as error:
             failed = error
         struck = self.fate.struck
+        if struck:
+            self.mail.perhaps_again |= self.mail.just_taken
         if self.fate.dead:
             self.begin_anew()
         if failed and not struck:

@@ -139,7 +139,10 @@ class MailServer:
     def __init__(self, dice: random.Random, time: Time, fate: Fate) -> None:
         self.dice, self.time, self.fate = dice, time, fate
         self.box: Counter[str] = Counter()
+        # What the product cannot know to have arrived, and may rightly send again: no answer came, or whoever sent it
+        # was struck before it was written down.
         self.perhaps_again: set[str] = set()
+        self.just_taken: set[str] = set()
         self.trouble = 0.0
         self.seen: Counter[str] = Counter()
 
@@ -164,6 +167,7 @@ class MailServer:
         if what == "slow":
             self.time.pass_by(15)
         self.box[id_] += 1
+        self.just_taken.add(id_)
         if what == "lost after":
             self.perhaps_again.add(id_)
             raise TimeoutError("no answer")

@@ -113,6 +113,8 @@ def _mails(house: House) -> list[str]:
             found.append(f"{mail.kind} waits for ever")
         if mail.state is DeliveryState.SENT and not times:
             found.append(f"{mail.kind} is called sent, and never left")
+        if times > 1 and str(mail.id) not in house.mail.perhaps_again:
+            found.append(f"{mail.kind} left {times} times")
     return found
 
 
