@@ -26,8 +26,10 @@ from app.billing.commands.lines import DraftTerms, LineChange, change_line, chan
 from app.billing.commands.totals import lines_of
 from app.billing.glyphs import FONTS, MARK, coverage, families, language_of, printable, unprintable
 from app.billing.models import Invoice, TaxMode
+from app.billing.queries.invoices import list_failed
 from app.billing.queries.statements import statement_of
 from app.billing.statement_pdf import statement_pdf
+from app.clients.models import Wall
 from app.core import clock
 from app.core.errors import Refused
 from app.core.ids import new_id
@@ -320,3 +322,29 @@ def test_a_letter_that_is_printed_as_a_mark_is_told_beside_what_holds_it(
     assert f'id="note-help">The paper shows {MARK} in place of ꀀ:' in page
     assert "in place of 𓀁:" in page and f"/clients/{cast.acme.id}/edit" in page
     assert "in place of 𓀂:" in page and f"/entities/{cast.entity.id}" in page
+
+
+def test_the_page_of_what_failed_names_bills_without_a_pdf_to_whoever_sees_them(
+    session: Session, cast: Cast, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = issued(cast)
+    at, again = "/failures/", f"/billing/invoices/{invoice.id}/paper"
+    assert "Every bill has its PDF" in sign_in(client, cast.bea).get(at).text
+    failing(monkeypatch, invoice)
+    with clock.travel_to(clock.now() - dt.timedelta(hours=3)):
+        keep_pdf(str(invoice.id))
+    keep_pdf(str(invoice.id))
+    ((bill, since, may_try),) = list_failed(seen_by=cast.actor(cast.bea))
+    assert (bill.id, may_try) == (invoice.id, True)
+    assert since is not None and since < clock.now() - dt.timedelta(hours=2), "since the first time, not the last"
+    page = client.get(at).text
+    assert str(invoice.number) in page and "the typesetter gave up" in page and again in page
+    assert client.post(again).status_code == 422
+    for person, sees in ((cast.mel, True), (cast.sam, False)):
+        seen = sign_in(client, person).get(at)
+        assert (seen.status_code, str(invoice.number) in seen.text) == (200, sees), person.name
+    keep(Wall(client_id=cast.acme.id, person_id=cast.mel.id, reason="", created_at=clock.now()))
+    assert str(invoice.number) not in sign_in(client, cast.mel).get(at).text
+    monkeypatch.undo()
+    assert sign_in(client, cast.bea).post(again).status_code == 303
+    assert "Every bill has its PDF" in client.get(at).text

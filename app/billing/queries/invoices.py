@@ -13,9 +13,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
+from app.activity.models import Event
 from app.billing.models import Invoice, InvoiceKind, InvoiceState
 from app.billing.numbers import number_found
-from app.billing.policy import can_see_invoices
+from app.billing.policy import can_approve, can_see_invoices
 from app.billing.sight import bills_seen_by
 from app.clients.models import Client
 from app.clients.queries import client_named
@@ -237,6 +238,17 @@ def count_failed(*, seen_by: Actor) -> int:
         Invoice.paper_failed_at.is_not(None), *bills_seen_by(seen_by)
     )
     return db.session.scalar(found) or 0
+
+
+def list_failed(*, seen_by: Actor) -> list[tuple[Invoice, dt.datetime | None, bool]]:
+    """Bills whose paper could not be made, a page of them, each with since when and whether one may try again."""
+    bills = list_invoices(InvoiceFilter(standing="failed"), seen_by=seen_by).rows
+    since = dict(db.session.execute(
+        sa.select(Event.subject_id, sa.func.max(Event.at))
+        .where(Event.kind == "billing.pdf.fail", Event.subject_id.in_([bill.id for bill in bills]))
+        .group_by(Event.subject_id)
+    ).all()) if bills else {}
+    return [(bill, since.get(bill.id), can_approve(seen_by, bill)) for bill in bills]
 
 
 def credit_note_of(invoice: Invoice, *, seen_by: Actor) -> Invoice | None:

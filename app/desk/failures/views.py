@@ -7,6 +7,8 @@ from uuid import UUID
 from flask import Blueprint, Flask, render_template, request, url_for
 
 from app.activity.sentences import address, place
+from app.billing.policy import can_see_invoices
+from app.billing.queries.invoices import count_failed, list_failed
 from app.core.permissions import Permission
 from app.core.web import Answer, me, page_number, redirect_to
 from app.delivery.again import can_go_again
@@ -20,16 +22,19 @@ from app.runs.queries import get_failed_work, list_failed_work
 
 blueprint = guard(Blueprint("failures", __name__, url_prefix="/failures"))
 add_setting(
-    Setting("Record", "What failed", "Mails that do not arrive, work that ended in an error", "/failures/", "alert")
+    Setting("Record", "What failed", "Mails that do not arrive, bills without a PDF, work that ended in an error",
+            "/failures/", "alert")
 )
 
 
 @blueprint.get("/")
 def index() -> Answer:
     mails, has_next = list_stuck_mails(seen_by=me(), page=page_number())
+    sees_bills = can_see_invoices(me())
     return render_template(
-        "desk/failures/index.html", mails=mails, has_next=has_next, page=page_number(),
-        total=count_stuck_mails(seen_by=me()), works=list_failed_work(seen_by=me()),
+        "desk/failures/index.html", sees_bills=sees_bills, bills=list_failed(seen_by=me()) if sees_bills else [],
+        failed_bills=count_failed(seen_by=me()) if sees_bills else 0, mails=mails, has_next=has_next,
+        page=page_number(), total=count_stuck_mails(seen_by=me()), works=list_failed_work(seen_by=me()),
         sees_work=me().may(Permission.SETTINGS_EDIT),
     )
 
