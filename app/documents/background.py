@@ -17,7 +17,7 @@ from app.core.queue import BULK, FILES, LARGE, background, enqueue
 from app.core.storage import ObjectMissing, StorageUnavailable, storage
 from app.documents.commands.checking import IN_HAND, check_document, look_again
 from app.documents.commands.drawing import draw_kept, draw_rest
-from app.documents.commands.uploads import abandon_upload, check_queue, complete_upload
+from app.documents.commands.uploads import IN_ONE_PIECE, abandon_upload, check_queue, complete_upload
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.proof import find_differences
 
@@ -51,7 +51,8 @@ def tend_uploads() -> None:
         sa.select(Document.id, Document.created_at, Document.incoming_key)
         .outerjoin(Upload, Upload.document_id == Document.id)
         .where(Document.state == DocumentState.UPLOADING, Document.created_at < sa.case(
-            (Upload.id.is_(None), now() - LEFT_STANDING_PLAIN), else_=now() - LEFT_STANDING,
+            (sa.func.coalesce(Upload.storage_id, IN_ONE_PIECE) == IN_ONE_PIECE, now() - LEFT_STANDING_PLAIN),
+            else_=now() - LEFT_STANDING,
         )).order_by(Document.created_at).limit(100)
     ).all()
     db.session.rollback()

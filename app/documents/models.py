@@ -107,7 +107,10 @@ class Document(MadeOnce, Base):
 
 
 class Upload(HasId, Base):
-    """A multipart upload under way; what has arrived is asked of storage, never kept here."""
+    """An upload under way; what has arrived is asked of storage, never kept here.
+
+    `storage_id` is empty where a plain form posts it in one piece.
+    """
 
     __tablename__ = "upload"
 

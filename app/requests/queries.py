@@ -119,7 +119,7 @@ def _one(seen_by: Actor) -> sa.Select[ClientRequest, bool]:
     Whether a contact has files under way is asked with it, and they themselves only where there are any: on most pages
     there are none.
     """
-    under_way = sa.func.portal_reserved() > 0 if seen_by.is_contact else sa.false()
+    under_way = sa.func.portal_begun() > 0 if seen_by.is_contact else sa.false()
     return (
         requests_seen_by(seen_by).options(joinedload(ClientRequest.client).load_only(Client.name, Client.currency))
         .where(ClientRequest.id == _REQUEST).add_columns(under_way.label("under_way"))

@@ -116,6 +116,12 @@ CREATE OR REPLACE FUNCTION portal_reserved() RETURNS numeric LANGUAGE sql STABLE
     SELECT coalesce(sum(d.size), 0) FROM document d JOIN upload u ON u.document_id = d.id
     WHERE d.state = 'uploading' AND d.added_kind = 'contact' AND d.added_by = portal_contact() $$;
 
+-- How many files they are.
+CREATE OR REPLACE FUNCTION portal_begun() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT count(*) FROM document d JOIN upload u ON u.document_id = d.id
+    WHERE d.state = 'uploading' AND d.added_kind = 'contact' AND d.added_by = portal_contact() $$;
+
 -- All that a client learns of a bill that somebody else pays: that it is there, its date, who pays it, and whether they
 -- have. Neither what it says nor how much it is; its lines, its PDF and its row stay with the payer.
 CREATE OR REPLACE FUNCTION portal_paid_by_others(wanted uuid[])
@@ -131,9 +137,9 @@ CREATE OR REPLACE FUNCTION portal_paid_by_others(wanted uuid[])
 REVOKE EXECUTE ON FUNCTION portal_seal(text, text, text, text), portal_is_sealed() FROM PUBLIC, {app}, {portal};
 REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid) FROM {app}, {portal};
 REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_visit(bytea, timestamptz, timestamptz), portal_gave(uuid),
-    portal_paid_by_others(uuid[]), portal_reserved() FROM PUBLIC;
+    portal_paid_by_others(uuid[]), portal_reserved(), portal_begun() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION portal_is_sealed(), portal_gave(uuid), portal_paid_by_others(uuid[]) TO {portal};
-GRANT EXECUTE ON FUNCTION portal_visit(bytea, timestamptz, timestamptz), portal_reserved() TO {app}, {portal};
+GRANT EXECUTE ON FUNCTION portal_visit(bytea, timestamptz, timestamptz), portal_reserved(), portal_begun() TO {app}, {portal};
 
 DO $$
 DECLARE name text;

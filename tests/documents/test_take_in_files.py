@@ -412,6 +412,28 @@ def test_what_one_contact_says_they_send_and_does_not_is_capped(cast: Any) -> No
     begin(cast, MOST_BYTES)
 
 
+def test_whoever_begins_too_many_files_shuts_out_nobody_else_and_cancels_those_of_a_plain_form_too(
+    cast: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("app.documents.commands.uploads.MOST_UNDER_WAY", 2)
+    cleo, mel = cast.contact(cast.cleo), cast.actor(cast.mel)
+
+    def plain(by: Any) -> Document:
+        return start_plain_upload(NewFile(new_id(), "A form", 0), client_id=cast.acme.id, by=by)
+
+    mine = [plain(cleo), begin(cast, 10)]
+    for begun in (plain, lambda by: begin(cast, 10, by=by)):
+        with pytest.raises(Refused, match="cancel what is under way"):
+            begun(cleo)
+    for _ in range(2):
+        begin(cast, 10, by=mel)
+    assert list_under_way(seen_by=cleo) == mine
+    assert cancel_under_way(by=cleo) == 2 and list_under_way(seen_by=cleo) == []
+    plain(cleo)
+    with pytest.raises(Refused):
+        begin(cast, 10, by=mel)
+
+
 def test_all_that_is_under_way_is_cancelled_at_once_and_takes_no_room_any_more(cast: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("app.documents.commands.uploads.CLIENT_QUOTA", 100)
     cleo, mel = cast.contact(cast.cleo), cast.actor(cast.mel)

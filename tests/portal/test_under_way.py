@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from app.core.ids import new_id
 from app.documents.commands.uploads import MOST_BYTES, NewFile, start_upload
 from app.documents.models import Document, Upload
-from app.requests.commands.answering import start_item_upload
+from app.requests.commands.answering import start_item_upload, start_plain_item_upload
 from app.requests.queries import get_item
 from tests.make import count
 from tests.portal.make_portal import at_portal
@@ -51,6 +51,19 @@ def test_a_request_shows_what_is_under_way_wherever_it_was_begun_and_by_its_link
     start_item_upload(get_item(item.id, seen_by=cleo), NewFile(new_id(), "statement.pdf", 1000), by=cleo)
     page = by_link.get(f"/portal/requests/{request.id}").text
     assert "statement.pdf" in page and "elsewhere.pdf" not in page
+
+
+def test_a_file_begun_by_a_plain_form_is_shown_too_and_its_form_is_cancelled(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    item = item_of(request, "statements")
+    cleo = cast.contact(cast.cleo)
+    document = start_plain_item_upload(get_item(item.id, seen_by=cleo), new_id(), by=cleo)
+    for door in (at_portal(client, cast.cleo), at_portal(client, cast.cleo, request)):
+        page = door.get(f"/portal/requests/{request.id}").text
+        assert "Begun, and not here yet" in page and f"/uploads/{document.id}/abandonment" in page
+        assert "0 Bytes" not in page
+    door.post(f"/portal/uploads/{document.id}/abandonment")
+    assert "Begun, and not here yet" not in door.get(f"/portal/requests/{request.id}").text
 
 
 def test_nobody_cancels_what_another_began(client: FlaskClient, cast: Any) -> None:

@@ -40,9 +40,13 @@ TOO_MUCH_UNDER_WAY = (
 # What takes room: a file that was given up does so no more, though its row is there until it is tidied away.
 _COUNTS = sa.and_(
     Document.state != DocumentState.REJECTED,
-    sa.or_(Document.state != DocumentState.UPLOADING, Upload.id.is_not(None), Document.size == 0),
+    sa.or_(Document.state != DocumentState.UPLOADING, Upload.id.is_not(None)),
+)
+TOO_MANY_UNDER_WAY = (
+    "Too many files that you began to send have not arrived. Wait until some have, or cancel what is under way."
 )
 NEVER_CAME = "This file never arrived."
+IN_ONE_PIECE = ""  # what storage calls an upload that a plain form posts: nothing, there are no parts to join
 OCTETS = "application/octet-stream"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -119,10 +123,7 @@ def start_upload(
         session.flush()
         if joined:
             joined(document)
-        session.add(Upload(
-            document_id=document.id, client_id=client_id, storage_id=storage_id, part_size=part_size(file.size),
-            digests=[], created_at=now(), finished_at=None,
-        ))
+        session.add(_new_upload(document, storage_id, part_size(file.size)))
     return document
 
 
@@ -146,6 +147,7 @@ def start_plain_upload(
         session.flush()
         if joined:
             joined(document)
+        session.add(_new_upload(document, IN_ONE_PIECE, 0))
     return document
 
 
@@ -178,6 +180,8 @@ def plan_upload(document: Document, *, by: Actor) -> UploadPlan:
     authorize(by, can_finish_upload, document)
     upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document.id))
     if document.state is not DocumentState.UPLOADING or upload is None or document.incoming_key is None:
+        return UploadPlan(document.id, document.state.value, 0, 0, (), {})
+    if upload.storage_id == IN_ONE_PIECE:
         return UploadPlan(document.id, document.state.value, 0, 0, (), {})
     count = _count(document.size, upload.part_size)
     try:
@@ -229,7 +233,7 @@ def abandon_upload(document_id: UUID, *, by: Actor) -> None:
     authorize(by, can_finish_upload, document)
     upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document_id))
     key = document.incoming_key or ""
-    if upload is not None:
+    if upload is not None and upload.storage_id != IN_ONE_PIECE:
         with contextlib.suppress(ObjectMissing):
             storage().abort_multipart(key, upload.storage_id)
     with transaction() as session:
@@ -285,7 +289,8 @@ def _joined_size(document: Document, upload: Upload | None) -> int:
     """Join the parts if that is still to be done; the size that storage now has. Outside of any transaction."""
     key = document.incoming_key or ""
     store = storage()
-    if upload is not None:
+    in_parts = upload is not None and upload.storage_id != IN_ONE_PIECE
+    if upload is not None and in_parts:
         try:
             parts = _whole_parts(store.parts(key, upload.storage_id), document.size, upload.part_size)
             if len(parts) != _count(document.size, upload.part_size):
@@ -300,7 +305,7 @@ def _joined_size(document: Document, upload: Upload | None) -> int:
         size = store.size(key)
     except ObjectMissing:
         raise Refused("This file has not arrived. Choose it again.", field="file") from None
-    if upload is not None and size != document.size:
+    if in_parts and size != document.size:
         raise Refused("This file did not arrive whole. Choose it again.", field="file")
     return size
 
@@ -333,35 +338,46 @@ def _new_document(
     )
 
 
+def _new_upload(document: Document, storage_id: str, part_size: int) -> Upload:
+    return Upload(
+        document_id=document.id, client_id=document.client_id, storage_id=storage_id, part_size=part_size, digests=[],
+        created_at=now(), finished_at=None,
+    )
+
+
 def _check_room(client_id: UUID, size: int, by: Actor, *, hold: bool = False) -> None:
-    """Refuse what would not fit any more, or what one contact promises beyond measure.
+    """Refuse what would not fit any more, or what one person or contact promises beyond measure.
 
     A contact's own view of the client's files is partial: the check on arrival is whole. `hold`: whoever else asks for
     room of this client or in this name waits until this transaction ends.
     """
     if hold:
         take_turn(f"room of {client_id}", f"room for {by.id}")
-    used, under_way = db.session.execute(
-        sa.select(
-            sa.func.coalesce(sa.func.sum(Document.size).filter(_COUNTS), 0),
-            sa.func.count().filter(Document.state == DocumentState.UPLOADING, _COUNTS),
-        ).outerjoin(Upload, Upload.document_id == Document.id).where(Document.client_id == client_id)
-    ).one()
+    used = db.session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Document.size).filter(_COUNTS), 0))
+        .outerjoin(Upload, Upload.document_id == Document.id).where(Document.client_id == client_id)
+    ) or 0
     if used + size > CLIENT_QUOTA:
         raise Refused("There is no room for more files of this client. Please speak to us.", field="file")
-    if under_way >= MOST_UNDER_WAY and by is not SYSTEM:
-        raise Refused("Too many files are under way at once. Wait until some have arrived.", field="file")
-    if by.is_contact and _reserved(by) + size > MOST_RESERVED:
+    if by is SYSTEM:
+        return
+    files, reserved = _promised(by)
+    if files >= MOST_UNDER_WAY:
+        raise Refused(TOO_MANY_UNDER_WAY, field="file")
+    if by.is_contact and reserved + size > MOST_RESERVED:
         raise Refused(TOO_MUCH_UNDER_WAY, field="file")
 
 
-def _reserved(by: Actor) -> int:
-    """What this contact has said they send and not sent; by a request's link, of other requests too."""
+def _promised(by: Actor) -> tuple[int, int]:
+    """How many files, and bytes, they said they send and have not sent; by a request's link, of other requests too."""
     seen = (
-        sa.select(sa.func.coalesce(sa.func.sum(Document.size), 0)).join(Upload, Upload.document_id == Document.id)
-        .where(*_under_way_of(by)).scalar_subquery()
+        sa.select(sa.func.count().label("files"), sa.func.coalesce(sa.func.sum(Document.size), 0).label("size"))
+        .join(Upload, Upload.document_id == Document.id).where(*_under_way_of(by)).subquery()
     )
-    return int(db.session.scalar(sa.select(sa.func.greatest(seen, sa.func.portal_reserved()))) or 0)
+    files, size = db.session.execute(sa.select(
+        sa.func.greatest(seen.c.files, sa.func.portal_begun()), sa.func.greatest(seen.c.size, sa.func.portal_reserved())
+    )).one()
+    return int(files), int(size)
 
 
 def _under_way_of(by: Actor) -> tuple[sa.ColumnElement[bool], ...]:
