@@ -165,6 +165,48 @@ def test_a_page_of_any_shape_ends_as_a_small_picture_or_none(body: bytes) -> Non
             assert picture.width <= BOX[0] and picture.height <= BOX[1]
 
 
+def drawn_here(body: bytes, media_type: str = "application/pdf") -> tuple[int, int] | None:
+    """The size of the thumbnail, drawn without a process of its own."""
+    small, found = drawings.draw_document(io.BytesIO(body), media_type)
+    return looked_at(found[:small]).size if small else None
+
+
+def test_what_is_drawn_is_read_within_the_limits_of_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawings, "LIMITS", Limits(memory=16 << 20))
+    with tempfile.TemporaryFile() as file:
+        file.write(PAPER)
+        assert draw(file, len(PAPER), "application/pdf") == Drawn()
+
+
+def test_what_is_too_large_to_be_drawn_is_neither_fetched_nor_read(
+    cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawings, "read_apart", lambda *_, **__: pytest.fail("read"))
+    assert draw(io.BytesIO(PAPER), drawings.MOST_READ + 1, "application/pdf") == Drawn()
+    paper = take_in(cast, "paper.pdf", PAPER)
+    monkeypatch.setattr("app.documents.commands.drawing.MOST_READ", len(PAPER) - 1)
+    monkeypatch.setattr("app.documents.commands.drawing._draw", lambda *_: pytest.fail("fetched"))
+    assert drawn(paper).thumbnail_key is None and again(paper).drawn_at is not None
+
+
+def test_a_large_picture_is_drawn_no_larger_than_a_list_shows_it() -> None:
+    body = io.BytesIO()
+    Image.new("RGB", (1_200, 600)).save(body, "PNG")
+    assert drawn_here(body.getvalue(), "image/png") == (240, 120)
+
+
+def test_a_page_without_a_size_and_one_that_its_reader_refuses_end_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drawn_here(page_of(0.001, 0.001)) == (1, 1)
+    monkeypatch.setattr("pypdfium2.PdfPage.get_size", lambda _: (0.0, 0.0))
+    assert drawn_here(page_of(7, 7)) is not None
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("no such size")
+
+    monkeypatch.setattr("pypdfium2.PdfPage.render", refuse)
+    assert drawn_here(page_of(7, 7)) is None
+
+
 def test_only_the_system_draws(cast: Any) -> None:
     paper = take_in(cast, "paper.pdf", PAPER)
     for act in (lambda: draw_kept(paper.id, by=cast.actor(cast.pat)), lambda: draw_rest(by=cast.actor(cast.pat))):

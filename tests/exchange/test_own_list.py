@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from app.clients.commands import update_client
 from app.clients.commands.clients import facts_of
-from app.clients.models import Client, ClientStatus, PayrollFrequency, Wall
+from app.clients.models import Client, ClientStatus, ContactAddress, PayrollFrequency, Wall
 from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.csv_out import as_written, cell, csv_lines
@@ -34,6 +34,7 @@ from app.exchange.clients.formats import Source, guess_mapping
 from app.exchange.clients.own import COLUMNS, HEADER, load_names, plan_own, row_of
 from app.exchange.clients.values import read_day, read_stagger, read_year_end
 from app.exchange.models import ClientImport
+from app.marks.models import Comment
 from app.runs.commands import work_run
 from app.runs.models import RunItem
 from tests.exchange.test_import_clients import bring, file_of, named
@@ -254,6 +255,67 @@ def test_taking_it_back_puts_the_old_values_back_where_nobody_changed_them_since
     assert "E-mail stays as it is, because somebody has changed it since" in page
     assert page.count(f'href="/clients/{acme.id}"') == 2 and f'href="/clients/{cast.rival.id}"' in page
     assert "4 fields put back" in page and "Unchanged" in page
+
+
+def told_of_undoing(found: ClientImport, cast: Cast) -> list[Any]:
+    mel = cast.actor(cast.mel)
+    run = undo_import(found, by=mel)
+    work_run(run.id, lambda _: mel)
+    db.session.expire_all()
+    return [item.result for item in db.session.scalars(sa.select(RunItem).where(RunItem.run_id == run.id))]
+
+
+def test_of_a_pair_that_somebody_changed_half_since_neither_half_is_put_back(
+    cast: Cast, acme: Client, tmp_path: Path
+) -> None:
+    found = brought(corrected(tmp_path, [{**taken_out(acme)[0], "Year end": "5 April", "Website": "a.test"}]), cast)
+    db.session.expire_all()
+    facts = facts_of(acme)
+    update_client(acme, type(facts)(**{**vars(facts), "year_end_day": 6}), by=cast.actor(cast.pat))
+    (told,) = told_of_undoing(found, cast)
+    assert (acme.year_end_month, acme.year_end_day, acme.website) == (4, 6, FULL["website"])
+    assert told["told"] == "1 field put back" and told["stays"][0].startswith("Year end stays as it is")
+
+
+@pytest.mark.parametrize(("since", "why"), [
+    ("changed", "it was changed since"), ("commented on", "something refers to it since"),
+])
+def test_a_client_that_was_made_and_used_since_is_archived_and_not_removed(
+    cast: Cast, tmp_path: Path, since: str, why: str
+) -> None:
+    found = brought(file_of(tmp_path, "Name\nOlive Ltd\n"), cast)
+    (olive,) = named("Olive Ltd")
+    if since == "changed":
+        facts = facts_of(olive)
+        update_client(olive, type(facts)(**{**vars(facts), "phone": "0113 496 0000"}), by=cast.actor(cast.pat))
+    else:
+        keep(Comment(id=new_id(), subject_kind="client", subject_id=olive.id, client_id=olive.id,
+                     author_id=cast.pat.id, body="Asked for terms", created_at=now()))
+    (told,) = told_of_undoing(found, cast)
+    assert told["told"] == "archived" and told["stays"] == [f"{why}, so it was archived and not removed"]
+    assert [each.archived_at is not None for each in named("Olive Ltd")] == [True]
+
+
+def test_an_address_that_an_import_gave_a_contact_goes_and_the_contact_stays(cast: Cast, tmp_path: Path) -> None:
+    heads = "Name,Company,Email\n"
+    brought(file_of(tmp_path, f"{heads}Olga Oak,Olive Ltd,o@olive.test\n"), cast)
+    before = set(db.session.scalars(sa.select(ContactAddress.value)))
+    found = brought(file_of(tmp_path, f"{heads}Olga Oak,Olive Ltd,olga@olive.test\n"), cast)
+    assert len(set(db.session.scalars(sa.select(ContactAddress.value))) - before) == 1
+    told_of_undoing(found, cast)
+    assert set(db.session.scalars(sa.select(ContactAddress.value))) == before and named("Olive Ltd")
+
+
+def test_a_code_that_was_taken_since_the_list_was_looked_at_makes_no_second_client(
+    cast: Cast, acme: Client, tmp_path: Path
+) -> None:
+    found, mel = looked_at(corrected(tmp_path, [{**taken_out(acme)[0], "Code": "N1", "Name": "New"}]), cast), cast.mel
+    run = start_import(found, by=cast.actor(mel), decide=lambda _: "new")
+    acme.code = "n1"
+    db.session.flush()
+    work_run(run.id, lambda _: cast.actor(mel))
+    item = db.session.scalars(sa.select(RunItem).where(RunItem.run_id == run.id)).one()
+    assert (item.state, item.message) == ("failed", "The code N1 is taken by now.") and not named("New")
 
 
 def test_the_page_shows_each_change_and_what_stays(client: FlaskClient, cast: Cast, acme: Client) -> None:
