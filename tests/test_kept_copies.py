@@ -83,7 +83,8 @@ def world(cast: Any) -> Iterator[World]:
             free, report = make_task(job, "Free", **held), make_task(other, "Report", after=(post,), **held)
         settle(job)
         settle(other)
-        deadline = add_deadline(job, NewDeadline(id=new_id(), name="Return", due_on=FRIDAY), by=cast.actor(cast.sam))
+        new = NewDeadline(id=new_id(), name="Return", due_on=FRIDAY, basis="Law")
+        deadline = add_deadline(job, new, by=cast.actor(cast.sam))
         made = World(cast, job, other, post, check, free, report, deadline)
         settle_everything()
         assert faults() == {}
@@ -172,7 +173,7 @@ ACTS: dict[str, Callable[[World], Any]] = {
     "a step added": lambda w: add_task(w.job, NewTask(id=new_id(), name="More", after=[w.post.id]), by=w.mel),
     "a step taken out": lambda w: cancel_task(_task(w.post), by=w.mel),
     "a deadline added": lambda w: add_deadline(
-        w.job, NewDeadline(id=new_id(), name="Hearing", due_on=dt.date(2025, 11, 18)), by=w.sam),
+        w.job, NewDeadline(id=new_id(), name="Hearing", due_on=dt.date(2025, 11, 18), basis="Order"), by=w.sam),
     "a deadline met": lambda w: satisfy_deadline(_deadline(w), by=w.sam),
     "a deadline waived": lambda w: waive_deadline(_deadline(w), because="Dormant", by=w.sam),
     "a deadline opened again": _reopened_deadline,

@@ -223,7 +223,10 @@ class DeadlineForm(Form):
                                                    Length(max=200)])
     due_on = wtforms.DateField("Day", validators=[DataRequired("Say on which day.")])
     met_by = IdSelectField("Met by the step")
-    basis = wtforms.TextAreaField("Where it comes from", description="The order, the letter, the rule.")
+    basis = wtforms.TextAreaField(
+        "Where it comes from", description="The order, the letter, the rule.",
+        validators=[DataRequired("Say where the date comes from: the order, the letter, the rule.")],
+    )
 
     def values(self, task: Task | None) -> NewDeadline:
         assert self.due_on.data is not None

@@ -73,7 +73,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
         else f"left the job without a {d.get('role', 'team member')} of its own"
     ),
     "jobs.deadline.satisfied": lambda d: f"met the deadline “{_name(d)}”" + _met(d),
-    "jobs.deadline.added": lambda d: f"added the deadline “{_name(d)}” on {_date(d.get('due'))}",
+    "jobs.deadline.added": lambda d: f"added the deadline “{_name(d)}” on {_date(d.get('due'))}" + _noted(d),
     "jobs.deadline.changed": lambda d: f"put the deadline “{_name(d)}” right{_move(d)}" + _noted(d),
     "jobs.deadline.extended": lambda d: f"extended the deadline “{_name(d)}”{_move(d)}" + _noted(d),
     "jobs.deadline.renewed": lambda d: f"confirmed the law of {d.get('edition', '')} for “{_name(d)}”{_move(d)}",

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from app.activity.models import Event
+from app.activity.models import Event, EventPayload
 from app.catalogue.commands import (
     DeadlineValues,
     ServiceValues,
@@ -52,6 +52,7 @@ from app.jobs.dates import (
 )
 from app.jobs.models import Deadline, DeadlineState, Job, Task
 from app.jobs.queries.dates import dates_of_job, digest_of_moves
+from app.jobs.sentences import WORDS
 from app.planning.commands.create import create_planned_job
 from app.planning.facts import client_facts, staffing
 from app.planning.plans import Wish, plan_job
@@ -231,7 +232,8 @@ def test_days_off_added_later_are_shown_and_move_what_they_touch_when_asked(suit
 
 def test_deadlines_by_hand_stand_beside_the_templates(suit: Suit, cast: Any) -> None:
     by = cast.actor(cast.sam)
-    new = NewDeadline(id=new_id(), name="Hearing", due_on=dt.date(2025, 11, 14), met_by=suit.steps["Brief"])
+    new = NewDeadline(id=new_id(), name="Hearing", due_on=dt.date(2025, 11, 14), met_by=suit.steps["Brief"],
+                      basis="Order of 3 November")
     hearing = deadline_dates.add_deadline(suit.job, new, by=by)
     assert deadline_dates.add_deadline(suit.job, new, by=by) is hearing
     db.session.refresh(suit.job)
@@ -250,6 +252,20 @@ def test_deadlines_by_hand_stand_beside_the_templates(suit: Suit, cast: Any) -> 
         ):
             with pytest.raises(NotAllowed):
                 command(someone)
+
+
+def test_a_deadline_by_hand_says_where_it_comes_from(client: FlaskClient, suit: Suit, cast: Any) -> None:
+    sign_in(client, cast.sam)
+    typed = {"id": str(new_id()), "name": "Trial", "due_on": "2025-11-20", "basis": " "}
+    page = client.post(f"/deadlines/new/{suit.job.id}", data=typed)
+    assert page.status_code == 422 and "Say where the date comes from" in page.text and 'value="Trial"' in page.text
+    new = NewDeadline(id=new_id(), name="Trial", due_on=dt.date(2025, 11, 20), basis=" ")
+    with pytest.raises(Refused, match="Say where the date comes from"):
+        deadline_dates.add_deadline(suit.job, new, by=cast.actor(cast.sam))
+    added = client.post(f"/deadlines/new/{suit.job.id}", data={**typed, "basis": "Order of 3 November"})
+    assert added.status_code == 303
+    told = sa.select(EventPayload.data).where(EventPayload.event_id == Event.id, Event.kind == "jobs.deadline.added")
+    assert WORDS["jobs.deadline.added"](db.session.scalars(told).one()).endswith(": Order of 3 November")
 
 
 def test_the_page_asks_before_other_dates_move_and_carries_what_was_typed(

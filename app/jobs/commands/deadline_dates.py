@@ -25,7 +25,10 @@ FARTHEST = dt.timedelta(days=366 * 50)
 
 @dataclass(frozen=True, kw_only=True)
 class NewDeadline:
-    """A date that no template gave: a hearing, a trial, a filing that a court has set. `id` is the form's."""
+    """A date that no template gave: a hearing, a trial, a filing that a court has set. `id` is the form's.
+
+    `basis` is where the day comes from; it is asked for.
+    """
 
     id: UUID
     name: str
@@ -54,8 +57,10 @@ def add_deadline(job: Job, new: NewDeadline, *, by: Actor) -> Deadline:
     known = made_before(Deadline, new.id, said)
     if known is not None:
         return known
-    name = _name(new.name)
+    name, basis = _name(new.name), new.basis.strip()
     _check_day(new.due_on, job)
+    if not basis:
+        raise Refused("Say where the date comes from: the order, the letter, the rule.", field="basis")
     if job.status in (JobStatus.COMPLETED, JobStatus.CANCELLED):
         raise Refused(f"The job is {job.status.words}; reopen it first.")
     with transaction() as session:
@@ -66,11 +71,11 @@ def add_deadline(job: Job, new: NewDeadline, *, by: Actor) -> Deadline:
         deadline = Deadline(
             id=new.id, made_from=said, job_id=job.id, client_id=job.client_id, engagement_id=job.engagement_id,
             code=f"HAND-{(number or 0) + 1}", name=name, jurisdiction=new.jurisdiction.strip()[:2].upper(),
-            statutory_on=new.due_on, effective_on=new.due_on, basis=new.basis.strip(), source="", due_locked=True,
+            statutory_on=new.due_on, effective_on=new.due_on, basis=basis, source="", due_locked=True,
             met_by_task_id=_step_of(job.id, new.met_by.id if new.met_by else None),
         )
         session.add(deadline)
-        record("jobs.deadline.added", deadline, by=by, name=name, due=new.due_on)
+        record("jobs.deadline.added", deadline, by=by, name=name, due=new.due_on, note=basis)
     return deadline
 
 
