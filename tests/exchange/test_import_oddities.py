@@ -13,7 +13,10 @@ import sqlalchemy as sa
 from app.clients.models import ClientContact, Contact
 from app.core.db import db
 from app.core.errors import Refused
-from app.exchange.clients.formats import Source, guess_mapping, recognise
+from app.core.number_format import usual_format
+from app.exchange.clients.amounts import amounts_of
+from app.exchange.clients.formats import Source, guess_mapping, other_list, recognise
+from app.exchange.clients.prospects import gather
 from app.exchange.encodings import find_encoding
 from app.exchange.files import LARGEST, LIMITS, parse_table, read_table
 from app.exchange.unpacking import MOST_LINE
@@ -49,6 +52,36 @@ def test_rows_that_disagree_under_one_key_are_errors_of_the_row(
 ) -> None:
     report = bring(file_of(tmp_path, "Client code,Name,Email,City\n" + rows), dry_run=True)
     assert errors(report) == [wrong] and "Line 2 says" in report["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(("rows", "wrong"), [
+    (",One Ltd,a@a.test,Leeds\n,One Ltd,,York\n", [(3, "Name", "One Ltd")]),
+    (",One Ltd,,York\nA1,One Ltd,,Leeds\n", [(2, "Name", "One Ltd")]),
+    ("A1,One Ltd,a@a.test,\n,ONE Ltd,A@a.test,\n", [(3, "Name", "ONE Ltd")]),
+    ("A1,One Ltd,a@a.test,\nB1,One Ltd,a@a.test,\n", [(3, "Client code", "B1")]),
+    ("A1,John Smith,,\nB1,John Smith,,\n", []),
+    (",John Smith,a@a.test,\n,John Smith,b@b.test,\nA1,John Smith,c@c.test,\n", []),
+])
+def test_namesakes_that_neither_code_nor_mail_tells_apart_are_asked_about(
+    rows: str, wrong: list[tuple[int, str, str]]
+) -> None:
+    header = ["Client code", "Name", "Email", "City"]
+    table = [line.split(",") for line in rows.splitlines()]
+    amounts = amounts_of(header, table, {}, "EUR", said=None, usual=usual_format("IE"))
+    found = gather(header, table, guess_mapping(header, Source.OTHER), Source.OTHER, "IE", amounts)
+    assert [(e.row, e.column, e.read) for one in found for e in one.errors] == wrong
+
+
+@pytest.mark.parametrize(("heads", "called"), [
+    ("Date,Client,Project,Task,Hours", "time entries"),
+    ("Date,Staff,Client,Job No.,Task,Minutes", "time entries"),
+    ("Work Title,Client,Assignee,Status,Due Date", "matters"),
+    ("Display Number,Client,Responsible Attorney,Open Date,Closed Date", "matters"),
+    ("Case,Client,Status", "matters"),
+    ("Client,Status,Start date", ""), ("Name,Email,Job,Status,Date,Hours", ""), ("Name,City", ""),
+])
+def test_lists_of_time_and_work_are_known_by_their_kind(heads: str, called: str) -> None:
+    assert other_list(heads.split(",")) == called
 
 
 def test_the_same_row_twice_is_one_client(cast: Cast, tmp_path: Path) -> None:

@@ -144,6 +144,20 @@ OTHER_LISTS = (
     ("matters", ({"status", "open date", "close date"}, {"matter", "open date"}, {"client reference",
      "custom number"})),
 )  # fmt: skip
+# Of other systems by their kind: a day and how long, or work and how far it is. A list that says how to reach
+# somebody, or by which number they are registered, is of clients, whatever else it says of them.
+OF_CLIENTS = frozenset(
+    word for target in ("email", "phone", "mobile", "website", "address1", "postcode", "tax_number",
+                        "registration_number", "legal_name", "year_end") for word in SYNONYMS[target]
+)  # fmt: skip
+DAYS = frozenset({"date", "day", "work date", "worked on", "start date", "entry date", "spent date", "started at"})
+WORKED = frozenset({"hours", "minutes", "duration", "time", "hours rounded", "time spent", "quantity hours", "hrs",
+                    "mins", "units", "billable hours", "duration h", "duration decimal"})  # fmt: skip
+WORK = frozenset({"matter", "matter name", "matter number", "case", "case name", "case number", "job", "job name",
+                  "job no", "job number", "work", "work title", "work item", "display number", "project",
+                  "project name", "engagement", "task"})  # fmt: skip
+STAGES = frozenset({"open date", "opened", "date opened", "close date", "closed date", "closed", "due date", "deadline",
+                    "start date", "end date", "pending date", "completed date", "status", "work status", "job status"})
 HEADS = frozenset(
     {*_BY_WORDS} | {plain_head(column) for each in FORMATS for column in each.columns}
     | {word for _, sets in OTHER_LISTS for words in sets for word in words}
@@ -162,7 +176,12 @@ def refuse_other_lists(header: Sequence[str]) -> None:
 def other_list(header: Sequence[str]) -> str:
     """What a list is of, if not of clients."""
     heads = {plain_head(column) for column in header}
-    return next((called for called, sets in OTHER_LISTS if any(words <= heads for words in sets)), "")
+    known = next((called for called, sets in OTHER_LISTS if any(words <= heads for words in sets)), "")
+    if known or heads & OF_CLIENTS:
+        return known
+    if heads & DAYS and heads & WORKED:
+        return "time entries"
+    return "matters" if heads & WORK and heads & STAGES else ""
 
 
 def recognise(header: Sequence[str]) -> Source:

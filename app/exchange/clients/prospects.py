@@ -91,7 +91,45 @@ def gather(
         else:
             one = _Reader(cells, columns, number, country, names, source, amounts).read()
         gathered.setdefault(one.key or f"row {number}", []).append(one)
-    return [_as_one(same, columns) for same in gathered.values()]
+    found = [_as_one(same, columns) for same in gathered.values()]
+    if source is Source.OTHER:
+        _ask_of_namesakes(found, columns)
+    return found
+
+
+def _ask_of_namesakes(found: Sequence[Prospect], columns: Mapping[str, str]) -> None:
+    """Clients of one name are told apart by their codes or their e-mails; where those leave it open it is an error."""
+    named: dict[str, list[Prospect]] = {}
+    for one in found:
+        if one.key.startswith(("name:", "code:")):
+            named.setdefault(sort_key(one.name), []).append(one)
+    for one in (each for same in named.values() if len(same) > 1 for each in same):
+        others = [each for each in named[sort_key(one.name)] if each is not one]
+        other = next((each for each in others if not one.code and _may_be(one, each)), None)
+        twice = next((each for each in others if one.code and each.code and each.rows < one.rows
+                      and one.values.get("email") and _mail_of(one) == _mail_of(each)), None)  # fmt: skip
+        if other:
+            one.errors.append(RowError(
+                one.rows[0], columns.get("name", ""), f"{one.name} stands in line {other.rows[0]} too, there with a "
+                "code or an e-mail, so it cannot be told whether that is one client. Give this line one as well.",
+                one.name,
+            ))  # fmt: skip
+        elif twice:
+            one.errors.append(RowError(
+                one.rows[0], columns["code"], f"Line {twice.rows[0]} says “{twice.code}” of a client of this name and "
+                f"e-mail and this one says “{one.code}”. Mend one of them.", one.code,
+            ))  # fmt: skip
+
+
+def _may_be(one: Prospect, other: Prospect) -> bool:
+    """Whether one without a code may be the other, who has a code or an e-mail more."""
+    if not _mail_of(one):
+        return True
+    return bool(other.code) and _mail_of(other) in ("", _mail_of(one))
+
+
+def _mail_of(one: Prospect) -> str:
+    return str(one.values.get("email", "")).casefold()
 
 
 def cells_of(
