@@ -100,7 +100,9 @@ def acts(cast: Cast) -> dict[str, Act]:
         "jobs.job.unlocked": lambda by: unlock_date(job, by=by),
         "jobs.task.unlocked": lambda by: unlock_date(locked_, by=by),
         "jobs.role.set": lambda by: set_job_role(job, next(iter(WorkRole)), person=cast.sam, by=by),
-        "jobs.deadline.added": lambda by: add_deadline(job, NewDeadline(id=new_id(), name="Trial", due_on=late), by=by),
+        "jobs.deadline.added": lambda by: add_deadline(
+            job, NewDeadline(id=new_id(), name="Trial", due_on=late, basis="order"), by=by
+        ),
         "jobs.deadline.changed": lambda by: change_deadline(
             deadlines[0], DeadlineChange(name="Hearing", due_on=late), version=None, by=by
         ),
