@@ -105,16 +105,21 @@ def test_a_submitted_bill_is_sent_back_once_with_the_reason_by_whoever_may_draft
     assert invoice.state is InvoiceState.DRAFT and told("billing.invoice.return") == 1
 
 
+def somebody_else_sets(invoice: Invoice, state: InvoiceState) -> None:
+    """Just now, unseen by whoever has the bill in hand."""
+    db.session.execute(
+        sa.update(Invoice).where(Invoice.id == invoice.id).values(state=state)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def test_a_bill_that_has_just_been_sent_back_is_not_sent_back_again(cast: Cast) -> None:
     make_rate("100")
     make_entry(cast)
     invoice = make_draft(cast)
     submit_for_approval(invoice, by=cast.actor(cast.bea))
     assert invoice.state is InvoiceState.AWAITING
-    db.session.execute(  # by somebody else, just now
-        sa.update(Invoice).where(Invoice.id == invoice.id).values(state=InvoiceState.DRAFT)
-        .execution_options(synchronize_session=False)
-    )
+    somebody_else_sets(invoice, InvoiceState.DRAFT)
     with pytest.raises(Refused, match="not waiting"):
         return_to_draft(invoice, "Again", by=cast.actor(cast.pat))
     assert told("billing.invoice.return") == 0
@@ -143,10 +148,7 @@ def test_a_bill_that_has_just_been_made_void_is_not_marked_as_sent(cast: Cast) -
     invoice = make_draft(cast)
     approve_invoice(invoice, by=cast.actor(cast.pat))
     assert invoice.state is InvoiceState.APPROVED
-    db.session.execute(  # by somebody else, just now
-        sa.update(Invoice).where(Invoice.id == invoice.id).values(state=InvoiceState.VOID)
-        .execution_options(synchronize_session=False)
-    )
+    somebody_else_sets(invoice, InvoiceState.VOID)
     with pytest.raises(Refused, match="is void"):
         mark_sent(invoice, by=cast.actor(cast.pat))
     assert told("billing.invoice.send") == 0
