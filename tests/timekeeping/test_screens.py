@@ -109,7 +109,7 @@ def test_the_timer_runs_from_one_click_and_becomes_one_entry(cast: Cast, sam: Fl
 
 
 def test_a_timer_forgotten_overnight_asks_how_long_it_was(cast: Cast, sam: FlaskClient) -> None:
-    with clock.travel_to(now() - dt.timedelta(days=1)):
+    with clock.travel_to((now() - dt.timedelta(days=1)).replace(hour=10)):
         start_timer(new_id(), Target(engagement_id=cast.acme_work.id), by=cast.actor(cast.sam))
     timer = db.session.scalars(sa.select(Timer)).one()
     bar = sam.get("/timers/bar", headers=HTMX).text
