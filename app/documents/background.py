@@ -48,17 +48,17 @@ def find_unchecked() -> None:
 def tend_uploads() -> None:
     """Uploads left standing: take in what has arrived whole, forget what was given up."""
     rows = db.session.execute(
-        sa.select(Document.id, Document.created_at, Document.incoming_key)
+        sa.select(Document.id, Document.created_at, Document.incoming_key, Upload.id.is_(None).label("given_up"))
         .outerjoin(Upload, Upload.document_id == Document.id)
         .where(Document.state == DocumentState.UPLOADING, Document.created_at < sa.case(
-            (sa.func.coalesce(Upload.storage_id, IN_ONE_PIECE) == IN_ONE_PIECE, now() - LEFT_STANDING_PLAIN),
+            (Upload.id.is_(None), now() - ABANDONED), (Upload.storage_id == IN_ONE_PIECE, now() - LEFT_STANDING_PLAIN),
             else_=now() - LEFT_STANDING,
         )).order_by(Document.created_at).limit(100)
     ).all()
     db.session.rollback()
     for row in rows:
         try:
-            if storage().exists(row.incoming_key):
+            if not row.given_up and storage().exists(row.incoming_key):
                 complete_upload(row.id, by=SYSTEM)
             elif row.created_at < now() - ABANDONED:
                 abandon_upload(row.id, by=SYSTEM)

@@ -198,6 +198,27 @@ def test_a_plain_form_posts_to_storage_and_the_sweep_takes_it_in(cast: Any) -> N
     assert (again(document).name, again(document).size) == ("Bank statements.pdf", len(body))
 
 
+def test_what_was_cancelled_is_not_taken_in_though_its_form_is_sent_after_all(cast: Any) -> None:
+    by = cast.contact(cast.cleo)
+    document = start_plain_upload(NewFile(new_id(), "Bank statements", 0), client_id=cast.acme.id, by=by)
+    form, key = plain_form(document, redirect="http://localhost:8000/portal/there", by=by), str(document.incoming_key)
+    abandon_upload(document.id, by=by)
+    with pytest.raises(Refused, match="was cancelled"):
+        plain_form(document, redirect="http://localhost:8000/portal/there", by=by)
+    assert post_form(form, b"plain words") in (200, 204, 303, 404) and storage().exists(key)
+    with pytest.raises(Refused, match="was cancelled"):
+        complete_upload(document.id, by=by)
+    db.session.get_one(Document, document.id).created_at = now() - dt.timedelta(minutes=1)
+    db.session.flush()
+    tend_uploads()
+    assert again(document).state is DocumentState.UPLOADING
+    with travel_to(now() + dt.timedelta(hours=25)):
+        tend_uploads()
+        assert again(document).state is DocumentState.REJECTED
+        reap_storage()
+    assert not storage().exists(key)
+
+
 def post_form(form: dict[str, Any], body: bytes) -> int:
     mark = "frontier0123456789"
     fields = "".join(
@@ -430,8 +451,9 @@ def test_whoever_begins_too_many_files_shuts_out_nobody_else_and_cancels_those_o
     assert list_under_way(seen_by=cleo) == mine
     assert cancel_under_way(by=cleo) == 2 and list_under_way(seen_by=cleo) == []
     plain(cleo)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="try again tomorrow") as told:
         begin(cast, 10, by=mel)
+    assert "cancel" not in told.value.message, "no screen of ours lists them"
 
 
 def test_all_that_is_under_way_is_cancelled_at_once_and_takes_no_room_any_more(cast: Any, monkeypatch: Any) -> None:

@@ -64,6 +64,8 @@ def test_a_file_begun_by_a_plain_form_is_shown_too_and_its_form_is_cancelled(cli
         assert "0 Bytes" not in page
     door.post(f"/portal/uploads/{document.id}/abandonment")
     assert "Begun, and not here yet" not in door.get(f"/portal/requests/{request.id}").text
+    late = door.get(f"/portal/uploads/{document.id}/form")
+    assert late.status_code == 422 and "was cancelled before it had arrived. Choose it again" in late.text
 
 
 def test_nobody_cancels_what_another_began(client: FlaskClient, cast: Any) -> None:

@@ -42,10 +42,11 @@ _COUNTS = sa.and_(
     Document.state != DocumentState.REJECTED,
     sa.or_(Document.state != DocumentState.UPLOADING, Upload.id.is_not(None)),
 )
-TOO_MANY_UNDER_WAY = (
-    "Too many files that you began to send have not arrived. Wait until some have, or cancel what is under way."
-)
+TOO_MANY_UNDER_WAY = "Too many files that you began to send have not arrived. Wait until some have, or "
+MAY_CANCEL = "cancel what is under way."
+MAY_WAIT = "try again tomorrow: what has not come within a day is given up by itself."
 NEVER_CAME = "This file never arrived."
+GIVEN_UP = "This file was cancelled before it had arrived. Choose it again."
 IN_ONE_PIECE = ""  # what storage calls an upload that a plain form posts: nothing, there are no parts to join
 OCTETS = "application/octet-stream"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\]+")
@@ -172,6 +173,7 @@ def plain_form(document: Document, *, redirect: str, by: Actor) -> dict[str, Any
     authorize(by, can_finish_upload, document)
     if document.state is not DocumentState.UPLOADING or document.incoming_key is None:
         raise Refused("This file has already arrived.")
+    _upload_of(document.id)
     return storage().form(document.incoming_key, max_bytes=MOST_BYTES, redirect=redirect)
 
 
@@ -204,7 +206,7 @@ def complete_upload(document_id: UUID, *, by: Actor, digests: Sequence[str] = ()
     authorize(by, can_finish_upload, document)
     if document.state is not DocumentState.UPLOADING:
         return document
-    upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document_id))
+    upload = _upload_of(document_id)
     size = _joined_size(document, upload)
     kept_digests = list(digests) if all(_DIGEST.fullmatch(d) for d in digests) else []
     with transaction() as session:
@@ -218,8 +220,7 @@ def complete_upload(document_id: UUID, *, by: Actor, digests: Sequence[str] = ()
             return session.scalars(sa.select(Document).where(Document.id == document_id)).one()
         locked.move_to(DocumentState.RECEIVED)
         locked.size, locked.received_at = size, now()
-        if upload is not None:
-            upload.digests, upload.finished_at = kept_digests, now()
+        upload.digests, upload.finished_at = kept_digests, now()
         record("documents.document.received", locked, by=by, name=locked.name, size=size)
         enqueue("documents.check", queue=check_queue(size), id=str(document_id))
     return locked
@@ -244,7 +245,7 @@ def abandon_upload(document_id: UUID, *, by: Actor) -> None:
             ).one()
             if row.state is DocumentState.UPLOADING:
                 row.move_to(DocumentState.REJECTED)
-                row.rejected_because, row.archived_at = NEVER_CAME, now()
+                row.rejected_because, row.archived_at, row.incoming_key = NEVER_CAME, now(), None
 
 
 def check_queue(size: int) -> str:
@@ -285,12 +286,20 @@ def _size_of(number: int, size: int, each: int) -> int:
     return min(each, size - (number - 1) * each)
 
 
-def _joined_size(document: Document, upload: Upload | None) -> int:
+def _upload_of(document_id: UUID) -> Upload:
+    """Of a file that has not arrived. Refuses one that was cancelled, whatever a page from before still sends."""
+    upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document_id))
+    if upload is None:
+        raise Refused(GIVEN_UP, field="file")
+    return upload
+
+
+def _joined_size(document: Document, upload: Upload) -> int:
     """Join the parts if that is still to be done; the size that storage now has. Outside of any transaction."""
     key = document.incoming_key or ""
     store = storage()
-    in_parts = upload is not None and upload.storage_id != IN_ONE_PIECE
-    if upload is not None and in_parts:
+    in_parts = upload.storage_id != IN_ONE_PIECE
+    if in_parts:
         try:
             parts = _whole_parts(store.parts(key, upload.storage_id), document.size, upload.part_size)
             if len(parts) != _count(document.size, upload.part_size):
@@ -363,7 +372,7 @@ def _check_room(client_id: UUID, size: int, by: Actor, *, hold: bool = False) ->
         return
     files, reserved = _promised(by)
     if files >= MOST_UNDER_WAY:
-        raise Refused(TOO_MANY_UNDER_WAY, field="file")
+        raise Refused(TOO_MANY_UNDER_WAY + (MAY_CANCEL if by.is_contact else MAY_WAIT), field="file")
     if by.is_contact and reserved + size > MOST_RESERVED:
         raise Refused(TOO_MUCH_UNDER_WAY, field="file")
 
