@@ -14,9 +14,11 @@ from app.clients.models import ClientContact, Contact
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.number_format import usual_format
+from app.exchange.clients import prospects
 from app.exchange.clients.amounts import amounts_of
 from app.exchange.clients.formats import Source, guess_mapping, other_list, recognise
-from app.exchange.clients.prospects import gather
+from app.exchange.clients.prospects import Prospect, gather
+from app.exchange.clients.rows import RowError
 from app.exchange.encodings import find_encoding
 from app.exchange.files import LARGEST, LIMITS, parse_table, read_table
 from app.exchange.unpacking import MOST_LINE
@@ -61,15 +63,48 @@ def test_rows_that_disagree_under_one_key_are_errors_of_the_row(
     ("A1,One Ltd,a@a.test,\nB1,One Ltd,a@a.test,\n", [(3, "Client code", "B1")]),
     ("A1,John Smith,,\nB1,John Smith,,\n", []),
     (",John Smith,a@a.test,\n,John Smith,b@b.test,\nA1,John Smith,c@c.test,\n", []),
+    (",John Smith,,York\n,John Smith,,Leeds\n", [(2, "Name", "John Smith"), (3, "Name", "John Smith")]),
 ])
 def test_namesakes_that_neither_code_nor_mail_tells_apart_are_asked_about(
     rows: str, wrong: list[tuple[int, str, str]]
 ) -> None:
+    assert [(e.row, e.column, e.read) for e in wrong_with(rows)] == wrong
+
+
+def wrong_with(rows: str) -> list[RowError]:
     header = ["Client code", "Name", "Email", "City"]
     table = [line.split(",") for line in rows.splitlines()]
     amounts = amounts_of(header, table, {}, "EUR", said=None, usual=usual_format("IE"))
     found = gather(header, table, guess_mapping(header, Source.OTHER), Source.OTHER, "IE", amounts)
-    assert [(e.row, e.column, e.read) for one in found for e in one.errors] == wrong
+    return [error for one in found for error in one.errors]
+
+
+@pytest.mark.parametrize(("rows", "says", "mended"), [
+    (",John Smith,a@a.test,\n,John Smith,,York\n", "an e-mail as well, or a code to both",
+     (",John Smith,a@a.test,\n,John Smith,b@b.test,York\n", "A1,John Smith,a@a.test,\nB1,John Smith,,York\n",
+      "A1,John Smith,a@a.test,\na1,John Smith,,York\n")),
+    ("A1,John Smith,,\n,John Smith,b@b.test,York\n", "a code as well: the same",
+     ("A1,John Smith,,\nB1,John Smith,b@b.test,York\n", "A1,John Smith,,\nA1,John Smith,b@b.test,York\n")),
+    ("A1,John Smith,a@a.test,\nB1,John Smith,a@a.test,\n", "let their names differ or leave out the e-mail of one",
+     ("A1,John Smith,a@a.test,\nB1,John Smith jr,a@a.test,\n", "A1,John Smith,a@a.test,\nB1,John Smith,,\n",
+      "A1,John Smith,a@a.test,\nA1,John Smith,a@a.test,\n")),
+    (",John Smith,,York\n,John Smith,,Leeds\n", "Give each line a code or an e-mail",
+     ("A1,John Smith,,York\nB1,John Smith,,Leeds\n", ",John Smith,a@a.test,York\n,John Smith,b@b.test,Leeds\n")),
+])
+def test_father_and_son_come_in_as_soon_as_what_the_sentence_says_is_done(
+    rows: str, says: str, mended: tuple[str, ...]
+) -> None:
+    assert says in wrong_with(rows)[0].message
+    assert not any(wrong_with(each) for each in mended)
+
+
+def test_a_column_that_says_the_same_of_everybody_is_no_work_for_each_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Prospect] = []
+    mail_of = prospects._mail_of
+    monkeypatch.setattr(prospects, "_mail_of", lambda one: asked.append(one) or mail_of(one))
+    assert not wrong_with("".join(f"A{n},Limited company,,\n" for n in range(200)))
+    assert wrong_with("".join(f"A{n},Limited company,a@a.test,\n" for n in range(200)))
+    assert 0 < len(asked) <= 5 * 400
 
 
 @pytest.mark.parametrize(("heads", "called"), [

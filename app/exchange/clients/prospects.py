@@ -103,29 +103,37 @@ def _ask_of_namesakes(found: Sequence[Prospect], columns: Mapping[str, str]) -> 
     for one in found:
         if one.key.startswith(("name:", "code:")):
             named.setdefault(sort_key(one.name), []).append(one)
-    for one in (each for same in named.values() if len(same) > 1 for each in same):
-        others = [each for each in named[sort_key(one.name)] if each is not one]
-        other = next((each for each in others if not one.code and _may_be(one, each)), None)
-        twice = next((each for each in others if one.code and each.code and each.rows < one.rows
-                      and one.values.get("email") and _mail_of(one) == _mail_of(each)), None)  # fmt: skip
-        if other:
-            one.errors.append(RowError(
-                one.rows[0], columns.get("name", ""), f"{one.name} stands in line {other.rows[0]} too, there with a "
-                "code or an e-mail, so it cannot be told whether that is one client. Give this line one as well.",
-                one.name,
-            ))  # fmt: skip
-        elif twice:
-            one.errors.append(RowError(
-                one.rows[0], columns["code"], f"Line {twice.rows[0]} says “{twice.code}” of a client of this name and "
-                f"e-mail and this one says “{one.code}”. Mend one of them.", one.code,
-            ))  # fmt: skip
+    for same in named.values():
+        if len(same) < 2:
+            continue
+        coded: dict[str, Prospect] = {}  # by e-mail the first that has a code
+        for one in same:
+            if one.code:
+                coded.setdefault(_mail_of(one), one)
+        for one in same:
+            if not one.code and (other := _may_be(one, same, coded)):
+                one.errors.append(RowError(one.rows[0], columns.get("name", ""), _open_of(one, other), one.name))
+            elif one.code and _mail_of(one) and (first := coded[_mail_of(one)]) is not one:
+                one.errors.append(RowError(
+                    one.rows[0], columns["code"], f"Line {first.rows[0]} says “{first.code}” of a client of this name "
+                    f"and e-mail and this one says “{one.code}”. If they are one client, give both lines one code; if "
+                    "not, let their names differ or leave out the e-mail of one.", one.code,
+                ))  # fmt: skip
 
 
-def _may_be(one: Prospect, other: Prospect) -> bool:
-    """Whether one without a code may be the other, who has a code or an e-mail more."""
-    if not _mail_of(one):
-        return True
-    return bool(other.code) and _mail_of(other) in ("", _mail_of(one))
+def _may_be(one: Prospect, same: Sequence[Prospect], coded: Mapping[str, Prospect]) -> Prospect | None:
+    """Whom of the same name one without a code may be: somebody who has a code or an e-mail more."""
+    if mail := _mail_of(one):
+        return coded.get("") or coded.get(mail)
+    return next(iter(coded.values()), None) or next(each for each in same if each is not one)
+
+
+def _open_of(one: Prospect, other: Prospect) -> str:
+    has = "a code" if other.code else "an e-mail"
+    more = "" if other.code else ", or a code to both"
+    return (f"{one.name} stands in line {other.rows[0]} too, there with {has}, so it cannot be told whether that is "
+            f"one client. Give this line {has} as well{more}: the same where it is one client, another where it is "
+            "not.")
 
 
 def _mail_of(one: Prospect) -> str:
@@ -150,6 +158,7 @@ def cells_of(
 def _as_one(same: Sequence[Prospect], columns: Mapping[str, str]) -> Prospect:
     """The rows of one key as one client; those that disagree are errors."""
     into = same[0]
+    people = {sort_key(person.name): person for person in reversed(into.people)}
     told_apart = not into.key.endswith(" mail:") or (_has_people(columns) and "name" in columns)
     for more in same[1:]:
         if not told_apart and not _says_the_same(into, more):
@@ -162,7 +171,7 @@ def _as_one(same: Sequence[Prospect], columns: Mapping[str, str]) -> Prospect:
             into.rows += more.rows
             continue
         into.errors += _disagreement(into, more, columns)
-        _merge(into, more)
+        _merge(into, more, people)
     return into
 
 
@@ -189,7 +198,8 @@ def _disagreement(into: Prospect, more: Prospect, columns: Mapping[str, str]) ->
             )  # fmt: skip
 
 
-def _merge(into: Prospect, more: Prospect) -> None:
+def _merge(into: Prospect, more: Prospect, people: dict[str, Person]) -> None:
+    """`people` are those of `into` by how their names sort."""
     into.rows += more.rows
     into.errors += more.errors
     for name, value in more.values.items():
@@ -201,8 +211,8 @@ def _merge(into: Prospect, more: Prospect) -> None:
             into.values.setdefault(name, value)
     into.balance = into.balance or more.balance
     for person in more.people:
-        known = next((p for p in into.people if sort_key(p.name) == sort_key(person.name)), None)
-        if known is None:
+        known = people.setdefault(sort_key(person.name), person)
+        if known is person:
             into.people.append(person)
         else:
             known.emails += [mail for mail in person.emails if mail not in known.emails]
