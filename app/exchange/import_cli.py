@@ -14,7 +14,7 @@ from babel import Locale, UnknownLocaleError
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db
-from app.core.errors import Refused
+from app.core.errors import FirmamentError, Refused
 from app.core.ids import new_id
 from app.core.number_format import key_of
 from app.exchange.clients.commands import (
@@ -36,6 +36,10 @@ from app.runs.commands import work_run
 from app.runs.models import ItemState, Run, RunItem, RunState
 
 PATIENCE = 600
+
+
+class StillRunning(Refused):
+    """We wait no longer; what is imported is not known yet."""
 
 
 def import_clients(
@@ -130,7 +134,7 @@ def _wait_for(run: Run) -> None:
             return
         time.sleep(0.2)
         work_run(run.id, lambda _: SYSTEM)
-    raise Refused("The import is still running; it goes on by itself and is found under Runs.")
+    raise StillRunning("The import is still running; it goes on by itself and is found under Runs.")
 
 
 def _outcome(run: Run, matches: str) -> dict[str, Any]:
@@ -150,14 +154,27 @@ def _outcome(run: Run, matches: str) -> dict[str, Any]:
 
 
 def run(file: Path, *, as_json: bool, matches: str, **words: Any) -> int:
-    """Import and print the report; the exit code is 1 when a row was refused or failed."""
-    report = import_clients(file, matches=matches, **words)
+    """Import and print the report; the exit code is 1 when the file, a row or a client was refused."""
+    try:
+        report = import_clients(file, matches=matches, **words)
+    except FirmamentError as error:
+        if not as_json:
+            raise
+        imported = None if isinstance(error, StillRunning) else False
+        click.echo(refusal_as_json(error, imported=imported, warnings=[]))
+        return 1
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         _print(report)
     failed = report.get("failed") or (report["refused"] and not report["imported"] and not report["dry_run"])
     return 1 if failed else 0
+
+
+def refusal_as_json(error: FirmamentError, **known: Any) -> str:
+    """What is wrong with a file as a whole, where a report would say it of a line."""
+    told = {"line": None, "column": "", "read": "", "message": error.message}
+    return json.dumps({**known, "errors": [told]}, ensure_ascii=False, indent=2)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
-from app.core.errors import Refused
+from app.core.errors import FirmamentError, Refused
 from app.core.ids import new_id
 from app.firm.models import Firm
 from app.ledger.rate_files import EURO
@@ -76,7 +76,14 @@ def _plain(number: Any) -> str:
 
 def run(file: Path, *, as_json: bool, **words: Any) -> int:
     """Take them and print the report; the exit code is 1 when a line was bad and nothing was taken."""
-    report = import_rates(file, **words)
+    try:
+        report = import_rates(file, **words)
+    except FirmamentError as error:
+        if not as_json:
+            raise
+        told = {"line": None, "message": error.message}
+        click.echo(json.dumps({"added": 0, "errors": [told]}, ensure_ascii=False, indent=2))
+        return 1
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from app.exchange.clients.commands import (
 from app.exchange.clients.compare import Action
 from app.exchange.clients.formats import guess_mapping, recognise
 from app.exchange.files import read_table
-from app.exchange.import_cli import import_clients
+from app.exchange.import_cli import import_clients, run
 from app.exchange.models import ClientImport, ImportKey
 from app.runs.commands import work_run
 from app.runs.models import RunItem
@@ -66,6 +67,28 @@ def part_of(path: Path, tmp_path: Path, rows: int = 8) -> Path:
 def named(name: str) -> list[Client]:
     db.session.expire_all()
     return list(db.session.scalars(sa.select(Client).where(Client.name == name).order_by(Client.code)))
+
+
+def test_a_file_that_is_refused_as_a_whole_is_told_as_json_too(
+    cast: Cast, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: dict[str, Any] = {
+        "matches": "", "dry_run": False, "skip_errors": False, "source": None, "office": None, "columns": (),
+        "portal_access": False,
+    }
+    matters = file_of(tmp_path, "Matter,Open date\nTax,2026-01-05\n")
+    assert run(matters, as_json=True, **words) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["imported"], told["warnings"], len(told["errors"])) == (False, [], 1)
+    assert {"line", "column", "read", "message"} == told["errors"][0].keys() and told["errors"][0]["line"] is None
+    assert told["errors"][0]["message"].startswith("This is a list of matters, not of clients")
+    with pytest.raises(Refused, match="list of matters"):
+        run(matters, as_json=False, **words)
+    monkeypatch.setattr("app.exchange.import_cli.PATIENCE", -1)
+    monkeypatch.setattr("app.exchange.import_cli.work_run", lambda *_: None)
+    assert run(file_of(tmp_path, "Name\nOne Ltd\n"), as_json=True, **words) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["imported"] is None and "goes on by itself" in told["errors"][0]["message"]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -23,7 +24,7 @@ from app.core import clock
 from app.core.db import db, transaction
 from app.core.errors import Conflict, NotAllowed, NotFound, Refused, Stale
 from app.core.ids import new_id
-from app.exchange.rates_cli import import_rates
+from app.exchange.rates_cli import import_rates, run
 from app.firm.models import Entity
 from app.ledger.books import books_of
 from app.ledger.commands import Leg, post
@@ -334,7 +335,7 @@ def test_a_stranger_to_the_settings_sees_no_file_and_withdraws_no_rate(
 
 
 def test_the_command_takes_the_same_rates_says_what_it_would_do_and_names_bad_lines(
-    session: Session, cast: Cast, tmp_path: Path
+    session: Session, cast: Cast, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     in_dollars(cast)
     session.commit()
@@ -351,6 +352,9 @@ def test_the_command_takes_the_same_rates_says_what_it_would_do_and_names_bad_li
     assert refused["added"] == 0 and refused["errors"][0]["line"] == 3
     with pytest.raises(Refused, match="The file has no XYZ"):
         import_rates(HISTORY, dry_run=True, **{**words, "currencies": ("xyz",)})  # type: ignore[arg-type]
+    assert run(HISTORY, as_json=True, dry_run=True, **{**words, "currencies": ("xyz",)}) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["added"] == 0 and told["errors"][0]["message"].startswith("The file has no XYZ")
 
 
 def test_a_bill_and_its_postings_keep_the_rate_they_used(session: Session, cast: Cast) -> None:
