@@ -38,6 +38,8 @@ def test_the_next_page_of_what_the_client_gave_is_of_what_the_client_gave(
     assert "first.pdf" in page and "second.pdf" not in page
     assert "<title>" in page and 'aria-current="page">From the client' in re.sub(r"\s+", " ", page)
     assert re.search(r'hx-get="[^"]*/documents\?from=client&(amp;)?page=2" hx-trigger="live', page)
+    beyond = client.get(address.replace("page=2", "page=3")).text
+    assert "Nothing stands on this page any more" in beyond and 'rel="prev"' in beyond
 
 
 @pytest.mark.parametrize("of", ["clients", "jobs"])
@@ -52,6 +54,9 @@ def test_the_next_page_of_time_stands_in_the_whole_page(
     sign_in(client, cast.mel)
     owner = cast.acme.id if of == "clients" else job.id
     first = client.get(f"/{of}/{owner}/time").text
-    second = client.get(next_page(first)).text
+    address = next_page(first)
+    second = client.get(address).text
     assert "<title>" in second
+    beyond = client.get(address.replace("page=2", "page=3")).text
+    assert "Nothing stands on this page any more" in beyond and 'rel="prev"' in beyond
     assert ("Called the bank" in first) != ("Called the bank" in second)
