@@ -253,6 +253,7 @@ def test_an_upload_given_up_is_forgotten_after_a_day(cast: Any) -> None:
     assert again(document).state is DocumentState.REJECTED
     with pytest.raises(NotFound):
         get_document(document.id, seen_by=by)
+    assert plan_upload(again(document), by=by).state == "cancelled", "a browser that remembers its id begins anew"
 
 
 def test_parts_that_no_upload_knows_are_removed_from_storage_after_a_day(cast: Any) -> None:
@@ -430,6 +431,7 @@ def test_what_one_contact_says_they_send_and_does_not_is_capped(cast: Any) -> No
     assert start_upload(NewFile(begun[0].id, "a.pdf", MOST_BYTES), client_id=cast.acme.id,
                         by=cast.contact(cast.cleo)) is begun[0], "what was begun goes on"
     abandon_upload(begun[0].id, by=cast.contact(cast.cleo))
+    assert plan_upload(begun[0], by=cast.contact(cast.cleo)).state == "cancelled"
     begin(cast, MOST_BYTES)
 
 

@@ -123,6 +123,24 @@ def test_an_upload_goes_on_after_a_lost_line_and_after_a_reload(
     assert puts == ["2"], "what was there is not sent again"
 
 
+def test_what_was_cancelled_is_sent_anew_when_it_is_chosen_again(
+    place: Place, opened: Callable[..., BrowserContext]
+) -> None:
+    page = opened().new_page()
+    page.on("dialog", lambda dialog: dialog.accept())
+    part = re.compile(r"partNumber=1(&|$)")
+    page.route(part, lambda route: route.abort())
+    come_in(page, place)
+    page.locator("[data-file-input]").first.set_input_files(FILES / "good" / "basicapi.pdf")
+    expect(page.get_by_text("The line is down")).to_be_visible(timeout=20_000)
+    page.reload()
+    page.unroute(part)
+    page.get_by_role("button", name="Cancel basicapi.pdf").click()
+    expect(page.get_by_text("Begun, and not here yet")).to_have_count(0)
+    page.locator("[data-file-input]").first.set_input_files(FILES / "good" / "basicapi.pdf")
+    expect(page.get_by_text("Arrived").first).to_be_visible(timeout=30_000)
+
+
 def test_without_script_one_press_sends_everything_and_files_keep_their_names(
     place: Place, opened: Callable[..., BrowserContext]
 ) -> None:

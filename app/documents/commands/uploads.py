@@ -48,6 +48,7 @@ MAY_WAIT = "try again tomorrow: what has not come within a day is given up by it
 NEVER_CAME = "This file never arrived."
 GIVEN_UP = "This file was cancelled before it had arrived. Choose it again."
 IN_ONE_PIECE = ""  # what storage calls an upload that a plain form posts: nothing, there are no parts to join
+CANCELLED = "cancelled"
 OCTETS = "application/octet-stream"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -64,7 +65,10 @@ class NewFile:
 
 @dataclass(frozen=True)
 class UploadPlan:
-    """What a browser needs to send what is still missing: an address for each part."""
+    """What a browser needs to send what is still missing: an address for each part.
+
+    `state` is the document's, or CANCELLED: then the file is begun anew under another id.
+    """
 
     document_id: UUID
     state: str
@@ -181,7 +185,10 @@ def plan_upload(document: Document, *, by: Actor) -> UploadPlan:
     """What is still to be sent; parts that storage already has are not asked for again."""
     authorize(by, can_finish_upload, document)
     upload = db.session.scalar(sa.select(Upload).where(Upload.document_id == document.id))
-    if document.state is not DocumentState.UPLOADING or upload is None or document.incoming_key is None:
+    is_arriving = document.state is DocumentState.UPLOADING
+    if (is_arriving and upload is None) or document.rejected_because == NEVER_CAME:
+        return UploadPlan(document.id, CANCELLED, 0, 0, (), {})
+    if not is_arriving or upload is None or document.incoming_key is None:
         return UploadPlan(document.id, document.state.value, 0, 0, (), {})
     if upload.storage_id == IN_ONE_PIECE:
         return UploadPlan(document.id, document.state.value, 0, 0, (), {})

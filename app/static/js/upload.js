@@ -138,9 +138,10 @@ class Sending {
   async send() {
     this.client = this.place.querySelector("[data-client]")?.value;
     this.key = `upload ${this.place.dataset.upload} ${this.client ?? ""} ${this.file.name} ${this.file.size} ${this.file.lastModified}`;
-    const id = localStorage.getItem(this.key) ?? crypto.randomUUID?.() ?? null;
-    const body = { id, client: this.client, name: this.file.name, size: this.file.size };
-    let plan = await patiently(() => ask(this.place.dataset.upload, body), this);
+    const kept = localStorage.getItem(this.key);
+    let plan = kept && await this.begin(kept).catch((error) => { if (![404, 409].includes(error.status)) throw error; });
+    // Cancelled elsewhere, or another contact's in this browser: it is begun anew.
+    if (!plan || plan.state === "cancelled") plan = await this.begin(crypto.randomUUID?.() ?? null);
     localStorage.setItem(this.key, plan.id);
     this.urls = plan.urls;
     if (plan.state !== "uploading") return;
@@ -154,6 +155,11 @@ class Sending {
     }
     const digests = this.digests.length === plan.parts && this.digests.every(Boolean) ? this.digests : [];
     await patiently(() => ask(this.urls.completion, { digests }), this);
+  }
+
+  begin(id) {
+    const body = { id, client: this.client, name: this.file.name, size: this.file.size };
+    return patiently(() => ask(this.place.dataset.upload, body), this);
   }
 
   async sendParts(plan) {
