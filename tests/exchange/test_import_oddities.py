@@ -102,7 +102,7 @@ def test_a_column_that_says_the_same_of_everybody_is_no_work_for_each_pair(monke
     asked: list[Prospect] = []
     mail_of = prospects._mail_of
     monkeypatch.setattr(prospects, "_mail_of", lambda one: asked.append(one) or mail_of(one))
-    assert not wrong_with("".join(f"A{n},Limited company,,\n" for n in range(200)))
+    assert not wrong_with("".join(f"A{n},Limited company,m{n}@a.test,\n" for n in range(200)))
     assert wrong_with("".join(f"A{n},Limited company,a@a.test,\n" for n in range(200)))
     assert 0 < len(asked) <= 5 * 400
 
