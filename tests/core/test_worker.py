@@ -13,6 +13,7 @@ from flask import Flask
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from app.cli import main
 from app.core import queue
 from app.core.backing.processes import is_running, wait_for
 from app.core.db import transaction
@@ -24,6 +25,7 @@ from app.core.queue import (
     NOW,
     PAPERS,
     PROCESSES,
+    QUEUES,
     Sweep,
     connection,
     enqueue,
@@ -149,6 +151,11 @@ def test_work_that_takes_longer_than_it_may_is_ended(done: list[str], monkeypatc
     send("test.dawdle")
     work_off()
     assert done == ["ended"]
+
+
+def test_every_queue_has_a_process_and_can_be_named() -> None:
+    assert {name for process in PROCESSES for name in process} == set(QUEUES)
+    assert set(main.commands["worker"].params[0].type.choices) == set(QUEUES)  # type: ignore[attr-defined]
 
 
 @pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="names processes in /proc")
