@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from app.billing.glyphs import MARK, unprintable
 from app.billing.models import Invoice
-from app.clients.models import Client
+from app.clients.models import Client, Engagement
+from app.core.db import db
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ def marks_on(invoice: Invoice) -> Marks:
     ]
     if invoice.client_id != payer.id:
         texts.append(("client", invoice.client_id, invoice.client.name, _called(invoice.client)))
+    billed = {line.engagement_id for line in invoice.lines if line.engagement_id}
+    named = db.session.execute(sa.select(Engagement.id, Engagement.name).where(Engagement.id.in_(billed)))
+    texts += [("engagement", row.id, row.name, row.name) for row in named]
     records = [Marked(kind, id, name, letters) for kind, id, name, text in texts if (letters := unprintable(text))]
     return Marks(lines, unprintable(invoice.note), records)
 
@@ -49,6 +55,12 @@ def _called(client: Client) -> str:
 
 def marks_words(letters: str) -> str:
     """What is said of letters that the paper cannot show."""
-    named = ", ".join(letter if letter.isprintable() else f"U+{ord(letter):04X}" for letter in letters[:10])
+    named = ", ".join(_named(letter) for letter in letters[:10])
     more = f" and {len(letters) - 10} more" if len(letters) > 10 else ""
     return f"The paper shows {MARK} in place of {named}{more}: no typeface here has that letter."
+
+
+def _named(letter: str) -> str:
+    """With its code: whoever reads this may have no typeface for it either."""
+    code = f"U+{ord(letter):04X}"
+    return f"{letter} ({code})" if letter.isprintable() else code

@@ -287,6 +287,9 @@ def test_what_stands_in_the_way_of_a_paper_is_said_beside_its_field(
     answer = client.post(at, headers={"HX-Request": "true"})
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#draft")
     assert f'id="description-{line.id}-error"' in answer.text and "because of its line 1" in answer.text
+    sitting = client.post(at, data={"then": "next"})
+    assert sitting.status_code == 422 and "because of its line 1" in sitting.text and "Pass over" in sitting.text
+    assert f'href="/billing/invoices/{invoice.id}#description-{line.id}"' in sitting.text
     change_line(invoice, line.id, LineChange(description="Work"), by=bea)
     change_terms(invoice, replace(terms, note=poison), by=bea)
     assert 'id="note-error"' in client.post(at).text
@@ -315,13 +318,15 @@ def test_a_letter_that_is_printed_as_a_mark_is_told_beside_what_holds_it(
     change_line(invoice, line, LineChange(description="Plan 𓀀"), by=bea)
     change_terms(invoice, DraftTerms(terms_days=14, note="ꀀ", tax_mode=TaxMode.LINE), by=bea)
     cast.acme.legal_name, cast.entity.address = "Acme 𓀁", "Street\n𓀂"
-    keep(cast.acme)
-    keep(cast.entity)
+    cast.acme_work.name = "Advice 𓀃"
+    for record in (cast.acme, cast.entity, cast.acme_work):
+        keep(record)
     page = client.get(at).text
-    assert f'id="description-{line}-help">The paper shows {MARK} in place of 𓀀:' in page
-    assert f'id="note-help">The paper shows {MARK} in place of ꀀ:' in page
-    assert "in place of 𓀁:" in page and f"/clients/{cast.acme.id}/edit" in page
-    assert "in place of 𓀂:" in page and f"/entities/{cast.entity.id}" in page
+    assert f'id="description-{line}-help">The paper shows {MARK} in place of 𓀀 (U+13000):' in page
+    assert f'id="note-help">The paper shows {MARK} in place of ꀀ (U+A000):' in page
+    assert "in place of 𓀁 (U+13001):" in page and f"/clients/{cast.acme.id}/edit" in page
+    assert "in place of 𓀂 (U+13002):" in page and f"/entities/{cast.entity.id}" in page
+    assert "in place of 𓀃 (U+13003):" in page and f'href="/engagements/{cast.acme_work.id}"' in page
 
 
 def test_the_page_of_what_failed_names_bills_without_a_pdf_to_whoever_sees_them(

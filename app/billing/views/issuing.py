@@ -58,7 +58,7 @@ def approve(invoice_id: UUID) -> Answer:
         )
     except PaperRefused as refusal:
         if request.form.get("then") == "next":
-            raise
+            return _sitting_refused(invoice_id, refusal)
         return paper_refused(invoice_id, refusal)
     if invoice.number is None:
         said = "It is above your limit: its approval is asked for"
@@ -78,6 +78,16 @@ def sitting() -> Answer:
     invoice = get_invoice(invoice_id, seen_by=me())
     facts = draft_facts(invoice)
     return render_template("billing/drafts/sitting.html", left=left, **facts)
+
+
+def _sitting_refused(invoice_id: UUID, refusal: PaperRefused) -> Answer:
+    """The sitting stays at the bill, with the way to the field of its draft that stands in the way."""
+    invoice = get_invoice(invoice_id, seen_by=me())
+    left = next_to_approve(seen_by=me(), after=invoice_id)[1] + 1
+    facts = draft_facts(invoice) | {"errors": {refusal.field or "": refusal.message}}
+    answer = Response(render_template("billing/drafts/sitting.html", left=left, **facts), status=422)
+    answer.headers.update({"HX-Retarget": "#content", "HX-Reselect": "#content", "HX-Reswap": "outerHTML"})
+    return answer
 
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/sending")
