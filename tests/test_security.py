@@ -330,7 +330,7 @@ def test_a_link_that_could_not_be_asked_for_is_not_said_to_be_sent(
         for email in ("pat@firm.example", "cleo@client.example", "who@firm.example"):
             answer = PortalClient(client).post(path, data={"email": email})
             assert answer.status_code == 422 and queue.AWAY in answer.text and email in answer.text, (path, email)
-    for path in ("/portal/sign-in/step-up", f"{link}/again"):
+    for path in ("/portal/sign-in/step-up", f"{link}/again", "/portal/link/request/never-one/again"):
         answer = inside.post(path)
         assert answer.status_code == 422 and queue.AWAY in answer.text, path
 

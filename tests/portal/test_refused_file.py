@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from app.core.actors import SYSTEM
 from app.core.clock import now, travel_to
-from app.core.db import db
-from app.requests.commands.refused_files import tell_refused_files
+from app.core.db import db, transaction
+from app.requests.commands.refused_files import tell_again, tell_refused_files
 from tests.documents.test_take_in_files import take_in
 from tests.portal.make_portal import PortalClient, at_portal
 from tests.requests.make_requests import FILES, give_file, item_of, link_in, mails, make_request
@@ -49,6 +49,20 @@ def test_who_has_left_is_told_once_by_one_mail_and_who_saw_it_is_not(client: Fla
         db.session.execute(sa.text("UPDATE contact_session SET last_seen_at = :now"), {"now": now()})
         with minutes_later(8):
             assert tell_refused_files(by=SYSTEM) == 0
+
+
+def test_a_mail_that_is_sent_again_tells_of_no_file_that_was_refused_after_it(client: FlaskClient, cast: Any) -> None:
+    take_in(cast, "logo.svg", SVG)
+    with minutes_later(7):
+        assert tell_refused_files(by=SYSTEM) == 1
+    (mail,) = mails(KIND)
+    with minutes_later(10):
+        take_in(cast, "third.svg", SVG)
+    with minutes_later(17):
+        with transaction():
+            tell_again(mail, by=cast.actor(cast.pat))
+        assert tell_refused_files(by=SYSTEM) == 1
+    assert sum("third.svg" in each.text for each in mails(KIND)) == 1
 
 
 def test_the_mail_leads_to_the_request_that_the_file_was_for(client: FlaskClient, cast: Any) -> None:

@@ -24,6 +24,7 @@ from app.delivery.models import Delivery
 from app.documents.commands.uploads import NewFile
 from app.documents.models import Document, DocumentState
 from app.jobs.models import Job, Task, TaskState
+from app.requests.background import link_again
 from app.requests.commands.answering import (
     add_document_for_client,
     change_answer,
@@ -145,13 +146,26 @@ def test_a_link_is_asked_for_again_by_its_holder_and_six_times(cast: Cast, queue
     token = token_of(make_request(cast))
     queued.clear()
     not_for((cast.contact(cast.cleo), cast.actor(cast.mel)), lambda by: ask_for_link_again(token, by=by, address=HERE))
-    ask_for_link_again("never one", by=SYSTEM, address=HERE)
     assert queued == []
     for _ in range(6):
         ask_for_link_again(token, by=SYSTEM, address=HERE)
     assert [name for name, _payload in queued] == ["requests.link_again"] * 6
     with pytest.raises(Throttled):
         ask_for_link_again(token, by=SYSTEM, address=HERE)
+
+
+def test_a_link_that_leads_nowhere_is_asked_for_alike_and_nothing_comes_of_it(cast: Cast, queued: Queued) -> None:
+    tokens = ("never one", token_of(make_request(cast)))
+    queued.clear()
+    for token in tokens:
+        ask_for_link_again(token, by=SYSTEM, address=HERE)
+    never, one = queued
+    assert (never[0], set(never[1])) == (one[0], set(one[1]))
+    link_again(**never[1])
+    assert mails("requests.request_again") == []
+    link_again(**one[1])
+    (mail,) = mails("requests.request_again")
+    assert mail.recipient == "cleo@client.example" and link_in(mail).rpartition("/")[2] not in tokens
 
 
 def test_a_fresh_link_goes_to_whoever_was_asked_while_the_request_is_open(cast: Cast) -> None:
@@ -365,8 +379,7 @@ def test_a_mail_that_did_not_arrive_goes_again_once_by_whoever_may_ask(cast: Cas
         sent.sent_by = None
     not_for((cast.contact(cast.cleo), cast.contact(cast.otto), kept_from(mel, cast.acme), SYSTEM),
             lambda by: again(sent, by=by))
-    if again is not tell_again:  # which is copied as it is, and asks for nothing
-        not_for((lacking(mel, Permission.REQUEST_EDIT),), lambda by: again(sent, by=by))
+    not_for((lacking(mel, Permission.REQUEST_EDIT),), lambda by: again(sent, by=by))
     before = count(Delivery)
     with transaction():
         again(sent, by=mel)

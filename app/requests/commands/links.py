@@ -64,12 +64,15 @@ def open_by_link(token: str, *, by: Actor, agent: str, address: str) -> tuple[st
 
 
 def ask_for_link_again(token: str, *, by: Actor, address: str) -> None:
-    """An old or closed link asks for a new way in: to the contact's own address, never to one that is typed."""
+    """An old or closed link asks for a new way in: to the contact's own address, never to one that is typed.
+
+    What leads nowhere is taken alike: it names nothing that is there, and the worker finds nothing to do.
+    """
     authorize(by, is_system)
     begin_try(ASKING, token[:64], address)
     found = find_request_link(token)
-    if found is not None:
-        send_or_refuse("requests.link_again", request_id=str(found.request_id), contact_id=str(found.contact_id))
+    request_id, contact_id = (found.request_id, found.contact_id) if found else (new_id(), new_id())
+    send_or_refuse("requests.link_again", request_id=str(request_id), contact_id=str(contact_id))
 
 
 def send_link_again(request_id: UUID, contact_id: UUID, *, by: Actor) -> None:

@@ -38,7 +38,7 @@ def tell_refused_files(*, by: Actor) -> int:
         ContactSession.contact_id == Document.added_by, ContactSession.last_seen_at >= Document.checked_at
     )
     told = sa.exists().where(
-        Delivery.kind == KIND, Delivery.contact_id == Document.added_by,
+        Delivery.key.startswith(f"{KIND}:"), Delivery.contact_id == Document.added_by,  # not one that was sent again
         Delivery.created_at >= Document.checked_at + LEFT,
     )
     rows = db.session.execute(
