@@ -14,7 +14,7 @@ from flask import Flask, Response, redirect, render_template, request
 from flask_babel import Babel
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from markupsafe import Markup
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from app.core import assets, drawing, wording
@@ -49,6 +49,8 @@ STAFF = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block 
 <form method="post" action="/slow"><button>Save once</button></form>
 <form method="get" action="/work">{{ ui.combobox("client", "Client", "/lookup") }}</form>
 <p id="live" data-live="job:1" hx-get="/live-part" hx-trigger="live">old</p>
+<div id="bar" data-live="job:2" hx-get="/bar" hx-trigger="live">
+{{ ui.post_button("/void", "Stop", target="#fate", swap="innerHTML") }}</div>
 <span id="clock" data-elapsed="5039">1:23</span>
 <a href="/new" hx-get="/new" hx-target="#dialog">New thing</a>{% endblock %}"""
 LIST = """{% extends "layouts/staff.html" %}{% set section = "work" %}{% block title %}Notices{% endblock %}
@@ -178,6 +180,7 @@ def small_app(cache: Path) -> Flask:
     app.add_url_rule("/thing/<int:n>", view_func=thing)
     app.add_url_rule("/new", view_func=lambda: body("New thing"), endpoint="new")
     app.add_url_rule("/fails", view_func=lambda: ("broken", 500), endpoint="fails", methods=["POST"])
+    app.add_url_rule("/bar", view_func=lambda: "drawn anew", endpoint="bar")
     app.add_url_rule("/live-part", view_func=lambda: "new", endpoint="live_part")
     options = '<li role="option" data-value="7" data-text="Acme Ltd">Acme Ltd</li>'
     app.add_url_rule("/lookup", view_func=lambda: options, endpoint="lookup")
@@ -338,6 +341,33 @@ def test_two_tabs_share_one_stream_and_both_hear(page: Page, app: Flask) -> None
     other.bring_to_front()
     expect(other.locator("#live")).to_have_text("new")
     assert seen["streams"] == before
+
+
+@pytest.mark.parametrize("asked", ["before", "after"])
+def test_a_button_is_not_drawn_anew_between_its_pressing_and_its_release(page: Page, app: Flask, asked: str) -> None:
+    """Neither by a refresh that is asked for meanwhile, nor by one whose answer comes meanwhile."""
+    voids, waiting = app.extensions["seen"]["voids"], list[Route]()
+    page.route("**/bar", lambda route: waiting.append(route))
+    tell = lambda: page.locator("#bar").evaluate("_ => new BroadcastChannel('live').postMessage({told: ['job:2']})")  # noqa: E731
+    page.get_by_role("button", name="Stop").hover()
+    if asked == "before":
+        with page.expect_request("**/bar"):
+            tell()
+    page.mouse.down()
+    if asked == "after":
+        tell()
+        page.wait_for_timeout(250)
+        assert waiting == []
+    else:
+        with page.expect_response("**/bar"):
+            while not waiting:
+                page.wait_for_timeout(10)
+            waiting.pop().continue_()
+    page.unroute("**/bar")
+    page.mouse.up()
+    expect(page.locator("#fate")).to_contain_text("voided")
+    expect(page.locator("#bar")).to_have_text("drawn anew")
+    assert app.extensions["seen"]["voids"] == voids + 1
 
 
 def test_answers_that_nobody_touched_are_not_sent_again(page: Page) -> None:

@@ -13,8 +13,7 @@ from typing import TypeVar
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.journeys.running import ROOT, House, running
 
@@ -218,21 +217,8 @@ def work_a_step(sam: Desk, step: str, *, timed: bool) -> None:
     row.locator("button[data-key=d]").click()
     expect(page.locator("#toasts")).to_contain_text("Done")
     if timed:
-        press_until_asked(page, page.locator("#timer button[aria-label='Stop the timer']"))
+        page.locator("#timer button[aria-label='Stop the timer']").click()
         expect(page.locator("#timer")).not_to_contain_text(step, timeout=30_000)
-
-
-def press_until_asked(page: Page, button: Locator) -> None:
-    """A bar that is drawn anew between the pressing of a button and its release takes the press with it: as a person
-    would, press again when nothing was asked of the server."""
-    for _ in range(3):
-        try:
-            with page.expect_request(lambda request: request.method == "POST", timeout=5_000):
-                button.click()
-            return
-        except PlaywrightTimeout:
-            continue
-    raise AssertionError("pressed three times, and nothing was asked")
 
 
 def send_the_request(sam: Desk) -> None:

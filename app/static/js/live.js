@@ -10,9 +10,12 @@ let timer = 0;
 let stream = null;
 let leads = false;
 let broken = false;
+let pressed = null;
 
+// What is typed in, or pressed and not let go yet: a button drawn anew meanwhile would lose its click.
 function busy(element) {
   const typing = document.activeElement;
+  if (pressed && element.contains(pressed)) return true;
   return element.contains(typing) && typing.matches("input:not([type=checkbox], [type=radio]), textarea, select");
 }
 
@@ -90,6 +93,15 @@ if (address) {
   look();
   if (navigator.locks && channel) navigator.locks.request("live", lead);
   else lead();
+  addEventListener("pointerdown", (event) => { pressed = event.button === 0 ? event.target : null; }, true);
+  const release = () => setTimeout(() => { pressed = null; soon(); }); // the click comes first
+  for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, release, true);
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { sourceElement, sourceEvent } = event.detail.ctx;
+    if (sourceEvent?.type !== "live" || !busy(sourceElement)) return;
+    event.preventDefault();
+    stale.add(sourceElement);
+  });
   let looking = 0;
   document.addEventListener("htmx:after:swap", () => {
     clearTimeout(looking);
