@@ -13,8 +13,11 @@ from app.catalogue.models import StepKind
 from app.core.clock import now, today, travel_to
 from app.core.db import db
 from app.core.errors import NotAllowed, NotFound, Refused
+from app.core.ids import new_id
 from app.jobs.commands.lags import open_after_lags
 from app.jobs.commands.reviews import return_task
+from app.jobs.commands.stages import move_to_stage
+from app.jobs.commands.steps import NewTask, add_task
 from app.jobs.commands.tasks import (
     Later,
     approve_task,
@@ -188,6 +191,50 @@ def test_a_job_moves_on_by_itself_when_all_required_in_its_stage_is_done(cast: A
     assert job.stage_id == file.id, "nothing is required in Review, so the job goes past it"
     reopen_task(two, by=by)
     assert job.stage_id == prepare.id
+
+
+def test_a_job_is_in_its_last_stage_only_while_nothing_required_is_open(cast: Any) -> None:
+    by, service = cast.actor(cast.mel), make_service()
+    db.session.refresh(service, ["stages"])
+    prepare, review, file = service.stages
+    job = make_job(cast.acme_work, service_id=service.id, stage_id=review.id)
+    step = make_task(job, "File it", stage_id=file.id)
+    settle(job)
+    with pytest.raises(Refused, match="“File” is the last stage.* Still to do: “File it”"):
+        move_to_stage(job, file, by=by)
+    assert job.stage_id == review.id
+    complete_task(step, by=by)
+    assert job.stage_id == file.id
+    reopen_task(step, by=by)
+    assert job.stage_id == review.id, "also for a step that lies in the last stage"
+    complete_task(step, by=by)
+    move_to_stage(job, prepare, by=by)
+    move_to_stage(job, file, by=by)
+    add_task(job, NewTask(id=new_id(), name="Nice to have", required=False), by=by)
+    assert job.stage_id == file.id
+    added = add_task(job, NewTask(id=new_id(), name="One more"), by=by)
+    assert (job.stage_id, added.stage_id) == (review.id, file.id)
+    complete_task(added, by=by)
+    assert job.stage_id == file.id
+
+
+def test_work_of_another_job_that_is_sent_back_takes_that_job_back(cast: Any) -> None:
+    ours, theirs = make_service(), make_service("Payroll")
+    for service in (ours, theirs):
+        db.session.refresh(service, ["stages"])
+    prepare, _, last = (stage.id for stage in ours.stages)
+    at = theirs.stages[1].id
+    job = make_job(cast.acme_work, service_id=ours.id, stage_id=prepare)
+    other = make_job(cast.acme_work, service_id=theirs.id, stage_id=at)
+    work = make_task(job, "Prepare", assignee_id=cast.sam.id, stage_id=prepare)
+    review = make_task(other, "Look", after=(work,), kind=StepKind.REVIEW, stage_id=at)
+    settle(job)
+    settle(other)
+    complete_task(work, by=cast.actor(cast.sam))
+    assert job.stage_id == last
+    db.session.refresh(review)
+    return_task(review, note="Off by ten", by=cast.actor(cast.mel))
+    assert (job.stage_id, other.stage_id) == (prepare, at)
 
 
 def test_nobody_is_given_work_behind_their_wall(cast: Any) -> None:

@@ -205,6 +205,12 @@ def test_a_card_goes_to_another_stage_and_is_told_there(sam: FlaskClient, cast: 
     assert moved.status_code == 204
     db.session.refresh(job)
     assert job.stage_id == service.stages[1].id
+    make_task(job, "Bank")
+    last, drag["Accept"] = {"stage": service.stages[2].id}, "application/json"
+    refused = sam.post(f"/jobs/{job.id}/stage", data=last, headers=drag)
+    assert refused.status_code == 422 and "Still to do: “Bank”." in refused.json["message"]
+    asked = sam.get(f"/jobs/{job.id}/stage", headers=HTMX).text
+    assert "Still to do: “Bank”." in asked and f'value="{last["stage"]}"' not in asked
     wrong = sam.post(f"/jobs/{job.id}/stage", data={"stage": other.stages[0].id})
     assert wrong.status_code == 422 and "another service" in wrong.text
 

@@ -37,6 +37,7 @@ from app.jobs.queries.board import (
     list_table,
 )
 from app.jobs.queries.jobs import get_job
+from app.jobs.queries.tasks import open_required_in
 from app.people.filters import PersonAsked, people_asked
 
 blueprint = guard(Blueprint("board", __name__))
@@ -146,8 +147,9 @@ def edit_stage(job_id: UUID) -> Answer:
     stages = db.session.scalars(
         sa.select(Stage).where(Stage.service_id == job.service_id).order_by(Stage.position)
     ).all()
+    to_do = open_required_in(job) if len(stages) > 1 else ""
     template = "desk/board/_move.html" if is_htmx() else "jobs/question.html"
-    return render_template(template, question="desk/board/_move.html", job=job, stages=stages)
+    return render_template(template, question="desk/board/_move.html", job=job, stages=stages, to_do=to_do)
 
 
 @blueprint.post("/jobs/<uuid:job_id>/stage")

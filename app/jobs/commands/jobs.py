@@ -32,6 +32,7 @@ from app.jobs.dates import AnchorsMoved, Cause, DueMoved, Move
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
 from app.jobs.policy import can_add_job, can_edit_job
 from app.jobs.queries.deadlines import unmet_of
+from app.jobs.queries.tasks import open_required_in
 from app.jobs.roles import resolve_role
 from app.people.commands.handing import share_holding
 from app.people.models import Person
@@ -202,13 +203,9 @@ def _change_status(job: Job, status: JobStatus, kind: str, *, by: Actor, because
 
 def _check_finished(job: Job) -> None:
     """Asked of the locked job: whoever held it before may have opened a step or taken a deadline back."""
-    open_required = db.session.scalars(
-        sa.select(Task.name).where(Task.job_id == job.id, Task.required, Task.state.in_(OPEN_STATES))
-        .order_by(Task.position, Task.id).limit(4)
-    ).all()
-    if open_required:
-        names = ", ".join(f"“{name}”" for name in open_required[:3])
-        raise Refused(f"Still to do: {names}{' and more' if len(open_required) > 3 else ''}.")
+    still_open = open_required_in(job)
+    if still_open:
+        raise Refused(f"Still to do: {still_open}.")
     unmet = unmet_of(job.id)
     if unmet:
         names = ", ".join(f"“{each.name}” ({day(each.effective_on)})" for each in unmet)

@@ -13,7 +13,7 @@ from app.core.permissions import authorize
 from app.jobs.commands.readiness import hold_jobs, settle
 from app.jobs.commands.stages import fall_back
 from app.jobs.commands.tasks import put_back
-from app.jobs.models import Job, Task, TaskState
+from app.jobs.models import Task, TaskState
 from app.jobs.policy import can_work
 from app.jobs.queries.tasks import last_work_before
 from app.people.commands.handing import share_holding
@@ -48,7 +48,7 @@ def return_task(review: Task, *, note: str, by: Actor) -> Task:
         if review.state is TaskState.IN_REVIEW:
             review.move_to(TaskState.READY)
         put_back([work], by=by)
-        fall_back(db.session.get_one(Job, review.job_id), work)
+        fall_back([work])
         settle({review.job_id, work.job_id})
         topics = tuple(f"person:{person}" for person in (review.assignee_id, work.assignee_id) if person)
         record("jobs.task.returned", review, by=by, topics=topics, name=review.name, note=work.return_note,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,22 +13,36 @@ from app.core.actors import SYSTEM, Actor
 from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import Refused
+from app.core.locking import lock_row
 from app.core.permissions import authorize
 from app.jobs.models import Job, JobStatus, Task, TaskState
 from app.jobs.policy import can_edit_job
+from app.jobs.queries.tasks import open_required_in
 
 
 def move_to_stage(job: Job, stage: Stage, *, by: Actor) -> None:
-    """Put a job into another stage of its service."""
+    """Put a job into another stage of its service; into the last one only when everything required is done."""
     authorize(by, can_edit_job, job)
     if stage.service_id != job.service_id:
         raise Refused("This stage belongs to another service.")
-    if job.status is not JobStatus.ACTIVE:
-        raise Refused(f"The job is {job.status.words}; resume or reopen it first.")
-    if stage.id == job.stage_id:
-        return
     with transaction():
+        lock_row(job, "stage_id", "status")
+        if job.status is not JobStatus.ACTIVE:
+            raise Refused(f"The job is {job.status.words}; resume or reopen it first.")
+        if stage.id == job.stage_id:
+            return
+        _check_through(job, stage)
         _move(job, stage, by=by)
+
+
+def _check_through(job: Job, stage: Stage) -> None:
+    """The last stage says that a job is through, so nothing required is open in one that enters it."""
+    stages = db.session.scalars(_STAGES, {"service": job.service_id}).all()
+    if len(stages) < 2 or stage.id != stages[-1].id:
+        return
+    names = open_required_in(job)
+    if names:
+        raise Refused(f"“{stage.name}” is the last stage, for jobs that are through. Still to do: {names}.")
 
 
 _STAGES = sa.select(Stage).where(Stage.service_id == sa.bindparam("service")).order_by(Stage.position)
@@ -57,15 +72,23 @@ def advance_stage(job: Job) -> None:
         _move(job, stages[target], by=SYSTEM)
 
 
-def fall_back(job: Job, task: Task) -> None:
-    """A reopened step takes its job back to the step's stage when the job has gone past it."""
-    if task.stage_id is None or job.stage_id in (None, task.stage_id):
-        return
-    both = sa.select(Stage).where(Stage.id.in_([task.stage_id, job.stage_id]))
-    places = {stage.id: stage for stage in db.session.scalars(both)}
-    here, there = places.get(job.stage_id) if job.stage_id else None, places.get(task.stage_id)
-    if here and there and there.position < here.position:
-        _move(job, there, by=SYSTEM)
+def fall_back(tasks: Collection[Task]) -> None:
+    """Steps that are open again, or new, take their jobs back: to the first of their stages when the job has gone past
+    it, and a required one in any case out of the last; in the caller's transaction."""
+    for job_id in sorted({task.job_id for task in tasks}):
+        job = db.session.get_one(Job, job_id)
+        db.session.refresh(job, ["stage_id"])  # it may have moved while its lock was waited for
+        if job.stage_id is None or job.service_id is None:
+            continue
+        stages = db.session.scalars(_STAGES, {"service": job.service_id}).all()
+        places = {stage.id: place for place, stage in enumerate(stages)}
+        own = [task for task in tasks if task.job_id == job_id]
+        here = places.get(job.stage_id, 0)
+        wanted = [places[task.stage_id] for task in own if task.stage_id in places]
+        last_but_one = [len(stages) - 2] if len(stages) > 1 and any(task.required for task in own) else []
+        there = min([here, *wanted, *last_but_one])
+        if there < here:
+            _move(job, stages[there], by=SYSTEM)
 
 
 def _move(job: Job, stage: Stage, *, by: Actor) -> None:

@@ -18,6 +18,7 @@ from app.core.errors import Refused
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.jobs.commands.readiness import hold_jobs, settle
+from app.jobs.commands.stages import fall_back
 from app.jobs.commands.tasks import check_holder
 from app.jobs.models import ChecklistItem, Dependency, Job, JobStatus, Task
 from app.jobs.policy import can_edit_job
@@ -80,6 +81,8 @@ def add_task(job: Job, new: NewTask, *, by: Actor) -> Task:
             ChecklistItem(task_id=task.id, position=place, text=text.strip())
             for place, text in enumerate(new.checklist) if text.strip()
         )
+        if task.required:
+            fall_back([task])
         settle([job.id])
         topics = (f"person:{task.assignee_id}",) if task.assignee_id else ()
         record("jobs.task.added", task, by=by, topics=topics, name=task.name, to=task.assignee_id)

@@ -146,7 +146,7 @@ def reopen_task(task: Task, *, by: Actor, later: Later | None = None) -> None:
             raise Refused(f"Later steps were already started: {names}. Say whether they stay or start again.")
         reset = list(started) if later is Later.RESET else []
         put_back([task, *reset], by=by)
-        fall_back(job, task)
+        fall_back([task, *reset])
         settle({task.job_id, *(each.job_id for each in reset)})
         record("jobs.task.reopened", task, by=by, topics=_people(task), name=task.name, later=later,
                reset=[each.id for each in reset])

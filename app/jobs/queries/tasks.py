@@ -88,6 +88,15 @@ def blockers_of(task: Task) -> Sequence[str]:
     ).all()
 
 
+def open_required_in(job: Job) -> str:
+    """The first required steps of a job that are open, by name; empty where none is."""
+    names = db.session.scalars(
+        sa.select(Task.name).where(Task.job_id == job.id, Task.required, Task.state.not_in(SETTLED))
+        .order_by(Task.position, Task.id).limit(4)
+    ).all()
+    return ", ".join(f"“{name}”" for name in names[:3]) + (" and more" if len(names) > 3 else "")
+
+
 def last_preparer(review: Task) -> UUID | None:
     """Who finished the last piece of work before this review; in the job at large when it comes after none."""
     before = db.session.execute(

@@ -40,7 +40,7 @@ async function move(card, from, to) {
   count(to, 1);
   const body = new URLSearchParams({ stage: to.dataset.stage, csrf_token: token() });
   const answer = await fetch(`/jobs/${id(card)}/stage`, {
-    method: "POST", body, headers: { "X-Requested-With": "drag", "X-CSRFToken": token() },
+    method: "POST", body, headers: { "X-Requested-With": "drag", "X-CSRFToken": token(), Accept: "application/json" },
   }).catch(() => null);
   if (answer?.ok) {
     const undo = answer.headers.get("X-Undo");
@@ -51,7 +51,8 @@ async function move(card, from, to) {
   from.insertBefore(card, before);
   count(from, 1);
   count(to, -1);
-  const text = answer?.status === 403 ? "Your role does not allow this." : "The card could not be moved; it is back where it was.";
+  const told = await answer?.json().catch(() => null);
+  const text = told?.message ?? "The card could not be moved; it is back where it was.";
   document.dispatchEvent(new CustomEvent("toast", { detail: { text, meaning: "late" } }));
 }
 
