@@ -14,6 +14,7 @@ from app.core.clock import now, today, travel_to
 from app.core.db import db
 from app.core.errors import NotAllowed, NotFound, Refused
 from app.core.ids import new_id
+from app.jobs.commands.jobs import complete_job
 from app.jobs.commands.lags import open_after_lags
 from app.jobs.commands.reviews import return_task
 from app.jobs.commands.stages import move_to_stage
@@ -235,6 +236,27 @@ def test_work_of_another_job_that_is_sent_back_takes_that_job_back(cast: Any) ->
     db.session.refresh(review)
     return_task(review, note="Off by ten", by=cast.actor(cast.mel))
     assert (job.stage_id, other.stage_id) == (prepare, at)
+
+
+def test_no_step_is_opened_again_in_another_job_that_is_over(cast: Any) -> None:
+    by, job, over = cast.actor(cast.mel), make_job(cast.acme_work), make_job(cast.acme_work, "Tax return")
+    first = make_task(job, "First")
+    later = make_task(over, "Later", after=(first,))
+    review = make_task(job, "Look", after=(later,), kind=StepKind.REVIEW)
+    for each in (job, over):
+        settle(each)
+    for step in (first, later):
+        complete_task(db.session.get_one(Task, step.id, populate_existing=True), by=cast.actor(cast.sam))
+    complete_job(over, by=by)
+    db.session.refresh(review)
+    for act in (
+        lambda: reopen_task(first, later=Later.RESET, by=by), lambda: return_task(review, note="Off by ten", by=by),
+    ):
+        with pytest.raises(Refused, match="The job of “Later” is completed; reopen that job first"):
+            act()
+    assert (first.state, later.state, review.state) == (TaskState.DONE, TaskState.DONE, TaskState.READY)
+    reopen_task(first, later=Later.KEEP, by=by)
+    assert (first.state, later.state) == (TaskState.READY, TaskState.DONE)
 
 
 def test_nobody_is_given_work_behind_their_wall(cast: Any) -> None:

@@ -155,6 +155,7 @@ def reopen_task(task: Task, *, by: Actor, later: Later | None = None) -> None:
 def put_back(tasks: Iterable[Task], *, by: Actor) -> None:
     """Take away that these tasks were started and done, and what they met; settle() then derives where they stand."""
     rows = list(tasks)
+    _check_under_way(rows)
     reopen_met_by(rows, by=by)
     for task in rows:
         if task.state in (TaskState.DONE, TaskState.CANCELLED):
@@ -167,6 +168,17 @@ def put_back(tasks: Iterable[Task], *, by: Actor) -> None:
     )
     recount_before([task.id for task in rows])
     release_from_the_gone({task.job_id for task in rows})
+
+
+def _check_under_way(tasks: Iterable[Task]) -> None:
+    """Nothing is opened in a job that is over, be it another one: nobody would find it there."""
+    over = db.session.execute(
+        sa.select(Task.name, Job.status).join(Job, Job.id == Task.job_id).where(
+            Task.id.in_([task.id for task in tasks]), Job.status.in_((JobStatus.COMPLETED, JobStatus.CANCELLED))
+        ).order_by(Task.position, Task.id).limit(1)
+    ).one_or_none()
+    if over is not None:
+        raise Refused(f"The job of “{over.name}” is {over.status.words}; reopen that job first.")
 
 
 def cancel_task(task: Task, *, by: Actor) -> None:
