@@ -23,7 +23,7 @@ from app.jobs.models import Job, JobRole, Task
 from app.people.commands.people import deactivate_person
 from app.planning.background import create_due
 from app.planning.commands.occurrences import change_occurrence, create_now
-from app.planning.models import ByHand, Series
+from app.planning.models import ByHand, Occurrence, Series
 from app.planning.proofs import forecasts_equal_their_definition
 from app.planning.sentences import _changed
 from tests.make import Cast, sign_in
@@ -42,6 +42,10 @@ def begun(cast: Cast) -> Series:
     return make_series(cast.acme, service, JUNE.date(), roles=roles)
 
 
+def july_of(series: Series, session: Session) -> Occurrence:
+    return occurrences(series, session)[1]
+
+
 def own(cast: Cast) -> ByHand:
     return ByHand(
         None, None, {"preparer": str(cast.bea.id), "owner": str(cast.pat.id)}, " With the  stock count ", "Count first",
@@ -55,8 +59,7 @@ def doers(session: Session, job: Job) -> dict[str, object]:
 
 def test_people_title_and_note_of_one_period_are_those_of_its_job_alone(cast: Cast, session: Session) -> None:
     with travel_to(JUNE):
-        series = begun(cast)
-        july = occurrences(series, session)[1]
+        july = july_of(begun(cast), session)
         change_occurrence(july, own(cast), by=cast.actor(cast.mel))
         assert july.title == "With the stock count" and list(forecasts_equal_their_definition()) == []
     with travel_to(at(2026, 8, 20)):
@@ -72,8 +75,7 @@ def test_people_title_and_note_of_one_period_are_those_of_its_job_alone(cast: Ca
 
 def test_who_has_gone_or_is_kept_away_since_gives_way_to_whom_the_series_names(cast: Cast, session: Session) -> None:
     with travel_to(JUNE):
-        series = begun(cast)
-        july = occurrences(series, session)[1]
+        july = july_of(begun(cast), session)
         july.roles_by_hand = {"preparer": str(cast.bea.id)}
         session.execute(sa.text("UPDATE person SET state = 'deactivated' WHERE id = :id"), {"id": cast.bea.id})
         job = session.get_one(Job, create_now(july, by=SYSTEM))
@@ -85,8 +87,7 @@ def test_nobody_kept_away_and_nothing_too_long_is_set_and_what_was_typed_is_stil
     client: FlaskClient, cast: Cast, session: Session, field: str
 ) -> None:
     with travel_to(JUNE):
-        series = begun(cast)
-        july = occurrences(series, session)[1]
+        july = july_of(begun(cast), session)
         raise_wall(new_id(), cast.wes, cast.acme, "Family", by=cast.actor(cast.pat))
         typed = {"preparer": str(cast.wes.id), "title": "x" * 201, "note": "x" * 1001}[field]
         mel = sign_in(client, cast.mel)
@@ -103,15 +104,14 @@ def test_a_period_is_changed_on_the_series_page_said_there_and_undone(
     client: FlaskClient, cast: Cast, session: Session
 ) -> None:
     with travel_to(JUNE):
-        series = begun(cast)
-        july = occurrences(series, session)[1]
+        july = july_of(begun(cast), session)
         before = july.title
         mel = sign_in(client, cast.mel)
         said = {"reviewer": str(cast.pat.id), "title": "With the stock count", "note": "Count first"}
         assert post(mel, f"/occurrences/{july.id}", said).status_code == 303
-        page = unescape(mel.get(f"/series/{series.id}").text)
+        page = unescape(mel.get(f"/series/{july.series_id}").text)
         assert f"Reviewer: {cast.pat.name}" in page and "Count first" in page and "By hand" in page
-        form = mel.get(f"/series/{series.id}?change={july.id}").text
+        form = mel.get(f"/series/{july.series_id}?change={july.id}").text
         assert 'value="With the stock count"' in form and f'value="{cast.pat.id}"' in form
         assert f"Of the series: {cast.mel.name}." in form
         session.expire_all()
@@ -124,10 +124,9 @@ def test_what_somebody_else_set_meanwhile_is_not_put_away_unseen(
     client: FlaskClient, cast: Cast, session: Session
 ) -> None:
     with travel_to(JUNE):
-        series = begun(cast)
-        july = occurrences(series, session)[1]
+        july = july_of(begun(cast), session)
         mel = sign_in(client, cast.mel)
-        seen = mel.get(f"/series/{series.id}?change={july.id}").text.split('name="seen" type="hidden" value="')[1]
+        seen = mel.get(f"/series/{july.series_id}?change={july.id}").text.split('name="seen" type="hidden" value="')[1]
         typed = {"seen": seen.split('"')[0], "title": "With the stock count"}
         change_occurrence(july, ByHand(note="Count first"), by=cast.actor(cast.pat))
         refused = post(mel, f"/occurrences/{july.id}", typed)
@@ -145,7 +144,7 @@ def test_what_somebody_else_set_meanwhile_is_not_put_away_unseen(
 def test_who_is_named_for_one_period_is_replaced_there_too(cast: Cast, session: Session) -> None:
     with travel_to(JUNE):
         series = begun(cast)
-        july = occurrences(series, session)[1]
+        july = july_of(series, session)
         change_occurrence(july, ByHand(None, None, {"preparer": str(cast.bea.id)}), by=SYSTEM)
         raise_wall(new_id(), cast.bea, cast.acme, "Family", by=cast.actor(cast.pat), to=cast.ada)
         assert july.roles_by_hand == {"preparer": str(cast.ada.id)} and series.roles["preparer"] == str(cast.sam.id)
