@@ -23,7 +23,7 @@ from app.ledger.models import TransactionKind
 from app.timekeeping.commands.days import day_of, hold_days
 from app.timekeeping.commands.figures import settle, topics_of
 from app.timekeeping.commands.locks import refuse_locked
-from app.timekeeping.commands.wip import hold_wip, place_of, wip_legs
+from app.timekeeping.commands.wip import hold_wip, place_of, taken_out, wip_legs
 from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import can_edit_item
@@ -111,16 +111,23 @@ def _shares(amounts: Sequence[Decimal], share: Decimal, currency: str) -> list[D
 
 
 def _transfer(one: TimeEntry, other: TimeEntry, amount: Decimal, *, by: Actor) -> None:
-    """Move value from one entry to another at the same place."""
+    """Move value from one entry to another at the same place, at what it stands at in base."""
+    books = books_of(one.engagement_id)
+    worth = taken_out(place_of(one), amount, books=books, on=one.worked_on)
+    base = worth.base if worth else None
     post(
         TransactionKind.TRANSFERRED,
-        [*wip_legs(replace(place_of(one), amount=-amount)), *wip_legs(replace(place_of(other), amount=amount))],
+        [
+            *wip_legs(replace(place_of(one), amount=-amount), None if base is None else -base),
+            *wip_legs(replace(place_of(other), amount=amount), base),
+        ],
         by=by,
         currency=one.currency,
-        books=books_of(one.engagement_id),
+        books=books,
         source=one,
         happened_on=one.worked_on,
         reason="divided",
+        rate=worth.rate if worth else None,
     )
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from app.clients.models import Engagement
 from app.core.actors import Actor
+from app.core.db import db
+from app.core.money import round_amount
 from app.ledger.books import Books, books_of_each
 from app.ledger.commands import Leg, hold_balances, post
 from app.ledger.models import Account, TransactionKind
+from app.ledger.queries import Exchange
 from app.timekeeping.models import Expense, TimeEntry
 from app.timekeeping.written import Movement
 
@@ -36,14 +41,79 @@ def place_of(item: Item) -> Place:
     return Place(item.client_id, item.engagement_id, item.id, item.worked_on, item.open_value, item.currency)
 
 
-def wip_legs(place: Place, sign: int = 1) -> list[Leg]:
-    """WIP against its memo contra for one item's value."""
-    amount = place.amount * sign
+@dataclass(frozen=True)
+class Worth:
+    """What an amount that was posted comes to in base, and an exchange rate that it was posted with, of which day."""
+
+    base: Decimal
+    rate: Exchange
+    since: dt.date | None
+
+    def holds_on(self, day: dt.date) -> bool:
+        return self.since is None or self.since <= day
+
+
+def wip_legs(place: Place, base: Decimal | None = None) -> list[Leg]:
+    """WIP against its memo contra for one item's value; what it comes to in base, where no rate decides that."""
     key: dict[str, Any] = {"client_id": place.client_id, "engagement_id": place.engagement_id, "item_id": place.item_id}
+    memo = None if base is None else -base
     return [
-        Leg(account=Account.WIP, amount=amount, aged_on=place.worked_on, **key),
-        Leg(account=Account.WIP_MEMO, amount=-amount, aged_on=place.worked_on, **key),
+        Leg(account=Account.WIP, amount=place.amount, aged_on=place.worked_on, base_amount=base, **key),
+        Leg(account=Account.WIP_MEMO, amount=-place.amount, aged_on=place.worked_on, base_amount=memo, **key),
     ]
+
+
+# Of the rates that brought an item to where it stands, the oldest: it held on each day that the item was of.
+_STANDS = sa.text("""
+    SELECT sum(p.amount) AS amount, sum(p.base_amount) AS base, min(r.from_on) AS since,
+           (array_agg(p.base_rate ORDER BY r.from_on, t.id))[1] AS rate,
+           (array_agg(r.id ORDER BY r.from_on, t.id))[1] AS rate_id
+    FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
+    LEFT JOIN exchange_rate r ON r.id = t.exchange_rate_id
+    WHERE p.account = 'wip' AND p.item_id = :item_id AND p.engagement_id = :engagement_id AND p.currency = :currency
+      AND p.entity_id = :entity_id
+    HAVING sum(p.amount) <> 0
+""")
+_TAKEN_LAST = sa.text("""
+    SELECT p.amount, -p.base_amount AS base, p.currency, p.entity_id, p.base_rate AS rate, r.id AS rate_id,
+           r.from_on AS since
+    FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
+    LEFT JOIN exchange_rate r ON r.id = t.exchange_rate_id
+    WHERE p.account = 'wip' AND p.item_id = :item_id ORDER BY p.transaction_id DESC, p.line DESC LIMIT 1
+""")
+
+
+def taken_out(place: Place, part: Decimal, *, books: Books, on: dt.date) -> Worth | None:
+    """What a part of an item's value comes to in base where it stands; of the whole, exactly all that is left.
+
+    None in base currency, where that is the same, and for what does not stand there: the rate of the day decides then.
+    """
+    if place.currency == books.currency or not part:
+        return None
+    stands = db.session.execute(
+        _STANDS,
+        {"item_id": place.item_id, "engagement_id": place.engagement_id, "currency": place.currency,
+         "entity_id": books.entity_id},
+    ).one_or_none()  # fmt: skip
+    if stands is None or not 0 < part / stands.amount <= 1:
+        return None
+    whole = part == stands.amount
+    base = stands.base if whole else round_amount(stands.base * part / stands.amount, books.currency)
+    worth = Worth(base, Exchange(stands.rate, stands.rate_id), stands.since)
+    return worth if worth.holds_on(on) else None
+
+
+def _given_back(place: Place, *, books: Books, on: dt.date) -> Worth | None:
+    """What an item that stands again comes to in base: what was taken out when it was deleted."""
+    if place.currency == books.currency or not place.amount:
+        return None
+    taken = db.session.execute(_TAKEN_LAST, {"item_id": place.item_id}).one_or_none()
+    if taken is None or (taken.amount, taken.currency, taken.entity_id) != (
+        -place.amount, place.currency, books.entity_id
+    ):
+        return None
+    worth = Worth(taken.base, Exchange(taken.rate, taken.rate_id), taken.since)
+    return worth if worth.holds_on(on) else None
 
 
 def hold_wip(
@@ -74,46 +144,48 @@ def move_wip(
     """Post the difference between two places of an item, dated on its work date unless `on` is given (or in the open
     period).
 
+    What leaves a place goes out at what it stands at in base, and what stands again comes back at that; what comes
+    to a place is worth what the exchange rate of its day makes of it, unless it only moves within an entity's books.
     `books_before` are those of where it stood, when that may be another entity's.
     """
-    if (
-        before
-        and after
-        and (before.engagement_id, before.worked_on, before.currency)
-        == (after.engagement_id, after.worked_on, after.currency)
-    ):
-        change = Place(
-            after.client_id,
-            after.engagement_id,
-            after.item_id,
-            after.worked_on,
-            after.amount - before.amount,
-            after.currency,
-        )
+    books_before = books_before or books
+
+    def posted(place: Place, its_books: Books, worth: Worth | None, sign: int = 1) -> None:
         post(
             kind,
-            wip_legs(change),
+            wip_legs(place, worth.base * sign if worth else None),
             by=by,
-            currency=change.currency,
-            books=books,
+            currency=place.currency,
+            books=its_books,
             source=item,
-            happened_on=on or item.worked_on,
+            happened_on=on or place.worked_on,
             reason=reason,
+            rate=worth.rate if worth else None,
         )
+
+    if before and after and _same_place(before, after):
+        change = after.amount - before.amount
+        lowers = change * before.amount < 0 and abs(change) <= abs(before.amount)
+        worth = taken_out(before, -change, books=books, on=on or before.worked_on) if lowers else None
+        posted(replace(after, amount=change), books, worth, -1)
         return
-    sides = ((before, -1, books_before or books), (after, 1, books))
+    sides = ((before, books_before), (after, books))
     hold_balances(
-        Account.WIP, [(its.entity_id, place.client_id, place.currency) for place, _, its in sides if place is not None]
+        Account.WIP, [(its.entity_id, place.client_id, place.currency) for place, its in sides if place is not None]
     )
-    for place, sign, its_books in sides:
-        if place is not None:
-            post(
-                kind,
-                wip_legs(place, sign),
-                by=by,
-                currency=place.currency,
-                books=its_books,
-                source=item,
-                happened_on=on or place.worked_on,
-                reason=reason,
-            )
+    worth = None
+    if before:
+        worth = taken_out(before, before.amount, books=books_before, on=on or before.worked_on)
+        posted(replace(before, amount=-before.amount), books_before, worth, -1)
+    if after:
+        day = on or after.worked_on
+        if before is None and kind is not TransactionKind.RECORDED:
+            worth = _given_back(after, books=books, on=day)
+        carried = before is None or (before.amount, before.currency, books_before) == (
+            after.amount, after.currency, books
+        )
+        posted(after, books, worth if worth and carried and worth.holds_on(day) else None)
+
+
+def _same_place(one: Place, other: Place) -> bool:
+    return (one.engagement_id, one.worked_on, one.currency) == (other.engagement_id, other.worked_on, other.currency)
