@@ -99,7 +99,7 @@ def migrate(settings: Settings) -> None:
 
 
 @main.command()
-@click.argument("queues", nargs=-1, type=click.Choice(["now", "mail", "files", "papers", "large", "bulk"]))
+@click.argument("queues", nargs=-1, type=click.Choice(["now", "mail", "files", "papers", "large", "bulk", "sweeps"]))
 @with_app
 def worker(app: Flask, queues: tuple[str, ...]) -> None:
     """Do the background work of the given queues; without any, of all, with a process for each kind of work."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from app.activity.commands import BATCH, readers, run_reader, seal_events
 from app.core.each import each_by_itself
-from app.core.queue import background
+from app.core.queue import NOW, background
 
 
-@background("activity.seal", every=1)
+@background("activity.seal", every=1, queue=NOW, seconds=300)
 def seal_and_read() -> None:
     """Seal what was committed, then let every reader catch up; one that fails stops no other.
 

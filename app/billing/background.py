@@ -13,13 +13,13 @@ from app.activity.commands import record
 from app.billing.commands.send import send_invoice
 from app.billing.commands.totals import lock_invoice
 from app.billing.models import Invoice
-from app.billing.pdf import invoice_pdf
+from app.billing.pdf import invoice_pdf, logo_of
 from app.clients.access import actor_for
 from app.core import clock
 from app.core.actors import SYSTEM
 from app.core.db import db, transaction
 from app.core.errors import Refused
-from app.core.queue import PAPERS, background, send
+from app.core.queue import NOW, PAPERS, TookTooLong, background, send
 from app.core.storage import storage
 from app.firm.queries import get_firm
 from app.people.models import Person
@@ -31,7 +31,7 @@ AGAIN = dt.timedelta(hours=1)
 MOST = 50
 
 
-@background("billing.keep_pdf", queue=PAPERS)
+@background("billing.keep_pdf", queue=PAPERS, seconds=300)
 def keep_pdf(invoice_id: str) -> None:
     """Render, store and remember the PDF once; then mail the bill if whoever approved it wanted that."""
     invoice = db.session.get(Invoice, UUID(invoice_id))
@@ -63,8 +63,8 @@ def ensure_pdf(invoice: Invoice) -> bytes:
     assert firm is not None and invoice.facts is not None
     clock.set_zone(firm.zone)
     try:
-        body = invoice_pdf(invoice.facts, firm)
-    except Exception as error:
+        body = invoice_pdf(invoice.facts, firm, logo=logo_of(firm))
+    except (Exception, TookTooLong) as error:
         log.error("paper_failed", invoice=str(invoice.id), kind=type(error).__name__)
         _note_failure(invoice, str(error))
         raise Refused(f"The paper of {invoice.number} cannot be made. {FAILED}") from error
@@ -97,7 +97,7 @@ def _note_failure(invoice: Invoice, error: str) -> None:
             record("billing.pdf.fail", invoice, by=SYSTEM, number=invoice.number, topics=("invoices",))
 
 
-@background("billing.pdf_sweep", every=60)
+@background("billing.pdf_sweep", every=60, queue=NOW, seconds=60)
 def sweep() -> None:
     """Issued bills whose PDF, or whose sending, was lost to a crash between commit and queue.
 

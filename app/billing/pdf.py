@@ -169,16 +169,9 @@ def locale_of(language: str, country: str = "GB") -> Locale:
     return english(country) if language == "en" else Locale.parse(language, sep="_")
 
 
-ASK = object()
-
-
-def invoice_pdf(facts: Mapping[str, Any], firm: Firm, *, logo: Any = ASK) -> bytes:
-    """The PDF of an invoice or credit note, in the customer's language; with the firm's logo unless another is given.
-
-    Raises PaperFailed.
-    """
+def invoice_pdf(facts: Mapping[str, Any], firm: Firm, *, logo: bytes | None) -> bytes:
+    """The PDF of an invoice or credit note, in the customer's language. Raises PaperFailed."""
     language = str(facts["buyer"]["language"] or "en")
-    logo = logo_of(firm) if logo is ASK else logo
     with force_locale(language):
         data = invoice_data(facts, locale_of(language, facts["seller"]["country"]))
     data["look"] = look_of(firm, language, logo, data=data, country=str(facts["buyer"]["country"] or ""))

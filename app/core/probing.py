@@ -99,7 +99,7 @@ def _talk(
         wire.close()
 
 
-@background("core.try_storage", every=EVERY, queue=FILES)
+@background("core.try_storage", every=EVERY, queue=FILES, seconds=30)
 def keep_trying() -> None:
     """The last result is what `/readyz` says."""
     found = try_storage(current_app.config["SETTINGS"])

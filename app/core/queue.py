@@ -15,7 +15,6 @@ import structlog
 from flask import Flask, current_app
 from rq import Queue
 from rq.serializers import JSONSerializer
-from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.again import until_it_wins
@@ -27,13 +26,22 @@ log = structlog.get_logger()
 Work = Callable[..., Any]
 _works: dict[str, Work] = {}
 # What the firm waits for and talks to nobody outside; mails; files; the papers of bills, hundreds at once from a bill
-# run; large files; long work over many things.
-NOW, MAIL, FILES, PAPERS, LARGE, BULK = QUEUES = ("now", "mail", "files", "papers", "large", "bulk")
+# run; large files; long work over many things, nobody outside either; what goes over storage by itself.
+NOW, MAIL, FILES, PAPERS, LARGE, BULK, SWEEPS = QUEUES = ("now", "mail", "files", "papers", "large", "bulk", "sweeps")
 # Each is a process: the queues that it takes from, the first that has work first.
-PROCESSES = ((NOW,), (MAIL,), (FILES,), (FILES, PAPERS, LARGE), (BULK,))
+PROCESSES = ((NOW,), (MAIL,), (FILES,), (FILES, PAPERS, LARGE), (BULK,), (SWEEPS,))
+INWARD = (NOW, BULK)  # nothing that waits here talks to storage, a mail server or anybody else outside
 LONGEST, KEEP_FAILED, FORGET_WAITING = 3600, 3600, 86_400  # seconds
 AWAY = "We cannot send anything just now, so nothing was asked for. Please try again in a few minutes."
-TookTooLong = JobTimeoutException
+
+
+class TookTooLong(BaseException):
+    """Raised inside work that takes more seconds than it declares.
+
+    No Exception: a loop that goes on with the next thing after an error would swallow it and go on for ever.
+    """
+
+
 
 # The same work with the same payload that still waits in its queue is not sent again. What a worker has in hand does
 # not count: it may have looked before there was something to see.
@@ -51,30 +59,27 @@ class Sweep:
 
     name: str
     seconds: int
-    queue: str
 
 
 @dataclass(frozen=True)
 class Home:
     """The queue of a registered work, and how many seconds it may take."""
 
-    queue: str = NOW
-    seconds: int = LONGEST
+    queue: str
+    seconds: int
 
 
-Told = Callable[[str, dict[str, Any], Exception | None], None]
+Told = Callable[[str, dict[str, Any], BaseException | None], None]
 _sweeps: list[Sweep] = []
 _told: list[Told] = []
 _homes: dict[str, Home] = {}
 
 
-def background(
-    name: str, *, every: int | None = None, queue: str = NOW, seconds: int = LONGEST
-) -> Callable[[Work], Work]:
+def background(name: str, *, queue: str, seconds: int, every: int | None = None) -> Callable[[Work], Work]:
     """Register a function under a stable name; with `every` the scheduler also starts it that often (seconds).
 
-    Whatever talks to somebody outside has a `queue` that nothing of the firm's own waits in, and says how many
-    `seconds` it may take; then TookTooLong is raised inside it.
+    After so many `seconds` TookTooLong is raised inside it. Whatever talks to somebody outside has a queue that is not
+    INWARD, and what nobody waits for is in SWEEPS: a test follows the calls of each work.
     """
 
     def register(work: Work) -> Work:
@@ -83,7 +88,7 @@ def background(
         _works[name] = work
         _homes[name] = Home(queue, seconds)
         if every:
-            _sweeps.append(Sweep(name, every, queue))
+            _sweeps.append(Sweep(name, every))
         return work
 
     return register
@@ -99,6 +104,10 @@ def registered() -> dict[str, Work]:
     return dict(_works)
 
 
+def home_of(name: str) -> Home:
+    return _homes[name]
+
+
 def every(name: str) -> int:
     """After how many seconds a work runs again by itself; 0 for what does not."""
     return next((sweep.seconds for sweep in _sweeps if sweep.name == name), 0)
@@ -108,20 +117,20 @@ def sweeps() -> list[Sweep]:
     return list(_sweeps)
 
 
-def enqueue(name: str, *, queue: str = "", first: bool = False, **payload: Any) -> None:
+def enqueue(name: str, *, first: bool = False, **payload: Any) -> None:
     """Send work to its queue after the outermost commit; legal inside a transaction only. Payload: JSON values.
 
-    `queue`: another one than it was registered with. `first`: before what waits there already.
+    `first`: before what waits there already.
     """
     if name not in _works:
         raise RuntimeError(f"No background work is called {name}.")
-    on_commit(lambda: send(name, queue=queue, first=first, **payload))
+    on_commit(lambda: send(name, first=first, **payload))
 
 
-def send(name: str, *, queue: str = "", first: bool = False, **payload: Any) -> None:
+def send(name: str, *, first: bool = False, **payload: Any) -> None:
     """Send at once, unless the same still waits. When the queue cannot be reached the sweeper will find the row; that
     is logged, not raised."""
-    _sent(name, payload, queue=queue, first=first)
+    _sent(name, payload, first=first)
 
 
 def send_or_refuse(name: str, **payload: Any) -> None:
@@ -130,24 +139,24 @@ def send_or_refuse(name: str, **payload: Any) -> None:
         raise Refused(AWAY)
 
 
-def _sent(name: str, payload: dict[str, Any], *, queue: str = "", first: bool = False) -> bool:
+def _sent(name: str, payload: dict[str, Any], *, first: bool = False) -> bool:
     """Whether it waits in its queue now."""
     app: Flask = current_app
     if app.config.get("QUEUE_INLINE") is not None:
         app.config["QUEUE_INLINE"].append((name, payload))
         return True
     try:
-        send_once(name, payload, queue=queue, first=first)
+        send_once(name, payload, first=first)
     except redis.RedisError as error:
         log.warning("queue.unreachable", work=name, error=str(error))
         return False
     return True
 
 
-def send_once(name: str, payload: dict[str, Any], *, queue: str = "", first: bool = False) -> bool:
+def send_once(name: str, payload: dict[str, Any], *, first: bool = False) -> bool:
     """Put work into its queue unless the same waits there. Whether it was put there."""
-    home = _homes.get(name, Home())
-    to, job_id = rq_queue(queue or home.queue), str(uuid4())
+    home = _homes[name]
+    to, job_id = rq_queue(home.queue), str(uuid4())
     said = hashlib.sha256(json.dumps([name, payload], sort_keys=True).encode()).hexdigest()[:32]
     if not connection().eval(_MAY_BE_SENT, 2, f"waiting:{to.name}:{said}", to.key, job_id, FORGET_WAITING):
         return False
@@ -174,13 +183,13 @@ def perform(name: str, payload: dict[str, Any]) -> None:
     with current_app.app_context(), sweeping:
         try:
             until_it_wins(lambda: _works[name](**payload), name=name)
-        except Exception as error:
+        except (Exception, TookTooLong) as error:
             _tell(name, payload, error)
             raise
         _tell(name, payload, None)
 
 
-def _tell(name: str, payload: dict[str, Any], error: Exception | None) -> None:
+def _tell(name: str, payload: dict[str, Any], error: BaseException | None) -> None:
     """When the database is away, that it is away is known already: the work's own error is what counts."""
     try:
         db.session.rollback()

@@ -17,10 +17,11 @@ import structlog
 from flask import Flask
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
+from rq.timeouts import UnixSignalDeathPenalty
 
 from app.core.backing.processes import die_with_parent, name_process
 from app.core.db import db
-from app.core.queue import QUEUES, connection, rq_queue, send_once, sweeps
+from app.core.queue import QUEUES, TookTooLong, connection, rq_queue, send_once, sweeps
 
 log = structlog.get_logger()
 LOCK_NAME, LOCK_SECONDS = "scheduler", 15
@@ -30,10 +31,23 @@ TICK_SECONDS = 0.5
 WATCH_SECONDS, STEADY_SECONDS, LONGEST_PAUSE = 0.1, 30.0, 30.0
 
 
+class Limit(UnixSignalDeathPenalty):
+    """rq's alarm, with an error that no loop over things takes for one of theirs."""
+
+    def handle_death_penalty(self, signum: int, frame: FrameType | None) -> None:
+        raise TookTooLong(f"It took more than {self._timeout} seconds.")
+
+
+class HouseWorker(SimpleWorker):
+    """Works in this very process, without a fork for each piece of work."""
+
+    death_penalty_class = Limit
+
+
 def run_worker(app: Flask, queues: list[str]) -> None:
-    """Work until told to stop, finishing what is in hand. Jobs run in this very process: no fork each."""
+    """Work until told to stop, finishing what is in hand."""
     with app.app_context():
-        worker = SimpleWorker(
+        worker = HouseWorker(
             [rq_queue(name) for name in queues], connection=connection(), serializer=JSONSerializer,
         )
         worker.work(logging_level="WARNING")
@@ -166,4 +180,4 @@ def _enqueue_due(due: dict[str, float]) -> None:
     for sweep in sweeps():
         if now >= due[sweep.name]:
             due[sweep.name] = now + sweep.seconds
-            send_once(sweep.name, {}, queue=sweep.queue)
+            send_once(sweep.name, {})

@@ -15,7 +15,7 @@ from app.core.clock import now
 from app.core.db import transaction
 from app.core.errors import FirmamentError
 from app.core.locking import to_lock
-from app.core.queue import MAIL, TookTooLong, background, enqueue
+from app.core.queue import MAIL, NOW, TookTooLong, background, enqueue
 from app.core.storage import storage
 from app.delivery.again import why_not
 from app.delivery.letterhead import letterhead
@@ -70,7 +70,7 @@ def _written(delivery: Delivery, files: list[bytes]) -> Outgoing:
         raise CannotBeWritten(f"The message could not be written: {type(error).__name__}: {error}"[:500]) from error
 
 
-@background("delivery.sweep", every=30)
+@background("delivery.sweep", every=30, queue=NOW, seconds=60)
 def sweep() -> None:
     """Find what is due and was lost on the way, or waits for another try; what runs out goes first here too."""
     with transaction() as session:

@@ -13,11 +13,11 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import FirmamentError
 from app.core.ids import parse_id
-from app.core.queue import BULK, FILES, LARGE, background, enqueue
+from app.core.queue import FILES, LARGE, LONGEST, NOW, SWEEPS, background, enqueue
 from app.core.storage import ObjectMissing, StorageUnavailable, storage
-from app.documents.commands.checking import IN_HAND, check_document, look_again
+from app.documents.commands.checking import QUICKLY, check_document, left_in_hand, look_again
 from app.documents.commands.drawing import draw_kept, draw_rest
-from app.documents.commands.uploads import IN_ONE_PIECE, abandon_upload, check_queue, complete_upload
+from app.documents.commands.uploads import IN_ONE_PIECE, abandon_upload, check_of, complete_upload
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.proof import find_differences
 
@@ -27,61 +27,79 @@ LEFT_STANDING_PLAIN = dt.timedelta(seconds=20)
 ABANDONED = dt.timedelta(hours=24)
 
 
-@background("documents.check", queue=FILES)
+@background("documents.check", queue=FILES, seconds=QUICKLY)
 def check(id: str) -> None:
     check_document(UUID(id), by=SYSTEM)
 
 
-@background("documents.recheck", every=30)
+@background("documents.check_large", queue=LARGE, seconds=LONGEST)
+def check_large(id: str) -> None:
+    check_document(UUID(id), by=SYSTEM)
+
+
+@background("documents.recheck", every=30, queue=NOW, seconds=60)
 def find_unchecked() -> None:
     """Send again what arrived and was not looked at, or was being looked at by a worker that died."""
     with transaction() as session:
         waiting = session.execute(sa.select(Document.id, Document.size).where(sa.or_(
             sa.and_(Document.state == DocumentState.RECEIVED, Document.received_at < now() - dt.timedelta(seconds=30)),
-            sa.and_(Document.state == DocumentState.CHECKING, Document.checking_at < now() - IN_HAND),
+            left_in_hand(),
         )).order_by(Document.received_at).limit(200)).all()
         for row in waiting:
-            enqueue("documents.check", queue=check_queue(row.size), id=str(row.id))
+            enqueue(check_of(row.size), id=str(row.id))
 
 
-@background("documents.tend", every=30, queue=FILES)
+@background("documents.tend", every=30, queue=NOW, seconds=60)
 def tend_uploads() -> None:
-    """Uploads left standing: take in what has arrived whole, forget what was given up."""
-    rows = db.session.execute(
+    """Uploads left standing: each is looked at by itself, for storage may be slow to answer."""
+    with transaction() as session:
+        for document_id in session.scalars(
+            sa.select(Document.id)
+            .outerjoin(Upload, Upload.document_id == Document.id)
+            .where(Document.state == DocumentState.UPLOADING, Document.created_at < sa.case(
+                (Upload.id.is_(None), now() - ABANDONED),
+                (Upload.storage_id == IN_ONE_PIECE, now() - LEFT_STANDING_PLAIN), else_=now() - LEFT_STANDING,
+            )).order_by(Document.created_at).limit(100)
+        ):
+            enqueue("documents.tend_one", id=str(document_id))
+
+
+@background("documents.tend_one", queue=FILES, seconds=300)
+def tend_upload(id: str) -> None:
+    """Take in what has arrived whole, forget what was given up."""
+    row = db.session.execute(
         sa.select(Document.id, Document.created_at, Document.incoming_key, Upload.id.is_(None).label("given_up"))
         .outerjoin(Upload, Upload.document_id == Document.id)
-        .where(Document.state == DocumentState.UPLOADING, Document.created_at < sa.case(
-            (Upload.id.is_(None), now() - ABANDONED), (Upload.storage_id == IN_ONE_PIECE, now() - LEFT_STANDING_PLAIN),
-            else_=now() - LEFT_STANDING,
-        )).order_by(Document.created_at).limit(100)
-    ).all()
+        .where(Document.id == UUID(id), Document.state == DocumentState.UPLOADING)
+    ).one_or_none()
     db.session.rollback()
-    for row in rows:
-        try:
-            if not row.given_up and storage().exists(row.incoming_key):
-                complete_upload(row.id, by=SYSTEM)
-            elif row.created_at < now() - ABANDONED:
-                abandon_upload(row.id, by=SYSTEM)
-        except FirmamentError as error:
-            log.warning("upload.untended", document=str(row.id), error=error.message)
+    if row is None:
+        return
+    try:
+        if not row.given_up and storage().exists(row.incoming_key):
+            complete_upload(row.id, by=SYSTEM)
+        elif row.created_at < now() - ABANDONED:
+            abandon_upload(row.id, by=SYSTEM)
+    except FirmamentError as error:
+        log.warning("upload.untended", document=str(row.id), error=error.message)
 
 
-@background("documents.look_again", every=60, queue=LARGE)
+@background("documents.look_again", every=60, queue=SWEEPS, seconds=LONGEST)
 def look_at_older_pdfs() -> None:
     look_again(by=SYSTEM)
 
 
-@background("documents.draw", queue=FILES)
+@background("documents.draw", queue=FILES, seconds=300)
 def draw(id: str) -> None:
     draw_kept(UUID(id), by=SYSTEM)
 
 
-@background("documents.draw_rest", every=60, queue=BULK)
+@background("documents.draw_rest", every=60, queue=SWEEPS, seconds=LONGEST)
 def draw_what_is_left() -> None:
     draw_rest(by=SYSTEM)
 
 
-@background("documents.reap", every=3600, queue=BULK)
+@background("documents.reap", every=3600, queue=SWEEPS, seconds=LONGEST)
 def reap_storage() -> None:
     """What no upload or document knows is removed after a day; what does not fit together is reported."""
     known = set(db.session.scalars(sa.select(Upload.storage_id)).all())

@@ -11,38 +11,38 @@ import app.jobs.proofs
 import app.jobs.sentences  # noqa: F401
 from app.activity.commands import reads
 from app.activity.models import Event
-from app.core.queue import background
+from app.core.queue import NOW, background
 from app.jobs.commands.deadlines import mark_missed
 from app.jobs.commands.lags import open_after_lags, recount_lags
 from app.jobs.commands.plan import CHUNK, plan_stale_jobs, spread_load_changes, wake_up
 from app.jobs.commands.usual import count_usual_times
 
 
-@background("jobs.plan", every=2)
+@background("jobs.plan", every=2, queue=NOW, seconds=300)
 def plan_jobs() -> None:
     """Plan again what has changed."""
     while plan_stale_jobs() == CHUNK:
         pass
 
 
-@background("jobs.load", every=45)
+@background("jobs.load", every=45, queue=NOW, seconds=300)
 def spread_load() -> None:
     """Somebody's other work, hours or leave have changed: their jobs may be at risk, or no longer."""
     spread_load_changes()
 
 
-@background("jobs.usual_times", every=1800)
+@background("jobs.usual_times", every=1800, queue=NOW, seconds=600)
 def count_usual() -> None:
     count_usual_times()
 
 
-@background("jobs.open_lagged", every=60)
+@background("jobs.open_lagged", every=60, queue=NOW, seconds=300)
 def open_lagged() -> None:
     while open_after_lags():
         pass
 
 
-@background("jobs.missed", every=300)
+@background("jobs.missed", every=300, queue=NOW, seconds=300)
 def miss_deadlines() -> None:
     """A deadline whose last day is over, where it is kept, was missed."""
     while mark_missed():
@@ -55,7 +55,7 @@ def count_anew(_event: Event, data: dict[str, Any]) -> None:
     recount_lags(UUID(data["office"]) if data.get("office") else None)
 
 
-@background("jobs.wake_up", every=600)
+@background("jobs.wake_up", every=600, queue=NOW, seconds=600)
 def new_day() -> None:
     """The day has turned: latest starts may have passed."""
     wake_up()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from app.core.actors import SYSTEM
-from app.core.queue import background
+from app.core.queue import NOW, background
 from app.ledger.commands import gather_account_balances
 
 
-@background("ledger.gather", every=60)
+@background("ledger.gather", every=60, queue=NOW, seconds=600)
 def gather() -> None:
     gather_account_balances(by=SYSTEM)

@@ -14,7 +14,7 @@ from app.core.actors import SYSTEM, Actor
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.locking import to_lock
-from app.core.queue import BULK, background
+from app.core.queue import BULK, LONGEST, background
 from app.planning import following, outcome, proofs, sentences, ways_back
 from app.planning.commands import editions
 from app.planning.commands import following as carrying_out
@@ -30,7 +30,7 @@ from app.runs.models import ItemState, Run, RunItem
 __all__ = ["carrying_out", "editions", "following", "outcome", "proofs", "sentences", "ways_back"]
 
 
-@background("planning.recurrence", every=3600, queue=BULK)
+@background("planning.recurrence", every=3600, queue=BULK, seconds=LONGEST)
 def recur() -> None:
     """Hourly, so that an outage is caught up soon; the second run of a day finds nothing to do."""
     refresh_stuck(by=SYSTEM)
@@ -42,7 +42,7 @@ def recur() -> None:
     create_due()
 
 
-@background("planning.editions", every=3600, queue=BULK)
+@background("planning.editions", every=3600, queue=BULK, seconds=LONGEST)
 def find_editions() -> None:
     """An update of the product may have brought a newer edition; so may a job that counts by an older one."""
     tell_of_editions(by=SYSTEM)
@@ -60,7 +60,7 @@ def create_due() -> int:
         db.session.expire_all()
 
 
-@background("planning.redate", every=15, queue=BULK)
+@background("planning.redate", every=15, queue=BULK, seconds=LONGEST)
 def redate() -> None:
     """Bring recurring work into line with changed calendars and services, piece by piece."""
     while redate_next(by=SYSTEM):

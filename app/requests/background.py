@@ -14,7 +14,7 @@ from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import db
 from app.core.each import each_by_itself
-from app.core.queue import BULK, background
+from app.core.queue import BULK, NOW, background
 from app.requests.commands.asking import ask_due_requests
 from app.requests.commands.links import send_link_again
 from app.requests.commands.refused_files import tell_refused_files
@@ -28,22 +28,22 @@ from app.requests.waits import of_requests
 __all__ = ["dates_of_requests", "of_requests"]
 
 
-@background("clients.sign_in_mail")
+@background("clients.sign_in_mail", queue=NOW, seconds=60)
 def sign_in_mail(email: str) -> None:
     send_sign_in_links(email, by=SYSTEM)
 
 
-@background("clients.forget_old_access", every=86_400, queue=BULK)
+@background("clients.forget_old_access", every=86_400, queue=BULK, seconds=600)
 def tidy_access() -> None:
     forget_old_access(by=SYSTEM)
 
 
-@background("requests.link_again")
+@background("requests.link_again", queue=NOW, seconds=60)
 def link_again(request_id: str, contact_id: str) -> None:
     send_link_again(UUID(request_id), UUID(contact_id), by=SYSTEM)
 
 
-@background("requests.remind", every=900, queue=BULK)
+@background("requests.remind", every=900, queue=BULK, seconds=900)
 def remind() -> None:
     """Reminders go out in each contact's morning; asking again the same day changes nothing."""
     due = contacts_due(by=SYSTEM)
@@ -53,18 +53,18 @@ def remind() -> None:
     )
 
 
-@background("requests.ask", every=60, queue=BULK)
+@background("requests.ask", every=60, queue=BULK, seconds=900)
 def ask_what_is_due() -> None:
     """Each request at its moment; asking again finds nothing left to ask."""
     ask_due_requests(by=SYSTEM)
 
 
-@background("requests.tell_refused_files", every=60)
+@background("requests.tell_refused_files", every=60, queue=NOW, seconds=300)
 def tell_what_was_not_taken() -> None:
     tell_refused_files(by=SYSTEM)
 
 
-@background("requests.tell_returned", every=60)
+@background("requests.tell_returned", every=60, queue=NOW, seconds=300)
 def tell_what_was_returned() -> None:
     ids = db.session.scalars(
         sa.select(ClientRequest.id).where(ClientRequest.tell_returned_at <= now()).limit(200)

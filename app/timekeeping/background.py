@@ -12,7 +12,7 @@ from app.activity.models import Event
 from app.core.actors import SYSTEM
 from app.core.clock import now
 from app.core.db import transaction
-from app.core.queue import BULK, background, enqueue
+from app.core.queue import BULK, LONGEST, background, enqueue
 from app.ledger.rates import RATES_CAME
 from app.timekeeping.commands.waiting import value_waiting
 from app.timekeeping.models import Timer
@@ -20,13 +20,13 @@ from app.timekeeping.models import Timer
 KEPT_FOR = dt.timedelta(days=7)
 
 
-@background("timekeeping.tidy", every=6 * 3600, queue=BULK)
+@background("timekeeping.tidy", every=6 * 3600, queue=BULK, seconds=600)
 def tidy() -> None:
     with transaction() as session:
         session.execute(sa.delete(Timer).where(Timer.discarded_at < now() - KEPT_FOR))
 
 
-@background("timekeeping.value_waiting", every=900, queue=BULK)
+@background("timekeeping.value_waiting", every=900, queue=BULK, seconds=LONGEST)
 def value_all_waiting() -> None:
     """All that need not wait any more, in steps: a rate has come, or a grade or role that there is a rate for."""
     while value_waiting(by=SYSTEM):

@@ -212,17 +212,17 @@ def test_a_credit_note_whose_paper_cannot_be_made_credits_nothing(session: Sessi
 
 
 def test_a_logo_that_is_no_picture_is_left_out(session: Session, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "logo_of", lambda firm: b"no picture")
+    monkeypatch.setattr(background, "logo_of", lambda firm: b"no picture")
     assert "120.00" in text_of(ensure_pdf(issued(cast)))
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, *broken: Invoice) -> None:
     made = pdf.invoice_pdf
 
-    def break_some(facts: Mapping[str, Any], firm: Any) -> bytes:
+    def break_some(facts: Mapping[str, Any], firm: Any, *, logo: bytes | None) -> bytes:
         if facts["number"] in {invoice.number for invoice in broken}:
             raise pdf.PaperFailed("the typesetter gave up")
-        return made(facts, firm)
+        return made(facts, firm, logo=logo)
 
     monkeypatch.setattr(background, "invoice_pdf", break_some)
 

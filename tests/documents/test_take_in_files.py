@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from flask.testing import FlaskClient
 from PIL import Image
 
@@ -23,13 +23,14 @@ from app.core.db import db
 from app.core.errors import NotAllowed, NotFound, Refused
 from app.core.ids import new_id
 from app.core.storage import storage
-from app.documents.background import find_unchecked, reap_storage, tend_uploads
+from app.documents.background import find_unchecked, reap_storage, tend_upload, tend_uploads
 from app.documents.commands.checking import check_document
 from app.documents.commands.serving import open_document
 from app.documents.commands.uploads import (
     MEGABYTE,
     MOST_BYTES,
     MOST_RESERVED,
+    QUICK_CHECK,
     NewFile,
     abandon_upload,
     cancel_under_way,
@@ -184,6 +185,16 @@ def test_the_same_content_twice_is_noticed_for_its_client_only(cast: Any) -> Non
     assert again(elsewhere).same_as_id is None
 
 
+def tend() -> None:
+    """The sweep over uploads left standing, and what it asks for."""
+    sent: list[tuple[str, dict[str, Any]]] = current_app.config["QUEUE_INLINE"]
+    sent.clear()
+    tend_uploads()
+    for name, payload in list(sent):
+        assert name == "documents.tend_one"
+        tend_upload(**payload)
+
+
 def test_a_plain_form_posts_to_storage_and_the_sweep_takes_it_in(cast: Any) -> None:
     by = cast.contact(cast.cleo)
     document = start_plain_upload(NewFile(new_id(), "Bank statements", 0), client_id=cast.acme.id, by=by)
@@ -192,7 +203,7 @@ def test_a_plain_form_posts_to_storage_and_the_sweep_takes_it_in(cast: Any) -> N
     assert post_form(form, body) in (200, 204, 303, 404)
     db.session.get_one(Document, document.id).created_at = now() - dt.timedelta(minutes=1)
     db.session.flush()
-    tend_uploads()
+    tend()
     assert again(document).state is DocumentState.RECEIVED
     check_document(document.id, by=SYSTEM)
     assert (again(document).name, again(document).size) == ("Bank statements.pdf", len(body))
@@ -210,10 +221,10 @@ def test_what_was_cancelled_is_not_taken_in_though_its_form_is_sent_after_all(ca
         complete_upload(document.id, by=by)
     db.session.get_one(Document, document.id).created_at = now() - dt.timedelta(minutes=1)
     db.session.flush()
-    tend_uploads()
+    tend()
     assert again(document).state is DocumentState.UPLOADING
     with travel_to(now() + dt.timedelta(hours=25)):
-        tend_uploads()
+        tend()
         assert again(document).state is DocumentState.REJECTED
         reap_storage()
     assert not storage().exists(key)
@@ -249,7 +260,7 @@ def test_an_upload_given_up_is_forgotten_after_a_day(cast: Any) -> None:
     document = start_upload(NewFile(new_id(), "never.pdf", 100), client_id=cast.acme.id, by=by)
     db.session.get_one(Document, document.id).created_at = now() - dt.timedelta(hours=25)
     db.session.flush()
-    tend_uploads()
+    tend()
     assert again(document).state is DocumentState.REJECTED
     with pytest.raises(NotFound):
         get_document(document.id, seen_by=by)
@@ -283,6 +294,23 @@ def test_a_check_that_died_is_taken_up_again(cast: Any, queued: list[tuple[str, 
     assert queued == [("documents.check", {"id": str(document.id)})]
     check_document(document.id, by=SYSTEM)
     assert again(document).state is DocumentState.AVAILABLE
+
+
+def test_a_large_file_is_longer_in_hand_before_another_worker_takes_it(
+    cast: Any, queued: list[tuple[str, dict[str, Any]]]
+) -> None:
+    mel = cast.actor(cast.mel)
+    document = start_upload(NewFile(new_id(), "a.zip", QUICK_CHECK + 1), client_id=cast.acme.id, by=mel)
+    row = db.session.get_one(Document, document.id)
+    row.state, row.checking_at, row.received_at = DocumentState.CHECKING, now() - dt.timedelta(minutes=30), now()
+    db.session.flush()
+    queued.clear()
+    find_unchecked()
+    assert queued == []
+    row.checking_at = now() - dt.timedelta(minutes=62)
+    db.session.flush()
+    find_unchecked()
+    assert queued == [("documents.check_large", {"id": str(document.id)})]
 
 
 def test_rows_without_objects_and_objects_without_rows_are_found(cast: Any) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.clients.models import Client
 from app.core.actors import Actor
+from app.core.db import db
 from app.core.errors import Refused
 from app.core.ids import new_id
+from app.core.queue import TookTooLong
 from app.runs import commands
-from app.runs.background import work
+from app.runs.background import sweep, work
 from app.runs.commands import Skip, start_run
 from app.runs.models import Run, RunItem, RunState
 from tests.make import Cast, sign_in
@@ -64,6 +67,27 @@ def test_a_failed_item_says_why_and_is_tried_again(
     assert post(mel, run, "resumption").status_code == 303
     work(str(run.id))
     assert "1 failed" not in mel.get(f"/runs/{run.id}").text
+
+
+def test_a_run_whose_time_is_up_goes_on_by_the_sweep_with_nothing_lost(
+    cast: Cast, session: Session, does: Callable[..., None]
+) -> None:
+    def takes_too_long(label: str) -> None:
+        if label == cast.rival.name:
+            raise TookTooLong("It took more than 3600 seconds.")
+
+    does(takes_too_long)
+    run = begin(cast, cast.acme, cast.rival)
+    work(str(run.id))
+    assert states(run) == ["done", "waiting"]
+    does(lambda label: None)
+    sweep()
+    assert states(run) == ["done", "done"]
+
+
+def states(run: Run) -> list[str]:
+    of = sa.select(RunItem.state).where(RunItem.run_id == run.id).order_by(RunItem.position)
+    return [state.value for state in db.session.scalars(of)]
 
 
 def test_a_stopped_run_is_found_again_and_goes_on(

@@ -10,7 +10,7 @@ from app.billing.addresses import asks_addresses, lack_words, lacking
 from app.billing.commands.totals import lines_of, lock_invoice, recompute
 from app.billing.facts import facts_of
 from app.billing.models import Invoice, InvoiceLine
-from app.billing.pdf import invoice_pdf, try_paper
+from app.billing.pdf import invoice_pdf, logo_of, try_paper
 from app.billing.policy import can_see_bill, can_see_invoices
 from app.clients.models import Client
 from app.core import clock
@@ -85,4 +85,5 @@ def preview_pdf(invoice: Invoice, *, by: Actor, issued_on: dt.date | None = None
                 raise _Seen(tried_facts(invoice, lines, day))
         except _Seen as seen:
             facts = seen.facts
-    return invoice_pdf({**facts, "number": "", "draft": True}, the_firm())
+    firm = the_firm()
+    return invoice_pdf({**facts, "number": "", "draft": True}, firm, logo=logo_of(firm))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import hashlib
 import io
 import tempfile
@@ -21,9 +20,9 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.locking import to_lock
 from app.core.permissions import authorize
-from app.core.queue import FILES, enqueue
+from app.core.queue import LONGEST, enqueue
 from app.core.storage import ObjectMissing, storage
-from app.documents.commands.uploads import CLIENT_QUOTA, MOST_BYTES
+from app.documents.commands.uploads import CLIENT_QUOTA, MOST_BYTES, QUICK_CHECK
 from app.documents.inspection.apart import PDF
 from app.documents.inspection.drawings import DRAWN
 from app.documents.inspection.kinds import Kind, Unacceptable, fitting_name
@@ -33,7 +32,7 @@ from app.documents.models import Document, DocumentState, Upload
 from app.documents.policy import can_check_documents
 
 log = structlog.get_logger()
-IN_HAND = dt.timedelta(minutes=10)
+QUICKLY = 540  # seconds that the check of a file takes at most, unless it is a large one
 CHUNK = 1 << 20
 DAMAGED_ON_THE_WAY = "This file was damaged on its way to us. Please upload it again."
 LOST = "This file did not reach us. Please upload it again."
@@ -72,6 +71,13 @@ def check_document(document_id: UUID, *, by: Actor) -> None:
             storage().delete(incoming_key)
 
 
+def left_in_hand() -> sa.ColumnElement[bool]:
+    """What is being checked for longer than any check may take: whoever had it in hand has died."""
+    longest = sa.case((Document.size > QUICK_CHECK, LONGEST), else_=QUICKLY) + 60
+    taken = Document.checking_at < now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, longest)
+    return sa.and_(Document.state == DocumentState.CHECKING, taken)
+
+
 def _take(document_id: UUID) -> Document | None:
     with transaction() as session:
         document = session.scalar(
@@ -80,7 +86,7 @@ def _take(document_id: UUID) -> Document | None:
                     Document.id == document_id,
                     sa.or_(
                         Document.state == DocumentState.RECEIVED,
-                        sa.and_(Document.state == DocumentState.CHECKING, Document.checking_at < now() - IN_HAND),
+                        left_in_hand(),
                     ),
                 ),
                 skip_taken=True,
@@ -148,7 +154,7 @@ def _keep(document: Document, findings: Findings, file: IO[bytes], *, by: Actor)
         row.kept_key, row.preview_key, row.checked_at = kept_key, preview_key, now()
         row.same_as_id = _same_before(row)
         if findings.kind.media_type in DRAWN:
-            enqueue("documents.draw", queue=FILES, id=str(row.id))
+            enqueue("documents.draw", id=str(row.id))
         else:
             row.drawn_at = now()
         row.incoming_key = None

@@ -22,7 +22,7 @@ from app.core.ids import new_id
 from app.core.locking import take_turn, to_lock
 from app.core.once import digest_of, refuse_other_facts
 from app.core.permissions import authorize
-from app.core.queue import FILES, LARGE, enqueue
+from app.core.queue import enqueue
 from app.core.storage import ObjectMissing, Part, StorageUnavailable, storage
 from app.documents.models import Document, DocumentState, Upload
 from app.documents.policy import can_add_document, can_cancel_uploads, can_finish_upload
@@ -229,7 +229,7 @@ def complete_upload(document_id: UUID, *, by: Actor, digests: Sequence[str] = ()
         locked.size, locked.received_at = size, now()
         upload.digests, upload.finished_at = kept_digests, now()
         record("documents.document.received", locked, by=by, name=locked.name, size=size)
-        enqueue("documents.check", queue=check_queue(size), id=str(document_id))
+        enqueue(check_of(size), id=str(document_id))
     return locked
 
 
@@ -255,9 +255,9 @@ def abandon_upload(document_id: UUID, *, by: Actor) -> None:
                 row.rejected_because, row.archived_at, row.incoming_key = NEVER_CAME, now(), None
 
 
-def check_queue(size: int) -> str:
-    """Where a file of this size waits for its check: small ones never behind large ones."""
-    return FILES if size <= QUICK_CHECK else LARGE
+def check_of(size: int) -> str:
+    """The work that checks a file of this size: small ones never wait behind large ones."""
+    return "documents.check" if size <= QUICK_CHECK else "documents.check_large"
 
 
 def cancel_under_way(*, by: Actor) -> int:
