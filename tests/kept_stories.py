@@ -16,10 +16,10 @@ from app.billing.commands.drafts import discard_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.lines import LineChange, change_line
 from app.billing.commands.payments import PaymentFacts, record_payment
-from app.billing.commands.settling import reverse_payment
+from app.billing.commands.settling import reverse_payment, unallocate
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import take_back, transfer_items, write_off_items, write_on_items
-from app.billing.models import Invoice, Rest
+from app.billing.models import Allocation, Invoice, Rest
 from app.catalogue.models import Cadence
 from app.clients.commands.clients import facts_of, update_client
 from app.clients.commands.contacts import ContactFacts, update_contact
@@ -136,7 +136,10 @@ class Money(Story):
         if s.yearly.engagement_id != s.fixed.id
         else transfer_items([make_entry(s.cast, engagement=s.hourly).id], s.fixed.id, "There", by=s.bea),
         "a fee drafted": draft, "a line lowered": lower, "a draft taken apart": take_apart, "a bill issued": issue,
-        "a payment received": pay, "a payment taken back": lambda s: reverse_payment(s.payment, "Bounced", by=s.bea),
+        "a payment received": pay,
+        "money taken off a bill": lambda s: unallocate(
+            db.session.scalars(sa.select(Allocation).order_by(Allocation.id)).first(), "Wrong bill", by=s.bea),
+        "a payment taken back": lambda s: reverse_payment(s.payment, "Bounced", by=s.bea),
         "a bill credited": credit, "a bill drafted again": draft_again,
     }
     SPOILED: ClassVar = {

@@ -22,7 +22,7 @@ BILLED = keeps(Copy(
 ))
 OPEN_AMOUNT = keeps(Copy(
     "invoice.open_amount", "what is still owed on a bill, by its postings",
-    (*_BILLED, "a payment received", "a payment taken back"),
+    (*_BILLED, "a payment received", "money taken off a bill", "a payment taken back"),
     "app.billing.commands.settling.settle_invoice", "billing.open_amounts",
 ))
 # What was issued is frozen and no copy; its totals are proven with it.

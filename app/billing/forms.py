@@ -97,6 +97,12 @@ class DueDateForm(Form):
     reason = wtforms.StringField("Reason", validators=[Length(max=500)])
 
 
+class TakeOffForm(Form):
+    """Why money is taken off the bill that it was put on."""
+
+    reason = wtforms.StringField("Reason", validators=[Length(max=500)])
+
+
 class AddressForm(Form):
     """The postal address that a bill lacks."""
 

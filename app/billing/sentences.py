@@ -108,6 +108,9 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     ),
     "billing.payment.record": ("bank", lambda d: f"recorded a payment of {_money(d)}{_on(d)}"),
     "billing.payment.allocate": ("bank", lambda d: f"put {_money(d)} of credit to use{_on(d)}"),
+    "billing.payment.unallocate": (
+        "undo", lambda d: f"took {_money(d)} off {', '.join(map(str, d['invoices']))} again{_because(d)}"
+    ),
     "billing.payment.reverse": ("undo", lambda d: f"reversed a payment of {_money(d)}{_because(d)}"),
     "billing.statement.send": (
         "send",

@@ -60,6 +60,8 @@ def payments_seen_by(seen_by: Actor) -> list[sa.ColumnElement[bool]]:
     conditions = list(within_sight(seen_by, Payment.client_id))
     if hidden is not None:
         conditions.append(
-            ~sa.exists().where(Allocation.payment_id == Payment.id, Allocation.invoice_id.in_(hidden))
+            ~sa.exists()
+            .where(Allocation.payment_id == Payment.id, Allocation.invoice_id.in_(hidden))
+            .correlate(Payment)
         )
     return conditions

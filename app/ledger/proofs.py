@@ -101,7 +101,7 @@ _RATES = sa.text("""
 _POSTED = (
     "time recorded", "time of a day changed", "time taken back", "time moved to another engagement",
     "an expense recorded", "time written off", "time written up", "a write-off taken back", "a bill issued",
-    "a bill credited", "a payment received", "a payment taken back",
+    "a bill credited", "a payment received", "money taken off a bill", "a payment taken back",
 )
 BALANCES = keeps(Copy(
     "balance.amount", "what stands of a client, an engagement, an account and currency, by the day it ages from",

@@ -22,10 +22,10 @@ from app.billing.commands.lines import LineChange, change_line, remove_line, tre
 from app.billing.commands.payer import change_payer
 from app.billing.commands.payments import PaymentFacts, allocate_payment, record_payment
 from app.billing.commands.regroup import regroup_draft
-from app.billing.commands.settling import reverse_payment
+from app.billing.commands.settling import reverse_payment, unallocate
 from app.billing.commands.totals import lines_of
 from app.billing.commands.wip import hold_items, release_items, transfer_items, write_off_items, write_on_items
-from app.billing.models import Invoice, InvoiceItem, InvoiceKind, Payment, Treatment
+from app.billing.models import Allocation, Invoice, InvoiceItem, InvoiceKind, Payment, Treatment
 from app.clients.commands import ArrangementFacts, change_arrangement
 from app.clients.models import Arrangement, ArrangementKind, Engagement
 from app.core import clock
@@ -250,6 +250,13 @@ def use_credit(world: World, dice: random.Random) -> None:
             allocate_payment(payment, None, by=world.bea)
         else:
             reverse_payment(payment, "Bounced", by=world.bea)
+
+
+@act
+def take_off_bill(world: World, dice: random.Random) -> None:
+    """Money that was put on a bill, or was taken off it already."""
+    if put := one(dice, Allocation):
+        unallocate(put, "Wrong bill", by=world.bea)
 
 
 @act

@@ -178,6 +178,14 @@ class Bill:
         return sums
 
 
+@dataclass(eq=False)
+class Put:
+    """Money that was put on a bill in one go."""
+
+    bill: Bill
+    amount: Fraction
+
+
 @dataclass
 class Money:
     """A payment."""
@@ -189,7 +197,14 @@ class Money:
     received_on: dt.date
     amount: Fraction
     reversed: bool = False
-    parts: dict[UUID, Fraction] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    puts: list[Put] = field(default_factory=list)
+
+    @property
+    def parts(self) -> dict[UUID, Fraction]:
+        sums: dict[UUID, Fraction] = defaultdict(lambda: ZERO)
+        for put in self.puts:
+            sums[put.bill.id] += put.amount
+        return sums
 
     @property
     def left(self) -> Fraction:
@@ -344,7 +359,7 @@ class Book:
     def credit(self, bill: Bill, note: UUID, number: str) -> None:
         """Every movement of the bill, the other way round and today; what was paid on it is credit again."""
         for payment_id in [key for key, part in bill.paid.items() if part]:
-            self.release(bill, self.payments[payment_id])
+            self.release_all(self.payments[payment_id], bill)
         for item, kind, amount in bill.wip_moves:
             self.move(kind, item, -amount, self.today)
             if kind == "billed":
@@ -416,19 +431,23 @@ class Book:
         key = (payment.entity, payment.currency, payment.payer, bill.id, payment.id)
         self.money("credit", part, day, *key)
         self.money("receivable", -part, day, *key)
-        payment.parts[bill.id] += part
+        payment.puts.append(Put(bill, part))
         bill.paid[payment.id] += part
 
-    def release(self, bill: Bill, payment: Money) -> None:
-        part = bill.paid.pop(payment.id)
-        payment.parts.pop(bill.id)
-        key = (payment.entity, payment.currency, payment.payer, bill.id, payment.id)
-        self.money("credit", -part, self.today, *key)
-        self.money("receivable", part, self.today, *key)
+    def release(self, payment: Money, put: Put) -> None:
+        """Off the bill again: today, whenever it was put there."""
+        payment.puts.remove(put)
+        put.bill.paid[payment.id] -= put.amount
+        key = (payment.entity, payment.currency, payment.payer, put.bill.id, payment.id)
+        self.money("credit", -put.amount, self.today, *key)
+        self.money("receivable", put.amount, self.today, *key)
+
+    def release_all(self, payment: Money, bill: Bill | None = None) -> None:
+        for put in [each for each in payment.puts if bill in (None, each.bill)]:
+            self.release(payment, put)
 
     def bounce(self, payment: Money) -> None:
-        for bill_id in [key for key, part in payment.parts.items() if part]:
-            self.release(self.bills[bill_id], payment)
+        self.release_all(payment)
         key = (payment.entity, payment.currency, payment.payer, None, payment.id)
         self.money("bank", -payment.amount, self.today, *key)
         self.money("credit", payment.amount, self.today, *key)

@@ -40,7 +40,7 @@ from app.billing.commands.lines import (
     treat_item,
 )
 from app.billing.commands.payments import PaymentFacts, allocate_payment, record_payment
-from app.billing.commands.settling import reverse_payment
+from app.billing.commands.settling import reverse_payment, unallocate
 from app.billing.commands.wip import (
     hold_items,
     release_items,
@@ -49,7 +49,7 @@ from app.billing.commands.wip import (
     write_off_items,
     write_on_items,
 )
-from app.billing.models import Invoice, InvoiceState, Payment, Rest, TaxMode, Treatment
+from app.billing.models import Allocation, Invoice, InvoiceState, Payment, Rest, TaxMode, Treatment
 from app.billing.queries.payments import receivables_by_client
 from app.billing.queries.statements import statement_of
 from app.billing.queries.wip import WipFilter, wip_by_client
@@ -997,6 +997,24 @@ class Machine(RuleBasedStateMachine):
         if self.tried(act, refused=refused) is not None:
             for bill, part in wanted:
                 self.book.allocate(payment, bill, part, self.book.today)
+
+    @precondition(lambda self: any(payment.puts for payment in self.book.payments.values()))
+    @rule(n=SOME, m=SOME, again=st.booleans())
+    def take_off_bill(self, n: int, m: int, again: bool) -> None:
+        """Money put on a bill comes off it again; once."""
+        payments = [payment for payment in self.book.payments.values() if payment.puts]
+        payment = payments[n % len(payments)]
+        put = payment.puts[m % len(payment.puts)]
+        rows = sa.select(Allocation).where(
+            Allocation.payment_id == payment.id, Allocation.invoice_id == put.bill.id,
+            Allocation.amount == decimal(put.amount), Allocation.reversed_at.is_(None),
+        )  # fmt: skip
+        row = db.session.scalars(rows.order_by(Allocation.id).limit(1)).one()
+        if self.tried(lambda: unallocate(row, "Wrong bill", by=self.world.bea), refused=False) is None:
+            return
+        self.book.release(payment, put)
+        if again:
+            self.tried(lambda: unallocate(row, "Wrong bill", by=self.world.bea), refused=True)
 
     @precondition(lambda self: self.book.payments)
     @rule(n=SOME)

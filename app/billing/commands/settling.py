@@ -13,11 +13,12 @@ from app.billing.amounts import spread_signed
 from app.billing.commands.fees import take_turns
 from app.billing.models import Allocation, Invoice, Payment
 from app.billing.policy import can_record_payment
+from app.billing.sight import bills_seen_by
 from app.core import clock
 from app.core.actors import Actor
 from app.core.clock import now
 from app.core.db import db, transaction
-from app.core.errors import Refused
+from app.core.errors import NotFound, Refused
 from app.core.locking import takes, to_lock
 from app.core.money import round_amount
 from app.core.permissions import authorize
@@ -142,19 +143,15 @@ def rate_of(transaction_id: int) -> Exchange:
     return Exchange(rate, rate_id)
 
 
-def release_allocations(
-    invoice: Invoice, *, by: Actor, reason: str, payment: Payment | None = None
-) -> Decimal:
-    """Reverse the allocations to an invoice (those of one payment, or all); the money is credit again, at the rate it
-    had. Returns the amount."""
+def release_allocations(invoice: Invoice, *only: sa.ColumnElement[bool], by: Actor, reason: str) -> Decimal:
+    """Reverse the allocations to an invoice, all or those that meet a condition; the money is credit again, at the
+    rate it had. Returns the amount."""
     statement = (
         sa.select(Allocation, Payment)
         .join(Payment, Payment.id == Allocation.payment_id)
-        .where(Allocation.invoice_id == invoice.id, Allocation.reversed_at.is_(None))
+        .where(Allocation.invoice_id == invoice.id, Allocation.reversed_at.is_(None), *only)
         .order_by(Allocation.id)
     )
-    if payment is not None:
-        statement = statement.where(Allocation.payment_id == payment.id)
     released = ZERO
     # Whoever puts money on a bill, or takes it off, holds the bill: its allocations need no lock of their own.
     for allocation, paid in db.session.execute(statement.execution_options(populate_existing=True)).all():
@@ -232,7 +229,7 @@ def reverse_payment(payment: Payment, reason: str, *, by: Actor) -> None:
             return
         hold_open(payment.entity_id)
         for invoice in invoices:
-            release_allocations(invoice, by=by, reason=reason, payment=payment)
+            release_allocations(invoice, Allocation.payment_id == payment.id, by=by, reason=reason)
         reverse(_made(payment), by=by, source=payment, reason=reason)
         for account in (Account.BANK, Account.CREDIT):
             close_in_base(payment, account, by=by)
@@ -245,6 +242,40 @@ def reverse_payment(payment: Payment, reason: str, *, by: Actor) -> None:
             currency=payment.currency,
             reason=reason,
             invoices=[invoice.number for invoice in invoices],
+            topics=("invoices", "payments"),
+            covers=[("payment", payment.id)],
+        )
+
+
+def unallocate(allocation: Allocation, reason: str, *, by: Actor) -> None:
+    """Take money off a bill that it was put on by mistake: it is credit of its payer again, the bill is open again.
+
+    The books say so today, or on the first open day. Raises Refused the second time.
+    """
+    authorize(by, can_record_payment)
+    if not reason.strip():
+        raise Refused("Say why the money is taken off the bill.", field="reason")
+    with transaction() as session:
+        payment = session.get_one(Payment, allocation.payment_id)
+        authorize(by, can_record_payment, payment)
+        take_turns(payment.client_id)
+        invoices = lock_invoices(
+            sa.select(Invoice.id).where(Invoice.id == allocation.invoice_id, *bills_seen_by(by))
+        )
+        if not invoices:
+            raise NotFound()
+        [invoice] = invoices
+        lock_payment(payment)
+        if not release_allocations(invoice, Allocation.id == allocation.id, by=by, reason=reason.strip()):
+            raise Refused(f"This money was taken off {invoice.number} already.")
+        record(
+            "billing.payment.unallocate",
+            payment,
+            by=by,
+            amount=allocation.amount,
+            currency=payment.currency,
+            reason=reason.strip(),
+            invoices=[invoice.number],
             topics=("invoices", "payments"),
             covers=[("payment", payment.id)],
         )

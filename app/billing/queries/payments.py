@@ -22,7 +22,7 @@ from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
 from app.core.finding import Typed, has_words
-from app.ledger.models import Account, Posting
+from app.ledger.models import Account, LedgerTransaction, Posting
 
 PER_PAGE = 50
 
@@ -91,14 +91,30 @@ def get_payment(payment_id: UUID, *, seen_by: Actor) -> Payment:
     )
 
 
-def allocations_of(
-    *, seen_by: Actor, payment_id: UUID | None = None, invoice_id: UUID | None = None
-) -> Sequence[sa.Row[Allocation, Invoice, Payment]]:
-    """What went where: of a payment, or onto an invoice; taken back ones too."""
-    statement = (
+def get_allocation(allocation_id: UUID, *, seen_by: Actor) -> sa.Row[Allocation, Invoice, Payment]:
+    """What was put on a bill, with the bill and its payment; one that was taken back too."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    found = db.session.execute(
         sa.select(Allocation, Invoice, Payment)
         .join(Invoice, Invoice.id == Allocation.invoice_id)
         .join(Payment, Payment.id == Allocation.payment_id)
+        .where(Allocation.id == allocation_id, *bills_seen_by(seen_by), *payments_seen_by(seen_by))
+    ).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def allocations_of(
+    *, seen_by: Actor, payment_id: UUID | None = None, invoice_id: UUID | None = None
+) -> Sequence[sa.Row[Allocation, Invoice, Payment, str | None]]:
+    """What went where: of a payment, or onto an invoice; taken back ones too, with why."""
+    statement = (
+        sa.select(Allocation, Invoice, Payment, LedgerTransaction.reason)
+        .join(Invoice, Invoice.id == Allocation.invoice_id)
+        .join(Payment, Payment.id == Allocation.payment_id)
+        .outerjoin(LedgerTransaction, LedgerTransaction.reverses_id == Allocation.transaction_id)
         .where(*bills_seen_by(seen_by))
         .order_by(Allocation.allocated_on, Allocation.id)
     )

@@ -10,14 +10,15 @@ from uuid import UUID
 from flask import Blueprint, render_template, request, url_for
 
 from app.billing.commands.payments import PaymentFacts, allocate_payment, credit_left, record_payment
-from app.billing.commands.settling import reverse_payment
-from app.billing.forms import SPREAD, PaymentForm
+from app.billing.commands.settling import reverse_payment, unallocate
+from app.billing.forms import SPREAD, PaymentForm, TakeOffForm
 from app.billing.policy import can_record_payment, can_see_invoices
 from app.billing.queries.invoices import InvoiceFilter, list_invoices
 from app.billing.queries.payments import (
     PER_PAGE,
     PaymentFilter,
     allocations_of,
+    get_allocation,
     get_payment,
     list_payments,
     open_currencies,
@@ -165,6 +166,29 @@ def allocate(payment_id: UUID) -> Answer:
     parts = None if request.form.get("auto") == "1" else _parts(payment.currency)
     allocate_payment(payment, parts, by=me())
     return redirect_to(url_for("payments.show", payment_id=payment.id), "Credit allocated")
+
+
+@blueprint.get("/billing/allocations/<uuid:allocation_id>/reversal")
+def confirm_take_off(allocation_id: UUID) -> Answer:
+    allocation, invoice, payment = get_allocation(allocation_id, seen_by=me())
+    authorize(me(), can_record_payment, payment)
+    return render_template(
+        "billing/payments/take_off.html", allocation=allocation, invoice=invoice, payment=payment, form=TakeOffForm()
+    )
+
+
+@blueprint.post("/billing/allocations/<uuid:allocation_id>/reversal")
+def take_off(allocation_id: UUID) -> Answer:
+    """Money off a bill again; where it should have gone is asked on the page of its payment."""
+    allocation, invoice, payment = get_allocation(allocation_id, seen_by=me())
+    form = TakeOffForm()
+    if submit(form, lambda: unallocate(allocation, form.reason.data or "", by=me())):
+        return redirect_to(
+            url_for("payments.show", payment_id=payment.id), f"Taken off {invoice.number}; it is credit again"
+        )
+    return unprocessable(
+        "billing/payments/take_off.html", allocation=allocation, invoice=invoice, payment=payment, form=form
+    )
 
 
 @blueprint.post("/billing/payments/<uuid:payment_id>/reversal")
