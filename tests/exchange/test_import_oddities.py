@@ -113,9 +113,14 @@ def test_a_column_that_says_the_same_of_everybody_is_no_work_for_each_pair(monke
     ("Work Title,Client,Assignee,Status,Due Date", "matters"),
     ("Display Number,Client,Responsible Attorney,Open Date,Closed Date", "matters"),
     ("Case,Client,Status", "matters"),
+    ("Invoice Number,Client,Date,Due Date,Amount,Balance,Status", "bills"),
+    ("*ContactName,EmailAddress,*InvoiceNumber,*InvoiceDate,*DueDate,Total", "bills"),
+    ("Client,Payment date,Payment method,Amount", "payments"), ("Date,Description,Amount,Balance", "bank movements"),
+    ("Employee ID,First Name,Last Name,Email,Job Title,Hire Date,Hourly Rate", "staff"),
+    ("Name,Email,Terms,Opening Balance,Opening Balance Date", ""), ("First name,Last name,Email,Job title", ""),
     ("Client,Status,Start date", ""), ("Name,Email,Job,Status,Date,Hours", ""), ("Name,City", ""),
 ])
-def test_lists_of_time_and_work_are_known_by_their_kind(heads: str, called: str) -> None:
+def test_lists_of_something_else_are_known_by_their_kind(heads: str, called: str) -> None:
     assert other_list(heads.split(",")) == called
 
 

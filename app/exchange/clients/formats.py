@@ -143,6 +143,13 @@ OTHER_LISTS = (
     ("activities (time and expenses)", ({"matter", "date", "price"}, {"activity description", "quantity"})),
     ("matters", ({"status", "open date", "close date"}, {"matter", "open date"}, {"client reference",
      "custom number"})),
+    ("bills", ({"invoice number", "date"}, {"invoice number", "due date"}, {"invoicenumber", "duedate"},
+     {"invoice no", "date"}, {"invoice no", "due date"}, {"invoice", "date", "amount"}, {"invoice id", "issue date"},
+     {"bill number", "date"}, {"bill number", "due date"}, {"invoice date", "invoice number"})),
+    ("payments", ({"payment date", "amount"}, {"payment date", "payment method"}, {"date received", "amount"})),
+    ("bank movements", ({"date", "amount", "description"}, {"date", "debit", "credit"},
+     {"date", "money in", "money out"}, {"date", "paid in", "paid out"})),
+    ("staff", ({"employee id"}, {"employee number"}, {"employee no"}, {"hire date"}, {"hourly rate", "job title"})),
 )  # fmt: skip
 # Of other systems by their kind: a day and how long, or work and how far it is. A list that says how to reach
 # somebody, or by which number they are registered, is of clients, whatever else it says of them.
@@ -165,7 +172,7 @@ HEADS = frozenset(
 
 
 def refuse_other_lists(header: Sequence[str]) -> None:
-    """Raises Refused for a list of time, matters or activities: its rows are no clients, whatever their columns."""
+    """Raises Refused for a list of time, matters, bills, staff, …: its rows are no clients, whatever their columns."""
     if called := other_list(header):
         raise Refused(
             f"This is a list of {called}, not of clients, so nothing was read from it. Export the clients or "
