@@ -12,15 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-import app.billing.copies
-import app.jobs.copies
-import app.jobs.proofs
-import app.timekeeping.proofs  # noqa: F401
 from app.core import proofs
 from app.core.clock import travel_to
 from app.core.copies import Copy, kept_copies
 from app.core.db import db, transaction
 from app.core.ids import new_id
+from app.factory import WORKS
 from app.firm.commands.entities import add_closure
 from app.jobs.commands.deadline_dates import NewDeadline, add_deadline, extend_deadline
 from app.jobs.commands.deadlines import reopen_deadline, satisfy_deadline, waive_deadline
@@ -44,6 +41,10 @@ from tests.jobs.make_jobs import make_job, make_task, settle
 from tests.kept_stories import STORIES, Story
 from tests.requests.make_requests import make_request
 from tests.timekeeping.make_time import make_entry, make_rate
+
+# The register is whole once all that registers has been imported, whichever tests ran before.
+for module in WORKS:
+    import_module(module)
 
 MONDAY = dt.datetime(2025, 11, 17, 9, tzinfo=dt.UTC)
 FRIDAY = dt.date(2025, 11, 21)
