@@ -30,11 +30,11 @@ test: $(READY) ## every test, on real services and a real browser (TESTS=tests/c
 	@bash .ci/chromium
 	@exec $(PY) -m pytest -q -n 3 $(TESTS)
 
-check: $(READY) ## the quick loop: lint, types, the order of rooms, the quick tests
+check: $(READY) ## the quick loop: lint, types, the order of rooms, tests without a database and of changed rooms
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
-	@exec $(PY) -m pytest -q -n 2 -m "not slow and not browser and not real and not soak" $(TESTS)
+	@exec $(PY) -m pytest -q -n 2 --quick $(TESTS)
 
 soak: $(READY) ## hours of random histories, simulated firms and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories)
 	@FIRMAMENT_EXAMPLES=$${FIRMAMENT_EXAMPLES:-10000} exec $(PY) -m pytest -q -n 2 -m soak $(TESTS)

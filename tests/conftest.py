@@ -25,6 +25,7 @@ from app.core.db import HouseSession, db
 from tests.locks import ASKED, complaints, watch
 from tests.plumbing import PREFIX, TestServices, cloned_database, running_services, test_var, turn, wait_for_stop
 from tests.postbox import Postbox, running_postbox
+from tests.quick import is_quick, rooms_changed
 
 NOT_COUNTED = ("SAVEPOINT", "RELEASE", "ROLLBACK", "RESET", "SET ", "SELECT set_config")
 
@@ -50,8 +51,16 @@ def pytest_configure(config: pytest.Config) -> None:
 FIRST = ("trial", "simulation", "demo")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only what needs no database or stands in a changed room")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in FIRST)
+    if config.getoption("quick"):
+        rooms = rooms_changed()
+        config.hook.pytest_deselected(items=[item for item in items if not is_quick(item, rooms)])
+        items[:] = [item for item in items if is_quick(item, rooms)]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
