@@ -57,12 +57,25 @@ def doubts_of(blueprint: Blueprint, dates: Dates, starts_on: dt.date) -> Iterato
     elif due_on is not None and due_on - starts_on > FARTHEST:
         yield "job", "The job is due years after it starts."
     names = {step.key: step.name for step in blueprint.steps}
+    yield from _past_deadlines(blueprint, dates, names)
     for key, day in dates.steps.items():
         if day < starts_on:
             yield key, f"“{names[key]}” is due {_days(day, starts_on)} before the job starts."
         elif day - starts_on > FARTHEST:
             yield key, f"“{names[key]}” is due years after the job starts."
     yield from _clients_days(blueprint, dates)
+
+
+def _past_deadlines(blueprint: Blueprint, dates: Dates, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """A deadline is met by its step where it names one, else at the job's end: whichever is due after it."""
+    steps = {each.code: each.met_by for each in blueprint.deadlines if each.met_by in names}
+    for code, found in dates.deadlines:
+        met_by = steps.get(code)
+        due_on = (dates.steps.get(met_by) if met_by else None) or dates.due_on
+        if due_on is not None and due_on > found.due:
+            who = f"“{names[met_by]}”" if met_by else "The job"
+            said = f"{who} is due {_days(found.due, due_on)} after the deadline that it meets, “{found.title}”."
+            yield f"deadline {code}", said
 
 
 def _clients_days(blueprint: Blueprint, dates: Dates) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from uuid import UUID
 
@@ -56,12 +56,16 @@ def standing_of(client: Client) -> Standing:
 
 @dataclass(frozen=True)
 class ClientChange:
-    """A client before and after; `redate` says that jobs to come follow and are not kept as they are."""
+    """A client before and after; `redate` says that jobs to come follow and are not kept as they are.
+
+    `because`: why they may then be due past a deadline that is not met.
+    """
 
     client_id: UUID
     before: Standing
     after: Standing
     redate: bool = True
+    because: str = ""
 
     @property
     def moves_periods(self) -> bool:
@@ -80,16 +84,20 @@ class ClientChange:
 
 @dataclass(frozen=True)
 class Effect:
-    """One thing that the change touches: in words with its address, and for what moves, from what to what."""
+    """One thing that the change touches: in words with its address, and for what moves, from what to what.
+
+    `overrun` says of a job which deadline it would then be due after: that it moves needs a reason.
+    """
 
     words: str
     url: str
     before: str = ""
     after: str = ""
     of_job: bool = False
+    overrun: str = ""
 
 
-Foresees = Callable[[ClientChange, Actor], list[Effect]]
+Foresees = Callable[[Sequence[ClientChange], Actor], Mapping[UUID, Sequence[Effect]]]
 Follows = Callable[[ClientChange, Actor], None]
 Holds = Callable[[ClientChange], None]
 _foresee: list[Foresees] = []
@@ -98,7 +106,7 @@ _follow: list[Follows] = []
 
 
 def foresees(function: Foresees) -> Foresees:
-    """Register what tells of the effects of a change; it writes nothing."""
+    """Register what tells of the effects of changes, by client; it writes nothing."""
     _foresee.append(function)
     return function
 
@@ -116,13 +124,21 @@ def follows(function: Follows) -> Follows:
 
 
 def effects_of(change: ClientChange, *, seen_by: Actor) -> list[Effect]:
-    if change.before == change.after:
-        return []
-    return [effect for foresee in _foresee for effect in foresee(change, seen_by)]
+    return effects_of_each([change], seen_by=seen_by).get(change.client_id, [])
 
 
-def digest_of_effects(effects: list[Effect]) -> str:
-    return str(digest_of([(each.words, each.before, each.after) for each in effects]))
+def effects_of_each(changes: Sequence[ClientChange], *, seen_by: Actor) -> dict[UUID, list[Effect]]:
+    """The same of many clients, by their ids, in as many statements as of one."""
+    real = [change for change in changes if change.before != change.after]
+    found: dict[UUID, list[Effect]] = {}
+    for foresee in _foresee if real else ():
+        for client_id, effects in foresee(real, seen_by).items():
+            found.setdefault(client_id, []).extend(effects)
+    return found
+
+
+def digest_of_effects(effects: Sequence[Effect]) -> str:
+    return str(digest_of([(each.words, each.before, each.after, each.overrun) for each in effects]))
 
 
 def hold(change: ClientChange) -> None:

@@ -174,6 +174,7 @@ class ClientForm(BilledForm, WhereForm):
     tax_code = CodeField("Tax")
     tags = wtforms.StringField("Tags", description="With commas between them.")
     notes = wtforms.TextAreaField("Notes")
+    because = wtforms.StringField("Why a job moves past a deadline", validators=[Length(max=1000)])
     has_vat_quarters = True
 
     def prepare(self, client: Client | None = None) -> None:

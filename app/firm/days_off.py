@@ -29,7 +29,7 @@ class ClosureChange:
 class Moved:
     """One thing whose dates would move: its name, whose it is, where it is found, each date old → new.
 
-    `item` is what the room that tells of it needs to move it.
+    `item` is what the room that tells of it needs to move it; `stays_because` says why it is not moved with the others.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Moved:
     url: str
     dates: tuple[tuple[str, dt.date | None, dt.date | None], ...]
     item: Mapping[str, Any]
+    stays_because: str = ""
 
 
 Foresees = Callable[[ClosureChange, Actor], Sequence[Moved]]

@@ -53,6 +53,7 @@ class DeadlineDate:
     is_trigger_locked: bool = False
     is_fixed: bool = False
     edition: str = ""
+    is_unmet: bool = True
 
 
 class Part(StrEnum):
@@ -189,10 +190,14 @@ class DayOff:
 
 def follow(dates: JobDates, *causes: Cause) -> list[Move]:
     """What moves when these things change, and no date that has merely drifted from its rule for another reason."""
-    after = dates
+    return difference(dates, changed_by(dates, causes))
+
+
+def changed_by(dates: JobDates, causes: Sequence[Cause]) -> JobDates:
+    """As they stand once these things are changed, before anything follows."""
     for cause in causes:
-        after = cause.change(after)
-    return difference(dates, after)
+        dates = cause.change(dates)
+    return dates
 
 
 def drifted(dates: JobDates) -> list[Move]:

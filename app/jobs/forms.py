@@ -102,6 +102,9 @@ def _client_id(text: str, actor: Actor) -> UUID | None:
     return client.id if client else None
 
 
+PAST_DEADLINE = "Why it moves past a deadline"
+
+
 class JobEditForm(Form):
     version = VersionField()
     title = wtforms.StringField("Title", validators=[DataRequired("Give the job a title."), Length(max=300)])
@@ -111,7 +114,7 @@ class JobEditForm(Form):
     priority = wtforms.SelectField("Priority", choices=offers(PRIORITIES))
     budget = DurationField("Budget, hours", most=MOST)
     notes = wtforms.TextAreaField("Notes")
-    because = wtforms.StringField("Why it moves past a deadline")
+    because = wtforms.StringField(PAST_DEADLINE)
     dates, seen = wtforms.HiddenField(), wtforms.HiddenField()
 
     @classmethod
@@ -270,6 +273,14 @@ class NamedDateForm(DatesForm):
     version = VersionField()
     name = wtforms.HiddenField()
     on = _day("Day")
+    because = wtforms.StringField(PAST_DEADLINE)
+
+
+class FollowForm(Form):
+    """Where all dates go that have drifted from their rules."""
+
+    seen = wtforms.HiddenField()
+    because = wtforms.StringField(PAST_DEADLINE)
 
 
 class FiledForm(MetForm):

@@ -48,8 +48,8 @@ class Job(MadeOnce, HasVersion, Base):
     """One piece of work for a client under an engagement. `origin` makes creating it twice create it once.
 
     `deadline_on` and `deadline_name` are of its earliest deadline that is not met; the database keeps them.
-    `due_locked`: the due date was set by hand and does not follow its rule. `named_dates` are those that its template
-    names, as ISO dates: the hearing, completion.
+    `due_locked`: the due date was set by hand and does not follow its rule. `due_because`: why it was let past a
+    deadline that is not met. `named_dates` are those that its template names, as ISO dates: the hearing, completion.
     """
 
     __tablename__ = "job"
@@ -73,6 +73,7 @@ class Job(MadeOnce, HasVersion, Base):
     deadline_on: Mapped[dt.date | None]
     deadline_name: Mapped[str] = mapped_column(default="", server_default="")
     due_locked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    due_because: Mapped[str] = mapped_column(default="", server_default="")
     named_dates: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     budget: Mapped[dt.timedelta | None]

@@ -53,7 +53,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "jobs.dependency.removed": lambda d: f"no longer puts “{_name(d)}” after “{d.get('after_name', '')}”",
     "jobs.job.created": lambda d: f"made the job “{d.get('title', '')}”",
     "jobs.job.changed": lambda d: f"changed {', '.join(_said(d))} of the job" + _because(d),
-    "jobs.job.redated": lambda d: f"moved {counted(len(d.get('dates', ())), 'date')}: {_dates(d)}",
+    "jobs.job.redated": lambda d: f"moved {counted(len(d.get('dates', ())), 'date')}: {_dates(d)}" + _because(d),
     "jobs.job.dated": lambda d: f"set the date “{_name(d)}” to {_date(d.get('on'))}",
     "jobs.job.unlocked": lambda d: "let the job's due date follow its rule again",
     "jobs.task.unlocked": lambda d: f"let the date of “{_name(d)}” follow its rule again",

@@ -12,8 +12,9 @@ from app.clients.models import Client
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.once import digest_of
-from app.jobs.dates import Cause, Move, follow
+from app.jobs.dates import Cause, JobDates, Move, difference
 from app.jobs.models import OPEN_JOBS, Job
+from app.jobs.overruns import Overrun, overrun_of
 from app.jobs.policy import jobs_seen_by
 from app.jobs.queries.dates import dates_of_jobs
 
@@ -22,13 +23,17 @@ CHUNK = 500
 
 @dataclass(frozen=True)
 class Shift:
-    """One job and what of it moves; dates that were set by hand are among `moves` and stay."""
+    """One job and what of it moves; dates that were set by hand are among `moves` and stay.
+
+    With an `overrun` it is not moved with the others: that needs a reason of its own, on the job's page of dates.
+    """
 
     job_id: UUID
     title: str
     client_id: UUID
     client: str
     moves: tuple[Move, ...]
+    overrun: Overrun | None = None
 
     @property
     def url(self) -> str:
@@ -61,11 +66,13 @@ def shifts_of(which: Sequence[sa.ColumnElement[bool]], cause: Cause, *, seen_by:
     for start in range(0, len(jobs), CHUNK):
         piece = jobs[start : start + CHUNK]
         dates = dates_of_jobs(piece)
-        found += [
-            Shift(job.id, job.title, job.client_id, names[job.client_id], tuple(follow(dates[job.id], cause)))
-            for job in piece
-        ]
+        found += [_shift(job, names[job.client_id], dates[job.id], cause.change(dates[job.id])) for job in piece]
     return found
+
+
+def _shift(job: Job, client: str, before: JobDates, after: JobDates) -> Shift:
+    moves = tuple(difference(before, after))
+    return Shift(job.id, job.title, job.client_id, client, moves, overrun_of(before, after, moves))
 
 
 def digest_of_shifts(shifts: Sequence[Shift]) -> str:

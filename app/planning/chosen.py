@@ -51,7 +51,7 @@ def plan_for(
 def wish_of(application: Application, row: ApplicationClient, client: ClientFacts) -> Wish:
     return Wish(
         pattern_of(Cadence(application.period["cadence"]), client), application.period_on,
-        starts_on=row.starts_on or application.starts_on, due_on=row.due_on,
+        starts_on=row.starts_on or application.starts_on, due_on=row.due_on, due_because=row.due_because,
         owner_id=row.owner_id or owner_of(application.roles), roles=roles_of(application.roles),
         offset_days=int(application.period.get("offset_days", 0)),
     )

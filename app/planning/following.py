@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -20,9 +21,10 @@ from app.core.actors import Actor
 from app.core.clock import today
 from app.core.db import db
 from app.core.wording import amount, counted, day
-from app.jobs.commands.dates import preview
-from app.jobs.dates import AnchorsMoved, Move, Part
+from app.jobs.dates import AnchorsMoved, JobDates, Move, Part, difference
 from app.jobs.models import Job, JobStatus
+from app.jobs.overruns import Overrun, overrun_of
+from app.jobs.queries.dates import dates_of_jobs
 from app.ledger.models import Account
 from app.ledger.queries import balance_of
 from app.planning.commands.forecasting import by_hand_of, facts_for, history_of, templates_for
@@ -36,6 +38,7 @@ from app.requests.policy import requests_seen_by
 
 log = structlog.get_logger()
 SERIES_STAYS = "cannot be worked out: it stays, and is tried again every hour"
+LONGEST_PERIOD = dt.timedelta(days=2 * 366)
 JOB_STAYS = "cannot be worked out: it stays as it is"
 
 
@@ -48,6 +51,7 @@ class MovedJob:
     period: Period
     plan: JobPlan
     moves: list[Move]
+    overrun: Overrun | None
 
     @property
     def cause(self) -> AnchorsMoved:
@@ -65,29 +69,30 @@ def _cause(plan: JobPlan) -> AnchorsMoved:
     })
 
 
-def series_of(change: ClientChange, seen_by: Actor) -> Sequence[Series]:
+def series_of(client_ids: Collection[UUID], seen_by: Actor) -> Sequence[Series]:
     return db.session.scalars(
         sa.select(Series).where(
-            Series.client_id == change.client_id, Series.state != SeriesState.ENDED,
+            Series.client_id.in_(client_ids), Series.state != SeriesState.ENDED,
             *within_sight(seen_by, Series.client_id, Series.engagement_id),
         ).order_by(Series.id).options(joinedload(Series.service, innerjoin=True))
     ).all()
 
 
 class Changed:
-    """The series of a client with the facts before and after a change of its periods.
+    """The series of clients with the facts before and after a change of their periods.
 
     `broken` are those whose periods after it cannot be worked out, and `left` the jobs: they stay as they are.
     """
 
-    def __init__(self, change: ClientChange, seen_by: Actor) -> None:
-        rows = series_of(change, seen_by)
+    def __init__(self, changes: Sequence[ClientChange], seen_by: Actor) -> None:
+        of = {change.client_id: change for change in changes}
+        rows = series_of(of, seen_by)
         self.templates = templates_for(rows) if rows else {}
         facts = facts_for(rows)
         self.after: dict[Any, ClientFacts] = {
-            key: replace(each, **vars(change.after.years)) for key, each in facts.items()
+            key: replace(each, **vars(of[each.id].after.years)) for key, each in facts.items()
         }
-        self.before = {key: replace(each, **vars(change.before.years)) for key, each in facts.items()}
+        self.before = {key: replace(each, **vars(of[each.id].before.years)) for key, each in facts.items()}
         self.rows = [
             row for row in rows
             if pattern_of_series(row, self.before[row.id]) != pattern_of_series(row, self.after[row.id])
@@ -120,7 +125,8 @@ class Changed:
 
 
 def moved_jobs(changed: Changed) -> list[MovedJob]:
-    """Jobs about a period that is not over, on which nothing is done yet, as they would be under the new periods.
+    """Jobs about a period that is not over, or would not be, on which nothing is done yet, as they would be under the
+    new periods.
 
     One that cannot be worked out is left as it is.
     """
@@ -129,14 +135,16 @@ def moved_jobs(changed: Changed) -> list[MovedJob]:
         sa.select(Job, Occurrence).join(Occurrence, Occurrence.job_id == Job.id)
         .where(
             Occurrence.series_id.in_(sound), Job.status == JobStatus.ACTIVE,
-            Job.tasks_done == 0, Occurrence.period_end >= today(),
+            Job.tasks_done == 0, Occurrence.period_start > today() - LONGEST_PERIOD,
         ).order_by(Job.id)
     ).all()
-    staff, series = staffing(), {row.id: row for row in changed.rows}
+    series = {row.id: row for row in changed.rows}
+    staff, dates = staffing() if rows else None, dates_of_jobs([job for job, _occurrence in rows])
     found: list[MovedJob] = []
     for job, occurrence in rows:
+        assert staff is not None
         try:
-            moved = _moved(changed, series[occurrence.series_id], job, occurrence, staff)
+            moved = _moved(changed, series[occurrence.series_id], job, occurrence, staff, dates[job.id])
         except sa.exc.SQLAlchemyError:
             raise
         except Exception:
@@ -147,15 +155,17 @@ def moved_jobs(changed: Changed) -> list[MovedJob]:
     return found
 
 
-def _moved(changed: Changed, row: Series, job: Job, occurrence: Occurrence, staff: Staffing) -> MovedJob | None:
-    """None where its period stays."""
+def _moved(
+    changed: Changed, row: Series, job: Job, occurrence: Occurrence, staff: Staffing, before: JobDates
+) -> MovedJob | None:
+    """None where its period stays, or is over before and after."""
     facts = replace(changed.after[row.id], engagement_id=row.engagement_id)
     others = [each for each in changed.history.get(row.id, ()) if each.start != occurrence.period_start]
     until = occurrence.period_start + dt.timedelta(days=1)
     period = next(
         (each for each in periods_of(row, facts, until, others) if each.start == occurrence.period_start), None
     )
-    if period is None or period == occurrence.period:
+    if period is None or period == occurrence.period or max(period.last_day, occurrence.period_end) < today():
         return None
     wish = Wish(
         pattern_of_series(row, facts), period.start, about=period, owner_id=owner_of(row.roles),
@@ -164,18 +174,22 @@ def _moved(changed: Changed, row: Series, job: Job, occurrence: Occurrence, staf
     )
     blueprint = get_blueprint(job.template_id) if job.template_id else changed.blueprint(row)
     plan = plan_job(facts, blueprint, row.service.name, wish, staff, origin=job.origin or "")
-    return MovedJob(job, occurrence, period, plan, preview(job, _cause(plan)))
+    after = _cause(plan).change(before)
+    moves = difference(before, after)
+    return MovedJob(job, occurrence, period, plan, moves, overrun_of(before, after, moves))
 
 
 @foresees
-def periods_that_move(change: ClientChange, seen_by: Actor) -> list[Effect]:
+def periods_that_move(changes: Sequence[ClientChange], seen_by: Actor) -> dict[UUID, list[Effect]]:
     """Each series with its next period, and each job to come, from what to what."""
-    if not change.moves_periods:
-        return []
-    changed = Changed(change, seen_by)
+    moving = [change for change in changes if change.moves_periods]
+    found: dict[UUID, list[Effect]] = {}
+    if not moving:
+        return found
+    changed = Changed(moving, seen_by)
     jobs = moved_jobs(changed)
-    effects = []
     for row in changed.rows:
+        effects = found.setdefault(row.client_id, [])
         name, url = f"{row.service.name}, next period", f"/series/{row.id}"
         if row.id in changed.broken:
             effects.append(Effect(name, url, "as it is", SERIES_STAYS))
@@ -187,14 +201,14 @@ def periods_that_move(change: ClientChange, seen_by: Actor) -> list[Effect]:
         after = changed.next_of(row, changed.after[row.id], [*left, *_new_periods(jobs, row)])
         effects.append(Effect(name, url, _said(before), _said(after)))
     for job in changed.left:
-        effects.append(Effect(job.title, f"/jobs/{job.id}", day(job.due_on) if job.due_on else "no date", JOB_STAYS))
+        said = day(job.due_on) if job.due_on else "no date"
+        found[job.client_id].append(Effect(job.title, f"/jobs/{job.id}", said, JOB_STAYS))
     for moved in jobs:
-        effects.append(Effect(
+        found[moved.job.client_id].append(Effect(
             moved.job.title, f"/jobs/{moved.job.id}", _dated(moved.occurrence.period, moved.job.due_on),
-            _dated(moved.period, moved.due_on),
-            of_job=True,
+            _dated(moved.period, moved.due_on), of_job=True, overrun=moved.overrun.words if moved.overrun else "",
         ))
-    return effects
+    return found
 
 
 def _new_periods(jobs: Sequence[MovedJob], series: Series) -> list[Period]:
@@ -212,11 +226,13 @@ def _dated(period: Period, due_on: dt.date | None) -> str:
 
 
 @foresees
-def work_that_is_open(change: ClientChange, seen_by: Actor) -> list[Effect]:
-    """What of a client that the firm stops serving is not finished: each with its count and where it is found."""
-    if not change.ends_service:
-        return []
-    client = change.client_id
+def work_that_is_open(changes: Sequence[ClientChange], seen_by: Actor) -> dict[UUID, list[Effect]]:
+    """What of clients that the firm stops serving is not finished."""
+    return {change.client_id: _open_at(change.client_id, seen_by) for change in changes if change.ends_service}
+
+
+def _open_at(client: UUID, seen_by: Actor) -> list[Effect]:
+    """Each with its count and where it is found."""
     jobs = _count(sa.select(Job.id).where(
         Job.client_id == client, Job.status.in_((JobStatus.ACTIVE, JobStatus.ON_HOLD)),
         *within_sight(seen_by, Job.client_id, Job.engagement_id),
@@ -230,7 +246,7 @@ def work_that_is_open(change: ClientChange, seen_by: Actor) -> list[Effect]:
         (asked, counted(asked, "open request") + ": not asked for and not reminded of any more",
          f"/clients/{client}?section=requests"),
     ]
-    series = series_of(change, seen_by)
+    series = series_of([client], seen_by)
     words = f"{len(series)} recurring {'service' if len(series) == 1 else 'services'}"
     effects.append((len(series), f"{words}: no job is created; what falls due meanwhile is skipped",
                     f"/clients/{client}?section=recurring"))

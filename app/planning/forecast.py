@@ -35,10 +35,13 @@ class Forecast:
     roles_by_hand: dict[str, str] = field(default_factory=dict)
     title_by_hand: str = ""
     note: str = ""
+    due_because: str = ""
 
     @property
     def by_hand(self) -> ByHand:
-        return ByHand(self.starts_by_hand, self.due_by_hand, self.roles_by_hand, self.title_by_hand, self.note)
+        return ByHand(
+            self.starts_by_hand, self.due_by_hand, self.roles_by_hand, self.title_by_hand, self.note, self.due_because
+        )
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
@@ -115,5 +118,5 @@ def _forecast(
         due_on=own.due_on or due_on_of(blueprint, period, starts_on, client),
         title=own.title or title_of(blueprint, client.name, service_name, period, pattern, starts_on),
         starts_by_hand=own.starts_on, due_by_hand=own.due_on, roles_by_hand=dict(own.roles), title_by_hand=own.title,
-        note=own.note,
+        note=own.note, due_because=own.because,
     )

@@ -86,11 +86,15 @@ class ApplyForm(TeamForm):
         )
 
 
+PAST_DEADLINE = "Why it is due past a deadline"
+
+
 class ClientChangeForm(Form):
     skip = wtforms.BooleanField("Pass this client over")
     owner = PickField("Answers for it", find=find_person)
     starts_on = wtforms.DateField("Starts on", validators=[Optional()])
     due_on = wtforms.DateField("Due on", validators=[Optional()])
+    because = wtforms.StringField(PAST_DEADLINE, validators=[Length(max=LONGEST_REASON)])
     engagement = wtforms.SelectField("Engagement", coerce=str, default=AS_PLANNED)
     new_engagement = wtforms.StringField("Name of the new one", validators=[Length(max=LONGEST_NAME)])
 
@@ -129,18 +133,20 @@ class OccurrenceForm(TeamForm):
     seen = wtforms.HiddenField()
     starts_on = wtforms.DateField("Starts on", validators=[Optional()])
     due_on = wtforms.DateField("Due on", validators=[Optional()])
+    because = wtforms.StringField(PAST_DEADLINE, validators=[Length(max=LONGEST_REASON)])
     title = wtforms.StringField("Title", validators=[Length(max=LONGEST_TITLE)])
     note = wtforms.TextAreaField("Note for the job", validators=[Length(max=LONGEST_NOTE)])
 
     def show(self, own: ByHand) -> None:
         self.seen.data = own.digest
         self.starts_on.data, self.due_on.data = own.starts_on, own.due_on
-        self.title.data, self.note.data = own.title, own.note
+        self.title.data, self.note.data, self.because.data = own.title, own.note, own.because
         self.show_team(dict(own.roles))
 
     def values(self) -> ByHand:
         return ByHand(
             self.starts_on.data, self.due_on.data, self.team(), self.title.data or "", self.note.data or "",
+            self.because.data or "",
         )
 
 
@@ -156,6 +162,7 @@ class SeriesForm(TeamForm):
     version_policy = EnumField("Made from", VersionPolicy, {
         VersionPolicy.LATEST: "the latest published version", VersionPolicy.PIN: "the version of now, always",
     })
+    because = wtforms.StringField(PAST_DEADLINE, validators=[Length(max=LONGEST_REASON)])
 
     def show(self, series: Series) -> None:
         for name in ("ahead_days", "offset_days", "ends_on", "version_policy"):

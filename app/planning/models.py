@@ -83,6 +83,7 @@ class ByHand:
     """What somebody set for one occurrence alone; what is empty is as the rule and the series say.
 
     `roles` holds person ids by work role, and `owner`, in place of those of the series; `note` goes to the job.
+    `because`: why it may be due past a deadline.
     """
 
     starts_on: dt.date | None = None
@@ -90,6 +91,7 @@ class ByHand:
     roles: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     note: str = ""
+    because: str = ""
 
     def __bool__(self) -> bool:
         return self != ByHand()
@@ -98,7 +100,7 @@ class ByHand:
         """As text by what it is about; what is empty is left out."""
         days = {"starts_on": self.starts_on, "due_on": self.due_on}
         said = {name: day.isoformat() for name, day in days.items() if day}
-        words = {"title": self.title, "note": self.note}
+        words = {"title": self.title, "note": self.note, "because": self.because}
         return said | dict(self.roles) | {name: word for name, word in words.items() if word}
 
     @property
@@ -111,10 +113,10 @@ class ByHand:
         """The same from its text."""
         left = dict(told)
         starts_on, due_on = (left.pop(name, "") for name in ("starts_on", "due_on"))
-        title, note = left.pop("title", ""), left.pop("note", "")
+        title, note, because = (left.pop(name, "") for name in ("title", "note", "because"))
         return cls(
             dt.date.fromisoformat(starts_on) if starts_on else None, dt.date.fromisoformat(due_on) if due_on else None,
-            left, title, note,
+            left, title, note, because,
         )
 
 
@@ -143,6 +145,7 @@ class Occurrence(HasId, Base):
     roles_by_hand: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     title_by_hand: Mapped[str] = mapped_column(default="", server_default="")
     note: Mapped[str] = mapped_column(default="", server_default="")
+    due_because: Mapped[str] = mapped_column(default="", server_default="")
     job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("job.id"))
 
     __table_args__ = (
@@ -161,7 +164,7 @@ class Occurrence(HasId, Base):
     def by_hand(self) -> ByHand:
         return ByHand(
             self.starts_by_hand, self.due_by_hand, dict(self.roles_by_hand or {}), self.title_by_hand or "",
-            self.note or "",
+            self.note or "", self.due_because or "",
         )
 
     @classmethod
@@ -169,7 +172,7 @@ class Occurrence(HasId, Base):
         """Whether anything was set for it alone."""
         return sa.or_(
             cls.starts_by_hand.is_not(None), cls.due_by_hand.is_not(None), cls.roles_by_hand != sa.text("'{}'"),
-            cls.title_by_hand != "", cls.note != "",
+            cls.title_by_hand != "", cls.note != "", cls.due_because != "",
         )
 
 
@@ -218,7 +221,7 @@ class ApplicationClient(Base):
     """One client of an application, with what was changed for it alone.
 
     Its job goes to `engagement_id`, or to a new engagement named `new_engagement`; without either, to the one that fits
-    the service, else to a new one.
+    the service, else to a new one. `due_because`: why it may be due past a deadline.
     """
 
     __tablename__ = "application_client"
@@ -231,6 +234,7 @@ class ApplicationClient(Base):
     due_on: Mapped[dt.date | None]
     engagement_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("engagement.id"))
     new_engagement: Mapped[str] = mapped_column(default="", server_default="")
+    due_because: Mapped[str] = mapped_column(default="", server_default="")
 
     client: Mapped[Client] = relationship(lazy="raise")
 

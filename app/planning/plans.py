@@ -64,6 +64,7 @@ class JobPlan:
     due_by_hand: bool = False
     own_reviews: tuple[str, ...] = ()
     note: str = ""
+    due_because: str = ""
 
     @property
     def engagement_name(self) -> str:
@@ -95,7 +96,7 @@ class Wish:
     """What is asked for one client: which period, when it starts, who does it. `pattern` None: about no period.
 
     `about` names the very period where it is not the pattern's own, as between an old year end and a new one. A
-    `title` goes before the template's, and `note` to the job.
+    `title` goes before the template's, and `note` to the job. `due_because`: why it may be due past a deadline.
     """
 
     pattern: PeriodPattern | None
@@ -108,6 +109,7 @@ class Wish:
     about: Period | None = None
     title: str = ""
     note: str = ""
+    due_because: str = ""
 
     @property
     def period(self) -> Period | None:
@@ -137,7 +139,7 @@ def plan_job(
         tasks=tuple(
             TaskPlan(step, dates.steps.get(step.key), doers[step.key]) for step in blueprint.steps
         ),
-        dates=dates, due_by_hand=wish.due_on is not None, note=wish.note,
+        dates=dates, due_by_hand=wish.due_on is not None, note=wish.note, due_because=wish.due_because,
         own_reviews=tuple(
             step.name for step in blueprint.steps
             if step.kind is StepKind.REVIEW and doers[step.key] in preparers_of(blueprint, step, holders)

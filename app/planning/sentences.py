@@ -39,7 +39,7 @@ for _kind, _words in _TOLD.items():
 _PARTS = {
     "starts_on": "its start", "due_on": "its due date", "owner": "who answers for it", "preparer": "its preparer",
     "reviewer": "its reviewer", "partner": "its partner", "administrator": "its administrator", "title": "its title",
-    "note": "its note",
+    "note": "its note", "because": "why it is due past a deadline",
 }
 
 
@@ -47,7 +47,8 @@ _PARTS = {
 def _changed(data: Mapping[str, Any]) -> str:
     before, after = data.get("before") or {}, data.get("after") or {}
     changed = [words for part, words in _PARTS.items() if (before.get(part) or "") != (after.get(part) or "")]
-    return f"changed {data['title']} alone: {', '.join(changed)}" if changed else f"changed {data['title']} alone"
+    told = f": {', '.join(changed)}" if changed else ""
+    return f"changed {data['title']} alone{told}" + (f" ({after['because']})" if after.get("because") else "")
 
 
 @place("series")

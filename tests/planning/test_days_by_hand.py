@@ -38,7 +38,7 @@ from tests.planning.make_planning import make_series, make_service
 from tests.planning.test_planning_screens import post
 from tests.planning.test_series import at, begin, follow_events, occurrences
 
-STARTS, DUE = dt.date(2026, 8, 11), dt.date(2026, 9, 25)
+STARTS, DUE = dt.date(2026, 8, 11), dt.date(2026, 9, 4)
 CHOSEN = ByHand(STARTS, DUE)
 
 
@@ -160,7 +160,7 @@ def test_what_is_set_by_hand_survives_whatever_the_forecast_is_made_anew_for(
         chosen = occurrences(series, session)[1]
         own = ByHand(
             chosen.starts_on + dt.timedelta(days=9), (chosen.due_on or DUE) + dt.timedelta(days=40),
-            {"reviewer": str(cast.pat.id)}, "With the stock count", "Count first",
+            {"reviewer": str(cast.pat.id)}, "With the stock count", "Count first", "The count comes late",
         )
         start = chosen.period_start
         change_occurrence(chosen, own, by=cast.actor(cast.mel))
@@ -214,7 +214,7 @@ def test_days_are_set_on_the_series_page_and_set_back_by_undo(
         refused = post(mel, f"/occurrences/{july.id}", {"starts_on": "2026-09-25", "due_on": "2026-08-11"})
         assert refused.status_code == 422 and 'value="2026-09-25"' in refused.text
         assert "It would be due before it starts." in refused.text
-        saved = post(mel, f"/occurrences/{july.id}", {"starts_on": "2026-08-11", "due_on": "2026-09-25"})
+        saved = post(mel, f"/occurrences/{july.id}", {"starts_on": "2026-08-11", "due_on": "2026-09-04"})
         assert saved.status_code == 303
         page = mel.get(f"/series/{series.id}").text
         assert "By hand" in page
@@ -241,7 +241,7 @@ def test_wes_finds_no_period_of_rival_to_change(client: FlaskClient, cast: Cast,
     first = occurrences(series, session)[0]
     wes = sign_in(client, cast.wes)
     found = re.search(r'name="csrf_token" value="([^"]+)"', wes.get("/series").text)
-    data = {"due_on": "2027-09-25", "csrf_token": found[1] if found else ""}
+    data = {"due_on": "2027-09-05", "csrf_token": found[1] if found else ""}
     assert wes.post(f"/occurrences/{first.id}", data=data).status_code == 404
     session.refresh(first)
     assert first.due_by_hand is None

@@ -89,7 +89,8 @@ SELF_ASSESSMENT = LibraryService(
     description="Personal tax return: online by 31 January after the tax year (TMA 1970 s. 8(1D)), payment on the same "
                 "day (s. 59B), second payment on account on 31 July.",
     title="{client} tax return {period}", due=before("UK-SA-ONLINE", 30),
-    deadlines=(LibraryDeadline("UK-SA-ONLINE"), LibraryDeadline("UK-SA-PAY"), LibraryDeadline("UK-SA-POA2")),
+    deadlines=(LibraryDeadline("UK-SA-ONLINE"), LibraryDeadline("UK-SA-PAY"),
+               LibraryDeadline("UK-SA-POA2", met_by="Tell of the second payment on account")),
     requests=(LibraryRequest(
         "Your tax papers", "Receive the papers", "It is time for your tax return. What does not concern you can be "
         "marked so.",
@@ -103,6 +104,7 @@ SELF_ASSESSMENT = LibraryService(
     ),),
     steps=(
         LibraryStep("Receive the papers", TODO, 10, months_on(4)),
+        LibraryStep("Tell of the second payment on account", DOING, 10, before("UK-SA-POA2", 10)),
         LibraryStep("Prepare the return", DOING, 120, months_on(5), ("Receive the papers",),
                     checks=("Income agrees with the tax office's record", "Capital gains", "Payments on account")),
         review("Review the return", 30, months_on(6), ("Prepare the return",)),

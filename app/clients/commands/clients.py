@@ -103,11 +103,12 @@ def create_client(client_id: UUID, facts: ClientFacts, *, by: Actor) -> Client:
 
 def update_client(
     client: Client, facts: ClientFacts, *, by: Actor, version: int | None = None, foreseen: str | None = None,
-    redate: bool = True,
+    redate: bool = True, because: str = "",
 ) -> Client:
     """What follows from it (series, jobs to come unless they are kept) happens in the same transaction.
 
-    `foreseen` digests the effects that were shown and confirmed; refused when they are others by now.
+    `foreseen` digests the effects that were shown and confirmed; refused when they are others by now. `because` is
+    asked for where a job that moves would be due past a deadline.
     """
     authorize(by, can_edit_client, client)
     with transaction():
@@ -116,7 +117,7 @@ def update_client(
         _lock(client, version)
         check_payer(facts.payer_id, client.payer_id, by=by)
         facts = checked(replace(facts, code=facts.code or client.code), of=client)
-        change = change_of(client, facts, redate=redate)
+        change = replace(change_of(client, facts, redate=redate), because=because)
         check_foreseen(change, foreseen, by=by)
         values = {**_columns(facts), "sort_key": sort_key(facts.name)}
         changes = apply_changes(client, values)

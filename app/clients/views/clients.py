@@ -80,7 +80,8 @@ def update(client_id: UUID) -> Answer:
         return _ask(client, form, effects)
     redate = request.form.get("jobs") != "keep"
     if submit(form, lambda: update_client(
-        client, form.values(), by=me(), version=form.version.number, foreseen=foreseen, redate=redate
+        client, form.values(), by=me(), version=form.version.number, foreseen=foreseen, redate=redate,
+        because=form.because.data or "",
     )):
         return redirect_to(url_for("clients.show", client_id=client.id), f"{form.name.data} saved")
     client = get_client(client_id, seen_by=me())

@@ -170,7 +170,7 @@ def _question(change: ClosureChange, at: str) -> Answer | None:
     carried = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_CARRIED]
     return render_template(
         "firm/closure_dates.html", change=change, moved=moved[:MOST_SHOWN], total=len(moved), at=at, carried=carried,
-        seen=digest_of_moved(moved),
+        seen=digest_of_moved(moved), staying=sum(bool(each.stays_because) for each in moved),
     )
 
 

@@ -15,10 +15,22 @@ from app.core.db import check_version, db, transaction
 from app.core.errors import Refused
 from app.core.permissions import authorize
 from app.jobs.commands.readiness import lock_jobs
-from app.jobs.dates import AnchorsMoved, Cause, JobDates, Move, Part, drifted, follow, trigger_of
+from app.jobs.dates import (
+    AnchorsMoved,
+    Cause,
+    JobDates,
+    Move,
+    Part,
+    changed_by,
+    difference,
+    drifted,
+    follow,
+    trigger_of,
+)
 from app.jobs.following import hold_others, write_others
 from app.jobs.jurisdictions import today_in
 from app.jobs.models import Deadline, DeadlineState, Job, Task
+from app.jobs.overruns import check_reason, is_past, overrun_of
 from app.jobs.policy import can_edit_job
 from app.jobs.queries.dates import dates_of_job, digest_of_moves, named_anchors
 
@@ -39,35 +51,36 @@ def preview(job: Job, *causes: Cause) -> list[Move]:
     return follow(dates_of_job(job), *causes)
 
 
-def move_with(job: Job, before: JobDates, causes: Sequence[Cause], answer: Answer, *, by: Actor) -> list[Move]:
+def move_with(
+    job: Job, before: JobDates, causes: Sequence[Cause], answer: Answer, *, by: Actor, because: str = ""
+) -> list[Move]:
     """Apply or keep what follows, in the caller's transaction, whose job is locked.
 
     `before` are the dates as they stood before the cause was written. Refused when they are no longer those that were
-    shown, so that nothing is moved that nobody has looked at.
+    shown, so that nothing is moved that nobody has looked at. `because` is asked for where the job's due date passes
+    a deadline.
     """
     authorize(by, can_edit_job, job)
-    if not answer.apply:
-        return []
-    moves = follow(before, *causes)
-    _check_seen(moves, answer)
-    after = before
-    for cause in causes:
-        after = cause.change(after)
-    return write_moves(job, moves, after, by=by)
+    after = changed_by(before, causes)
+    moves = difference(before, after) if answer.apply else []
+    if answer.apply:
+        _check_seen(moves, answer)
+    return write_moves(job, before, moves, after, by=by, because=because)
 
 
-def follow_rules(job: Job, *, seen: str, by: Actor) -> list[Move]:
+def follow_rules(job: Job, *, seen: str, by: Actor, because: str = "") -> list[Move]:
     """Put every date that has drifted from its rule where the rule says; dates set by hand stay."""
     authorize(by, can_edit_job, job)
     with transaction():
         before = hold_dates(job)
         moves = drifted(before)
         _check_seen(moves, Answer(True, seen))
-        return write_moves(job, moves, before, by=by)
+        return write_moves(job, before, moves, before, by=by, because=because)
 
 
 def set_named_date(
-    job: Job, name: str, on: dt.date | None, *, version: int | None, by: Actor, answer: Answer = KEEP
+    job: Job, name: str, on: dt.date | None, *, version: int | None, by: Actor, answer: Answer = KEEP,
+    because: str = "",
 ) -> list[Move]:
     """Fill in a date that the job's template names, such as the hearing, or take it away."""
     authorize(by, can_edit_job, job)
@@ -78,7 +91,7 @@ def set_named_date(
         check_version(job, version)
         causes = [AnchorsMoved({f"named:{name}": on})]
         kept = job.named_dates.get(name)
-        moved = move_with(job, before, causes, answer, by=by)
+        moved = move_with(job, before, causes, answer, by=by, because=because)
         others = {key: text for key, text in job.named_dates.items() if key != name}
         job.named_dates = others | ({name: on.isoformat()} if on else {})
         record("jobs.job.dated", job, by=by, name=name, before=kept, on=on)
@@ -121,11 +134,17 @@ def _check_seen(moves: Sequence[Move], answer: Answer) -> None:
         raise Refused("Something has changed since these dates were shown. Look at them once more.")
 
 
-def write_moves(job: Job, moves: Sequence[Move], after: JobDates, *, by: Actor) -> list[Move]:
+def write_moves(
+    job: Job, before: JobDates, moves: Sequence[Move], after: JobDates, *, by: Actor, because: str = ""
+) -> list[Move]:
     """Write what moves, of a job that is locked; what was set by hand stays. Whoever calls has asked who may.
 
-    Returns what was moved.
+    Every change of a due date comes through here, that which somebody sets as well (it is in `after`): refused without
+    a reason where it passes a deadline. Returns what was moved.
     """
+    because = check_reason(overrun_of(before, after, moves), because)
+    if because or not is_past(after, moves):
+        job.due_because = because
     moving = [move for move in moves if not move.is_locked]
     if not moving:
         return []
@@ -147,7 +166,7 @@ def write_moves(job: Job, moves: Sequence[Move], after: JobDates, *, by: Actor) 
     job.plan_stale = True
     told = [{"part": m.part, "name": m.name, "before": m.before, "after": m.after} for m in moving]
     topics = tuple(f"person:{person}" for person in sorted(p for p in people if p))
-    record("jobs.job.redated", job, by=by, topics=topics, dates=[
+    record("jobs.job.redated", job, by=by, topics=topics, because=because, dates=[
         {key: value.isoformat() if isinstance(value, dt.date) else value for key, value in each.items()}
         for each in told
     ])

@@ -98,7 +98,7 @@ def change_deadline(
         if causes:
             _check_because(change.because)
             _check_day(change.trigger_on or change.due_on, job)
-        moved = move_with(job, before, causes, answer, by=by)
+        moved = move_with(job, before, causes, answer, by=by, because=change.because)
         deadline.name, deadline.met_by_task_id = name, _step_of(job.id, change.met_by_task_id)
         if change.trigger_on != days_before["trigger_on"] and change.trigger_on is not None:
             deadline.trigger_on, deadline.trigger_locked = change.trigger_on, True
@@ -130,7 +130,7 @@ def extend_deadline(
         if to <= deadline.effective_on:
             raise Refused(f"An extension is later than {deadline.effective_on:%d %b %Y}.", field="to")
         _check_day(to, job, field="to")
-        moved = move_with(job, before, [DeadlineMoved(deadline.id, to)], answer, by=by)
+        moved = move_with(job, before, [DeadlineMoved(deadline.id, to)], answer, by=by, because=because)
         was = deadline.effective_on
         deadline.move_to(DeadlineState.EXTENDED)
         deadline.effective_on = to

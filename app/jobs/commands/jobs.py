@@ -28,9 +28,11 @@ from app.jobs.commands.handover import release_from_the_gone
 from app.jobs.commands.lags import recount_before
 from app.jobs.commands.readiness import hold_jobs, lock_jobs, settle
 from app.jobs.commands.tasks import check_holder, may_hold
-from app.jobs.dates import AnchorsMoved, Cause, DueMoved, Move
+from app.jobs.dates import AnchorsMoved, Cause, DueMoved, Move, changed_by
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
+from app.jobs.overruns import check_reason, overrun_of
 from app.jobs.policy import can_add_job, can_edit_job
+from app.jobs.queries.dates import dates_of_job
 from app.jobs.queries.deadlines import unmet_of
 from app.jobs.queries.tasks import open_required_in
 from app.jobs.roles import resolve_role
@@ -114,11 +116,11 @@ def edit_job(job: Job, change: JobChange, *, version: int | None, by: Actor, ans
         changed = {name: value for name, value in wanted.items() if getattr(job, name) != value}
         because = check_deadlines(job, change)
         causes = causes_of_edit(job, change)
+        moved = move_with(job, before, causes, answer, by=by, because=change.because)
         for name, value in changed.items():
             setattr(job, name, value)
         if "due_on" in changed:
             job.due_locked = change.due_on is not None
-        moved = move_with(job, before, causes, answer, by=by)
         if changed:
             job.plan_stale = True
             record("jobs.job.changed", job, by=by, topics=_stage_topics(job), title=job.title, changed=changed,
@@ -138,17 +140,8 @@ def causes_of_edit(job: Job, change: JobChange) -> list[Cause]:
 
 def check_deadlines(job: Job, change: JobChange) -> str:
     """Refuse a due date after a deadline that is not met, unless a reason is given; the reason."""
-    due_on = change.due_on
-    if due_on is None or due_on == job.due_on or (job.due_on is not None and due_on <= job.due_on):
-        return ""
-    passed = [each for each in unmet_of(job.id) if due_on > each.effective_on]
-    if not passed:
-        return ""
-    if not change.because.strip():
-        names = ", ".join(f"“{each.name}” on {day(each.effective_on)}" for each in passed[:3])
-        move = f"{day(job.due_on) or 'no date'} → {day(due_on)}"
-        raise Refused(f"{move} is past {names}. Say why the job may be due later than that.", field="because")
-    return change.because.strip()
+    dates = dates_of_job(job)
+    return check_reason(overrun_of(dates, changed_by(dates, causes_of_edit(job, change)), []), change.because)
 
 
 def hold_job(job: Job, *, because: str, by: Actor) -> None:

@@ -20,6 +20,7 @@ from app.firm.days_off import REACH, ClosureChange, Moved, follows_closure, fore
 from app.jobs.commands.dates import hold_dates, write_moves
 from app.jobs.dates import DayOff, EditionChanged, JobDates, Move, difference
 from app.jobs.models import OPEN_JOBS, Deadline, Job
+from app.jobs.overruns import overrun_of
 from app.jobs.policy import can_edit_job
 from app.jobs.queries.deadlines import of_older_edition
 from app.jobs.shifts import Shift, shifts_of, told
@@ -43,7 +44,7 @@ def jobs_that_move(change: ClosureChange, seen_by: Actor) -> list[Moved]:
     said = {"on": change.on.isoformat(), "closed": change.closed}
     return [
         Moved(each.title, each.client, each.url, tuple((m.name, m.before, m.after) for m in each.moving),
-              item_of(each, said))
+              item_of(each, said), stays_because=each.overrun.words if each.overrun else "")
         for each in found if each.moving
     ]
 
@@ -52,8 +53,9 @@ def jobs_that_move(change: ClosureChange, seen_by: Actor) -> list[Moved]:
 def _begin_moving(change: ClosureChange, moved: Sequence[Moved], run_id: UUID, by: Actor) -> None:
     """A run with an item for each of these jobs."""
     verb = "Closed" if change.closed else "Open again"
-    title = f"{verb} on {full_day(change.on)}: the dates of {counted(len(moved), 'job')}"
-    start_run(run_id, DAY_OFF, title, [(each.name, dict(each.item)) for each in moved], by=by)
+    moving = [each for each in moved if not each.stays_because]
+    title = f"{verb} on {full_day(change.on)}: the dates of {counted(len(moving), 'job')}"
+    start_run(run_id, DAY_OFF, title, [(each.name, dict(each.item)) for each in moving], by=by)
 
 
 def item_of(shift: Shift, said: dict[str, Any]) -> dict[str, Any]:
@@ -108,4 +110,6 @@ def _move(job: Job, before: JobDates, after: JobDates, shown: Shown, by: Actor) 
     moves = difference(before, after)
     if not {told(move) for move in moves if not move.is_locked} <= set(shown):
         raise Skip("Its dates are not as they were shown; look at them on the job’s page of dates.")
-    return write_moves(job, moves, after, by=by)
+    if found := overrun_of(before, after, moves):
+        raise Skip(f"{found.words}. Move it on the job’s page of dates, and say why.")
+    return write_moves(job, before, moves, after, by=by)

@@ -21,7 +21,7 @@ from app.core.db import db
 from app.jobs.calendars import calendars_of
 from app.jobs.dates import FOLLOWS_JOB, DeadlineDate, JobDates, Move, StepDate
 from app.jobs.following import others_of
-from app.jobs.models import OPEN_STATES, Deadline, DeadlineState, Job, Task, TaskState
+from app.jobs.models import OPEN_STATES, UNMET, Deadline, DeadlineState, Job, Task, TaskState
 
 _OF_TASK = (
     Task.id, Task.job_id, Task.step_key, Task.name, Task.due_on, Task.due_locked, Task.state, Task.done_at
@@ -115,7 +115,7 @@ def _deadline(each: Any, triggers: Mapping[str, DueRule]) -> DeadlineDate:
     settled = each.state in (DeadlineState.SATISFIED, DeadlineState.WAIVED, DeadlineState.EXTENDED)
     return DeadlineDate(
         each.id, each.code, each.name, each.effective_on, each.rule, triggers.get(each.code), each.trigger_on,
-        each.trigger_locked, settled or each.due_locked, each.edition,
+        each.trigger_locked, settled or each.due_locked, each.edition, each.state in UNMET,
     )
 
 

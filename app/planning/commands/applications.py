@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.catalogue.models import Cadence, JobTemplate, Service, TemplateState
+from app.catalogue.queries import get_blueprint
 from app.clients.models import Client
 from app.clients.names import clean_name
 from app.clients.policy import is_served, within_sight
@@ -23,10 +24,13 @@ from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.jobs.models import Job, JobStatus
+from app.jobs.overruns import Overrun, check_reason
 from app.people.models import Person
 from app.planning.cadences import pattern_of
+from app.planning.chosen import wish_of
 from app.planning.facts import client_facts, open_engagements
-from app.planning.models import Application, ApplicationClient
+from app.planning.models import Application, ApplicationClient, ByHand
+from app.planning.past_deadlines import overrun_of_wish
 from app.planning.periods import check_day
 from app.planning.plans import OWNER
 from app.planning.policy import can_apply
@@ -112,9 +116,12 @@ def _add_clients(application: Application, client_ids: Collection[UUID], *, by: 
 
 def change_client(
     application: Application, client_id: UUID, *, skip: bool, owner_id: UUID | None, starts_on: dt.date | None,
-    due_on: dt.date | None, engagement_id: UUID | None = None, new_engagement: str = "", by: Actor,
+    due_on: dt.date | None, engagement_id: UUID | None = None, new_engagement: str = "", because: str = "", by: Actor,
 ) -> None:
-    """What is different for this one client; its job goes to an engagement of theirs, or to a new one of that name."""
+    """What is different for this one client; its job goes to an engagement of theirs, or to a new one of that name.
+
+    `because` is asked for where its own days make the job due past a deadline, later than its rule says.
+    """
     authorize(by, can_apply, application)
     with transaction() as session:
         _not_started(application)
@@ -140,7 +147,17 @@ def change_client(
         elif new_engagement:
             new_engagement = clean_name(new_engagement, field="new_engagement")
         row.engagement_id, row.new_engagement = engagement_id, new_engagement
+        overrun = None if skip else _overrun(application, row, ByHand(starts_on, due_on), by)
+        row.due_because = check_reason(overrun, because)
         row.skip, row.owner_id, row.starts_on, row.due_on = skip, owner_id, starts_on, due_on
+
+
+def _overrun(application: Application, row: ApplicationClient, own: ByHand, by: Actor) -> Overrun | None:
+    client = client_facts([row.client_id], application.service_id, seen_by=by).get(row.client_id)
+    if client is None or not (own.starts_on or own.due_on):
+        return None
+    wish = replace(wish_of(application, row, client), starts_on=application.starts_on)
+    return overrun_of_wish(get_blueprint(application.template_id), client, wish, own)
 
 
 def run_application(application: Application, *, by: Actor) -> Run:

@@ -90,7 +90,8 @@ def _job(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str, Any]:
         "template_id": plan.blueprint.template_id, "stage_id": plan.blueprint.first_stage_id, "title": plan.title,
         "period_start": plan.period_start, "period_end": plan.period_end,
         "period_name": plan.period_name, "starts_on": plan.starts_on, "due_on": plan.due_on,
-        "due_locked": plan.due_by_hand, "stage_since": max(plan.starts_on, local(at).date()), "owner_id": plan.owner_id,
+        "due_locked": plan.due_by_hand, "due_because": plan.due_because,
+        "stage_since": max(plan.starts_on, local(at).date()), "owner_id": plan.owner_id,
         "budget": plan.blueprint.estimate or None, "fee": plan.blueprint.fee, "priority": plan.blueprint.priority,
         "notes": plan.note, "tasks_total": len(plan.tasks), "created_at": at, "updated_at": at,
     }

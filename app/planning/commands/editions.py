@@ -51,7 +51,7 @@ def confirm_edition(
             (each.service.name, {**whole, "service_id": str(each.service.id)})
             for each in renewal.services if each.service.id in services and not each.in_draft
         ]
-        moving = [each for each in renewal.moving if each.job_id in jobs]
+        moving = [each for each in renewal.moving if each.job_id in jobs and not each.overrun]
         if not items and not moving and (renewal.moving or not renewal.staying):
             raise Refused("Choose at least one service or one job.")
         items += [(each.title, item_of(each, whole)) for each in (*moving, *renewal.staying)]

@@ -42,12 +42,12 @@ def _follow_client(change: ClientChange, by: Actor) -> None:
     """In the transaction of the change, which no series that cannot be worked out holds up. Forecasts follow always;
     jobs to come unless they were to be kept."""
     if change.moves_periods:
-        changed = Changed(change, SYSTEM)
+        changed = Changed([change], SYSTEM)
         moved = moved_jobs(changed) if change.redate else []
         if moved:
             lock_jobs([each.job.id for each in moved])
         for each in moved:
-            _move(each, by)
+            _move(each, by, change.because)
         if moved:
             settle([each.job.id for each in moved])
         refresh_or_mark([row.id for row in changed.rows])
@@ -56,7 +56,7 @@ def _follow_client(change: ClientChange, by: Actor) -> None:
             pass
 
 
-def _move(moved: MovedJob, by: Actor) -> None:
+def _move(moved: MovedJob, by: Actor, because: str) -> None:
     """Every date that follows from the new period, by the job's own difference; a day set by hand stays."""
     job, plan = moved.job, moved.plan
     before, cause = dates_held(job), moved.cause
@@ -65,7 +65,7 @@ def _move(moved: MovedJob, by: Actor) -> None:
     job.period_start, job.period_end, job.period_name = plan.period_start, plan.period_end, plan.period_name
     job.title, job.starts_on = plan.title, plan.starts_on
     job.version += 1
-    write_moves(job, moves, cause.change(before), by=by)
+    write_moves(job, before, moves, cause.change(before), by=by, because=because)
     occurrence = moved.occurrence
     occurrence.period_end, occurrence.title = moved.period.last_day, plan.title
     occurrence.starts_on, occurrence.due_on = plan.starts_on, job.due_on

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 BATCH = 200
 KEPT_FIELDS = (
     "period_end", "create_on", "starts_on", "due_on", "title", "starts_by_hand", "due_by_hand", "roles_by_hand",
-    "title_by_hand", "note",
+    "title_by_hand", "note", "due_because",
 )
 
 

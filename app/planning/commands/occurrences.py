@@ -26,12 +26,14 @@ from app.core.locking import to_lock
 from app.core.permissions import authorize
 from app.core.wording import day
 from app.jobs.commands.tasks import check_holder
+from app.jobs.overruns import check_reason
 from app.people.models import Person
 from app.planning.commands.create import create_planned_job, create_within
 from app.planning.commands.forecasting import facts_for, refresh_forecasts, templates_for
 from app.planning.facts import ClientFacts, Staffing, staffing
 from app.planning.forecast import pattern_of_series
 from app.planning.models import ByHand, Occurrence, OccurrenceState, Series, SeriesState
+from app.planning.past_deadlines import overrun_of_occurrence
 from app.planning.periods import check_day
 from app.planning.plans import OWNER, JobPlan, Known, Wish, owner_of, plan_job, roles_of
 from app.planning.policy import can_edit_series
@@ -105,7 +107,7 @@ class Planner:
         wish = Wish(
             pattern_of_series(series, client), occurrence.period_start, starts_on=occurrence.starts_on,
             due_on=occurrence.due_by_hand, about=occurrence.period, owner_id=owner_of(team), roles=roles_of(team),
-            title=occurrence.title_by_hand, note=occurrence.note,
+            title=occurrence.title_by_hand, note=occurrence.note, due_because=occurrence.due_because,
         )
         return plan_job(
             client, get_blueprint(self._templates[series.id]), series.service.name, wish, self._staff,
@@ -191,6 +193,8 @@ def create_now(occurrence: Occurrence, *, by: Actor) -> UUID:
 def change_occurrence(occurrence: Occurrence, own: ByHand, *, by: Actor, seen: str | None = None) -> None:
     """What holds for this one alone, whatever rule and series say; what is empty follows them again.
 
+    Refused without a reason where its own days make it due past a deadline, later than its rule says.
+
     `seen` digests what held when it was looked at; refused where somebody else has set other things since.
     """
     series = _series(occurrence)
@@ -201,6 +205,8 @@ def change_occurrence(occurrence: Occurrence, own: ByHand, *, by: Actor, seen: s
         if row.state is not OccurrenceState.FORECAST:
             raise Refused("Its job is there already. Change the job instead." if row.job_id else "It is skipped.")
         before = row.by_hand
+        overrun = overrun_of_occurrence(series, row.period, own) if own.starts_on or own.due_on else None
+        own = replace(own, because=check_reason(overrun, own.because))
         if before == own:
             return
         if seen not in (None, before.digest):
@@ -210,6 +216,7 @@ def change_occurrence(occurrence: Occurrence, own: ByHand, *, by: Actor, seen: s
                 _check_named(person, series, field=role)
         row.starts_by_hand, row.due_by_hand = own.starts_on, own.due_on
         row.roles_by_hand, row.title_by_hand, row.note = dict(own.roles), own.title, own.note
+        row.due_because = own.because
         refresh_forecasts([series.id], by=by)
         row = _locked(occurrence)
         if row.due_on is not None and row.due_on < row.starts_on:
@@ -226,10 +233,13 @@ def _checked(own: ByHand) -> ByHand:
     check_day(own.due_on, "due_on")
     if own.starts_on and own.due_on and own.due_on < own.starts_on:
         raise Refused("It would be due before it starts.", field="due_on")
-    own = replace(own, title=" ".join(own.title.split()), note=own.note.strip())
-    for field, said, most in (("title", own.title, LONGEST_TITLE), ("note", own.note, LONGEST_NOTE)):
+    own = replace(own, title=" ".join(own.title.split()), note=own.note.strip(), because=own.because.strip())
+    words = (("title", own.title, LONGEST_TITLE), ("note", own.note, LONGEST_NOTE),
+             ("because", own.because, LONGEST_REASON))
+    for field, said, most in words:
         if len(said) > most:
-            raise Refused(f"A {field} has at most {most} characters.", field=field)
+            what = "reason" if field == "because" else field
+            raise Refused(f"A {what} has at most {most} characters.", field=field)
     if unknown := set(own.roles) - {OWNER, *(role.value for role in WorkRole)}:
         raise Refused(f"There is no work role {min(unknown)}.", field="roles")
     return own

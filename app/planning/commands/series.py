@@ -21,9 +21,11 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id
 from app.core.locking import take_turn, to_lock
 from app.core.permissions import authorize
+from app.jobs.overruns import check_reason
 from app.planning.cadences import pattern_of
 from app.planning.commands.forecasting import refresh_forecasts
 from app.planning.models import Occurrence, OccurrenceState, Series, SeriesState, VersionPolicy
+from app.planning.past_deadlines import overrun_of_series
 from app.planning.periods import check_day
 from app.planning.policy import can_edit_series
 
@@ -77,8 +79,13 @@ def begin_series(
         return series
 
 
-def edit_series(series: Series, values: SeriesValues, *, by: Actor, version: int | None = None) -> None:
-    """All that is not created yet follows; what is created stays as it is."""
+def edit_series(
+    series: Series, values: SeriesValues, *, by: Actor, version: int | None = None, because: str = ""
+) -> None:
+    """All that is not created yet follows; what is created stays as it is.
+
+    Refused without a reason where jobs to come would be due later, and past a deadline.
+    """
     authorize(by, can_edit_series, series)
     _check(values)
     with transaction():
@@ -86,10 +93,12 @@ def edit_series(series: Series, values: SeriesValues, *, by: Actor, version: int
         check_version(row, version)
         if values.version_policy is VersionPolicy.PIN and row.version_policy is VersionPolicy.LATEST:
             row.template_id = latest_published(row.service_id) or row.template_id
+        before = {each.id: each.due_on for each in _occurrences(row)}
         for name, value in vars(values).items():
             setattr(row, name, value)
         refresh_forecasts([row.id], by=by)
-        record("planning.series.edit", row, by=by, title=_title(row))
+        because = check_reason(overrun_of_series(row, _occurrences(row), before), because)
+        record("planning.series.edit", row, by=by, title=_title(row), reason=because)
 
 
 def pause_series(series: Series, *, by: Actor) -> None:
@@ -144,6 +153,12 @@ def _locked(series: Series, *states: SeriesState) -> Series:
     if states and row.state not in states:
         raise Refused("This series has ended. Begin a new one.")
     return row
+
+
+def _occurrences(series: Series) -> list[Occurrence]:
+    return list(db.session.scalars(
+        sa.select(Occurrence).where(Occurrence.series_id == series.id).order_by(Occurrence.period_start)
+    ))
 
 
 def _title(series: Series) -> str:

@@ -117,7 +117,8 @@ def _preview(
     if opened is not None and application.started_at is None:
         row, fresh = opened.row, form is None
         if form is None:
-            form = ClientChangeForm(formdata=None, skip=row.skip, starts_on=row.starts_on, due_on=row.due_on)
+            form = ClientChangeForm(formdata=None, skip=row.skip, starts_on=row.starts_on, due_on=row.due_on,
+                                    because=row.due_because)
             form.owner.data, form.owner.text = row.owner_id, name_of(row.owner_id)
         form.offer(opened, engagements_of(row.client_id, seen_by=me(), open_only=True))
         if fresh:
@@ -141,7 +142,8 @@ def update(application_id: UUID, client_id: UUID) -> Answer:
     )
     changed = submit(form, lambda: change_client(
         application, client_id, skip=bool(form.skip.data), owner_id=form.owner.data, starts_on=form.starts_on.data,
-        due_on=form.due_on.data, engagement_id=form.chosen, new_engagement=form.named, by=me(),
+        due_on=form.due_on.data, engagement_id=form.chosen, new_engagement=form.named,
+        because=form.because.data or "", by=me(),
     ))
     if not changed:
         return _preview(application, client_id, form, 422)

@@ -90,7 +90,9 @@ def _page(
 def update(series_id: UUID) -> Answer:
     series = get_series(series_id, seen_by=me())
     form = SeriesForm()
-    if submit(form, lambda: edit_series(series, form.values(), by=me(), version=form.version.number)):
+    if submit(form, lambda: edit_series(
+        series, form.values(), by=me(), version=form.version.number, because=form.because.data or ""
+    )):
         return _back(series_id, "Series saved; what is not created yet follows")
     series = get_series(series_id, seen_by=me())
     form.version.data = str(series.version)
