@@ -14,16 +14,19 @@ from werkzeug.wrappers import Response
 
 from app.activity.commands import request_mark
 from app.clients.commands.contact_access import IDLE, SEEN_EVERY, PortalVisit, find_visit, touch_session
+from app.clients.letterhead import list_front_desks
 from app.core import clock
 from app.core.actors import SYSTEM, Actor, ActorKind
 from app.core.db import Visitor, db, enter_portal_door, set_visitor
 from app.core.errors import NotFound, Refused
 from app.core.ids import parse_id, token_hash
 from app.core.web import Answer, asks_for_json, error_page, is_htmx
+from app.delivery.letterhead import Desk
 from app.firm.queries import get_firm_facts
 from app.firm.words import english
 
 OPEN = "portal.sign_in"
+MOST_DESKS = 4
 
 
 def enter() -> Answer | None:
@@ -40,6 +43,7 @@ def enter() -> Answer | None:
     g.firm, g.visit, g.country = firm, visit, firm.country
     g.language = _language(visit.language if visit else "", english(firm.country))
     if is_open:
+        g.desks = list_front_desks()
         return None
     if visit is None or not visit.client_ids:
         leave()
@@ -132,7 +136,8 @@ def around() -> dict[str, Any]:
     visit: PortalVisit | None = g.get("visit")
     actor: Actor | None = g.get("actor")
     locale = Locale.parse(g.get("language") or "en_GB")
-    shown = {"firm": g.get("firm"), "lang": locale.language, "text_direction": locale.text_direction, "portal_nav": []}
+    shown = {"firm": g.get("firm"), "lang": locale.language, "text_direction": locale.text_direction, "portal_nav": [],
+             "desks": [(desk, "") for desk in g.get("desks", ())]}
     if actor is None or visit is None:
         return shown | {"contact": None, "clients": {}, "shown_client": None}
     nav = [
@@ -140,9 +145,15 @@ def around() -> dict[str, Any]:
         {"key": "documents", "label": _("Documents"), "url": url_for("portal.documents.index")},
         {"key": "jobs", "label": _("Our work"), "url": url_for("portal.jobs.index")},
         {"key": "invoices", "label": _("Invoices"), "url": url_for("portal.invoices.index")},
-    ] if actor.signed_in else []
+    ] if actor.signed_in else [
+        {"key": "home", "label": _("This request"), "url": url_for("portal.home.show")},
+        {"key": "rest", "label": _("Documents and invoices"), "url": url_for("portal.home.show_rest")},
+    ]
     chosen = chosen_clients()
-    desks = dict.fromkeys(visit.desks[client] for client in visit.clients if client in chosen)
+    desks: dict[Desk, list[str]] = {}
+    for client, name in visit.clients.items():
+        if client in chosen:
+            desks.setdefault(visit.desks[client], []).append(name)
     return shown | {"contact": visit, "portal_nav": nav, "me": actor, "clients": visit.clients,
-                    "desks": list(desks) if len(desks) == 1 else [],
+                    "desks": [(desk, ", ".join(names)) for desk, names in list(desks.items())[:MOST_DESKS]],
                     "shown_client": next(iter(chosen)) if len(chosen) == 1 else None}

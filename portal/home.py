@@ -8,7 +8,7 @@ from flask_wtf.csrf import generate_csrf
 from app.core import clock
 from app.core.ids import parse_id
 from app.core.web import Answer, me, redirect_to
-from portal.door import chosen_clients
+from portal.door import chosen_clients, signed_in_only
 from portal.readings import list_asked_and_work, list_owed, sums_of
 
 blueprint = Blueprint("home", __name__)
@@ -27,6 +27,13 @@ def show() -> Answer:
         "portal/home.html", asked=asked, work=work,
         owed=owed, owed_in_all=sums_of(owed), hour=clock.local(clock.now()).hour,
     )
+
+
+@blueprint.get("/rest")
+@signed_in_only
+def show_rest() -> Answer:
+    """From a request's link to everything else: a way to sign in, and then the first page."""
+    return redirect_to(url_for("portal.home.show"))
 
 
 @blueprint.get("/form-token")

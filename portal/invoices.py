@@ -16,7 +16,7 @@ from app.core.storage import storage
 from app.core.web import Answer, me, page_number
 from app.firm.models import Entity
 from portal.door import chosen_clients, signed_in_only
-from portal.readings import Bill, get_bill, lines_of, list_bills, list_owed, list_paid_by_others
+from portal.readings import Bill, get_bill, lines_of, list_bills, list_owed, list_paid_by_others, sums_of
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/invoices")
 
@@ -26,9 +26,11 @@ blueprint = Blueprint("invoices", __name__, url_prefix="/invoices")
 def index() -> Answer:
     clients = chosen_clients()
     bills, has_next = list_bills(clients, seen_by=me(), page=page_number())
+    owed = list_owed(clients, seen_by=me())
     return render_template(
         "portal/invoices/index.html", bills=bills, has_next=has_next, page=page_number(),
-        owed=list_owed(clients, seen_by=me()), others=list_paid_by_others(clients, seen_by=me()),
+        owed=owed, owed_in_all=sums_of(owed), late_in_all=sums_of(owed, late=True),
+        others=list_paid_by_others(clients, seen_by=me()),
     )
 
 

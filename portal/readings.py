@@ -28,6 +28,7 @@ from app.requests.models import (
     RequestState,
 )
 from app.requests.policy import requests_seen_by
+from app.requests.queries import period_of
 
 PAGE, LONGEST, AT_FIRST, MOST_OWED = 50, 100, 10, 20
 SHOWN_INVOICES = (InvoiceState.SENT, InvoiceState.VOID)
@@ -46,6 +47,7 @@ class Asked:
     client_id: UUID
     state: RequestState
     due_on: dt.date | None
+    period: str
     total: int
     to_come: int
 
@@ -58,8 +60,12 @@ class Asked:
         return self.state is RequestState.SUBMITTED
 
     @property
+    def is_with_client(self) -> bool:
+        return self.state in WITH_CLIENT
+
+    @property
     def is_late(self) -> bool:
-        return self.due_on is not None and self.due_on < today() and not self.is_with_us
+        return self.due_on is not None and self.due_on < today() and self.is_with_client
 
 
 def list_asked(clients: Collection[UUID], *, seen_by: Actor, closed: bool = False) -> Sequence[Asked]:
@@ -76,6 +82,7 @@ def _asked(clients: frozenset[UUID], seen_by: Actor, closed: bool) -> sa.Select[
         .where(ClientRequest.closed_at.is_not(None) if closed else ClientRequest.closed_at.is_(None))
         .with_only_columns(
             ClientRequest.id, ClientRequest.name, ClientRequest.client_id, ClientRequest.state, ClientRequest.due_on,
+            period_of(ClientRequest.id).label("period"),
             sa.func.count(RequestItem.id).label("total"),
             sa.func.count(RequestItem.id).filter(RequestItem.state.in_(STILL_TO_COME)).label("to_come"),
         )
@@ -131,7 +138,7 @@ def list_asked_and_work(clients: Collection[UUID], *, seen_by: Actor) -> tuple[S
     asked = [
         Asked(
             UUID(one["id"]), one["name"], UUID(one["client_id"]), RequestState(one["state"]), _day(one["due_on"]),
-            one["total"], one["to_come"],
+            one["period"], one["total"], one["to_come"],
         )
         for one in row[0]
     ]
@@ -231,12 +238,15 @@ def _owed(seen_by: Actor, clients: frozenset[UUID]) -> sa.Select[*tuple[Any, ...
     return _bills(seen_by, clients).where(Invoice.open_amount > 0).order_by(Invoice.due_on, Invoice.id).limit(MOST_OWED)
 
 
-def sums_of(bills: Collection[Bill]) -> list[Money]:
-    """What is still to pay of these bills, by currency; nothing where there may be more of them than are listed."""
+def sums_of(bills: Collection[Bill], *, late: bool = False) -> list[Money]:
+    """What is still to pay of these bills, or of the late ones among them, by currency; nothing where there may be more
+    of them than are listed."""
     if len(bills) >= MOST_OWED:
         return []
     sums: dict[str, Decimal] = {}
     for bill in bills:
+        if late and not bill.is_late:
+            continue
         sums[bill.currency] = sums.get(bill.currency, Decimal()) + bill.open_amount
     return [Money(amount, currency) for currency, amount in sorted(sums.items())]
 

@@ -69,7 +69,9 @@ def _page(whole: WholeRequest) -> dict[str, object]:
     asked = whole.request
     g.amounts_in = asked.client.currency
     items = sorted(asked.items, key=lambda item: (item.state is not ItemState.RETURNED, item.position))
-    return {"asked": asked, "items": items, "earlier": whole.earlier, "refused": {},
+    is_late = asked.is_with_client and asked.due_on is not None and asked.due_on < clock.today()
+    return {"asked": asked, "items": items, "earlier": whole.earlier, "refused": {}, "said": "",
+            "period": whole.period, "is_late": is_late,
             "under_way": list_under_way(seen_by=me()) if asked.is_open and whole.has_under_way else (),
             **_progress(asked)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from flask import Blueprint, flash, g, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -17,6 +19,7 @@ from app.clients.commands.contact_access import (
 )
 from app.core.actors import SYSTEM
 from app.core.web import Answer, Form, redirect_to, submit, unprocessable
+from app.delivery.letterhead import letterhead
 from app.requests.commands.links import ask_for_link_again, find_request_link, open_by_link
 
 blueprint = Blueprint("sign_in", __name__)
@@ -63,7 +66,8 @@ def show_link(token: str) -> Answer:
     holder = find_sign_in_link(token)
     if holder is None:
         return _gone()
-    return render_template("portal/sign_in/link.html", name=holder.name, request_name="", token=token)
+    _looked_after(None, holder.contact_id)
+    return render_template("portal/sign_in/link.html", name=holder.name, found=None, token=token)
 
 
 @blueprint.post("/link/sign-in/<token>")
@@ -80,11 +84,16 @@ def show_request_link(token: str) -> Answer:
     found = find_request_link(token)
     if found is None:
         return _gone()
+    _looked_after(found.client_id, found.contact_id)
     if found.closed:
         return render_template("portal/sign_in/closed.html", token=token, found=found)
-    return render_template(
-        "portal/sign_in/link.html", name=found.contact_name, request_name=found.request_name, token=token
-    )
+    return render_template("portal/sign_in/link.html", name=found.contact_name, found=found, token=token)
+
+
+def _looked_after(client_id: UUID | None, contact_id: UUID) -> None:
+    """Whoever holds a link is told whom to ask, before they press anything."""
+    if desk := letterhead(client_id, contact_id).desk:
+        g.desks = [desk]
 
 
 @blueprint.post("/link/request/<token>")

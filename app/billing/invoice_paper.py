@@ -13,6 +13,7 @@ from babel.numbers import format_currency, format_decimal
 from flask_babel import gettext as _
 
 from app.core.money import exponent
+from app.core.wording import iban
 from app.firm.countries import usual
 from app.firm.models import TaxTreatment
 from app.firm.words import words_of
@@ -267,7 +268,7 @@ class _Page:
         rows = [
             (_("Account name"), self.facts["seller"]["name"]),
             (_("Bank"), bank["name"]),
-            ("IBAN", _grouped(bank["iban"])),
+            ("IBAN", iban(bank["iban"])),
             ("BIC", bank["bic"]),
             (_("Account number"), bank["account_number"]),
             (_("Routing number") if self.facts["seller"]["country"] == "US" else _("Sort code"), bank["sort_code"]),
@@ -279,8 +280,3 @@ class _Page:
 def _entry(line: Facts) -> Facts:
     """Who worked when and how long on a line that stands for one entry."""
     return line.get("entry") or {}
-
-
-def _grouped(iban: str) -> str:
-    plain = iban.replace(" ", "")
-    return " ".join(plain[i : i + 4] for i in range(0, len(plain), 4))

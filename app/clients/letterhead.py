@@ -15,6 +15,8 @@ from app.firm.queries import get_firm_facts
 from app.firm.words import english
 from app.people.models import Person, PersonState
 
+MOST_OFFICES = 4
+
 
 @letterhead_from
 def firm_letterhead(client_id: UUID | None, contact_id: UUID | None) -> Letterhead:
@@ -23,6 +25,18 @@ def firm_letterhead(client_id: UUID | None, contact_id: UUID | None) -> Letterhe
     if facts is None:
         return Letterhead()
     return Letterhead(facts.name, light_accent(facts.accent), desk, english(facts.country))
+
+
+def list_front_desks() -> list[Desk]:
+    """How the firm's offices are reached, for whoever has not said yet whose they are; no person is named."""
+    rows = db.session.execute(
+        sa.select(Office.name, sa.func.coalesce(sa.func.nullif(Office.address, ""), Entity.address), Office.phone,
+                  Office.email, sa.literal(""))
+        .join(Entity, Entity.id == Office.entity_id)
+        .where(Office.archived_at.is_(None), sa.or_(Office.phone != "", Office.email != ""))
+        .order_by(Office.created_at, Office.id).limit(MOST_OFFICES)
+    ).all()
+    return [Desk(*row) for row in rows]
 
 
 def _desk_of(client_id: UUID | None, contact_id: UUID | None) -> Desk | None:

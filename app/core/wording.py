@@ -178,6 +178,12 @@ def country(code: str) -> str:
     return str(locale().territories.get(code, code))
 
 
+def iban(value: str) -> str:
+    """`GB33 BUKB 2020 1555 5555 55`: in fours, as it is read out and typed."""
+    plain = value.replace(" ", "")
+    return " ".join(plain[i : i + 4] for i in range(0, len(plain), 4))
+
+
 def browser(agent: str) -> str:
     """`Firefox on Windows`: as much of what a browser says of itself as people recognise."""
     name = next((name for mark, name in BROWSERS if mark in agent), "") or gettext("A browser")
@@ -216,5 +222,5 @@ def init_app(app: Flask) -> None:
     )
     written = (amount, amount_typed, money, number, number_typed, duration, dated, day, distance, exact, moment,
                day_of_year)
-    for filter_ in (*written, beside, browser, counted, country, initials, hue_of):
+    for filter_ in (*written, beside, browser, counted, country, iban, initials, hue_of):
         app.add_template_filter(filter_, filter_.__name__)

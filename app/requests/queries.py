@@ -86,6 +86,12 @@ class WholeRequest:
     request: ClientRequest
     earlier: dict[str, Earlier]
     has_under_way: bool = False
+    period: str = ""
+
+
+def period_of(request_id: sa.ColumnElement[UUID] | Any) -> sa.ColumnElement[str]:
+    """The period of the job that a request belongs to, empty without one; at the portal a link's holder sees it too."""
+    return sa.func.portal_period(request_id, type_=sa.Text())
 
 
 def get_request(request_id: UUID, *, seen_by: Actor) -> ClientRequest:
@@ -109,20 +115,21 @@ def get_whole_request(request_id: UUID, *, seen_by: Actor) -> WholeRequest:
     return WholeRequest(request, {
         item.code: Earlier(item.code, item.kind, item.answer)
         for item in items if item.request_id != request.id and item.answer is not None
-    }, has_under_way=found.under_way)
+    }, has_under_way=found.under_way, period=found.period)
 
 
 @lru_cache(maxsize=512)
-def _one(seen_by: Actor) -> sa.Select[ClientRequest, bool]:
+def _one(seen_by: Actor) -> sa.Select[ClientRequest, bool, str]:
     """Made once for each pair of eyes: making it costs more than asking it.
 
     Whether a contact has files under way is asked with it, and they themselves only where there are any: on most pages
     there are none.
     """
     under_way = sa.func.portal_begun() > 0 if seen_by.is_contact else sa.false()
+    period = period_of(ClientRequest.id) if seen_by.is_contact else sa.literal("")
     return (
         requests_seen_by(seen_by).options(joinedload(ClientRequest.client).load_only(Client.name, Client.currency))
-        .where(ClientRequest.id == _REQUEST).add_columns(under_way.label("under_way"))
+        .where(ClientRequest.id == _REQUEST).add_columns(under_way.label("under_way"), period.label("period"))
     )
 
 

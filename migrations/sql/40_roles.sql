@@ -110,6 +110,13 @@ CREATE OR REPLACE FUNCTION portal_gave(document uuid) RETURNS boolean LANGUAGE s
     SELECT EXISTS (SELECT FROM document d WHERE d.id = $1 AND d.added_kind = 'contact' AND d.added_by = portal_contact()
                    AND d.client_id = ANY (portal_clients())) $$;
 
+-- Which period a request is about, for whoever sees the request: by its link alone the job itself is not seen.
+CREATE OR REPLACE FUNCTION portal_period(request uuid) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT coalesce((SELECT j.period_name FROM client_request r JOIN job j ON j.id = r.job_id
+                     WHERE r.id = $1 AND r.client_id = ANY (portal_clients())
+                       AND (portal_signed_in() OR r.id = portal_request())), '') $$;
+
 -- How many bytes the contact at the door has said they send and not sent, whatever of it this session sees.
 CREATE OR REPLACE FUNCTION portal_reserved() RETURNS numeric LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp AS $$
@@ -137,9 +144,10 @@ CREATE OR REPLACE FUNCTION portal_paid_by_others(wanted uuid[])
 REVOKE EXECUTE ON FUNCTION portal_seal(text, text, text, text), portal_is_sealed() FROM PUBLIC, {app}, {portal};
 REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid) FROM {app}, {portal};
 REVOKE EXECUTE ON FUNCTION portal_begin(uuid, uuid), portal_visit(bytea, timestamptz, timestamptz), portal_gave(uuid),
-    portal_paid_by_others(uuid[]), portal_reserved(), portal_begun() FROM PUBLIC;
+    portal_paid_by_others(uuid[]), portal_reserved(), portal_begun(), portal_period(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION portal_is_sealed(), portal_gave(uuid), portal_paid_by_others(uuid[]) TO {portal};
-GRANT EXECUTE ON FUNCTION portal_visit(bytea, timestamptz, timestamptz), portal_reserved(), portal_begun() TO {app}, {portal};
+GRANT EXECUTE ON FUNCTION portal_visit(bytea, timestamptz, timestamptz), portal_reserved(), portal_begun(),
+    portal_period(uuid) TO {app}, {portal};
 
 DO $$
 DECLARE name text;

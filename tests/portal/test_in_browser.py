@@ -18,6 +18,14 @@ from app.core.db import db
 from app.requests.models import RequestRecipient, RequestState
 from tests.portal.place import Place, come_in
 from tests.requests.make_requests import FILES
+from tests.served import PHONE
+
+WIDE = {"width": 1440, "height": 900}
+SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter((one) => one.checkVisibility() && !one.matches(".skip, .visually-hidden, [type=hidden]"))
+    .map((one) => [one.getBoundingClientRect(), one])
+    .filter(([box]) => box.width && (box.width < 24 || box.height < 24))
+    .map(([box, one]) => `${one.outerHTML.slice(0, 80)} ${box.width} x ${box.height}`)"""
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.slow]
 
@@ -96,7 +104,37 @@ def test_a_refused_file_says_why(place: Place, opened: Callable[..., BrowserCont
     page = opened().new_page()
     come_in(page, place)
     page.locator("[data-file-input]").first.set_input_files(FILES / "hostile" / "svg_script.svg")
-    expect(page.get_by_text("can carry a program")).to_be_visible(timeout=20_000)
+    said = page.get_by_text("can carry a program")
+    expect(said).to_be_visible(timeout=20_000)
+    red = page.evaluate("""() => { const probe = document.body.appendChild(document.createElement("i"));
+        probe.style.color = "var(--late)"; return getComputedStyle(probe).color }""")
+    expect(said).to_have_css("color", red)
+
+
+def test_an_empty_file_is_taken_away_again_not_tried_again(
+    place: Place, opened: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pdf").touch()
+    page = opened().new_page()
+    come_in(page, place)
+    page.locator("[data-file-input]").first.set_input_files(tmp_path / "empty.pdf")
+    expect(page.get_by_text("This file is empty.")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("This file is empty.")).to_have_count(0)
+    expect(page.locator("[data-file-input]").first).to_be_focused()
+
+
+def test_without_script_nothing_lies_over_the_button_that_sends(
+    place: Place, opened: Callable[..., BrowserContext]
+) -> None:
+    page = opened(java_script_enabled=False).new_page()
+    come_in(page, place)
+    send = page.get_by_role("button", name="Send", exact=True)
+    page.get_by_role("textbox", name="Turnover of the quarter").fill("99")
+    send.click()
+    expect(page.get_by_text("1 sent. Still missing: 2")).to_be_visible()
+    send.click(trial=True)
 
 
 def test_an_upload_goes_on_after_a_lost_line_and_after_a_reload(
@@ -182,12 +220,14 @@ def test_without_script_any_button_keeps_what_was_typed_and_a_large_file_has_its
     expect(page.get_by_text("we are checking it").or_(page.get_by_text("Arrived")).first).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible_in_light_and_dark(place: Place, browser: Browser, scheme: Any) -> None:
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", PHONE)])
+def test_every_page_is_accessible_and_its_targets_are_large_enough(
+    place: Place, browser: Browser, scheme: Any, size: Any
+) -> None:
     with place.app.app_context():
         contact_id = db.session.scalars(sa.select(RequestRecipient.contact_id)).one()
         link = make_sign_in_link(contact_id)
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
+    context = browser.new_context(viewport=size, color_scheme=scheme)
     page = context.new_page()
     page.goto(place.url + "/portal/sign-in")
     assert violations(page) == ""
@@ -197,6 +237,8 @@ def test_every_page_is_accessible_in_light_and_dark(place: Place, browser: Brows
     for path in ("", f"requests/{place.request_id}", "requests/", "documents/", "work/", "invoices/", "account/"):
         page.goto(f"{place.url}/portal/{path}")
         assert violations(page) == "", path
+        assert page.evaluate(SMALL) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path
     context.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from app.clients.commands.contact_access import make_sign_in_link
 from app.clients.models import ClientContact
 from app.core.db import db, transaction
 from app.core.errors import NotAllowed, Refused
@@ -19,7 +20,8 @@ from app.firm.models import Office
 from app.people.models import PersonState
 from app.planning.models import Redating
 from tests.make import keep, sign_in
-from tests.portal.make_portal import at_portal
+from tests.portal.make_portal import at_portal, firm_again
+from tests.requests.make_requests import link_in, mails, make_request
 
 PHONE = "+44 20 7946 0100"
 
@@ -54,6 +56,17 @@ def test_the_portal_says_it_at_the_foot_of_each_page(client: FlaskClient, reache
         assert "12 Lime Street, London EC3M 7AA" in said and 'href="mailto:london@firm.example"' in said
 
 
+def test_whoever_is_still_outside_reads_how_the_firm_is_reached(client: FlaskClient, reached: Any) -> None:
+    make_request(reached)
+    for address in ("/portal/sign-in", "/portal/sign-in/sent", "/portal/link/sign-in/nothing"):
+        said = foot(client.get(address).text)
+        assert 'href="tel:+442079460100"' in said and "Looked after" not in said
+    for link in (link_in(mails("requests.request")[0]), make_sign_in_link(reached.cleo.id).partition("localhost")[2]):
+        page = client.get("/portal" + link.partition("/portal")[2]).text
+        assert f"Looked after by {reached.mel.name}" in foot(page) and PHONE in foot(page)
+        firm_again()
+
+
 def test_every_mail_to_a_client_says_it_and_none_to_a_colleague(reached: Any) -> None:
     for whose in ({"client_id": reached.acme.id}, {"contact_id": reached.cleo.id}):
         mail = letter(reached, **whose)
@@ -70,7 +83,9 @@ def test_the_address_of_the_office_comes_before_that_of_the_entity(client: Flask
     assert "Lime Street" not in letter(reached, client_id=reached.acme.id).text
 
 
-def test_of_two_offices_the_one_of_the_client_that_is_shown_is_named(client: FlaskClient, reached: Any) -> None:
+def test_of_two_offices_each_is_named_with_its_client_and_alone_where_one_client_is_shown(
+    client: FlaskClient, reached: Any
+) -> None:
     other = keep(Office(
         id=new_id(), entity_id=reached.entity.id, name="Leeds", zone="Europe/London", calendar="GB-ENG",
         phone="+44 113 496 0000",
@@ -79,7 +94,7 @@ def test_of_two_offices_the_one_of_the_client_that_is_shown_is_named(client: Fla
     keep(ClientContact(client_id=reached.rival.id, contact_id=reached.cleo.id, portal_access=True))
     there = at_portal(client, reached.cleo)
     said = foot(there.get("/portal/").text)
-    assert PHONE not in said and "113 496" not in said
+    assert said.index("Acme Ltd</bdi>:") < said.index(PHONE) < said.index("Rival plc</bdi>:") < said.index("113 496")
     there.post("/portal/client", data={"client": str(reached.rival.id)})
     assert "113 496" in foot(there.get("/portal/").text) and PHONE not in foot(there.get("/portal/").text)
 

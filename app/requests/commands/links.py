@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.core.db import db, transaction
 from app.core.ids import new_id, token_hash
 from app.core.permissions import authorize
 from app.core.queue import send_or_refuse
+from app.jobs.models import Job
 from app.people.commands.throttle import begin_try
 from app.requests.commands.sending import mail_request, recipients_reachable
 from app.requests.models import ClientRequest, RequestLink, RequestRecipient
@@ -29,7 +31,14 @@ class LinkedRequest:
     client_id: UUID
     request_name: str
     contact_name: str
+    client_name: str
+    period: str | None
+    due_on: dt.date | None
     closed: bool
+
+    @property
+    def about(self) -> str:
+        return ", ".join(part for part in (self.client_name, self.period) if part)
 
 
 def find_request_link(token: str) -> LinkedRequest | None:
@@ -37,6 +46,7 @@ def find_request_link(token: str) -> LinkedRequest | None:
     portal. Looking uses nothing up."""
     row = db.session.execute(
         sa.select(RequestLink.contact_id, ClientRequest.id, ClientRequest.client_id, ClientRequest.name, Contact.name,
+                  Client.name, Job.period_name, ClientRequest.due_on,
                   sa.or_(ClientRequest.closed_at.is_not(None), RequestLink.revoked_at.is_not(None)))
         .join(ClientRequest, ClientRequest.id == RequestLink.request_id)
         .join(Contact, Contact.id == RequestLink.contact_id)
@@ -45,6 +55,7 @@ def find_request_link(token: str) -> LinkedRequest | None:
         .join(ClientContact, sa.and_(ClientContact.client_id == ClientRequest.client_id,
                                      ClientContact.contact_id == RequestLink.contact_id))
         .join(Client, Client.id == ClientRequest.client_id)
+        .outerjoin(Job, Job.id == ClientRequest.job_id)
         .where(RequestLink.token_hash == token_hash(token), Contact.archived_at.is_(None), Client.archived_at.is_(None),
                ClientContact.portal_access)
     ).one_or_none()

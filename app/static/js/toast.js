@@ -1,11 +1,17 @@
 // Messages: from the server (HX-Trigger: {"toast": {"text", "meaning"}}), from failed requests, from a lost line.
 const region = document.getElementById("toasts");
+// A page may put them in its own words and language: <html data-sentences>.
 const sentences = {
   403: "Your role does not allow this.",
   404: "That is no longer there. Reload the page to see what is.",
   409: "Somebody changed this meanwhile. Reload to see their version.",
   413: "That is too large to send.",
   429: "Too many tries. Wait a moment, then try again.",
+  failed: "That did not work; nothing was changed. Try again.",
+  silent: "The server did not answer. Try again.",
+  unsent: "You are offline; nothing was sent.",
+  offline: "You are offline. What you see may be out of date.",
+  ...JSON.parse(document.documentElement.dataset.sentences ?? "{}"),
 };
 
 function show(text, meaning = "", undo = "") {
@@ -43,14 +49,14 @@ document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
   const { status, headers } = ctx.response;
   if (status === 422 || headers.get("HX-Retarget")) return;
   ctx.swap = "none";
-  if (!headers.get("HX-Trigger")) show(sentences[status] ?? "That did not work; nothing was changed. Try again.", "late");
+  if (!headers.get("HX-Trigger")) show(sentences[status] ?? sentences.failed, "late");
 });
 document.addEventListener("htmx:error", ({ detail }) => {
-  if (detail.error) show(navigator.onLine ? "The server did not answer. Try again." : "You are offline; nothing was sent.", "late");
+  if (detail.error) show(navigator.onLine ? sentences.silent : sentences.unsent, "late");
 });
 
 const banner = Object.assign(document.createElement("div"), { className: "offline", role: "status", hidden: true });
-banner.textContent = document.documentElement.dataset.offline ?? "You are offline. What you see may be out of date.";
+banner.textContent = sentences.offline;
 document.body.prepend(banner);
 const notice = () => { banner.hidden = navigator.onLine; };
 addEventListener("online", notice);

@@ -95,8 +95,8 @@ class Sending {
     this.bar.setAttribute("aria-label", this.file.name);
     this.note = Object.assign(document.createElement("span"), { className: "note-line" });
     this.button = Object.assign(document.createElement("button"), { type: "button", className: "button button-quiet button-s", textContent: this.words.remove });
-    this.button.addEventListener("click", () => (this.failed ? this.go() : this.stop()));
-    this.row.append(document.createElement("span"), name, this.button, this.bar, this.note);
+    this.button.addEventListener("click", () => (this.failed && this.file.size ? this.go() : this.stop()));
+    this.row.append(name, this.button, this.bar, this.note);
     this.place.querySelector("[data-progress]").append(this.row);
     this.say(this.words.waiting);
   }
@@ -115,6 +115,7 @@ class Sending {
 
   async run() {
     this.failed = this.stopped = false;
+    this.row.classList.remove("late");
     this.button.textContent = this.words.remove;
     open.add(this);
     try {
@@ -130,7 +131,7 @@ class Sending {
       this.failed = true;
       this.row.classList.add("late");
       this.say(error.message && error.status !== 404 ? error.message : this.words.failed);
-      this.button.textContent = this.words.again;
+      this.button.textContent = this.file.size ? this.words.again : this.words.away ?? this.words.remove; // empty, it stays empty
       this.place.dispatchEvent(new CustomEvent("refused", { bubbles: true }));
     } finally { open.delete(this); }
   }
@@ -186,6 +187,7 @@ class Sending {
   stop() {
     this.stopped = true;
     this.calls.forEach((call) => call.abort());
+    if (this.row.contains(document.activeElement)) this.place.querySelector("[data-file-input]")?.focus();
     this.row.remove();
     localStorage.removeItem(this.key);
     if (this.urls) ask(this.urls.abandonment, {}).catch(() => {});
