@@ -31,6 +31,7 @@ from app.jobs.commands.plan import plan_stale_jobs, wake_up
 from app.jobs.commands.steps import TaskChange, edit_task
 from app.jobs.commands.tasks import complete_task
 from app.jobs.models import Deadline, DeadlineState, JobStatus, Task, TaskState
+from app.jobs.proofs import prove_plans
 from app.jobs.queries.work import Tab, list_work
 from app.people.commands.handing import NeedsAnother, hand_over
 from tests.jobs.make_jobs import make_chain, make_job, make_task, settle
@@ -62,6 +63,29 @@ def test_a_job_is_at_risk_when_its_critical_path_should_have_started(cast: Any) 
         assert plan_stale_jobs() == 1
         db.session.expire_all()
         assert job.at_risk_because == ""
+
+
+def test_which_of_equal_steps_is_critical_and_named_does_not_change_with_the_order_of_rows(
+    cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with travel_to(MONDAY):
+        job = make_job(cast.acme_work, due_on=FRIDAY, starts_on=dt.date(2025, 11, 3))
+        for number in (1, 2):
+            post = make_task(job, f"Post {number}", estimate=hours(22))
+            make_task(job, f"Check {number}", after=(post,))
+        settle(job)
+    with travel_to(MONDAY + dt.timedelta(days=3)):
+        wake_up()
+        plan_stale_jobs()
+        db.session.expire_all()
+        assert job.at_risk_because.startswith("“Post 1” should have started")
+        for name in ("_open_tasks", "_edges"):
+            monkeypatch.setattr(planning_of_jobs, name, backwards(getattr(planning_of_jobs, name)))
+        assert [finding.message for finding in prove_plans() if not finding.note] == []
+
+
+def backwards(read: Any) -> Any:
+    return lambda ids: {job_id: rows[::-1] for job_id, rows in read(ids).items()}
 
 
 def test_a_job_that_cannot_be_planned_holds_up_no_other(cast: Any, monkeypatch: pytest.MonkeyPatch) -> None:

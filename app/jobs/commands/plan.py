@@ -181,6 +181,8 @@ def plan_job(
 ) -> Plan:
     """At risk is a job when a task of its critical path is past its latest start, or when more is left to do than its
     owner has hours free until the due date."""
+    # Rows come in any order: which of two equal steps is critical, and named, must not change with it.
+    tasks, edges = sorted(tasks, key=lambda task: task.id), sorted(edges, key=lambda edge: (edge.before, edge.after))
     due = due_on or max((task.due_on for task in tasks if task.due_on), default=None)
     ids = tuple(task.id for task in tasks)
     if not tasks or due is None:
