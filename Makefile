@@ -28,7 +28,7 @@ run: $(READY) ## start everything; Ctrl-C stops it
 
 test: $(READY) ## every test, on real services and a real browser (TESTS=tests/core for some)
 	@bash .ci/chromium
-	@exec $(PY) -m pytest -q -n 3 $(TESTS)
+	@exec $(PY) -m pytest -q -n 3 --dist worksteal $(TESTS)
 
 check: $(READY) ## the quick loop: lint, types, the order of rooms, tests without a database and of changed rooms
 	@$(PY) -m ruff check .
@@ -36,8 +36,8 @@ check: $(READY) ## the quick loop: lint, types, the order of rooms, tests withou
 	@.venv/bin/lint-imports
 	@exec $(PY) -m pytest -q -n 2 --quick $(TESTS)
 
-soak: $(READY) ## hours of random histories, simulated firms and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories)
-	@FIRMAMENT_EXAMPLES=$${FIRMAMENT_EXAMPLES:-10000} exec $(PY) -m pytest -q -n 2 -m soak $(TESTS)
+soak: $(READY) ## hours of random histories, simulated firms and every act of tampering (FIRMAMENT_EXAMPLES=10000 histories, from SEED=1000 on)
+	@FIRMAMENT_EXAMPLES=$${FIRMAMENT_EXAMPLES:-10000} exec $(PY) -m pytest -v -n 2 -m soak $(TESTS)
 
 mutants: $(READY) ## take a call out of a random command, N=40 times (SEED=7, OF=command), and say what the tests noticed
 	@N=$(N) SEED=$(SEED) OF=$(OF) exec $(PY) -m tests.mutants

@@ -18,11 +18,14 @@ from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import event
 from sqlalchemy.orm import Session
+from werkzeug.routing import Rule
 
 from app.config import Settings
 from app.core import db as database_module
 from app.core.db import HouseSession, db
+from tests.histories import note_histories, say_histories
 from tests.locks import ASKED, complaints, watch
+from tests.order import dealt
 from tests.plumbing import PREFIX, TestServices, cloned_database, running_services, test_var, turn, wait_for_stop
 from tests.postbox import Postbox, running_postbox
 from tests.quick import is_quick, rooms_changed
@@ -37,8 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: for `make soak` alone")
     config.addinivalue_line("markers", "audit: for `make audit` alone; needs nginx")
     config.addinivalue_line("markers", "alone: measures time; no other test runs meanwhile")
-
-
+    config.addinivalue_line("markers", "histories(kind): plays random histories; see tests/histories.py")
     watch()
     # How long an example takes says more of the machine than of the code.
     hypothesis.settings.register_profile(
@@ -47,25 +49,30 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("patient")
 
 
-# Folders whose single tests take a minute or so: first, so that no process is left alone with one at the end.
-FIRST = ("trial", "simulation", "demo")
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="only what needs no database or stands in a changed room")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.parent.name not in FIRST)
     if config.getoption("quick"):
         rooms = rooms_changed()
         config.hook.pytest_deselected(items=[item for item in items if not is_quick(item, rooms)])
         items[:] = [item for item in items if is_quick(item, rooms)]
+    items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))  # when others are deselected
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         wait_for_stop()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    note_histories(item)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    say_histories(terminalreporter)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -90,6 +97,7 @@ class FreshClient(FlaskClient):
 def services() -> Iterator[TestServices]:
     with running_services() as running:
         keep_templates(running.settings.var / "templates")
+        write_addresses_when_asked()
         yield running
 
 
@@ -99,6 +107,22 @@ def keep_templates(folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     House.jinja_options = {**House.jinja_options, "bytecode_cache": FileSystemBytecodeCache(str(folder))}
+
+
+def write_addresses_when_asked() -> None:
+    """A route's code that writes its address is compiled when one is first written: for all of them that is half of
+    what making an application takes, and 150 tests make one of their own."""
+    compiled: Any = Rule._compile_builder
+
+    def later(rule: Rule, append_unknown: bool = True) -> Callable[..., Any]:
+        def write(_rule: Rule, **values: Any) -> Any:
+            made = compiled(rule, append_unknown).__get__(rule, None)
+            setattr(rule, "_build_unknown" if append_unknown else "_build", made)
+            return made(**values)
+
+        return write
+
+    Rule._compile_builder = later  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

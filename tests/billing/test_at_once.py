@@ -43,8 +43,7 @@ def firm(real_app: Flask) -> Cast:
 
 
 def nothing_found() -> bool:
-    names = ("ledger.", "billing.")
-    return not [(n, f) for n, f in run_proofs() if n.startswith(names) and n != "billing.pdfs" and f]
+    return not [(n, f) for n, f in run_proofs("ledger.", "billing.", without="billing.pdfs") if f]
 
 
 def test_eight_approvals_at_once_leave_no_gap_in_the_numbers(real_app: Flask, firm: Cast) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,10 +34,11 @@ from app.jobs.commands.tasks import (
 from app.jobs.models import Dependency, Task, TaskState
 from app.people.commands.leave import NewLeave, add_leave
 from app.people.models import LeaveKind
+from tests.histories import batches, examples
 from tests.jobs.make_jobs import make_job, make_task, settle
 
 START = dt.date(2026, 1, 12)
-EXAMPLES = int(os.environ.get("FIRMAMENT_EXAMPLES", "60"))
+EXAMPLES = examples("graph")
 ACTS_A_HISTORY = 14
 
 
@@ -302,17 +302,18 @@ class Travelling(History):
 
 
 @pytest.mark.slow
+@pytest.mark.histories("graph")
 def test_a_plain_model_says_the_same_after_every_act_of_any_history(cast: Any) -> None:
-    for seed in range(min(EXAMPLES, 60)):
+    for seed in range(EXAMPLES):
         play(cast, seed)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("part", range(20))
-def test_a_plain_model_says_the_same_after_very_many_histories(cast: Any, part: int) -> None:
-    share = -(-EXAMPLES // 20)
-    for seed in range(1000 + part * share, 1000 + (part + 1) * share):
+@pytest.mark.histories("graph")
+@batches()
+def test_a_plain_model_says_the_same_after_very_many_histories(cast: Any, seeds: range) -> None:
+    for seed in seeds:
         play(cast, seed)
 
 
