@@ -16,7 +16,7 @@ from tests.demo.filling import fill
 from tests.plumbing import TestServices, cloned_database
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
-DAYS, KILLS = 24, 3
+DAYS, KILLS = 12, 3
 # Nothing of an id in it: two fills have the same people, dates and amounts, and other ids.
 FIGURES = {
     "the days that are over": "SELECT since, through, finished_at IS NOT NULL FROM filling",
@@ -64,7 +64,7 @@ def test_a_fill_that_is_killed_again_and_again_comes_to_the_same_firm(
         before = through(killed)
         while process.poll() is None and through(killed) == before:
             time.sleep(0.05)
-        time.sleep(dice.uniform(0, 1.2))  # now somewhere within a day, or between two
+        time.sleep(dice.uniform(0, 0.4))  # now somewhere within a day, or between two
         process.kill()
         process.wait()
         reached.append(through(killed))
