@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import app.models  # noqa: F401
 from app.config import Settings
-from app.core import assets, clock, drawing, health, logs, metrics, queue, races, storage, viewing, web, wording
+from app.core import assets, clock, drawing, gated_redis, health, logs, metrics, races, storage, viewing, web, wording
 from app.core.connections import keep_prepared
 from app.core.db import db, each_at_its_own_door
 from app.firm.words import english, reader_country
@@ -149,7 +149,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Babel(flask, default_locale="en_GB", locale_selector=_locale)
     web.init_app(flask)
     races.init_app(flask)
-    queue.init_app(flask)
+    gated_redis.init_app(flask)
     storage.init_app(flask)
     viewing.init_app(flask)
     wording.init_app(flask)
@@ -224,7 +224,8 @@ def _locale() -> str | None:
 
 
 def worker_app(settings: Settings | None = None) -> Flask:
-    """The same application for workers and commands, which may wait longer for storage."""
+    """The same application for workers and commands, which may wait longer for storage and Redis."""
     app = create_app(settings or Settings.from_environment())
     storage.wait_long(app)
+    gated_redis.wait_long(app)
     return app

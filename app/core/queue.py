@@ -197,9 +197,3 @@ def _tell(name: str, payload: dict[str, Any], error: BaseException | None) -> No
             tell(name, payload, error)
     except SQLAlchemyError as lost:
         log.warning("work.untold", work=name, error=type(lost).__name__)
-
-
-def init_app(app: Flask) -> None:
-    settings = app.config["SETTINGS"]
-    url = settings.redis_url or "redis://127.0.0.1:1/0"
-    app.extensions["redis"] = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2)

@@ -24,7 +24,7 @@ from app.core.ids import new_id
 from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
-from app.core.queue import enqueue, registered
+from app.core.queue import enqueue, registered, send_or_refuse
 from app.firm.policy import can_edit_settings
 from app.runs.models import FailedWork, ItemState, Run, RunItem, RunState
 
@@ -216,7 +216,7 @@ def try_failed_work(work: FailedWork, *, by: Actor) -> None:
     with transaction():
         _hold(work)
         work.asked_again_at = now()
-        enqueue(work.name, **work.payload)
+        send_or_refuse(work.name, **work.payload)  # no sweep would find it; a worker waits for the row
         record("runs.work.try", work, by=by, name=work.name)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -29,35 +28,13 @@ from tests.make import make_cast, sign_in
 THREADS = 8
 
 
-@pytest.fixture
-def silence() -> Iterator[tuple[str, list[socket.socket]]]:
-    """The address of a storage that takes calls and never answers, and the calls."""
-    calls: list[socket.socket] = []
-    door = socket.create_server((LOOPBACK, 0), backlog=64)
-
-    def take() -> None:
-        while True:
-            try:
-                calls.append(door.accept()[0])
-            except OSError:
-                return
-
-    taking = threading.Thread(target=take)
-    taking.start()
-    yield f"http://{LOOPBACK}:{door.getsockname()[1]}", calls
-    door.shutdown(socket.SHUT_RDWR)
-    door.close()
-    taking.join()
-    for call in calls:
-        call.close()
-
-
 @pytest.mark.real
 def test_24_uploads_planned_at_once_on_storage_that_hangs_keep_no_page_waiting(
     real_app: Flask, silence: tuple[str, list[socket.socket]]
 ) -> None:
     """The threads are as many as a web process has; the pages come after all of the uploads."""
-    address, calls = silence
+    silent, calls = silence
+    address = f"http://{silent}"
     settings = real_app.config["SETTINGS"]
     real_app.config["SETTINGS"] = replace(settings, s3_endpoint_url=address, s3_public_url=address)
     real_app.config["STORAGE"] |= {"patience": Patience(1, 30, 1)}

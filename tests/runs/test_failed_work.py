@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 import sqlalchemy as sa
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.activity.models import Event
@@ -72,6 +74,22 @@ def test_the_page_tells_what_why_and_since_when_to_who_may_change_the_settings(
     assert client.post(f"/failures/work/{work_id}/again").status_code == 404
     assert sign_in(client, cast.ada).post(f"/failures/work/{work_id}/rest").status_code == 303
     assert kept() == [] and client.post(f"/failures/work/{work_id}/rest").status_code == 404
+
+
+def test_where_the_queue_is_away_it_is_said_and_not_called_tried_again(
+    app: Flask, cast: Cast, work: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sweep would find it."""
+    def away(*_: Any, **__: Any) -> None:
+        raise redis.ConnectionError("nobody there")
+
+    fail()
+    (row,) = kept()
+    monkeypatch.setattr(queue, "send_once", away)
+    monkeypatch.setitem(app.config, "QUEUE_INLINE", None)
+    with pytest.raises(Refused, match=queue.AWAY):
+        try_failed_work(row, by=cast.actor(cast.ada))
+    assert kept()[0].asked_again_at is None
 
 
 def test_work_that_succeeded_meanwhile_is_neither_tried_again_nor_let_be(cast: Cast, work: list[str]) -> None:
