@@ -103,7 +103,7 @@ def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[
         "rows": tally.rows, "created": tally.created, "updated": tally.updated, "unchanged": tally.unchanged,
         "matched": tally.matched, "unknown": tally.unknown,
         "refused": tally.rows_refused,
-        "errors": errors_of(planned), "warnings": warnings_of(found), "dry_run": dry_run,
+        "errors": errors_of(planned), "warnings": warnings_of(found, planned), "dry_run": dry_run,
         "clients": len(planned), "linked": 0, "waiting": tally.matched,
         "matches": [
             {"rows": one.prospect.rows, "name": one.prospect.name, "client": one.client.code,

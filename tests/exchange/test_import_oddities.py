@@ -72,11 +72,37 @@ def test_namesakes_that_neither_code_nor_mail_tells_apart_are_asked_about(
 
 
 def wrong_with(rows: str) -> list[RowError]:
+    return [error for one in gathered(rows) for error in one.errors]
+
+
+def gathered(rows: str) -> list[Prospect]:
     header = ["Client code", "Name", "Email", "City"]
     table = [line.split(",") for line in rows.splitlines()]
     amounts = amounts_of(header, table, {}, "EUR", said=None, usual=usual_format("IE"))
-    found = gather(header, table, guess_mapping(header, Source.OTHER), Source.OTHER, "IE", amounts)
-    return [error for one in found for error in one.errors]
+    return gather(header, table, guess_mapping(header, Source.OTHER), Source.OTHER, "IE", amounts)
+
+
+@pytest.mark.parametrize(("rows", "noticed"), [
+    ("A1,John Smith,,\nB1,John Smith,,\nC1,john smith,,\n", [(3, "B1"), (4, "C1")]),
+    ("A1,John Smith,a@a.test,\nB1,John Smith,b@b.test,\n", [(3, "B1")]),
+    ("A1,John Smith,,York\nA1,John Smith,,York\n", []), ("A1,John Smith,,\nB1,Jane Smith,,\n", []),
+])
+def test_namesakes_of_two_codes_come_in_as_two_clients_and_are_told_of(
+    rows: str, noticed: list[tuple[int, str]]
+) -> None:
+    found = gathered(rows)
+    assert [(w.row, w.read) for one in found for w in one.warnings] == noticed
+    assert not any(one.errors for one in found)
+
+
+def test_a_list_with_namesakes_tells_of_them_until_they_are_there(cast: Cast, tmp_path: Path) -> None:
+    file = file_of(tmp_path, "Client code,Name\nA1,John Smith\nB1,John Smith\n")
+    report = bring(file, dry_run=True)
+    (told,) = report["warnings"]
+    assert (told["line"], told["column"], told["read"]) == (3, "Client code", "B1")
+    assert "stands in line 2 too" in told["message"] and "these are two clients" in told["message"]
+    assert bring(file)["created"] == 2 and len(named("John Smith")) == 2
+    assert bring(file, dry_run=True)["warnings"] == []
 
 
 @pytest.mark.parametrize(("rows", "says", "mended"), [

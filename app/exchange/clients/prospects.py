@@ -52,6 +52,7 @@ class Prospect:
     code: str = ""
     balance: str = ""
     errors: list[RowError] = field(default_factory=list)
+    warnings: list[RowError] = field(default_factory=list)
 
     @property
     def emails(self) -> set[str]:
@@ -64,7 +65,7 @@ class Prospect:
         return self.values.get("kind") == ClientKind.PERSON.value
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "errors": []}
+        return {**asdict(self), "errors": [], "warnings": []}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Prospect:
@@ -98,7 +99,10 @@ def gather(
 
 
 def _ask_of_namesakes(found: Sequence[Prospect], columns: Mapping[str, str]) -> None:
-    """Clients of one name are told apart by their codes or their e-mails; where those leave it open it is an error."""
+    """Clients of one name are told apart by their codes or their e-mails; where those leave it open it is an error.
+
+    Two codes without an e-mail that both have make two clients; since a list may hold one client twice, that is told.
+    """
     named: dict[str, list[Prospect]] = {}
     for one in found:
         if one.key.startswith(("name:", "code:")):
@@ -110,6 +114,7 @@ def _ask_of_namesakes(found: Sequence[Prospect], columns: Mapping[str, str]) -> 
         for one in same:
             if one.code:
                 coded.setdefault(_mail_of(one), one)
+        first_coded = next(iter(coded.values()), None)
         for one in same:
             if not one.code and (other := _may_be(one, same, coded)):
                 one.errors.append(RowError(one.rows[0], columns.get("name", ""), _open_of(one, other), one.name))
@@ -118,6 +123,12 @@ def _ask_of_namesakes(found: Sequence[Prospect], columns: Mapping[str, str]) -> 
                     one.rows[0], columns["code"], f"Line {first.rows[0]} says “{first.code}” of a client of this name "
                     f"and e-mail and this one says “{one.code}”. If they are one client, give both lines one code; if "
                     "not, let their names differ or leave out the e-mail of one.", one.code,
+                ))  # fmt: skip
+            elif one.code and first_coded is not None and first_coded is not one:
+                one.warnings.append(RowError(
+                    one.rows[0], columns["code"], f"{one.name} stands in line {first_coded.rows[0]} too, with the code "
+                    f"“{first_coded.code}” there and “{one.code}” here: these are two clients. If they are one, give "
+                    "both lines one code.", one.code,
                 ))  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
     return render_template(
         "exchange/plan.html", found=found, source=SOURCE_NAMES[source], problem=problem,
         is_own=source is Source.FIRMAMENT, sources=list(SOURCE_NAMES.items()), foreseen=digest_of_plan(found, planned),
-        tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], warnings=warnings_of(found)[:SHOWN],
+        tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], warnings=warnings_of(found, planned)[:SHOWN],
         examples=examples, used=used,
         empty=[column for column in found.header if column not in used], targets=targets_of(source),
         offices=list_offices(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
 from app.exchange.cells import Remark
 from app.exchange.clients.amounts import Amounts, amounts_of
+from app.exchange.clients.compare import Action, Planned
 from app.exchange.clients.formats import HEADS, Source, checked_mapping, guess_mapping, recognise, refuse_other_lists
 from app.exchange.encodings import CHOICES
 from app.exchange.files import Chosen, Table, read_table
@@ -127,11 +128,12 @@ def remarks_of(found: ClientImport) -> list[Remark]:
     return [Remark(**each) for each in found.remarks]
 
 
-def warnings_of(found: ClientImport) -> list[dict[str, Any]]:
-    """What was noticed and is no error: lines left out, the encoding, columns of one name."""
-    return [
-        {"line": r.line, "column": r.column, "read": r.read, "message": r.message}
-        for r in remarks_of(found) if not r.error
-    ]
+def warnings_of(found: ClientImport, planned: Sequence[Planned]) -> list[dict[str, Any]]:
+    """What was noticed and is no error: lines left out, the encoding, columns of one name, namesakes of two codes."""
+    noticed = [(r.line, r.column, r.read, r.message) for r in remarks_of(found) if not r.error]
+    for one in planned:
+        if one.action in (Action.CREATE, Action.MATCH):
+            noticed += [(w.row, w.column, w.read, w.message) for w in one.prospect.warnings]
+    return [dict(zip(("line", "column", "read", "message"), each, strict=True)) for each in noticed]
 
 
