@@ -133,10 +133,13 @@ def submit(form: Form, command: Callable[[], Any]) -> bool:
     return True
 
 
-def redirect_to(url: str, message: str = "", *, undo: str = "") -> BaseResponse:
-    """After a change: 303 to a page, or the htmx word for it; the message is shown there, with a way back if any."""
+def redirect_to(url: str, message: str = "", *, undo: str = "", meaning: str = "message") -> BaseResponse:
+    """After a change: 303 to a page, or the htmx word for it; the message is shown there, with a way back if any.
+
+    `meaning`: `late` for what did not work.
+    """
     if message:
-        flash(message, f"undo {undo}" if undo else "message")
+        flash(message, f"undo {undo}" if undo else meaning)
     if is_htmx():
         return Response(status=204, headers={"HX-Redirect": url})
     return redirect(url, 303)

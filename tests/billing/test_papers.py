@@ -240,9 +240,14 @@ def test_a_paper_that_fails_after_all_is_listed_and_not_sent(
     assert "1 bill has no PDF" in client.get("/billing/invoices").text
     assert str(invoice.number) in client.get("/billing/invoices?standing=failed").text
     assert client.get(f"/billing/invoices/{invoice.id}/pdf").status_code == 422
-    assert client.post(f"/billing/invoices/{invoice.id}/paper").status_code == 422
+    for back in ("/failures/", ""):
+        pressed = client.post(f"/billing/invoices/{invoice.id}/paper", data={"back": back}, follow_redirects=True)
+        assert (pressed.status_code, pressed.request.path) == (200, back or f"/billing/invoices/{invoice.id}")
+        assert "The paper of" in pressed.text.split('id="toasts"')[1], "what came of it is said there"
     monkeypatch.undo()
-    assert client.post(f"/billing/invoices/{invoice.id}/paper").status_code == 303
+    assert 'name="back" value="/failures/"' in client.get("/failures/").text
+    done = client.post(f"/billing/invoices/{invoice.id}/paper", data={"back": "/failures/"}, follow_redirects=True)
+    assert done.request.path == "/failures/" and f"The PDF of {invoice.number} is there now" in done.text
     session.refresh(invoice)
     assert (invoice.paper_failed_at, invoice.pdf_key is not None) == (None, True)
     assert "No bill like that" in client.get("/billing/invoices?standing=failed").text
@@ -344,7 +349,7 @@ def test_the_page_of_what_failed_names_bills_without_a_pdf_to_whoever_sees_them(
     assert since is not None and since < clock.now() - dt.timedelta(hours=2), "since the first time, not the last"
     page = client.get(at).text
     assert str(invoice.number) in page and "the typesetter gave up" in page and again in page
-    assert client.post(again).status_code == 422
+    assert client.post(again).status_code == 303
     for person, sees in ((cast.mel, True), (cast.sam, False)):
         seen = sign_in(client, person).get(at)
         assert (seen.status_code, str(invoice.number) in seen.text) == (200, sees), person.name

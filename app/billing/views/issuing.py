@@ -24,10 +24,10 @@ from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id
 from app.core.permissions import authorize
 from app.core.queue import enqueue
-from app.core.storage import storage
+from app.core.storage import StorageUnavailable, storage
 from app.core.viewing import PDF, Shown, show_file
 from app.core.web import Answer, id_arg, me, redirect_to, submit, unprocessable
-from app.desk.guard import guard
+from app.desk.guard import guard, safe_next
 
 blueprint = guard(Blueprint("issuing", __name__))
 
@@ -178,12 +178,17 @@ def preview(invoice_id: UUID) -> Answer:
 
 @blueprint.post("/billing/invoices/<uuid:invoice_id>/paper")
 def create_paper(invoice_id: UUID) -> Answer:
-    """Try once more to make a PDF that failed; a bill that was to be sent is sent then."""
+    """Try once more to make a PDF that failed; a bill that was to be sent is sent then. Either way one comes back to
+    the page that it was pressed on."""
     invoice = get_invoice(invoice_id, seen_by=me())
     if not can_approve(me(), invoice) or invoice.number is None:
         raise NotFound()
-    ensure_pdf(invoice)
+    back = safe_next(request.form.get("back"), url_for("invoices.show", invoice_id=invoice_id))
+    try:
+        ensure_pdf(invoice)
+    except (Refused, StorageUnavailable) as refusal:
+        return redirect_to(back, refusal.message, meaning="late")
     if invoice.send_wanted_by is not None:
         with transaction():
             enqueue("billing.keep_pdf", invoice_id=str(invoice.id))
-    return redirect_to(url_for("invoices.show", invoice_id=invoice_id), "Its PDF is there now")
+    return redirect_to(back, f"The PDF of {invoice.number} is there now")
