@@ -297,6 +297,7 @@ def _individual(
         client,
         Standing(role="self", portal_access=True, is_primary=True),
         by=SYSTEM,
+        quietly=True,
     )
     house.contacts[client.id] = contact
     house.clients.append(client)
@@ -313,7 +314,7 @@ def _contacts(house: House, client: Client, dice: random.Random, many: int) -> N
             portal_access=bool(emails),
             is_primary=number == 0,
         )
-        contact = create_contact(new_id(), facts, client, standing, by=SYSTEM)
+        contact = create_contact(new_id(), facts, client, standing, by=SYSTEM, quietly=True)
         house.contacts.setdefault(client.id, contact)
 
 

@@ -156,7 +156,7 @@ def test_many_clients_change_at_once(client: FlaskClient, cast: Cast) -> None:
 
 
 def test_a_contact_stands_for_several_clients_with_one_primary_each(client: FlaskClient, cast: Cast) -> None:
-    sign_in(client, cast.sam)
+    sign_in(client, cast.sam, confirmed=True)
     answer = client.post(f"/clients/{cast.acme.id}/contacts", data={
         "id": str(new_id()), "name": "Jo Doe", "emails": "jo@home.example\njo@work.example, JO@work.example",
         "role": "Director", "portal_access": "y", "is_primary": "y",

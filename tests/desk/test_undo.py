@@ -136,7 +136,7 @@ def stages_of(service_id: Any) -> Any:
 
 
 def test_an_archived_contact_is_brought_back(client: FlaskClient, cast: Cast) -> None:
-    sign_in(client, cast.pat)
+    sign_in(client, cast.pat, confirmed=True)
     page = client.post(f"/contacts/{cast.cleo.id}/archive", follow_redirects=True)
     assert fresh(cast.cleo).archived_at is not None
     client.post(undo_in(page))

@@ -10,6 +10,13 @@ import sqlalchemy as sa
 
 from app.activity.commands import record
 from app.clients.commands._shared import apply_changes, lock_version, positions
+from app.clients.commands.access_notices import (
+    clients_let_in,
+    emails_of,
+    tell_addresses,
+    tell_let_in,
+    tell_shut_out,
+)
 from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
 from app.clients.names import clean_name
 from app.clients.policy import can_edit_client, reachable
@@ -46,9 +53,13 @@ class Standing:
 
 
 def create_contact(
-    contact_id: UUID, facts: ContactFacts, client: Client, standing: Standing = Standing(), *, by: Actor
+    contact_id: UUID, facts: ContactFacts, client: Client, standing: Standing = Standing(), *, by: Actor,
+    quietly: bool = False,
 ) -> Contact:
-    """A new contact of a client; the first one of a client becomes its primary contact."""
+    """A new contact of a client; the first one of a client becomes its primary contact.
+
+    Whoever is let into the portal is told by mail, unless `quietly`: of a whole list each hears with the first request.
+    """
     authorize(by, can_edit_client, client)
     with transaction() as session:
         said = digest_of(facts, client.id, standing)
@@ -68,11 +79,16 @@ def create_contact(
         link = _attach(client, contact, standing)
         record("clients.contact.create", contact, by=by, client_id=client.id, name=name, role=link.role,
                portal_access=link.portal_access, is_primary=link.is_primary)
+        if link.portal_access and not quietly:
+            tell_let_in(contact, [client.name])
         return contact
 
 
 def update_contact(contact: Contact, facts: ContactFacts, *, by: Actor, version: int | None = None) -> Contact:
-    """Name and addresses, in every client they stand for. The contact's `addresses` must be loaded."""
+    """Name and addresses, in every client they stand for. The contact's `addresses` must be loaded.
+
+    Whoever uses the portal is told at each address that opens it no more, and at each that does now.
+    """
     authorize(by, can_edit_client)
     with transaction() as session:
         check_contact(contact, by=by)
@@ -80,6 +96,7 @@ def update_contact(contact: Contact, facts: ContactFacts, *, by: Actor, version:
         name = clean_name(facts.name)
         wanted = _addresses(facts, None)
         before = [address.value for address in contact.addresses]
+        mails = emails_of(contact.id)
         changes = apply_changes(contact, {
             "name": name, "sort_key": sort_key(name), "language": facts.language, "zone": facts.zone,
         })
@@ -95,6 +112,7 @@ def update_contact(contact: Contact, facts: ContactFacts, *, by: Actor, version:
             changes["addresses"] = [before, [value for _, value in wanted]]
         if changes:
             session.flush()
+            tell_addresses(contact, mails, emails_of(contact.id))
             record("clients.contact.update", contact, by=by, name=name, changes=changes)
         return contact
 
@@ -106,6 +124,7 @@ def archive_contact(contact: Contact, *, by: Actor) -> None:
         check_contact(contact, by=by)
         lock_version(contact, None)
         if contact.archived_at is None:
+            tell_shut_out(contact, clients_let_in(contact.id))
             contact.archived_at = now()
             record("clients.contact.archive", contact, by=by, name=contact.name)
 
@@ -117,11 +136,14 @@ def restore_contact(contact: Contact, *, by: Actor) -> None:
         lock_version(contact, None)
         if contact.archived_at is not None:
             contact.archived_at = None
+            tell_let_in(contact, clients_let_in(contact.id))
             record("clients.contact.restore", contact, by=by, name=contact.name)
 
 
-def link_contact(client: Client, contact: Contact, standing: Standing = Standing(), *, by: Actor) -> ClientContact:
-    """Let a contact stand for a client, or change what they are to it."""
+def link_contact(
+    client: Client, contact: Contact, standing: Standing = Standing(), *, by: Actor, quietly: bool = False
+) -> ClientContact:
+    """Let a contact stand for a client, or change what they are to it. `quietly` as in `create_contact`."""
     authorize(by, can_edit_client, client)
     _check_reachable(contact, by=by)
     with transaction() as session:
@@ -131,6 +153,8 @@ def link_contact(client: Client, contact: Contact, standing: Standing = Standing
             link = _attach(client, contact, standing)
             record("clients.contact.link", contact, by=by, client_id=client.id, name=contact.name, role=link.role,
                    portal_access=link.portal_access, is_primary=link.is_primary)
+            if link.portal_access and not quietly:
+                tell_let_in(contact, [client.name])
             return link
         if standing.is_primary and not link.is_primary:
             _clear_primary(client)
@@ -141,6 +165,8 @@ def link_contact(client: Client, contact: Contact, standing: Standing = Standing
         if changes:
             session.flush()
             record("clients.contact.change", contact, by=by, client_id=client.id, name=contact.name, changes=changes)
+            if "portal_access" in changes and not quietly:
+                (tell_let_in if link.portal_access else tell_shut_out)(contact, [client.name])
         return link
 
 
@@ -153,7 +179,7 @@ def unlink_contact(client: Client, contact: Contact, *, by: Actor) -> None:
         link = _link(client, contact)
         if link is None:
             return
-        was_primary = link.is_primary
+        was_primary, was_let_in = link.is_primary, link.portal_access
         session.delete(link)
         session.flush()
         if was_primary:
@@ -163,6 +189,8 @@ def unlink_contact(client: Client, contact: Contact, *, by: Actor) -> None:
             if heir is not None:
                 heir.is_primary = True
         record("clients.contact.unlink", contact, by=by, client_id=client.id, name=contact.name)
+        if was_let_in:
+            tell_shut_out(contact, [client.name])
 
 
 def check_contact(contact: Contact, *, by: Actor) -> None:

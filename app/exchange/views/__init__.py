@@ -17,7 +17,7 @@ from app.core.ids import parse_id, parse_whole
 from app.core.number_format import FORMATS
 from app.core.permissions import authorize
 from app.core.web import Answer, Form, form_id, me, page_number, redirect_to, submit
-from app.desk.guard import guard
+from app.desk.guard import guard, once_confirmed
 from app.exchange.clients.commands import (
     Tally,
     amounts_in,
@@ -292,14 +292,21 @@ def start(import_id: UUID) -> Answer:
         # What was decided on is this client; if meanwhile another one looks alike, it waits.
         return said if said in ("new", "") else ("link" if one.client and said == str(one.client.id) else "")
 
-    try:
-        start_import(
-            found, by=me(), decide=decide, skip_errors="skip_errors" in request.form,
-            foreseen=request.form.get("foreseen") or None, redate=request.form.get("jobs") != "keep",
-        )
-    except Refused as refusal:
-        return _plan_page(found, refusal.message), 422
-    return redirect_to(url_for("imports.show", import_id=found.id), "The import has started")
+    back = url_for("imports.show", import_id=found.id)
+
+    def act() -> Answer:
+        try:
+            start_import(
+                found, by=me(), decide=decide, skip_errors="skip_errors" in request.form,
+                foreseen=request.form.get("foreseen") or None, redate=request.form.get("jobs") != "keep",
+            )
+        except Refused as refusal:
+            return _plan_page(found, refusal.message), 422
+        return redirect_to(back, "The import has started")
+
+    if not found.portal_access:
+        return act()
+    return once_confirmed(act, what="Let the contacts of a list into the portal", verb="Start the import", back=back)
 
 
 @blueprint.post("/<uuid:import_id>/undo")

@@ -24,6 +24,7 @@ from app.clients.commands import (
     restore_client,
     update_client,
 )
+from app.clients.commands.access_notices import emails_of, tell_addresses
 from app.clients.commands.clients import archiving_of, change_of, facts_of
 from app.clients.commands.contacts import check_contact
 from app.clients.models import AddressKind, Client, ClientContact, Contact, ContactAddress
@@ -328,22 +329,24 @@ def _bring_people(
                 check_contact(contact, by=by)
             addresses += _add_addresses(contact, missing, person)
         elif elsewhere is not None:
-            link_contact(client, elsewhere, standing, by=by)
+            link_contact(client, elsewhere, standing, by=by, quietly=True)
             linked.append(str(elsewhere.id))
         else:
             facts = ContactFacts(name=person.name, emails=person.emails, phones=person.phones)
-            made.append(str(create_contact(next(free, None) or new_id(), facts, client, standing, by=by).id))
+            contact_id = next(free, None) or new_id()
+            made.append(str(create_contact(contact_id, facts, client, standing, by=by, quietly=True).id))
     return made, linked, addresses
 
 
 def _add_addresses(contact: Contact, missing: Sequence[str], person: Person) -> list[str]:
     last = max((address.position for address in contact.addresses), default=-1)
-    added = []
+    before, added = emails_of(contact.id), []
     for at, value in enumerate(missing, last + 1):
         kind = AddressKind.EMAIL if value in person.emails else AddressKind.PHONE
         address = ContactAddress(id=new_id(), contact_id=contact.id, kind=kind, value=value, position=at)
         db.session.add(address)
         added.append(str(address.id))
+    tell_addresses(contact, before, [*before, *(value for value in missing if value in person.emails)])
     return added
 
 
