@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -137,13 +137,17 @@ class Storage:
         with _answered(), self._passage():
             return getattr(self._inside, operation)(Bucket=self.bucket, **arguments)
 
+    def take_room(self) -> Callable[[], None] | None:
+        """A place at the gate for as long as a file is being handed on, or None; what is returned gives it back."""
+        return self._gate.take_room() if self._gate else lambda: None
+
     @contextmanager
-    def _passage(self) -> Iterator[None]:
+    def _passage(self, *, placed: bool = False) -> Iterator[None]:
         if self._gate is None:
             yield
             return
         try:
-            with self._gate.passage(_Unanswered), _telling_whether_it_answers():
+            with self._gate.passage(_Unanswered, placed=placed), _telling_whether_it_answers():
                 yield
         except _Unanswered as error:
             raise cast(Exception, error.__cause__) from None
@@ -170,9 +174,10 @@ class Storage:
         return Stored(kind, int(answer["ContentLength"]), _pieces(answer["Body"], size))
 
     def view(self, key: str, part: tuple[int, int] | None = None) -> Stored:
-        """The same for somebody who waits, whole or from the first byte to the last: in seconds or not at all."""
+        """The same for somebody who waits, whole or from the first byte to the last: in seconds or not at all. By who
+        has taken a room."""
         words: dict[str, Any] = {"Range": f"bytes={part[0]}-{part[1]}"} if part else {}
-        with _answered(), self._passage():
+        with _answered(), self._passage(placed=True):
             answer: Any = self._at_once.get_object(Bucket=self.bucket, Key=key, **words)
         kind = str(answer.get("ContentType") or "application/octet-stream")
         return Stored(kind, int(answer["ContentLength"]), _pieces(answer["Body"], 1 << 18))

@@ -1,9 +1,9 @@
 """Files shown in the browser come from our own address, with headers under which nothing in them runs.
 
 Storage's links cannot be told to send such headers, so that they only ever download (`Storage.link`). What is shown
-passes through here piece by piece; who may see it was asked before. A few at a time in each process, and storage has
-seconds to answer, through the gate of all that ask it: where it is slow, pages go on. Whoever finds no room is sent to
-storage and gets the file there.
+passes through here piece by piece; who may see it was asked before. Storage has seconds to answer, and each file that
+is handed on takes one of the places of all that ask storage: together they never hold more than half of a process's
+threads. Whoever finds no room is sent to storage and gets the file there.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 
 import structlog
-from flask import Flask, Response, current_app, redirect, request
+from flask import Response, redirect, request
 from werkzeug.datastructures import ContentRange
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -44,11 +43,11 @@ def show_file(file: Shown) -> BaseResponse:
     """The answer that shows it, whole or the part that the browser asked for. Raises what storage raises."""
     if file.tag and request.if_none_match.contains_weak(file.tag):
         return _with_headers(Response(status=304), file)
-    room: BoundedSemaphore = current_app.extensions["viewing"]
-    if not room.acquire(blocking=False):
+    leave_room = storage().take_room()
+    if leave_room is None:
         return redirect(storage().link(file.key, name=file.name, content_type=file.media_type), 303)
     leave = contextlib.ExitStack()
-    leave.callback(room.release)
+    leave.callback(leave_room)
     try:
         part = _part(file)
         if part == (0, -1):
@@ -106,8 +105,3 @@ def _pieces(stored: Stored, leave: contextlib.ExitStack) -> Iterator[bytes]:
             if time.monotonic() > until:
                 log.warning("viewing.too_slow")
                 raise StorageUnavailable("This file took too long to come.")
-
-
-def init_app(app: Flask) -> None:
-    """Half of the threads of a process, and always one."""
-    app.extensions["viewing"] = BoundedSemaphore(max(1, app.config["SETTINGS"].web_threads // 2))

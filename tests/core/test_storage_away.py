@@ -110,6 +110,21 @@ def test_storage_that_fails_is_left_alone_for_a_while_and_then_tried_by_one(monk
     assert call() == "through"
 
 
+def test_files_being_handed_on_and_calls_together_take_the_places_that_there_are() -> None:
+    gate = Gate(4)
+    leaving = list(iter(gate.take_room, None))
+    assert len(leaving) == 3
+    with gate.passage(TimeoutError):
+        with gate.passage(TimeoutError, placed=True):
+            pass
+        with pytest.raises(Shut), gate.passage(TimeoutError):
+            pass
+    leaving.pop()()
+    with gate.passage(TimeoutError), gate.passage(TimeoutError):
+        assert gate.take_room() is None
+    assert gate.take_room() is not None, "and given back"
+
+
 def test_what_a_browser_shows_is_opened_through_the_gate_of_everything_else(database: Settings) -> None:
     away = replace(database, s3_endpoint_url=f"http://{LOOPBACK}:1")
     store = Storage(away, Patience(1, 1, 1), at_once=1)
