@@ -8,8 +8,8 @@ settings = _rest["settings"]
 globals().update({name: value for name, value in _rest.items() if not name.startswith("_")})
 
 bind = f"{settings.host}:{settings.live_port}"
-# A thread a page: nothing is gained by reading ahead.
-worker_class = "gthread"
+# A thread a page, and none for whoever says nothing or sends half a request.
+worker_class = "app.core.serving.StreamingWorker"
 workers = 1
 threads = settings.live_threads
 worker_connections = settings.live_threads + 800

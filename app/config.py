@@ -47,6 +47,7 @@ class Settings:
     web_workers: int = 2
     web_threads: int = 8
     live_threads: int = 1200
+    live_streams: int = 40  # of one person or contact
     log_format: str = "text"
     empty: bool = False
     allow_shared_login: bool = False
@@ -86,6 +87,7 @@ class Settings:
             web_workers=_integer(env, "WEB_WORKERS", 2),
             web_threads=_integer(env, "WEB_THREADS", 8),
             live_threads=_integer(env, "LIVE_THREADS", 1200),
+            live_streams=_integer(env, "LIVE_STREAMS", 40),
             log_format=env.get("LOG_FORMAT", "json" if mode == "production" else "text"),
             empty=_yes(env, "EMPTY"),
             allow_shared_login=_yes(env, "ALLOW_SHARED_LOGIN"),
@@ -119,7 +121,8 @@ class Settings:
             "METRICS_TOKEN": self.metrics_token,
             "SMTP_URL": self.smtp_url, "MAIL_FROM": self.mail_from, "TRUSTED_PROXIES": str(self.trusted_proxies),
             "WEB_WORKERS": str(self.web_workers), "WEB_THREADS": str(self.web_threads),
-            "LIVE_THREADS": str(self.live_threads), "LOG_FORMAT": self.log_format,
+            "LIVE_THREADS": str(self.live_threads), "LIVE_STREAMS": str(self.live_streams),
+            "LOG_FORMAT": self.log_format,
             "EMPTY": "1" if self.empty else "", "ALLOW_SHARED_LOGIN": "1" if self.allow_shared_login else "",
         }
 

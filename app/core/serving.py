@@ -7,7 +7,9 @@ Gunicorn stays above it: it listens, loads the application once, forks, starts a
 
 from __future__ import annotations
 
+import logging
 import os
+import resource
 import socket
 import time
 from typing import Any
@@ -72,18 +74,44 @@ class OverUnix(Patience, UnixWSGIServer):  # type: ignore[misc]
     pass
 
 
+class GrowingThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """Threads that are made when there is work for them, up to so many."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.queue_logger = logging.getLogger("waitress.growing")
+        self.queue_logger.disabled = True  # it would call each stream that begins a backlog
+
+    def add_task(self, task: Any) -> None:
+        with self.lock:
+            idle = len(self.threads) - self.active_count
+            wanted = len(self.threads) + (len(self.queue) >= idle)
+        if wanted <= self.most:
+            self.set_thread_count(wanted)
+        super().add_task(task)
+
+
 class BufferedWorker(Worker):  # type: ignore[misc]
     """One process of gunicorn: a loop that reads and writes, and as many threads as `threads` says for the work."""
 
     doors: tuple[Any, ...] = ()
+    looks_ahead = 0  # requests of one connection read while another is answered; with any, an end is noticed meanwhile
+
+    def make_threads(self) -> ThreadedTaskDispatcher:
+        threads = ThreadedTaskDispatcher()
+        threads.set_thread_count(self.cfg.threads)
+        return threads
 
     def run(self) -> None:
         self.loop: dict[int, Any] = {}
-        self.threads = ThreadedTaskDispatcher()
-        self.threads.set_thread_count(self.cfg.threads)
+        self.threads = self.make_threads()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection is a file; 1,024 is the usual limit
         rules = Adjustments(
             connection_limit=self.cfg.worker_connections, asyncore_use_poll=True, cleanup_interval=LOOK_SECONDS,
-            max_request_header_size=LARGEST_HEADERS, max_request_body_size=LARGEST_BODY, ident=None,
+            channel_request_lookahead=self.looks_ahead, max_request_header_size=LARGEST_HEADERS,
+            max_request_body_size=LARGEST_BODY, ident=None,
             clear_untrusted_proxy_headers=False,  # the application itself knows how many proxies to believe
         )
         self.doors = tuple(self._open(listener.sock, rules) for listener in self.sockets)
@@ -115,3 +143,12 @@ class BufferedWorker(Worker):  # type: ignore[misc]
         super().handle_exit(sig, frame)
         for door in self.doors:
             door.pull_trigger()
+
+
+class StreamingWorker(BufferedWorker):
+    """For answers that go on for as long as a page is open: a thread each, made when it is needed."""
+
+    looks_ahead = 1
+
+    def make_threads(self) -> ThreadedTaskDispatcher:
+        return GrowingThreads(self.cfg.threads)

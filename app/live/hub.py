@@ -29,6 +29,7 @@ class Stream:
 
     session: bytes
     own: frozenset[str]
+    whose: str = ""
     is_contact: bool = False
     request_only: bool = False
     wanted: frozenset[str] | None = None
@@ -54,8 +55,9 @@ class Stream:
 class Hub:
     """Streams by topic. What is told within a short while goes out together; the while grows with the load."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, most: int = 1000, of_one: int = 40) -> None:
         self.url = url
+        self.most, self.of_one = most, of_one
         self.lock = threading.Lock()
         self.by_topic: dict[str, set[Stream]] = defaultdict(set)
         self.wide: set[Stream] = set()
@@ -72,13 +74,18 @@ class Hub:
                 self.thread.start()
         self.tried.wait(2 * SUBSCRIBE_SECONDS)
 
-    def join(self, stream: Stream) -> None:
+    def join(self, stream: Stream) -> bool:
+        """Whether there was room: so many in all, and so many of one person's or contact's browsers."""
         with self.lock:
+            theirs = sum(each.whose == stream.whose for each in self.streams)
+            if len(self.streams) >= self.most or theirs >= self.of_one:
+                return False
             self.streams.add(stream)
             if stream.wanted is None:
                 self.wide.add(stream)
             for topic in stream.wanted or ():
                 self.by_topic[topic].add(stream)
+        return True
 
     def leave(self, stream: Stream) -> None:
         with self.lock:

@@ -39,7 +39,9 @@ class LiveServer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.hub = Hub(settings.redis_url or "redis://127.0.0.1:1/0")
+        # Some threads are left for whoever is turned away.
+        most = settings.live_threads - max(2, settings.live_threads // 20)
+        self.hub = Hub(settings.redis_url or "redis://127.0.0.1:1/0", most=most, of_one=settings.live_streams)
         self.flask = self._flask(settings)
         signer = SecureCookieSessionInterface().get_signing_serializer(self.flask)
         assert signer is not None
@@ -74,7 +76,8 @@ class LiveServer:
         if stream is None:
             return Response(status=401, headers=headers)(environ, start_response)
         self._start()
-        self.hub.join(stream)
+        if not self.hub.join(stream):
+            return Response(status=503, headers=headers)(environ, start_response)
         headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         start_response("200 OK", list(headers.items()))
         return self._stream(stream)
@@ -177,7 +180,8 @@ def _person_stream(token: str, wanted: frozenset[str] | None) -> Stream | None:
     hidden = frozenset(f"client:{each}" for each in actor.walled_clients) | frozenset(
         f"engagement:{each}" for each in actor.walled_engagements
     )
-    return Stream(token_hash(token), own_topics("person", row.person.id), wanted=wanted, hidden=hidden)
+    own, whose = own_topics("person", row.person.id), f"person:{row.person.id}"
+    return Stream(token_hash(token), own, whose, wanted=wanted, hidden=hidden)
 
 
 def _contact_stream(token: str, wanted: frozenset[str] | None) -> Stream | None:
@@ -186,7 +190,8 @@ def _contact_stream(token: str, wanted: frozenset[str] | None) -> Stream | None:
         return None
     own = own_topics("contact", visit.contact_id, visit.client_ids, visit.request_id)
     return Stream(
-        token_hash(token), own, is_contact=True, request_only=visit.request_id is not None, wanted=wanted
+        token_hash(token), own, f"contact:{visit.contact_id}", is_contact=True,
+        request_only=visit.request_id is not None, wanted=wanted,
     )
 
 

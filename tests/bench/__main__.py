@@ -119,11 +119,11 @@ def _beside(place: Place, sizes: Sequence[int], parts: Sequence[str], report: Re
         if "live" in parts:
             say("Holding 1,000 pages open …")
             port = FIRST_PORT + 9
-            settings = replace(settings, live_url=f"http://localhost:{port}")
+            settings = replace(settings, live_url=f"http://localhost:{port}", live_streams=1000)
             with app_for(settings) as app:
                 visitor = open_site(app, size, port).manager
-            words = ("--worker-class", "gthread", "--workers", "1", "--threads", str(settings.live_threads),
-                     "--graceful-timeout", "1")
+            words = ("--worker-class", "app.core.serving.StreamingWorker", "--workers", "1",
+                     "--threads", str(settings.live_threads), "--graceful-timeout", "1")
             with serving(settings, port, "app.live.server:app", *words):
                 measure_live(port, visitor, settings, report)
         if "events" in parts:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from waitress.adjustments import Adjustments
 
-from app.core.serving import BODY_SECONDS, HEADER_SECONDS, SILENT_SECONDS, Channel, Patience
+from app.core.backing.processes import wait_for
+from app.core.serving import BODY_SECONDS, HEADER_SECONDS, SILENT_SECONDS, Channel, GrowingThreads, Patience
 
 Connect = Callable[[bytes], Channel]
 
@@ -73,6 +76,20 @@ def test_whoever_waits_for_a_long_answer_is_not_cut_off(door: Patience, connect:
     channel = connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert channel.requests
     assert not ends_after(door, channel, 600, silent=True)
+
+
+def test_threads_are_made_as_they_are_needed_and_no_more_than_that() -> None:
+    ended = threading.Event()
+    threads = GrowingThreads(3)
+    for _ in range(5):
+        threads.add_task(SimpleNamespace(service=ended.wait, cancel=lambda: None))
+        made = len(threads.threads)
+    assert made == 3
+    ended.set()
+    assert wait_for(lambda: not threads.queue and threads.active_count == 0, 10)
+    threads.add_task(SimpleNamespace(service=lambda: None, cancel=lambda: None))
+    assert len(threads.threads) == 3
+    threads.shutdown()
 
 
 def test_an_answer_that_nobody_takes_is_given_up(door: Patience, connect: Connect) -> None:

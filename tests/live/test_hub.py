@@ -73,6 +73,16 @@ def test_a_stream_is_opened_only_once_the_process_listens(real_app: Flask) -> No
     assert dict(store.pubsub_numsub(CHANNEL))[CHANNEL.encode()] == before + 1
 
 
+def test_one_person_has_so_many_streams_and_all_together_have_so_many() -> None:
+    hub = Hub("redis://127.0.0.1:1/0", most=4, of_one=2)
+    first, *wes = [Stream(b"1", frozenset(), "person:wes") for _ in range(3)]
+    assert [hub.join(stream) for stream in (first, *wes)] == [True, True, False]
+    others = [Stream(b"2", frozenset(), f"person:{number}") for number in range(3)]
+    assert [hub.join(stream) for stream in others] == [True, True, False]
+    hub.leave(first)
+    assert hub.join(wes[1]) and len(hub.streams) == 4
+
+
 def test_who_has_left_is_forgotten() -> None:
     stream = Stream(b"1", frozenset(), wanted=frozenset({"stage:1"}))
     hub = hub_with(stream)

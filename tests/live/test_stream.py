@@ -39,10 +39,16 @@ def firm(real_app: Flask) -> Iterator[Cast]:
 
 
 @pytest.fixture
-def port(real_app: Flask, real_database: Settings) -> Iterator[int]:
+def limits() -> dict[str, str]:
+    return {"LIVE_STREAMS": "1000"}
+
+
+@pytest.fixture
+def port(real_app: Flask, real_database: Settings, limits: dict[str, str]) -> Iterator[int]:
     """The live process itself, under gunicorn as the supervisor starts it."""
     (number,) = free_ports(1)
     environment = {**os.environ, **real_database.to_environment(), "PORT": str(number - 1), "FIRMAMENT_ENV": "test"}
+    environment |= limits
     child = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "gunicorn.live.py", "app.live.server:app"],
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -138,6 +144,34 @@ def test_a_change_is_told_after_the_commit_and_a_stranger_is_refused(real_app: F
     mine, stranger = asyncio.run(run())
     assert mine.told[0][1] == [f"job:{job.id}"]
     assert stranger.status == 401 and not stranger.told
+
+
+@pytest.mark.parametrize("limits", [{"LIVE_THREADS": "10", "LIVE_STREAMS": "3"}])
+def test_idle_connections_half_sent_heads_and_many_pages_of_one_leave_room_for_others(
+    real_app: Flask, firm: Cast, port: int
+) -> None:
+    """More of each than there are threads, and no proxy in front."""
+    wes, mel = cookie_of(real_app, firm.wes), cookie_of(real_app, firm.mel)
+
+    async def run() -> tuple[list[int], int]:
+        theirs, mine = [Page() for _ in range(8)], Page()
+        running = [asyncio.create_task(theirs[0].open(port, wes, ""))]
+        await settled(theirs[:1])
+        idle = [await asyncio.open_connection(LOOPBACK, port) for _ in range(500)]
+        for _, writer in idle[:250]:
+            writer.write(b"GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: a")
+        running += [asyncio.create_task(page.open(port, wes, "")) for page in theirs[1:]]
+        while not all(page.status for page in theirs):
+            await asyncio.sleep(0.1)
+        running.append(asyncio.create_task(mine.open(port, mel, "")))
+        await settled([mine])
+        await closing(running)
+        for _, writer in idle:
+            writer.close()
+        return sorted(page.status for page in theirs), mine.status
+
+    theirs, mine = asyncio.run(run())
+    assert (theirs, mine) == ([200] * 3 + [503] * 5, 200)
 
 
 def test_signing_out_elsewhere_ends_the_stream(real_app: Flask, firm: Cast, port: int) -> None:

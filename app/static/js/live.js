@@ -55,7 +55,12 @@ function connect() {
   const next = new EventSource(query.length < 7000 ? address + query : address, { withCredentials: true });
   stream = next;
   next.addEventListener("message", (event) => pass(JSON.parse(event.data)));
-  next.addEventListener("error", () => { if (next === stream) broken = true; });
+  next.addEventListener("error", () => {
+    if (next !== stream) return;
+    broken = true;
+    // Turned away, for there was no room or nobody is signed in: a browser does not try that again by itself.
+    if (next.readyState === EventSource.CLOSED) setTimeout(() => { if (next === stream) connect(); }, 60000);
+  });
   next.addEventListener("open", () => {
     before?.close();
     if (broken) pass("all");
