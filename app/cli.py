@@ -252,6 +252,21 @@ def verify(app: Flask, as_json: bool, anchors: tuple[str, ...], objects: str) ->
     sys.exit(run(as_json=as_json, say=click.echo, anchors=anchors, all_objects=objects == "all"))
 
 
+@main.group()
+def repair() -> None:
+    """Put right what an older version left wrong, by what is posted now; nothing that was posted is changed."""
+
+
+@repair.command("books")
+@click.option("--apply", "applies", is_flag=True, help="Post it. Without this, only say what would be posted.")
+@with_app
+def repair_books(app: Flask, applies: bool) -> None:
+    """WIP in another entity's books, and amounts that are closed in their currency but not in base."""
+    from app.exchange.repair_cli import run
+
+    run(applies=applies, say=click.echo)
+
+
 @main.command()
 @with_app
 def anchor(app: Flask) -> None:

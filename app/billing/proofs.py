@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.activity.covers import differences
 from app.core.proofs import Finding, proof
-from app.ledger.proofs import asked
+from app.ledger.proofs import MENDED_BY, asked
 
 # Recorded ± repriced ± transferred + written on − written off − billed + reversed = open: the movements of an item
 # are its WIP postings by kind, so their sum is the equation's left side; what the item says is its right side.
@@ -297,7 +297,7 @@ def prove_allocations() -> Iterator[Finding]:
 def prove_base() -> Iterator[Finding]:
     """What is closed in its currency is closed in base: bills, credit and money of payments; each names its act."""
     for row in asked(_BASE):
-        yield Finding(f"{row.account} of {row.id}", f"is closed, and {row.off} stands on it in base")
+        yield Finding(f"{row.account} of {row.id}", f"is closed, and {row.off} stands on it in base; {MENDED_BY}")
     for row in asked(_UNMADE):
         yield Finding(f"{row.what} {row.id}", "names no transaction of its own")
 

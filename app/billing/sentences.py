@@ -78,6 +78,7 @@ WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
         "undo",
         lambda d: f"took back {_money(d)} written {'off' if d.get('off', True) else 'on'}{_because(d)}",
     ),
+    "billing.books.repair": ("settings", lambda d: f"put its books right: {d['found']}"),
     "billing.invoice.draft": ("billing", lambda d: f"drafted a bill over {_money(d, 'net')} net"),
     "billing.invoice.change_line": ("edit", _line),
     "billing.invoice.add_line": ("plus", lambda d: f"added a line over {_money(d, 'net')}"),

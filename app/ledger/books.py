@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from app.clients.models import Engagement
 from app.core.db import db
+from app.core.money import round_amount
 from app.firm.models import Entity
 
 
@@ -39,3 +41,8 @@ def books_of_each(engagement_ids: Iterable[UUID]) -> dict[UUID, Books]:
 def books_of(engagement_id: UUID) -> Books:
     """The books that one engagement's work is kept in."""
     return books_of_each([engagement_id])[engagement_id]
+
+
+def share_in_base(part: Decimal, whole: Decimal, whole_base: Decimal, base: str) -> Decimal:
+    """What a part of an amount stands at in base; the whole of it, at exactly all that is left."""
+    return whole_base if part == whole else round_amount(whole_base * part / whole, base)

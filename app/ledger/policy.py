@@ -17,6 +17,11 @@ def can_gather(by: Actor) -> bool:
     return by.is_system
 
 
+def can_repair_books(by: Actor, *_things: Any) -> bool:
+    """The machine alone, when whoever runs it asks."""
+    return by.is_system
+
+
 def can_close_period(by: Actor) -> bool:
     return by.may(Permission.PERIOD_CLOSE)
 

@@ -56,6 +56,11 @@ _ELSEWHERE = sa.text("""
     WHERE p.account IN ('wip', 'wip_memo') AND p.entity_id <> e.entity_id
     GROUP BY 1, 2, 3, 4 HAVING sum(p.amount) <> 0 ORDER BY 1, 2, 3 LIMIT 100
 """)
+_RESTS = sa.text("""
+    SELECT item_id, engagement_id, entity_id, currency, sum(base_amount) AS base FROM posting
+    WHERE account = 'wip' GROUP BY 1, 2, 3, 4 HAVING sum(amount) = 0 AND sum(base_amount) <> 0
+    ORDER BY 1, 2, 3 LIMIT 100
+""")
 # Days that no page tells apart are compared as one: the kept sums of them may be gathered into one row.
 _DAYS = sa.text("""
     WITH summed AS (
@@ -117,6 +122,9 @@ OF_ACCOUNTS = keeps(Copy(
 ))
 
 
+MENDED_BY = "`firmament repair books` posts what is missing"
+
+
 def asked(statement: sa.TextClause, **values: Any) -> sa.Result[Any]:
     """Run a proof's question with room to sort and hash in memory: it reads every posting there is."""
     db.session.execute(sa.text("SET LOCAL work_mem = '192MB'"))
@@ -171,7 +179,18 @@ def prove_own_books() -> Iterator[Finding]:
     for row in asked(_ELSEWHERE):
         yield Finding(
             f"{row.account} of engagement {row.engagement_id}",
-            f"{row.amount} {row.currency} in the books of the entity {row.entity_id}, which is not the engagement's",
+            f"{row.amount} {row.currency} in the books of the entity {row.entity_id}, which is not the engagement's; "
+            + MENDED_BY,
+        )
+
+
+@proof("ledger.wip_in_base")
+def prove_wip_in_base() -> Iterator[Finding]:
+    """The WIP of an entry or expense that is closed in its currency is closed in base, wherever it stood."""
+    for row in asked(_RESTS):
+        yield Finding(
+            f"WIP of {row.item_id} at engagement {row.engagement_id}",
+            f"0 {row.currency} stand at {row.base} in base; {MENDED_BY}",
         )
 
 

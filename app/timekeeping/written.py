@@ -89,7 +89,7 @@ def _movements(item_ids: list[UUID], *conditions: sa.ColumnElement[bool]) -> lis
         .join(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
         .outerjoin(undoing, undoing.reverses_id == LedgerTransaction.id)
         .outerjoin(Person, Person.id == LedgerTransaction.by_id)
-        .where(Posting.item_id.in_(item_ids), Posting.account == Account.WIP, *conditions)
+        .where(Posting.item_id.in_(item_ids), Posting.account == Account.WIP, Posting.amount != 0, *conditions)
         .order_by(LedgerTransaction.id, Posting.line)
     ).all()
     return [Movement(*row) for row in rows]

@@ -63,10 +63,14 @@ BEGIN
         RAISE EXCEPTION 'an amount is not in whole units of its currency'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_whole_units';
     END IF;
-    -- What takes back a posting of old, from before this was held, may stand where that one stood.
+    -- What takes back a posting of old, from before this was held, may stand where that one stood; and what stands
+    -- there of old may be taken out, whole.
     IF EXISTS (SELECT FROM fresh f JOIN engagement e ON e.id = f.engagement_id
                WHERE f.account IN ('wip', 'wip_memo') AND e.entity_id <> f.entity_id AND NOT EXISTS (
-                   SELECT FROM ledger_transaction t WHERE t.id = f.transaction_id AND t.reverses_id IS NOT NULL)) THEN
+                   SELECT FROM ledger_transaction t WHERE t.id = f.transaction_id AND t.reverses_id IS NOT NULL)
+                 AND (SELECT sum(p.amount) FROM posting p
+                      WHERE (p.item_id, p.engagement_id, p.entity_id, p.account, p.currency)
+                          = (f.item_id, f.engagement_id, f.entity_id, f.account, f.currency)) IS DISTINCT FROM 0) THEN
         RAISE EXCEPTION 'WIP is posted in the books of another entity than its engagement''s'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_own_books';
     END IF;

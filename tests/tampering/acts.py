@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import sqlalchemy as sa
 
 from app.activity.commands import SEAL_COLUMNS, canonical, link_hash, payload_hash
 from app.activity.models import Event, EventSeal
+from app.core.db import db
 from app.core.storage import storage
 from app.exchange.anchors import key_of, stored_anchors
+from app.timekeeping.models import TimeEntry
 from tests.tampering.firm import House
+from tests.timekeeping.make_time import leave_a_rest
 
 
 @dataclass(frozen=True)
@@ -246,6 +250,11 @@ def _written_anew(house: House) -> None:
         house.sql("UPDATE event_seal SET hash = :link WHERE position = :position")
 
 
+def _left_in_base(house: House) -> None:
+    """By the product's own means, so that events tell of it: balanced, and nothing in its currency."""
+    leave_a_rest(db.session.get_one(TimeEntry, house.names["entry1"]), Decimal(1))
+
+
 def _anchors_deleted(house: House) -> None:
     for anchor in stored_anchors():
         house.delete(key_of(anchor))
@@ -277,4 +286,5 @@ OUTSIDE = [
     Act("a PDF's bytes altered", _pdf_altered, "objects.digests", "PDF of bill"),
     Act("a PDF deleted", _pdf_deleted, "objects.digests", "is missing"),
 ]
-ACTS = [*LEDGER, *PERIODS, *BILLS, *PAYMENTS, *DOCUMENTS, *EVENTS, *OUTSIDE]
+IN_BASE = [Act("WIP left in base by whoever may post", _left_in_base, "ledger.wip_in_base", "0 GBP stand at 1")]
+ACTS = [*LEDGER, *IN_BASE, *PERIODS, *BILLS, *PAYMENTS, *DOCUMENTS, *EVENTS, *OUTSIDE]

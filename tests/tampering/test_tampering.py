@@ -20,7 +20,7 @@ A_FEW = (
     "the printed facts", "the rate of billed work", "a document's digest",
     "the end of the log deleted", "a period reopened",
     "the log written anew from a place on", "a payload erased by hand",
-    "a document's bytes altered at equal size",
+    "a document's bytes altered at equal size", "WIP left in base by whoever may post",
 )  # fmt: skip
 
 
@@ -81,6 +81,7 @@ NEEDED = {
     "ledger.told": "another reason", "billing.told": "the narrative of billed work",
     "documents.told": "a document renamed", "events.chain": "an event's author",
     "events.anchors": "the anchors deleted", "objects.digests": "a document's bytes altered at equal size",
+    "ledger.wip_in_base": "WIP left in base by whoever may post",
     "ledger.balances": "a kept balance and the sums above it", "ledger.sums": "a client's kept sum",
 }  # fmt: skip
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from app.activity.commands import record
 from app.clients.models import Engagement
+from app.core.actors import SYSTEM
 from app.core.clock import today
-from app.core.db import db
+from app.core.db import db, transaction
 from app.core.ids import new_id
+from app.ledger.books import books_of
+from app.ledger.commands import post
+from app.ledger.models import TransactionKind
 from app.people.models import Person
 from app.timekeeping.commands.entries import EntryFacts, record_entry
+from app.timekeeping.commands.wip import place_of, wip_legs
 from app.timekeeping.models import Rate, TimeEntry
 from tests.make import Cast, keep
 
@@ -55,3 +62,13 @@ def exact_wip_of(engagement: Engagement) -> Decimal:
         )
         or 0
     )
+
+
+def leave_a_rest(entry: TimeEntry, base: Decimal) -> None:
+    """An amount of its WIP in base alone, as versions before this was held left them."""
+    with transaction():
+        post(
+            TransactionKind.REPRICED, wip_legs(replace(place_of(entry), amount=Decimal(0)), base), by=SYSTEM,
+            currency=entry.currency, books=books_of(entry.engagement_id), source=entry, happened_on=entry.worked_on,
+        )  # fmt: skip
+        record("billing.wip.release", entry, by=SYSTEM, amount=Decimal(0), currency=entry.currency)

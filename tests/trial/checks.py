@@ -237,6 +237,10 @@ CHECKS: Mapping[str, str] = {
         UNION ALL
         SELECT account, payment_id, currency, sum(base_amount) FROM posting
         WHERE account IN ('bank', 'credit') GROUP BY 1, 2, 3 HAVING sum(amount) = 0 AND sum(base_amount) <> 0
+        UNION ALL
+        SELECT account, item_id, currency, sum(base_amount) FROM posting
+        WHERE account IN ('wip', 'wip_memo') GROUP BY account, item_id, engagement_id, entity_id, currency
+        HAVING sum(amount) = 0 AND sum(base_amount) <> 0
     """,
     "numbers have a gap": """
         SELECT entity_id, kind, count(*), min(n), max(n) FROM (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from app.firm.queries import the_firm
 from app.ledger.commands import hold_open, reverse
 from app.ledger.models import Account, LedgerTransaction
 from app.timekeeping.commands.figures import settle
+from app.timekeeping.commands.wip import Item, close_wip_in_base
 from app.timekeeping.models import ItemState
 
 
@@ -81,6 +81,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
         ).all():
             reverse(transaction_id, by=by, source=note, reason=reason)
         freed = _give_back(invoice)
+        close_wip_in_base(freed.values(), by=by, reason=reason)
         invoice.state, invoice.send_wanted_by = InvoiceState.VOID, None
         session.flush()
         keep_drawn(line.arrangement_id for line in lines)
@@ -101,7 +102,7 @@ def credit_invoice(invoice: Invoice, credit_id: UUID, reason: str, *, by: Actor)
                 *(("payment", payment_id) for payment_id in paid),
             ],
         )
-        settle_days_of(freed, by=by)
+        settle_days_of(list(freed), by=by)
         enqueue("billing.keep_pdf", invoice_id=str(note.id))
         return note
 
@@ -169,7 +170,7 @@ def _copy_lines(invoice: Invoice, note: Invoice) -> list[InvoiceLine]:
     return copies
 
 
-def _give_back(invoice: Invoice) -> Sequence[UUID]:
+def _give_back(invoice: Invoice) -> dict[UUID, Item]:
     """Entries get back just what the bill took and wrote; what other bills did with them since stands.
 
     An entry whose rest is on a draft meanwhile stays there; what comes back to it is left for later by that draft.
@@ -198,7 +199,7 @@ def _give_back(invoice: Invoice) -> Sequence[UUID]:
             item.state = ItemState.OPEN if draft.treatment is Treatment.LATER else ItemState.DRAFTED
         item.version += 1
     db.session.flush()
-    return list(items)
+    return items
 
 
 def _leave_with(draft: InvoiceItem, back: Decimal) -> None:

@@ -38,7 +38,7 @@ from app.ledger.books import Books
 from app.ledger.commands import Leg, post, refuse_closed
 from app.ledger.models import Account, TransactionKind
 from app.ledger.queries import Exchange, rate_on
-from app.timekeeping.commands.wip import Item, Place, wip_legs
+from app.timekeeping.commands.wip import Item, Place, standings, wip_legs
 from app.timekeeping.models import Expense, ItemState, TimeEntry, item_state
 
 ZERO = Decimal(0)
@@ -192,12 +192,18 @@ def _post_wip(
     moves: dict[TransactionKind, list[Leg]] = {
         kind: [] for kind in (TransactionKind.WRITTEN_OFF, TransactionKind.WRITTEN_ON, TransactionKind.BILLED)
     }
+    stand = standings([items[row.item_id] for row in rows], books)
+
+    def legs_of(item: Item, change: Decimal) -> list[Leg]:
+        its = stand.get(item.id)
+        return wip_legs(_place(item, change), its.move(change, exchange.rate, books.currency) if its else None)
+
     for row in rows:
         item = items[row.item_id]
         if row.written:
             kind = TransactionKind.WRITTEN_OFF if row.written < 0 else TransactionKind.WRITTEN_ON
-            moves[kind] += wip_legs(_place(item, row.written))
-        moves[TransactionKind.BILLED] += wip_legs(_place(item, -row.billed))
+            moves[kind] += legs_of(item, row.written)
+        moves[TransactionKind.BILLED] += legs_of(item, -row.billed)
     assert invoice.issued_on is not None
     for kind, legs in moves.items():
         post(

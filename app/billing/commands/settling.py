@@ -20,9 +20,8 @@ from app.core.clock import now
 from app.core.db import db, transaction
 from app.core.errors import NotFound, Refused
 from app.core.locking import takes, to_lock
-from app.core.money import round_amount
 from app.core.permissions import authorize
-from app.ledger.books import books_of_entity
+from app.ledger.books import books_of_entity, share_in_base
 from app.ledger.commands import Leg, hold_open, post, reverse
 from app.ledger.models import Account, LedgerTransaction, Posting, TransactionKind
 from app.ledger.policy import can_post
@@ -60,7 +59,7 @@ def allocation_legs(payment: Payment, invoice: Invoice, part: Decimal, base: str
             account=Account.CREDIT,
             amount=part,
             aged_on=payment.received_on,
-            base_amount=-_share(-part, credit, credit_base, base),
+            base_amount=-share_in_base(-part, credit, credit_base, base),
             **key,
         )
     ]
@@ -73,17 +72,12 @@ def allocation_legs(payment: Payment, invoice: Invoice, part: Decimal, base: str
                 amount=-each,
                 aged_on=invoice.due_on,
                 engagement_id=engagement_id,
-                base_amount=-_share(each, amount, amount_base, base),
+                base_amount=-share_in_base(each, amount, amount_base, base),
                 **key,
             )
         )
     off = sum((leg.base_amount or ZERO for leg in legs), ZERO)
     return [*legs, Leg(account=Account.GAIN_LOSS, amount=ZERO, base_amount=-off, **key)]
-
-
-def _share(part: Decimal, whole: Decimal, whole_base: Decimal, base: str) -> Decimal:
-    """What a part of an amount stands at in base; the whole of it, at exactly all that is left."""
-    return whole_base if part == whole else round_amount(whole_base * part / whole, base)
 
 
 def _standing(
@@ -101,10 +95,11 @@ def _standing(
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def close_in_base(source: Payment | Invoice, account: Account, *, by: Actor) -> None:
+def close_in_base(source: Payment | Invoice, account: Account, *, by: Actor, reason: str = "") -> bool:
     """Where an account has come to nothing in its currency but not in base, the rest is gain or loss.
 
-    Acts of old may have left it so: they were taken back at another rate than they were made with.
+    Acts of old may have left it so: they were taken back at another rate than they were made with. Answers whether
+    there was one.
     """
     authorize(by, can_post)
     column = Posting.payment_id if isinstance(source, Payment) else Posting.invoice_id
@@ -113,7 +108,7 @@ def close_in_base(source: Payment | Invoice, account: Account, *, by: Actor) -> 
         .where(Posting.account == account, column == source.id)
     ).one()
     if amount != 0 or not off:
-        return
+        return False
     key: dict[str, Any] = {
         "client_id": source.client_id if isinstance(source, Payment) else source.payer_id, column.key: source.id,
     }  # fmt: skip
@@ -128,8 +123,10 @@ def close_in_base(source: Payment | Invoice, account: Account, *, by: Actor) -> 
         books=books_of_entity(source.entity_id),
         source=source,
         happened_on=clock.today(),
+        reason=reason,
         rate=rate_of(first),
     )
+    return True
 
 
 def rate_of(transaction_id: int) -> Exchange:

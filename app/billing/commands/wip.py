@@ -26,7 +26,7 @@ from app.timekeeping.commands.days import day_of, hold_days, settle_days
 from app.timekeeping.commands.entries import add_to_task
 from app.timekeeping.commands.figures import settle, topics_left
 from app.timekeeping.commands.locks import refuse_closed, refuse_locked
-from app.timekeeping.commands.wip import Item, hold_wip, move_wip, place_of
+from app.timekeeping.commands.wip import Item, close_wip_in_base, hold_wip, move_wip, place_of
 from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import BillTax, Expense, ItemState, TimeEntry
 from app.timekeeping.written import Movement, standing_writes
@@ -255,6 +255,7 @@ def _take_back(item: Item, writes: Sequence[Movement], reason: str, *, by: Actor
     move_wip(
         TransactionKind.REPRICED, item, before, place_of(item), by=by, books=books, on=clock.today(), reason=reason
     )  # fmt: skip
+    close_wip_in_base([item], by=by, reason=reason)
     record(
         "billing.wip.take_back", item, by=by, amount=abs(back), off=back > 0, currency=item.currency, reason=reason,
         topics=("wip", f"time:{item.person_id}"),

@@ -23,7 +23,7 @@ from app.ledger.models import TransactionKind
 from app.timekeeping.commands.days import day_of, hold_days
 from app.timekeeping.commands.figures import settle, topics_of
 from app.timekeeping.commands.locks import refuse_locked
-from app.timekeeping.commands.wip import hold_wip, place_of, taken_out, wip_legs
+from app.timekeeping.commands.wip import close_wip_in_base, hold_wip, place_of, taken_out, wip_legs
 from app.timekeeping.commands.writing import undo_write, write
 from app.timekeeping.models import TimeEntry
 from app.timekeeping.policy import can_edit_item
@@ -92,10 +92,12 @@ def _divide(entry: TimeEntry, part: TimeEntry, share: Decimal, *, by: Actor) -> 
     for written, its in zip(writes, shares, strict=True):
         undo_write(entry, written, "divided", by=by, books=books)
         write(entry, written.amount - its, written.reason, by=by, books=books)
-        write(part, its, written.reason, by=by, books=books)
     given = sum(shares, Decimal(0))
     # What is not billable has nothing open, whatever is written on or off it: then that is moved back.
     _transfer(entry, part, part.value if entry.billable else -given, by=by)
+    for written, its in zip(writes, shares, strict=True):  # of the part, once it stands there
+        write(part, its, written.reason, by=by, books=books)
+    close_wip_in_base([entry, part], by=by, reason="divided")
     return given
 
 
@@ -160,6 +162,7 @@ def rejoin_entry(part: TimeEntry, *, by: Actor) -> TimeEntry:
         for written in writes:
             undo_write(part, written, "put back", by=by, books=books)
             write(whole, written.amount, written.reason, by=by, books=books)
+        close_wip_in_base([part, whole], by=by, reason="put back")
         whole.recorded += part.recorded
         whole.charged += part.charged
         whole.value += part.value

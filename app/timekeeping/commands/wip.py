@@ -12,12 +12,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.clients.models import Engagement
+from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db
 from app.core.money import round_amount
-from app.ledger.books import Books, books_of_each
+from app.core.permissions import authorize
+from app.ledger.books import Books, books_of_each, books_of_entity, share_in_base
 from app.ledger.commands import Leg, hold_balances, post
 from app.ledger.models import Account, TransactionKind
+from app.ledger.policy import can_post
 from app.ledger.queries import Exchange
 from app.timekeeping.models import Expense, TimeEntry
 from app.timekeeping.written import Movement
@@ -79,7 +82,25 @@ _TAKEN_LAST = sa.text("""
            r.from_on AS since
     FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
     LEFT JOIN exchange_rate r ON r.id = t.exchange_rate_id
-    WHERE p.account = 'wip' AND p.item_id = :item_id ORDER BY p.transaction_id DESC, p.line DESC LIMIT 1
+    WHERE p.account = 'wip' AND p.item_id = :item_id AND p.amount <> 0
+    ORDER BY p.transaction_id DESC, p.line DESC LIMIT 1
+""")
+
+
+_STAND_EACH = sa.text("""
+    SELECT p.item_id, sum(p.amount) AS amount, sum(p.base_amount) AS base
+    FROM unnest(CAST(:items AS uuid[]), CAST(:engagements AS uuid[])) AS item (id, engagement_id)
+    JOIN posting p ON p.item_id = item.id AND p.engagement_id = item.engagement_id
+    WHERE p.account = 'wip' AND p.entity_id = :entity_id GROUP BY 1
+""")
+_RESTS = sa.text("""
+    SELECT p.item_id, p.engagement_id, p.client_id, p.entity_id, p.currency, sum(p.base_amount) AS base,
+           max(p.aged_on) AS aged_on, (array_agg(p.base_rate ORDER BY r.from_on, t.id))[1] AS rate,
+           (array_agg(r.id ORDER BY r.from_on, t.id))[1] AS rate_id
+    FROM posting p JOIN ledger_transaction t ON t.id = p.transaction_id
+    LEFT JOIN exchange_rate r ON r.id = t.exchange_rate_id
+    WHERE p.account = 'wip' AND p.item_id = ANY (CAST(:items AS uuid[]))
+    GROUP BY 1, 2, 3, 4, 5 HAVING sum(p.amount) = 0 AND sum(p.base_amount) <> 0 ORDER BY 3, 1, 2
 """)
 
 
@@ -97,8 +118,7 @@ def taken_out(place: Place, part: Decimal, *, books: Books, on: dt.date) -> Wort
     ).one_or_none()  # fmt: skip
     if stands is None or not 0 < part / stands.amount <= 1:
         return None
-    whole = part == stands.amount
-    base = stands.base if whole else round_amount(stands.base * part / stands.amount, books.currency)
+    base = share_in_base(part, stands.amount, stands.base, books.currency)
     worth = Worth(base, Exchange(stands.rate, stands.rate_id), stands.since)
     return worth if worth.holds_on(on) else None
 
@@ -114,6 +134,58 @@ def _given_back(place: Place, *, books: Books, on: dt.date) -> Worth | None:
         return None
     worth = Worth(taken.base, Exchange(taken.rate, taken.rate_id), taken.since)
     return worth if worth.holds_on(on) else None
+
+
+@dataclass
+class Standing:
+    """What an item's WIP comes to, in its currency and in base, as one movement after the other is planned."""
+
+    amount: Decimal = Decimal(0)
+    base: Decimal = Decimal(0)
+
+    def move(self, change: Decimal, rate: Decimal, base: str) -> Decimal:
+        """What a change comes to in base: what goes out, at what stands there; what comes, at the exchange rate."""
+        leaves = change * self.amount < 0 and abs(change) <= abs(self.amount)
+        moved = (
+            -share_in_base(-change, self.amount, self.base, base) if leaves else round_amount(change * rate, base)
+        )
+        self.amount += change
+        self.base += moved
+        return moved
+
+
+def standings(items: Collection[Item], books: Books) -> dict[UUID, Standing]:
+    """What each item of one currency comes to where it stands, in one query; of base currency none, nobody need ask."""
+    if all(item.currency == books.currency for item in items):
+        return {}
+    found = {item.id: Standing() for item in items}
+    rows = db.session.execute(
+        _STAND_EACH, {"items": list(found), "engagements": [item.engagement_id for item in items],
+                      "entity_id": books.entity_id}
+    )  # fmt: skip
+    return found | {row.item_id: Standing(row.amount, row.base) for row in rows}
+
+
+def close_wip_in_base(items: Collection[Item], *, by: Actor, reason: str) -> list[Item]:
+    """Where an item's WIP has come to nothing in its currency but not in base, take the rest out, today.
+
+    What came in at one exchange rate and is reversed after it went out at another leaves such a rest. Answers the
+    items that had one.
+    """
+    authorize(by, can_post)
+    db.session.flush()
+    known, closed = {item.id: item for item in items}, {}
+    rows = db.session.execute(_RESTS, {"items": sorted(known)}).all()
+    hold_balances(Account.WIP, [(row.entity_id, row.client_id, row.currency) for row in rows])
+    for row in rows:
+        item = closed[row.item_id] = known[row.item_id]
+        place = Place(row.client_id, row.engagement_id, item.id, row.aged_on, Decimal(0), row.currency)
+        post(
+            TransactionKind.REPRICED, wip_legs(place, -row.base), by=by, currency=row.currency,
+            books=books_of_entity(row.entity_id), source=item, happened_on=clock.today(), reason=reason,
+            rate=Exchange(row.rate, row.rate_id),
+        )  # fmt: skip
+    return list(closed.values())
 
 
 def hold_wip(

@@ -9,7 +9,7 @@ from app.core.actors import Actor
 from app.ledger.books import Books, books_of
 from app.ledger.commands import post, reverse
 from app.ledger.models import TransactionKind
-from app.timekeeping.commands.wip import Item, Place, move_wip, place_of, wip_legs
+from app.timekeeping.commands.wip import Item, Place, move_wip, place_of, taken_out, wip_legs
 from app.timekeeping.written import Movement
 
 
@@ -17,17 +17,21 @@ def write(item: Item, change: Decimal, reason: str, *, by: Actor, books: Books) 
     """Post an amount as written on, or off when below zero. The caller counts it to the item's figures afterwards.
     Answers the id of what it posted.
 
-    Dated today: writing off says something about today, not about the day of the work.
+    Dated today: writing off says something about today, not about the day of the work. What is written off goes out
+    at what it stands at in base.
     """
+    here = _of(item, change)
+    worth = taken_out(here, -change, books=books, on=clock.today())
     return post(
         TransactionKind.WRITTEN_OFF if change < 0 else TransactionKind.WRITTEN_ON,
-        wip_legs(_of(item, change)),
+        wip_legs(here, -worth.base if worth else None),
         by=by,
         currency=item.currency,
         books=books,
         source=item,
         happened_on=clock.today(),
         reason=reason,
+        rate=worth.rate if worth else None,
     )
 
 
