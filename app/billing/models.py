@@ -108,7 +108,8 @@ class Invoice(MadeOnce, HasVersion, Base):
         sa.CheckConstraint("open_amount >= 0", name="open_amount"),
         sa.CheckConstraint("due_on >= issued_on", name="due_on"),
         sa.CheckConstraint("gross = net + tax", name="gross"),
-        sa.CheckConstraint("allowance >= 0 AND charge >= 0 AND prepaid >= 0 AND prepaid <= gross", name="adjustments"),
+        # Until their screens come, and totals with them (EN 16931, BR-CO-13 to 16): no total counts them yet.
+        sa.CheckConstraint("allowance = 0 AND charge = 0 AND prepaid = 0", name="adjustments"),
         sa.Index("ix_invoice_issued", "entity_id", "kind", "issued_on", postgresql_where=sa.text("number IS NOT NULL")),
         sa.Index("ix_invoice_payer_id", "payer_id", "issued_on"),
         sa.Index("ix_invoice_unkept", "id", postgresql_where=sa.text("number IS NOT NULL AND pdf_key IS NULL")),

@@ -38,7 +38,7 @@ BUNDLES: dict[str, tuple[str, ...]] = {
     "css/portal.css": tuple(f"css/{n}.css" for n in (*_SHARED_CSS, "portal", "print")),
     "js/app.js": tuple(
         f"js/{n}.js"
-        for n in (*_SHARED_JS, "timer-tick", "select", "tabs", "panel", "combobox", "palette", "keys", "drafts")
+        for n in (*_SHARED_JS, "timer-tick", "select", "tabs", "panel", "combobox", "palette", "keys", "drafts", "look")
     ),
     "js/portal.js": tuple(f"js/{n}.js" for n in (*_SHARED_JS, "renew", "autosave", "send")),
 }

@@ -93,7 +93,7 @@ END $$;
 DROP TRIGGER IF EXISTS forward ON closing;
 CREATE TRIGGER forward BEFORE INSERT ON closing FOR EACH ROW EXECUTE FUNCTION check_closing();
 
--- No bill is numbered, and no money received, on a closed day.
+-- No bill is numbered, and no money received, on a closed day, however the row comes there.
 CREATE OR REPLACE FUNCTION check_bill_open() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.issued_on <= hold_open(NEW.entity_id) THEN
@@ -103,8 +103,13 @@ BEGIN
     RETURN NEW;
 END $$;
 DROP TRIGGER IF EXISTS period_open ON invoice;
-CREATE TRIGGER period_open BEFORE UPDATE OF number ON invoice FOR EACH ROW
-    WHEN (OLD.number IS NULL AND NEW.number IS NOT NULL) EXECUTE FUNCTION check_bill_open();
+CREATE TRIGGER period_open BEFORE UPDATE OF number, issued_on, entity_id ON invoice FOR EACH ROW
+    WHEN (NEW.number IS NOT NULL AND (OLD.number, OLD.issued_on, OLD.entity_id)
+                                     IS DISTINCT FROM (NEW.number, NEW.issued_on, NEW.entity_id))
+    EXECUTE FUNCTION check_bill_open();
+DROP TRIGGER IF EXISTS period_entered ON invoice;
+CREATE TRIGGER period_entered BEFORE INSERT ON invoice FOR EACH ROW
+    WHEN (NEW.number IS NOT NULL) EXECUTE FUNCTION check_bill_open();
 
 CREATE OR REPLACE FUNCTION check_payment_open() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -117,5 +122,6 @@ END $$;
 DROP TRIGGER IF EXISTS period_open ON payment;
 CREATE TRIGGER period_open BEFORE INSERT ON payment FOR EACH ROW EXECUTE FUNCTION check_payment_open();
 DROP TRIGGER IF EXISTS period_moved ON payment;
-CREATE TRIGGER period_moved BEFORE UPDATE OF received_on ON payment FOR EACH ROW
-    WHEN (OLD.received_on IS DISTINCT FROM NEW.received_on) EXECUTE FUNCTION check_payment_open();
+CREATE TRIGGER period_moved BEFORE UPDATE OF received_on, entity_id ON payment FOR EACH ROW
+    WHEN ((OLD.received_on, OLD.entity_id) IS DISTINCT FROM (NEW.received_on, NEW.entity_id))
+    EXECUTE FUNCTION check_payment_open();

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
+import re
 from decimal import Decimal
 
 import pytest
@@ -21,6 +23,7 @@ from app.billing.commands.paper import preview_pdf
 from app.billing.commands.payer import change_payer
 from app.billing.commands.totals import lines_of
 from app.billing.models import Invoice, InvoiceLine
+from app.core import clock
 from app.core.db import Base, transaction
 from app.core.errors import NotAllowed, NotFound, Refused
 from app.firm.models import TaxRate, TaxTreatment
@@ -60,6 +63,27 @@ def test_the_preview_says_what_the_bill_will_say_marked_as_a_draft_without_a_num
     for mark in ("DRAFT", "Draft"):
         seen = seen.replace(mark, "")
     assert set(seen.split()) == set(bill.replace(str(invoice.number), "").split()) - {"Reference"}
+
+
+def test_the_preview_has_the_date_that_is_chosen_for_the_bill(
+    cast: Cast, client: FlaskClient, draft: Invoice
+) -> None:
+    at, day = f"/billing/invoices/{draft.id}/preview", clock.today() - dt.timedelta(days=9)
+    sign_in(client, cast.bea)
+    page = client.get(f"/billing/invoices/{draft.id}").text
+    assert re.search(rf'<a href="{at}"[^>]* data-with="#issued_on"', page)
+    assert 'id="issued_on"' in page
+    chosen = text_of(client.get(f"{at}?issued_on={day}").data)
+    invoice = approve_invoice(draft, by=cast.actor(cast.bea), issued_on=day)
+    facts = invoice.facts or {}
+    issued = text_of(ensure_pdf(invoice))
+    assert facts["issued_on"] == day.isoformat()
+    assert set(issued.replace(str(invoice.number), "").split()) - {"Reference"} <= set(chosen.split())
+
+
+def test_a_date_that_is_none_is_refused_in_a_sentence(cast: Cast, client: FlaskClient, draft: Invoice) -> None:
+    answer = sign_in(client, cast.bea).get(f"/billing/invoices/{draft.id}/preview?issued_on=soon")
+    assert answer.status_code == 422 and "That is not a date." in answer.text
 
 
 def test_a_look_changes_nothing(session: Session, cast: Cast, client: FlaskClient, draft: Invoice) -> None:

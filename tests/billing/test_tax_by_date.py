@@ -273,6 +273,18 @@ def test_nothing_that_an_issued_bill_says_can_change(session: Session, cast: Cas
         session.execute(sa.update(Invoice).where(Invoice.id == invoice.id).values({column: value}))
 
 
+@pytest.mark.parametrize("column", ["allowance", "charge", "prepaid"])
+def test_a_bill_as_a_whole_has_no_allowance_charge_or_prepayment_while_its_totals_count_none(
+    session: Session, cast: Cast, column: str
+) -> None:
+    """EN 16931, BR-CO-13 to 16: net, gross and what is to be paid would have to follow."""
+    make_rate("100")
+    make_entry(cast)
+    draft = make_draft(cast)
+    with pytest.raises(IntegrityError, match="ck_invoice_adjustments"), transaction():
+        session.execute(sa.text(f"UPDATE invoice SET {column} = 1 WHERE id = :id"), {"id": draft.id})
+
+
 def test_only_the_bill_as_a_whole_adds_up(session: Session, cast: Cast) -> None:
     make_rate("100")
     make_entry(cast)

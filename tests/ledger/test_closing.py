@@ -96,6 +96,13 @@ def test_no_bill_and_no_payment_is_dated_into_closed_books(session: Session, cas
             sa.text("UPDATE invoice SET number = 'X', state = 'approved', issued_on = :on WHERE id = :id"),
             {"on": inside, "id": invoice.id},
         )
+    copied = sa.text("""
+        INSERT INTO invoice SELECT (jsonb_populate_record(i, jsonb_build_object(
+            'id', CAST(:new AS text), 'number', 'X', 'state', 'approved', 'issued_on', CAST(:on AS date),
+            'due_on', CAST(:on AS date)))).* FROM invoice i WHERE id = :id
+    """)
+    with pytest.raises(DBAPIError, match="period of .* is closed"), transaction():
+        session.execute(copied, {"new": str(new_id()), "on": inside, "id": invoice.id})
     payment = pay(cast, first_open())
     with pytest.raises(DBAPIError, match="period of .* is closed"), transaction():
         values = {"on": inside, "id": payment.id}

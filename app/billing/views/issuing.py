@@ -33,7 +33,8 @@ blueprint = guard(Blueprint("issuing", __name__))
 
 
 def _day() -> dt.date | None:
-    text = request.form.get("issued_on", "")
+    """The date of the bill that a form, or the address of a preview, asks for."""
+    text = request.values.get("issued_on", "")
     try:
         return dt.date.fromisoformat(text) if text else None
     except ValueError:
@@ -165,12 +166,12 @@ def pdf(invoice_id: UUID) -> Answer:
 
 @blueprint.get("/billing/invoices/<uuid:invoice_id>/preview")
 def preview(invoice_id: UUID) -> Answer:
-    """The PDF of a draft as its issue would make it, kept nowhere."""
+    """The PDF of a draft as its issue on the chosen day (today) would make it, kept nowhere."""
     invoice = get_invoice(invoice_id, seen_by=me())
     if invoice.number is not None:
         return redirect(url_for("issuing.pdf", invoice_id=invoice_id), 302)
     name = f"draft-{invoice.client.code}.pdf"
-    answer = Response(preview_pdf(invoice, by=me()), mimetype="application/pdf")
+    answer = Response(preview_pdf(invoice, by=me(), issued_on=_day()), mimetype="application/pdf")
     answer.headers.set("Content-Disposition", "inline", filename=name)
     answer.headers["Cache-Control"] = "no-store"
     return answer
