@@ -110,6 +110,11 @@ def judge(
     )
 
 
+def limit_today(kind: ApprovalKind, entity_id: UUID, *, by: Actor) -> tuple[Decimal | None, str]:
+    """The limit of whoever acts, None where there is none, and the currency that it is in."""
+    return _limits(kind, entity_id, by=by)[0], books_of_entity(entity_id).currency
+
+
 def _limits(kind: ApprovalKind, entity_id: UUID, *, by: Actor) -> tuple[Decimal | None, Decimal | None]:
     """Those that hold today, whatever day the act is dated."""
     if by.person_id is None:

@@ -40,6 +40,7 @@ from app.timekeeping.commands.days import (
     settle_days,
 )
 from app.timekeeping.commands.figures import refuse_other_currency, settle, topics_left, topics_of
+from app.timekeeping.commands.less import refuse_less
 from app.timekeeping.commands.locks import refuse_locked
 from app.timekeeping.commands.valuing import (
     EntryFacts,
@@ -214,6 +215,7 @@ def edit_entry(entry: TimeEntry, facts: EntryFacts, *, by: Actor, version: int |
         old_job = entry.job_id
         others = _revalue(entry, facts, setting, old_day, day)
         after = place_of(entry)
+        refuse_less(entry, before, by=by)
         moved = after.engagement_id != before.engagement_id
         add_to_task(old_task, -old["seconds"])
         add_to_task(entry.task_id, entry.recorded)
@@ -305,6 +307,7 @@ def delete_entry(entry: TimeEntry, *, by: Actor, version: int | None = None) -> 
         before = place_of(entry)
         entry.deleted_at = now()
         settle(entry)
+        refuse_less(entry, before, by=by)
         books = books_of(entry.engagement_id)
         add_to_task(entry.task_id, -entry.recorded)
         move_wip(TransactionKind.REPRICED, entry, before, None, by=by, books=books, reason="deleted")

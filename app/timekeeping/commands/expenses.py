@@ -26,6 +26,7 @@ from app.ledger.books import Books, books_of
 from app.ledger.models import TransactionKind
 from app.ledger.queries import find_rate_on
 from app.timekeeping.commands.figures import be_worth, refuse_other_currency, settle, topics_left
+from app.timekeeping.commands.less import refuse_less
 from app.timekeeping.commands.locks import lock, refuse_locked
 from app.timekeeping.commands.valuing import LONGEST_NARRATIVE, where_it_belongs
 from app.timekeeping.commands.wip import move_wip, place_of
@@ -199,6 +200,7 @@ def edit_expense(expense: Expense, facts: ExpenseFacts, *, by: Actor, version: i
         books_before = books_of(before.engagement_id) if moved else None
         if place_of(expense) != before:
             refuse_late(books.entity_id, expense.worked_on, field="spent_on")
+        refuse_less(expense, before, by=by)
         move_wip(kind, expense, before, place_of(expense), by=by, books=books, books_before=books_before)
         record(
             "timekeeping.expense.edit",
@@ -227,6 +229,7 @@ def delete_expense(expense: Expense, *, by: Actor) -> None:
         books = books_of(expense.engagement_id)
         expense.deleted_at = now()
         settle(expense)
+        refuse_less(expense, before, by=by)
         move_wip(TransactionKind.REPRICED, expense, before, None, by=by, books=books, reason="deleted")
         record("timekeeping.expense.delete", expense, by=by, net=expense.net, topics=("wip",))
 
