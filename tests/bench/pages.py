@@ -13,8 +13,8 @@ from flask import Flask
 
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.clients.access import actor_for
-from app.clients.models import Engagement
-from app.core.clock import today
+from app.clients.models import Engagement, Wall
+from app.core.clock import now, today
 from app.core.db import db
 from app.core.ids import new_id
 from app.people.models import Person
@@ -36,6 +36,7 @@ class Site:
     staff: list[Visitor] = field(default_factory=list)
     manager: Visitor = field(init=False)
     partner: Visitor = field(init=False)
+    walled: Visitor = field(init=False)
     contacts: list[tuple[Visitor, UUID]] = field(default_factory=list)
     clients: list[UUID] = field(default_factory=list)
     jobs: list[UUID] = field(default_factory=list)
@@ -51,6 +52,7 @@ def open_site(app: Flask, size: int, port: int) -> Site:
     site.staff = [sign_in(app, port, bench_id(Kind.PERSON, first + n)) for n in range(min(staff, 5))]
     site.manager = sign_in(app, port, bench_id(Kind.PERSON, partners))
     site.partner = sign_in(app, port, bench_id(Kind.PERSON, 0))
+    site.walled = sign_in(app, port, _walled(bench_id(Kind.PERSON, partners + 1)))
     spread = [n * (size // SUBJECTS) + n for n in range(SUBJECTS)]
     site.clients = [bench_id(Kind.CLIENT, n) for n in spread]
     site.jobs = scalars("SELECT DISTINCT ON (client_id) id FROM job WHERE client_id = ANY(:ids) AND status = 'active' "
@@ -62,6 +64,14 @@ def open_site(app: Flask, size: int, port: int) -> Site:
     site.contacts = [(sign_in_contact(app, port, row.contact_id), row.id) for row in asked]
     site.drafts = _drafts(site)
     return site
+
+
+def _walled(person_id: UUID) -> UUID:
+    """Keep a person from one client and from an engagement of another."""
+    for side in ({"client_id": bench_id(Kind.CLIENT, 3)}, {"engagement_id": bench_id(Kind.ENGAGEMENT, 15)}):
+        db.session.add(Wall(id=new_id(), person_id=person_id, reason="Family", created_at=now(), **side))
+    db.session.commit()
+    return person_id
 
 
 def _drafts(site: Site) -> list[UUID]:
@@ -81,12 +91,23 @@ def _drafts(site: Site) -> list[UUID]:
 
 @dataclass(frozen=True)
 class Page:
-    """A screen: who asks for what, over its subjects in turn; `times` the read floor is its goal."""
+    """A screen: who asks for what, over its subjects in turn, in every round or in some.
+
+    Its goal is `times` the read floor, or no more than `most_ms`; one `beside` another page is only compared with it.
+    """
 
     name: str
     visit: Callable[[Site, int], tuple[Visitor, str]]
     times: float = 4.0
     fragment: bool = False
+    beside: str = ""
+    most_ms: float | None = None
+    every: int = 1
+
+    @property
+    def grows(self) -> bool:
+        """Whether it looks at every client's row, and so takes longer in a larger firm."""
+        return bool(self.beside) or self.most_ms is not None
 
     def load(self, site: Site, turn: int) -> Load:
         visitor, path = self.visit(site, turn)
@@ -106,7 +127,6 @@ PAGES = (
     Page("board", lambda s, n: (s.manager, "/board")),
     Page("client page", lambda s, n: (s.manager, f"/clients/{turn_of(s.clients, n)}")),
     Page("job page", lambda s, n: (s.manager, f"/jobs/{turn_of(s.jobs, n)}")),
-    Page("WIP by client", lambda s, n: (s.partner, "/billing")),
     Page("draft of 100 entries", lambda s, n: (s.partner, f"/billing/invoices/{turn_of(s.drafts, n)}")),
     Page("search", lambda s, n: (s.manager, f"/palette?q={turn_of(WORDS, n)}"), fragment=True),
     Page("portal home", lambda s, n: (turn_of(s.contacts, n)[0], "/portal/"), times=3.0),

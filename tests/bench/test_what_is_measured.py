@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.bench.browse import fragments_of
 from tests.bench.fill.ids import Kind, bench_id
-from tests.bench.measure import Measured, _row
+from tests.bench.measure import Found, Measured, _page_row, _row
+from tests.bench.money import MONEY
 from tests.bench.report import Report, Row
 
 
@@ -30,6 +31,17 @@ def test_a_page_falls_short_when_it_is_slow_or_heavy() -> None:
     page.bytes = 60_001
     assert _row("My work", 100, page, floor, "", 4.0).ok is False
     assert _row("My work", 100, Measured(failure="answered 404"), floor, "", 4.0).ok is False
+
+
+def test_a_narrower_list_is_told_beside_the_whole_one_and_a_past_day_is_held_to_two_seconds() -> None:
+    pages = {page.name: page for page in MONEY}
+    found: Found = {("receivables", 100): Measured([0.01], {5}, 100)}
+    walled = _page_row(pages["receivables, before a wall"], 100, Measured([0.04], {7}, 100), found)
+    assert (walled.ratio, walled.ok, walled.goal) == (4.0, None, "beside receivables")
+    past = pages["receivables, past day"]
+    assert _page_row(past, 100, Measured([1.9], {4}, 100), found).ok is True
+    assert _page_row(past, 100, Measured([2.1], {4}, 100), found).ok is False
+    assert _page_row(past, 100, Measured(failure="answered 500"), found).ok is False
 
 
 def test_the_file_has_the_fields_that_scripts_rely_on(tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.commands.payments import PaymentFacts, record_payment
 from app.billing.models import Invoice
+from app.billing.queries import aged
+from app.billing.queries.aged import AgedPage, WipFilter
 from app.billing.queries.items import list_wip_items
 from app.billing.queries.payments import receivables_by_client
 from app.billing.queries.statements import statement_of
-from app.billing.queries.wip import AgedPage, WipFilter, wip_by_client, wip_by_engagement
+from app.billing.queries.wip import wip_by_client, wip_by_engagement
 from app.billing.statement_pdf import _data
 from app.core import clock
 from app.core.actors import SYSTEM
@@ -234,6 +236,25 @@ def test_every_list_names_its_day_and_opens_into_rows_of_that_day(
     if path == "/billing":
         assert "Show today" in opened.text and "Write off" not in opened.text
     assert "posted through today" in pat.get(path).text.lower()
+
+
+@pytest.mark.parametrize("path", ["/billing/wip.csv", "/billing/receivables.csv"])
+@pytest.mark.parametrize("days", [0, 75])
+def test_a_file_has_the_rows_of_all_pages_in_their_order_and_asks_for_them_once(
+    busy: Cast, client: FlaskClient, max_queries: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch, path: str,
+    days: int,
+) -> None:
+    monkeypatch.setattr(aged, "PER_PAGE", 1)
+    monkeypatch.setattr(aged, "_kept", aged._kept.__wrapped__)  # it remembers its statements, with the length of a page
+    pat, found = sign_in(client, busy.pat), WipFilter(on=ago(days) if days else None)
+    ask = wip_by_client if "wip" in path else receivables_by_client
+    pages = [ask(found, seen_by=busy.actor(busy.pat), page=page) for page in (1, 2)]
+    assert [len(page.rows) for page in pages] == [1, 1]
+    _rows(pat, f"{path}?on={ago(days)}")
+    with max_queries(6):
+        rows = _rows(pat, f"{path}?on={ago(days)}")
+    shown = [(row.code, row.total) for page in pages for row in page.rows]
+    assert [(row["Code"], Decimal(row["Total"])) for row in rows] == shown
 
 
 def test_time_of_tomorrow_is_part_of_today_on_every_day_that_looks_back(session: Session, cast: Cast) -> None:

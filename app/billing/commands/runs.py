@@ -9,8 +9,8 @@ from uuid import UUID
 from app.billing.commands.drafts import DraftFacts, create_draft
 from app.billing.commands.issue import approve_invoice
 from app.billing.policy import can_draft, can_run_bills
+from app.billing.queries.aged import WipFilter
 from app.billing.queries.billable import list_billable
-from app.billing.queries.wip import WipFilter
 from app.core.actors import Actor
 from app.core.errors import Refused
 from app.core.ids import new_id

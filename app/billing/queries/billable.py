@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.billing.open import TABLES
 from app.billing.policy import can_draft
-from app.billing.queries.wip import WipFilter, client_conditions
+from app.billing.queries.aged import WipFilter, client_conditions
 from app.clients.arrangements import fee_all_taken
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight

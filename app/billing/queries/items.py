@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from app.approvals.models import Approval
 from app.billing.models import InvoiceItem
 from app.billing.policy import can_see_wip
-from app.billing.queries.wip import UNBILLED
+from app.billing.queries.aged import UNBILLED
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight
 from app.core import clock

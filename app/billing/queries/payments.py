@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 from app.billing.models import Allocation, Invoice, Payment
 from app.billing.open import owed
 from app.billing.policy import can_see_invoices
-from app.billing.queries.wip import AgedPage, WipFilter, aged_clients
+from app.billing.queries.aged import AgedPage, AgedRow, WipFilter, aged_clients, every_aged
 from app.billing.sight import bills_seen_by, payments_seen_by
 from app.clients.models import Client
 from app.clients.policy import can_see
@@ -153,3 +153,10 @@ def receivables_by_client(found: WipFilter, *, seen_by: Actor, page: int = 1) ->
     if not can_see_invoices(seen_by):
         raise NotFound()
     return aged_clients(Account.RECEIVABLE, found, seen_by=seen_by, page=page)
+
+
+def every_receivable(found: WipFilter, *, seen_by: Actor) -> Iterator[AgedRow]:
+    """All rows of the list, for an export."""
+    if not can_see_invoices(seen_by):
+        raise NotFound()
+    return every_aged(Account.RECEIVABLE, found, seen_by=seen_by)

@@ -22,9 +22,10 @@ from app.billing.commands.payer import change_payer
 from app.billing.commands.regroup import regroup_draft
 from app.billing.forms import AddressForm, DraftForm, GroupingForm, PayerForm, TermsForm
 from app.billing.policy import can_draft
+from app.billing.queries.aged import AgedRow
 from app.billing.queries.invoices import PER_PAGE, InvoiceFilter, get_invoice, list_invoices
 from app.billing.queries.payers import other_payers
-from app.billing.queries.wip import AgedRow, wip_by_engagement
+from app.billing.queries.wip import wip_by_engagement
 from app.billing.views.draft_page import draft_page, draft_partial, draft_refused
 from app.clients.commands.clients import give_address
 from app.clients.models import Arrangement, Client

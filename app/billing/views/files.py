@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask import Blueprint
 
 from app.billing.models import InvoiceKind
+from app.billing.queries.aged import AgedRow, WipFilter
 from app.billing.queries.invoices import every_invoice, standing_of
-from app.billing.queries.payments import list_payments, receivables_by_client
-from app.billing.queries.wip import AgedPage, WipFilter, wip_by_client
+from app.billing.queries.payments import every_receivable, list_payments
+from app.billing.queries.wip import every_wip
 from app.billing.views.invoices import invoice_filter
 from app.billing.views.payments import payment_filter
 from app.billing.views.wip import wip_filter
@@ -35,15 +36,9 @@ def _name(what: str, found: WipFilter) -> str:
     return f"{what}-{found.on or clock.today()}.csv"
 
 
-
-def _aged(pages: Any) -> Iterator[list[Any]]:
-    """Every page of an aged list, one after the other."""
-    number, more = 1, True
-    while more:
-        page: AgedPage = pages(number)
-        for row in page.rows:
-            yield [row.code, row.name, row.currency, *moneys(row.currency, *row.ages, row.total)]
-        number, more = number + 1, page.has_next
+def _aged(rows: Iterable[AgedRow]) -> Iterator[list[Any]]:
+    for row in rows:
+        yield [row.code, row.name, row.currency, *moneys(row.currency, *row.ages, row.total)]
 
 
 @blueprint.get("/billing/wip.csv")
@@ -51,7 +46,7 @@ def wip() -> Answer:
     found, actor = wip_filter(), me()
     return hand_out(
         "WIP", _name("wip", found), _header(Account.WIP),
-        lambda: _aged(lambda page: wip_by_client(found, seen_by=actor, page=page)), by=actor,
+        lambda: _aged(every_wip(found, seen_by=actor)), by=actor,
     )
 
 
@@ -60,7 +55,7 @@ def receivables() -> Answer:
     found, actor = wip_filter(), me()
     return hand_out(
         "receivables", _name("receivables", found), _header(Account.RECEIVABLE),
-        lambda: _aged(lambda page: receivables_by_client(found, seen_by=actor, page=page)), by=actor,
+        lambda: _aged(every_receivable(found, seen_by=actor)), by=actor,
     )
 
 

@@ -11,9 +11,9 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from app.billing.commands.statements import send_statement
 from app.billing.policy import can_record_payment, can_send_statement
+from app.billing.queries.aged import PER_PAGE
 from app.billing.queries.payments import receivables_by_client
 from app.billing.queries.statements import Statement, statement_currencies, statement_of
-from app.billing.queries.wip import PER_PAGE
 from app.billing.statement_pdf import statement_pdf
 from app.billing.views.wip import choices, date_arg, wip_filter
 from app.clients.models import Client

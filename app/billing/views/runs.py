@@ -12,8 +12,8 @@ from flask import Blueprint, render_template, request, url_for
 from app.billing.commands.runs import KIND, start_bill_run
 from app.billing.forms import DraftForm
 from app.billing.policy import can_run_bills
+from app.billing.queries.aged import WipFilter
 from app.billing.queries.billable import list_billable
-from app.billing.queries.wip import WipFilter
 from app.billing.views.wip import choices, date_arg, wip_filter
 from app.core import clock
 from app.core.permissions import authorize

@@ -20,10 +20,11 @@ from app.billing.commands.wip import (
 )
 from app.billing.commands.write_offs import WrittenOff
 from app.billing.policy import can_draft, can_record_payment, can_see_wip, can_write_off
+from app.billing.queries.aged import PER_PAGE, WipFilter
 from app.billing.queries.around import Around, around_lists, counts_of_pending
 from app.billing.queries.items import PER_PAGE as ITEMS_PER_PAGE
 from app.billing.queries.items import list_wip_items, unbilled_though_finished
-from app.billing.queries.wip import PER_PAGE, WipFilter, find_engagement, wip_by_client, wip_by_engagement
+from app.billing.queries.wip import find_engagement, wip_by_client, wip_by_engagement
 from app.clients.queries import get_client
 from app.core import clock
 from app.core.errors import Refused
