@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import chain, count
 
 LONGEST_KEY = 40
 
@@ -13,7 +14,7 @@ def free_key(words: str, taken: Iterable[str], *, empty: str) -> str:
     """A key made of words that nothing else has; `empty` where they hold no letter that a key may have."""
     stem = "-".join(re.findall(r"[a-z0-9]+", words.lower()))[:LONGEST_KEY] or empty
     known = set(taken)
-    return next(key for key in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if key not in known)
+    return next(key for key in chain([stem], (f"{stem}-{n}" for n in count(2))) if key not in known)
 
 
 def keyed_lines(texts: Sequence[str], before: Sequence[dict[str, str]]) -> list[dict[str, str]]:

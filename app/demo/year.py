@@ -1,4 +1,4 @@
-"""A year of an accountancy firm, day by day: work comes, is done, asked for, billed and paid."""
+"""A year of an accountancy firm, day by day: work comes, is done and asked for; `money` bills it and is paid."""
 
 from __future__ import annotations
 
@@ -6,37 +6,25 @@ import datetime as dt
 import random
 from collections import defaultdict
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.billing.commands.adjust import adjust_total
-from app.billing.commands.credit import credit_invoice
-from app.billing.commands.drafts import DraftFacts, create_draft
-from app.billing.commands.issue import approve_invoice
-from app.billing.commands.payments import PaymentFacts, record_payment
-from app.billing.commands.send import mark_sent
-from app.billing.commands.statements import send_statement
-from app.billing.models import Invoice
-from app.billing.queries.statements import statement_of
-from app.billing.statement_pdf import statement_pdf
-from app.catalogue.models import Service, StepKind
+from app.catalogue.models import StepKind
 from app.clients.access import actor_for
-from app.clients.models import Client, Engagement
+from app.clients.models import Client
 from app.core import clock
 from app.core.actors import SYSTEM, Actor
 from app.core.db import db, in_one_piece
 from app.core.errors import NotAllowed
 from app.core.ids import new_id
 from app.demo.asking import Asking
-from app.demo.cast import ADVICE, FEE_NOT_AGREED, INTERNAL, NO_ADDRESS, PAYS_LATE, REGISTRIES
+from app.demo.cast import ADVICE, INTERNAL
 from app.demo.filling import keep_filling
 from app.demo.founding import House
-from app.demo.services import BILLED_AT_THE_END
+from app.demo.money import Money
 from app.firm.calendars import calendar_for
-from app.firm.models import Entity, Firm
 from app.jobs.commands.deadline_dates import extend_deadline
 from app.jobs.commands.deadlines import satisfy_deadline
 from app.jobs.commands.jobs import complete_job
@@ -49,8 +37,6 @@ from app.planning.commands.forecasting import top_up_forecasts
 from app.planning.commands.occurrences import create_occurrences, due_occurrences
 from app.requests.commands.asking import ask_due_requests
 from app.timekeeping.commands.entries import EntryFacts, record_entry
-from app.timekeeping.commands.expenses import ExpenseFacts, ExpenseTax, record_expense
-from app.timekeeping.models import BillTax, ItemState, TimeEntry
 
 HOUR = dt.timedelta(hours=1)
 A_DAY, A_WEEK, LOOKED_AHEAD, MOST_SHARED = 7 * HOUR, dt.timedelta(days=7), dt.timedelta(days=25), 6
@@ -72,11 +58,12 @@ class Year:
         self.last = last
         self.dice = random.Random(seed)
         self.left: dict[UUID, int] = {UUID(task): left for task, left in known.get("left", {}).items()}
-        self.unpaid = [(dt.date.fromisoformat(day), UUID(bill)) for day, bill in known.get("unpaid", ())]
         answers = {UUID(id_): dt.date.fromisoformat(day) for id_, day in known.get("answer_on", {}).items()}
         self.actors: dict[UUID, Actor] = {p.id: actor_for(p) for p in house.people.values()}
         self.returned = False
         self.asking = Asking(house, last, self.actors, answers)
+        unpaid = [(dt.date.fromisoformat(day), UUID(bill)) for day, bill in known.get("unpaid", ())]
+        self.money = Money(house, last, self.actors[house.people["Beatrice Lowe"].id], unpaid)
         self.calendars = {name: calendar_for(office.calendar) for name, office in house.offices.items()}
         self.office_of = {office.id: name for name, office in house.offices.items()}
         self.weeks: dict[UUID, list[int]] = {
@@ -87,7 +74,7 @@ class Year:
         """What tomorrow needs to know, as it is kept."""
         return {
             "left": {str(task): left for task, left in self.left.items()},
-            "unpaid": [(day.isoformat(), str(bill)) for day, bill in self.unpaid],
+            "unpaid": [(day.isoformat(), str(bill)) for day, bill in self.money.unpaid],
             "answer_on": {str(id_): day.isoformat() for id_, day in self.asking.answer_on.items()},
         }
 
@@ -96,7 +83,7 @@ class Year:
         day = first
         while day <= self.last:
             tell(day)
-            self.dice = self.asking.dice = random.Random(f"{self.seed} {day}")
+            self.dice = self.asking.dice = self.money.dice = random.Random(f"{self.seed} {day}")
             with clock.travel_to(self.at(day, 7)):
                 self._create_due_jobs()
             with in_one_piece():
@@ -143,10 +130,10 @@ class Year:
             self._finish_jobs(day)
             self._look_after_deadlines(day)
             if self._is_turn(day, BILLED_ON):
-                self._bill(day)
+                self.money.bill(day)
             if self._is_turn(day, CHASED_ON) and (self.last - day).days < 100:
-                self._chase(day)
-            self._collect(day)
+                self.money.chase(day)
+            self.money.collect(day)
 
     def _office(self, person: Person) -> str:
         return self.office_of[person.office_id]
@@ -321,126 +308,4 @@ class Year:
                 extend_deadline(
                     deadline, to=deadline.effective_on + dt.timedelta(days=30), by=SYSTEM,
                     because="Companies House gave a month: the client’s records were lost in a flood",
-                )
-
-    def _bill(self, day: dt.date) -> None:
-        """Last month's WIP, a client at a time; small ones and projects wait for the quarter."""
-        until = day.replace(day=1) - dt.timedelta(days=1)
-        bea = self.actors[self.house.people["Beatrice Lowe"].id]
-        billed_now = self._billed_now(until)
-        at_hand = [*db.session.scalars(sa.select(Client)), *db.session.scalars(sa.select(Entity))]
-        worth = dict(
-            db.session.execute(
-                sa.select(TimeEntry.client_id, sa.func.sum(TimeEntry.open_value))
-                .where(
-                    TimeEntry.state == ItemState.OPEN,
-                    TimeEntry.billable,
-                    TimeEntry.deleted_at.is_(None),
-                    TimeEntry.worked_on <= until,
-                    TimeEntry.engagement_id.in_(billed_now),
-                )
-                .group_by(TimeEntry.client_id)
-            ).all()
-        )
-        for client in self.house.clients:
-            value = worth.get(client.id, Decimal(0))
-            if value <= 0 or (value < 600 and until.month % 3) or self.dice.random() < 0.05:
-                continue
-            if (self.last - day).days < FEE_NOT_AGREED.get(client.name, 0):
-                continue
-            if self.dice.random() < 0.15:
-                self._disburse(client, until, bea)
-            self._bill_client(client, until, bea)
-        del at_hand
-
-    def _billed_now(self, until: dt.date) -> sa.Select[UUID]:
-        """Engagements whose work is billed with this month: audits and projects wait for the quarter's end."""
-        found = sa.select(Engagement.id).outerjoin(Service, Service.id == Engagement.service_id)
-        if until.month % 3:
-            found = found.where(sa.or_(Service.id.is_(None), Service.code.not_in(BILLED_AT_THE_END)))
-        return found
-
-    def _disburse(self, client: Client, until: dt.date, by: Actor) -> None:
-        if client.id in self.house.advice:
-            office, fee, whose = REGISTRIES[self.office_of[client.office_id]]
-            record_expense(
-                new_id(),
-                ExpenseFacts(
-                    engagement_id=self.house.advice[client.id].id,
-                    spent_on=until,
-                    net=Decimal(fee),
-                    narrative=f"{office} filing fee",
-                    category="Filing fees",
-                    bill_tax=ExpenseTax(
-                        how=BillTax.DISBURSEMENT, receipt_name=client.name,
-                        evidence=f"Fee of the company’s own {whose}",
-                    ),
-                ),
-                by=by,
-            )
-
-    def _chase(self, day: dt.date) -> None:
-        """A statement goes to whoever owes a bill that fell due a month ago."""
-        bea = self.actors[self.house.people["Beatrice Lowe"].id]
-        firm = db.session.scalars(sa.select(Firm)).one()
-        late = db.session.execute(
-            sa.select(Invoice.payer_id, Invoice.currency).where(
-                Invoice.number.is_not(None), Invoice.open_amount > 0, Invoice.due_on < day - dt.timedelta(days=30),
-            ).distinct().order_by(Invoice.payer_id)
-        ).all()
-        for payer_id, currency in late:
-            client = db.session.get_one(Client, payer_id)
-            if client.name in NO_ADDRESS:
-                continue
-            found = statement_of(payer_id, currency, day - dt.timedelta(days=90), day, seen_by=bea)
-            send_statement(client, found, statement_pdf(found, client, firm), send_id=new_id(), by=bea)
-
-    def _bill_client(self, client: Client, until: dt.date, by: Actor) -> None:
-        engagements = tuple(db.session.scalars(
-            self._billed_now(until).where(Engagement.client_id == client.id).order_by(Engagement.id)
-        ))
-        facts = DraftFacts(client_id=client.id, engagement_ids=engagements, until=until)
-        invoice = create_draft(new_id(), facts, by=by)
-        if self.dice.random() < 0.45:
-            share = Decimal(self.dice.choice((88, 90, 92, 95))) / 100
-            adjust_total(
-                invoice, (invoice.net * share).quantize(Decimal(5)), by=by, reason="Fee agreed with the client"
-            )
-        if clock.today() > self.last - dt.timedelta(days=25) and self.dice.random() < 0.25:
-            return
-        approve_invoice(invoice, by=by)
-        mark_sent(invoice, by=by, to=[])
-        wait = self.dice.choice((6, 9, 12, 13, 14, 14, 15, 18, 21, 28, 35, 47, 70))
-        if client.name in PAYS_LATE:
-            wait = PAYS_LATE[client.name] + self.dice.randint(0, 15)
-        self.unpaid.append((clock.today() + dt.timedelta(days=wait), invoice.id))
-
-    def _collect(self, day: dt.date) -> None:
-        due = [row for row in self.unpaid if row[0] <= day]
-        self.unpaid = [row for row in self.unpaid if row[0] > day]
-        bea = self.actors[self.house.people["Beatrice Lowe"].id]
-        for _, invoice_id in due:
-            invoice = db.session.get_one(Invoice, invoice_id)
-            luck = self.dice.random()
-            if luck < 0.015 and (self.last - day).days > 40:
-                credit_invoice(invoice, new_id(), "Billed to the wrong engagement", by=bea)
-                continue
-            amount = invoice.open_amount
-            if luck < 0.06:
-                amount = (amount / 2).quantize(Decimal("0.01"))
-                self.unpaid.append((day + dt.timedelta(days=30), invoice_id))
-            elif luck < 0.08:
-                amount += Decimal(25)
-            if amount > 0:
-                record_payment(
-                    new_id(),
-                    PaymentFacts(
-                        client_id=invoice.payer_id,
-                        entity_id=invoice.entity_id,
-                        received_on=day,
-                        amount=amount,
-                        currency=invoice.currency,
-                        reference=invoice.number or "",
-                    ),
-                    by=bea,
                 )
