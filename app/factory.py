@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import app.models  # noqa: F401
 from app.config import Settings
-from app.core import assets, clock, drawing, gated_redis, health, logs, metrics, races, storage, web, wording
+from app.core import assets, clock, drawing, gated_redis, health, live, logs, metrics, races, storage, web, wording
 from app.core.connections import keep_prepared
 from app.core.db import db, each_at_its_own_door
 from app.firm.words import english, reader_country
@@ -150,6 +150,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.init_app(flask)
     races.init_app(flask)
     gated_redis.init_app(flask)
+    live.init_app(flask)
     storage.init_app(flask)
     wording.init_app(flask)
     drawing.init_app(flask)

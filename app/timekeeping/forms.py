@@ -91,6 +91,12 @@ class EntryForm(ApartForm):
         """What becomes of time of the day that is filled in, where books are closed."""
         return closed_note(self.worked_on.data) if self.worked_on.data else ""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is as it stands for the next entry: nothing is filled in but the day."""
+        filled_in = self.work.data, self.work.text, self.narrative.data, self.recorded.data, self.errors
+        return bool(self.billable.data) and not any(filled_in)
+
     def empty(self, on: dt.date) -> EntryForm:
         """Forget what was typed: the same form for the next entry."""
         for field in self:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,6 +18,24 @@ from app.people.models import Person
 from app.timekeeping.models import Rate, TimeEntry
 
 
+class Card(NamedTuple):
+    """What a rate card says, read as a row: a model's object of each would take longer than asking for them."""
+
+    id: UUID
+    from_on: dt.date
+    amount: Decimal
+    currency: str
+    person_id: UUID | None
+    grade: str | None
+    work_role: WorkRole | None
+    activity: str | None
+    client_id: UUID | None
+    engagement_id: UUID | None
+
+
+CARD = tuple(getattr(Rate, name).label(f"card_{name}") for name in Card._fields)
+
+
 @dataclass(frozen=True)
 class FoundRate:
     """The rate per hour (None where there is none), the words for where it came from or why not, and every rate that
@@ -26,10 +44,10 @@ class FoundRate:
     amount: Decimal | None
     source: str
     rate_id: UUID | None
-    considered: tuple[tuple[str, Rate], ...] = ()
+    considered: tuple[tuple[str, Card], ...] = ()
 
 
-Names = Callable[[Rate], bool]
+Names = Callable[[Card], bool]
 
 # rules/money: engagement + person, engagement + role, client + person, client + role, activity, person, role.
 ORDER: tuple[tuple[str, Names], ...] = (
@@ -66,12 +84,12 @@ def given(*names: str) -> dict[str, sa.BindParameter[Any]]:
     return {name: sa.bindparam(name, type_=sa.Date() if name == "on" else getattr(Rate, name).type) for name in names}
 
 
-_CARDS = sa.select(Rate).where(
+_CARDS = sa.select(*CARD).where(
     applies(**given("on", "currency", "person_id", "grade", "work_role", "activity", "client_id", "engagement_id"))
 )
 
 
-def place(rate: Rate) -> int:
+def place(rate: Card) -> int:
     return next(i for i, (_, holds) in enumerate(ORDER) if holds(rate))
 
 
@@ -84,7 +102,7 @@ def find_rate(
     activity: str = "",
 ) -> FoundRate:
     """The most specific rate valid on the day, in the engagement's currency; None with its reason if there is none."""
-    rates = db.session.scalars(
+    rates = db.session.execute(
         _CARDS,
         {
             "person_id": person.id,
@@ -97,10 +115,10 @@ def find_rate(
             "on": on,
         },
     ).all()
-    return choose(rates, engagement.currency, on)
+    return choose([Card(*rate) for rate in rates], engagement.currency, on)
 
 
-def choose(cards: Iterable[Rate], currency: str, on: dt.date) -> FoundRate:
+def choose(cards: Iterable[Card], currency: str, on: dt.date) -> FoundRate:
     """The most specific of the cards that apply."""
     ordered = sorted(cards, key=lambda rate: (place(rate), -rate.from_on.toordinal()))
     considered = tuple((ORDER[place(rate)][0], rate) for rate in ordered)

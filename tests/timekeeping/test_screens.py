@@ -78,6 +78,33 @@ def test_what_cannot_be_kept_is_said_and_what_was_typed_stays(
     assert count(TimeEntry) == 0
 
 
+def test_the_row_for_the_next_entry_is_as_empty_as_the_pages_own_whatever_was_typed_into_the_one_before(
+    cast: Cast, sam: FlaskClient
+) -> None:
+    def row(text: str) -> str:
+        form = text[text.index('<form class="time-add"'):].partition("</form>")[0]
+        return re.sub(r'(name="(id|csrf_token)" value)="[^"]*"', r"\1", form)
+
+    page = row(sam.get("/time").text)
+    refused = sam.post("/time", data=typed(cast, recorded="soon", billable=""), headers=HTMX).text
+    assert "Called the bank" in refused and "not a duration" in refused
+    for narrative in ("Called the bank", ""):
+        answer = sam.post("/time", data=typed(cast, narrative=narrative), headers=HTMX)
+        assert row(answer.text).replace(' data-focus=""', "") == page
+    assert "Called the bank" not in page
+
+
+def test_open_pages_are_told_once_whoever_recorded_the_time_has_their_answer(
+    cast: Cast, sam: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(live, "_tell", lambda _store, topics: told.extend(topics))
+    answer = sam.post("/time", data=typed(cast), headers=HTMX, buffered=False)
+    assert answer.status_code == 200 and told == []
+    answer.close()
+    assert f"person:{cast.sam.id}" in told
+
+
 def test_ten_megabytes_of_narrative_are_refused_with_the_text_still_there(cast: Cast, sam: FlaskClient) -> None:
     text = "Long. " * 1_700_000
     answer = sam.post("/time", data=typed(cast, narrative=text), headers=HTMX)

@@ -86,20 +86,20 @@ def _check(facts: ExpenseFacts) -> None:
 
 def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
     """Fill the expense from what was said; answers the books it goes into. Raises NotFound, Refused."""
-    row = where_it_belongs(facts, facts.spent_on)
-    if row is None or not can_see(by, row[0].client_id, row[0].id):
+    where = where_it_belongs(facts, facts.spent_on)
+    if where is None or not can_see(by, where.engagement.client_id, where.engagement.id):
         raise NotFound()
     _check(facts)
-    engagement, currency, is_internal, _, billed, job_id, task_id, _ = row
+    engagement = where.engagement
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it first.", field="work")
     if expense.currency is not None:
         refuse_other_currency(expense, engagement)
-    charges = billed is not ArrangementKind.NON_BILLABLE and not is_internal
+    charges = where.billed is not ArrangementKind.NON_BILLABLE and not where.is_internal
     if expense.client_id != engagement.client_id and expense.client_id is not None:
         expense.document_id = None
     expense.client_id, expense.engagement_id = engagement.client_id, engagement.id
-    expense.job_id, expense.task_id = job_id, task_id
+    expense.job_id, expense.task_id = where.job_id, where.task_id
     expense.worked_on, expense.currency = facts.spent_on, engagement.currency
     expense.net = round_amount(facts.net, engagement.currency)
     expense.tax = round_amount(facts.tax, engagement.currency)
@@ -107,7 +107,7 @@ def _describe(expense: Expense, facts: ExpenseFacts, *, by: Actor) -> Books:
     expense.narrative, expense.billable = facts.narrative.strip(), facts.billable and charges
     with db.session.no_autoflush:  # until it is told, a disbursement may be without its evidence
         set_bill_tax(expense, facts.bill_tax)
-    books = Books(engagement.entity_id, currency)
+    books = Books(engagement.entity_id, where.base)
     value_expense(expense, books)
     return books
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Protocol
 from uuid import UUID
 
-from app.clients.models import Engagement
 from app.core.errors import Refused
 from app.core.wording import amount
 from app.timekeeping.models import Expense, TimeEntry, WipItem
@@ -40,7 +40,16 @@ def settle(item: WipItem) -> None:
     item.state = item.standing
 
 
-def refuse_other_currency(item: TimeEntry | Expense, engagement: Engagement) -> None:
+class Named(Protocol):
+    """An engagement, or what was read of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+
+
+def refuse_other_currency(item: TimeEntry | Expense, engagement: Named) -> None:
     """An amount written off or billed is in the currency it was decided in; it does not follow into another one."""
     if engagement.currency != item.currency and (item.written or item.billed):
         raise Refused(

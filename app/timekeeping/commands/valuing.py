@@ -6,11 +6,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import load_only
 
 from app.catalogue.models import WorkRole
 from app.clients.arrangements import kind_on
@@ -29,7 +28,7 @@ from app.ledger.queries import find_rate_on
 from app.people.models import Person
 from app.timekeeping.commands.figures import be_worth
 from app.timekeeping.models import Rate, TimeEntry
-from app.timekeeping.rates import FoundRate, applies, choose, given
+from app.timekeeping.rates import CARD, Card, FoundRate, applies, choose, given
 
 HOUR = Decimal(3600)
 LONGEST_NARRATIVE = 5_000
@@ -50,17 +49,42 @@ class EntryFacts:
     billable: bool | None = None
 
 
+class EngagementRow(NamedTuple):
+    """What of an engagement decides what is recorded on it."""
+
+    id: UUID
+    client_id: UUID
+    name: str
+    status: EngagementStatus
+    currency: str
+    rounding: dict[str, Any] | None
+    entity_id: UUID
+
+
+class Belonging(NamedTuple):
+    """Where something recorded belongs, with all that values of its day depend on."""
+
+    engagement: EngagementRow
+    base: str
+    is_internal: bool
+    firm_rounding: dict[str, Any] | None
+    billed: ArrangementKind
+    job_id: UUID | None
+    task_id: UUID | None
+    work_role: WorkRole | None
+
+
 @dataclass(frozen=True)
 class Setting:
     """Everything an entry is valued with."""
 
-    engagement: Engagement
+    engagement: EngagementRow
     books: Books
     is_internal: bool
     billed: ArrangementKind
     rounding: RoundingRule
     work_role: WorkRole | None
-    cards: tuple[Rate, ...]
+    cards: tuple[Card, ...]
 
     @property
     def charges(self) -> bool:
@@ -75,33 +99,37 @@ def setting_for(facts: EntryFacts, person: Person, *, by: Actor) -> tuple[EntryF
     whose = {"person_id": person.id, "grade": person.grade or None}
     what = {"on": facts.worked_on, "activity": facts.activity or None}
     rows: Sequence[Any] = _ask(_WITH_CARDS, facts, {**whose, **what}).all()
-    if not rows or not can_see(by, rows[0][0].client_id, rows[0][0].id):
+    where = _belonging(rows[0]) if rows else None
+    if where is None or not can_see(by, where.engagement.client_id, where.engagement.id):
         raise NotFound()
-    engagement, currency, is_internal, firm_rounding, billed, job_id, task_id, work_role, _ = rows[0]
+    engagement = where.engagement
     if engagement.status is EngagementStatus.CLOSED:
         raise Refused(f"“{engagement.name}” is closed; reopen it to record time on it.", field="work")
-    rule = engagement.rounding or firm_rounding
+    rule = engagement.rounding or where.firm_rounding
     rounding = RoundingRule.from_json(rule) if rule else RoundingRule()
-    facts = replace(facts, engagement_id=engagement.id, job_id=job_id, task_id=task_id)
-    cards = tuple(row[-1] for row in rows if row[-1] is not None)
-    books = Books(engagement.entity_id, currency)
-    return facts, Setting(engagement, books, is_internal, billed, rounding, work_role, cards)
+    facts = replace(facts, engagement_id=engagement.id, job_id=where.job_id, task_id=where.task_id)
+    cards = tuple(Card(*row[-len(CARD):]) for row in rows if row.card_id is not None)
+    books = Books(engagement.entity_id, where.base)
+    return facts, Setting(engagement, books, where.is_internal, where.billed, rounding, where.work_role, cards)
+
+
+def _belonging(row: Any) -> Belonging:
+    many = len(EngagementRow._fields)
+    return Belonging(EngagementRow(*row[:many]), *row[many : many + len(Belonging._fields) - 1])
 
 
 _NOTHING = sa.null().label("task_id"), sa.null().label("work_role")
 _FIRM_ROUNDING = sa.select(Firm.rounding).scalar_subquery().label("rounding")
 _BILLED = kind_on(Engagement.id, sa.bindparam("on", type_=sa.Date())).label("billed")
 _BELONGS: sa.Select[Any] = (
-    sa.select(Engagement, Entity.currency, Client.is_firm, _FIRM_ROUNDING, _BILLED)
+    sa.select(
+        *(getattr(Engagement, name) for name in EngagementRow._fields),
+        Entity.currency, Client.is_firm, _FIRM_ROUNDING, _BILLED,
+    )  # fmt: skip
+    .select_from(Engagement)
     .join(Entity, Entity.id == Engagement.entity_id)
     .join(Client, Client.id == Engagement.client_id)
-    .options(
-        load_only(
-            Engagement.client_id, Engagement.number, Engagement.name, Engagement.status, Engagement.currency,
-            Engagement.rounding, Engagement.entity_id,
-        )
-    )
-)  # fmt: skip
+)
 _BY_TASK = (
     _BELONGS.add_columns(Task.job_id, Task.id, Task.work_role)
     .join(Task, Task.engagement_id == Engagement.id)
@@ -125,11 +153,7 @@ def _with_cards(belongs: sa.Select[Any], work_role: Any) -> sa.Select[Any]:
         **given("on", "person_id", "grade", "activity"),
         currency=Engagement.currency, work_role=work_role, client_id=Engagement.client_id, engagement_id=Engagement.id,
     )  # fmt: skip
-    card = load_only(
-        Rate.from_on, Rate.amount, Rate.person_id, Rate.grade, Rate.work_role, Rate.activity, Rate.client_id,
-        Rate.engagement_id,
-    )  # fmt: skip
-    return belongs.add_columns(Rate).outerjoin(Rate, applying).options(card)
+    return belongs.add_columns(*CARD).outerjoin(Rate, applying)
 
 
 _WITH_CARDS = {
@@ -142,9 +166,10 @@ def _ask(statements: dict[str, sa.Select[Any]], facts: Any, values: dict[str, An
     return db.session.execute(statements[kind], {"named": getattr(facts, f"{kind}_id"), **values})
 
 
-def where_it_belongs(facts: Any, on: dt.date) -> Any:
+def where_it_belongs(facts: Any, on: dt.date) -> Belonging | None:
     """The engagement with all that values of that day depend on, by the task, job or engagement that facts name."""
-    return _ask(_WHERE, facts, {"on": on}).one_or_none()
+    row = _ask(_WHERE, facts, {"on": on}).one_or_none()
+    return None if row is None else _belonging(row)
 
 
 def check_facts(facts: EntryFacts) -> None:
