@@ -241,6 +241,27 @@ def test_approving_and_sending_needs_somebody_to_send_to(session: Session, cast:
     assert invoice.number is None
 
 
+def test_a_refused_approval_keeps_the_date_and_the_reason_that_were_typed(
+    session: Session, cast: Cast, bea: FlaskClient
+) -> None:
+    make_entry(cast)
+    at = f"/billing/invoices/{make_draft(cast).id}"
+    bea.post(f"{at}/adjustment", data={"total": "-10 %", "spread": "pro_rata", "rest": "write_off"})
+    day = (clock.today() - dt.timedelta(days=1)).isoformat()
+    for then in ("", "next"):
+        answer = bea.post(
+            f"{at}/approval", data={"issued_on": day, "reason": "", "then": then}, headers={"HX-Request": "true"}
+        )
+        page = text_of(answer)
+        assert answer.status_code == 422 and "Say why" in page[page.index('name="reason"'):], then
+        assert then or ("data-opened" in page and f'value="{day}"' in page[page.index('id="approve"'):])
+    late = (clock.today() + dt.timedelta(days=400)).isoformat()
+    answer = bea.post(f"{at}/approval", data={"issued_on": late, "reason": "As agreed"}, headers={"HX-Request": "true"})
+    dialog = text_of(answer)[text_of(answer).index('id="approve"'):]
+    assert answer.status_code == 422 and 'id="issued_on-error"' in dialog and f'value="{late}"' in dialog
+    assert 'value="As agreed"' in dialog
+
+
 def test_a_sitting_goes_through_every_draft(session: Session, cast: Cast, bea: FlaskClient) -> None:
     for engagement in (cast.acme_work, cast.rival_work):
         make_entry(cast, engagement=engagement)

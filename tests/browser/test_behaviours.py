@@ -293,6 +293,28 @@ def test_a_failure_keeps_the_page_and_says_so(page: Page) -> None:
     expect(page.locator("#fate")).to_have_text("kept")
 
 
+def test_a_message_lies_over_an_open_dialog_and_a_refused_dialog_opens_again(page: Page) -> None:
+    page.evaluate("""() => { document.body.insertAdjacentHTML("beforeend",
+        "<dialog id=filled data-opened><div class=dialog-body><input value=typed aria-invalid=true></div></dialog>");
+        document.dispatchEvent(new CustomEvent("htmx:after:swap")) }""")
+    expect(page.locator("#filled input")).to_be_focused()
+    page.evaluate("document.dispatchEvent(new CustomEvent('toast', { detail: { text: 'No date', meaning: 'late' } }))")
+    said = page.get_by_text("No date")
+    expect(said).to_be_visible()
+    assert said.evaluate("""(one) => { const box = one.getBoundingClientRect();
+        one.closest("#toasts").inert = false;
+        return document.querySelector("#toasts:popover-open")?.contains(one) && box.bottom <= innerHeight }""")
+
+
+def test_a_link_that_looks_like_a_button_is_as_wide_as_its_words_in_a_note(page: Page) -> None:
+    wide, narrow = page.evaluate("""() => {
+        document.querySelector("main").insertAdjacentHTML("beforeend",
+            "<div class=note><div><p>Something is missing, and this is long.</p><a class=button>Add</a></div></div>");
+        const note = document.querySelector(".note:last-child > div");
+        return [note, note.querySelector("a")].map((one) => one.getBoundingClientRect().width) }""")
+    assert narrow < wide / 2
+
+
 def test_a_combobox_sends_the_id_of_what_was_picked(page: Page) -> None:
     field = page.get_by_role("combobox", name="Client")
     field.fill("ac")

@@ -176,6 +176,26 @@ def test_send_without_a_line_is_said_and_sent_when_it_is_back(
     expect(page.get_by_text("1 sent. Still missing")).to_be_visible(timeout=20_000)
 
 
+def test_what_another_tab_has_sent_meanwhile_is_shown_as_sent_in_this_one(
+    place: Place, opened: Callable[..., BrowserContext]
+) -> None:
+    context = opened()
+    page, other = context.new_page(), context.new_page()
+    come_in(page, place)
+    other.goto(f"{place.url}/portal/")
+    other.get_by_text("Cleo", exact=True).first.click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(other).to_have_url(f"{place.url}/portal/sign-in")
+    page.get_by_role("textbox", name="Anything we should know?").fill("We moved.")
+    page.get_by_role("button", name="Send").last.click()
+    expect(page.get_by_text("Everything is kept here")).to_be_visible()
+    come_in(other, place)
+    for tab in (page, other):
+        notes = tab.locator("article", has=tab.get_by_role("heading", name="Anything we should know?"))
+        expect(notes.get_by_text("Sent", exact=True)).to_be_visible(timeout=20_000)
+        expect(tab.get_by_text("nothing new to send")).to_have_count(0)
+
+
 def test_signing_out_and_seven_days_forget_what_was_kept(
     place: Place, opened: Callable[..., BrowserContext]
 ) -> None:

@@ -103,6 +103,32 @@ def test_things_are_reviewed_one_by_one(client: FlaskClient, cast: Any) -> None:
     assert entered.status_code == 303 and "Entered by us for the client" in client.get(f"/requests/{request.id}").text
 
 
+def test_a_refused_review_says_why_beside_its_field_and_keeps_what_was_typed(client: FlaskClient, cast: Any) -> None:
+    request = make_request(cast)
+    save_answer(item_of(request, "turnover"), ["12"], by=cast.contact(cast.cleo))
+    submit_answers(fresh(request), by=cast.contact(cast.cleo))
+    sign_in(client, cast.sam)
+    turnover = item_of(request, "turnover").id
+    page = client.post(f"/requests/items/{turnover}/return", data={"reason": " "})
+    assert page.status_code == 422 and f'id="reason-{turnover}-error"' in page.text
+    page = client.post(f"/requests/items/{turnover}/exception", data={"because": "No turnover"})
+    assert page.status_code == 422 and "note late" in page.text, "what is answered has no field to say it beside"
+    client.post(f"/requests/items/{turnover}/return", data={"reason": "In pounds"})
+    page = client.post(f"/requests/items/{turnover}/answer", data={"value": "about ten"})
+    assert page.status_code == 422 and f'id="for-{turnover}-error"' in page.text and 'value="about ten"' in page.text
+
+
+def test_staff_see_a_refused_and_a_locked_file_marked(client: FlaskClient, cast: Any) -> None:
+    request, cleo = make_request(cast), cast.contact(cast.cleo)
+    give_file(item_of(request, "statements"), "run.exe", b"MZ" + bytes(600), by=cleo)
+    locked = give_file(item_of(request, "statements"), "a.pdf", (FILES / "good" / "basicapi.pdf").read_bytes(), by=cleo)
+    locked.remark = "This PDF is locked."
+    db.session.flush()
+    sign_in(client, cast.sam)
+    page = client.get(f"/requests/{request.id}").text
+    assert '<li class="file late">' in page and '<span class="toned">This PDF is locked.</span>' in page
+
+
 def test_the_list_its_csv_and_the_sections_of_client_and_job_show_it(client: FlaskClient, cast: Any) -> None:
     job = make_job(cast.acme_work)
     first, _second = make_chain(job, "Collect records", "Prepare")

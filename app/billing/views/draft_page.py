@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from flask import Response, render_template, url_for
+from flask import Response, render_template, request, url_for
 
 from app.billing.addresses import asks_addresses, lacking
 from app.billing.amounts import HUNDRED
@@ -15,13 +15,13 @@ from app.billing.commands.fees import agreed_on
 from app.billing.forms import SPREADS, TAX_MODES, PayerForm, TermsForm
 from app.billing.marks import marks_on, marks_words
 from app.billing.models import Invoice, LineKind, Rest, Treatment
-from app.billing.pdf import PaperRefused
 from app.billing.policy import can_approve, can_draft
 from app.billing.queries.around_draft import around_draft
 from app.billing.queries.behind import asks_reason, expenses_on, items_behind, sums_of_lines
 from app.billing.queries.invoices import get_invoice, standing_of
 from app.clients.policy import can_edit_client
 from app.core import clock
+from app.core.errors import Refused
 from app.core.ids import new_id
 from app.core.web import SAVE_AGAIN, Answer, Form, error_page, id_arg, is_htmx, me, redirect_to, toasted, unprocessable
 from app.firm.forms import GROUPINGS
@@ -29,6 +29,7 @@ from app.firm.models import percent_words
 from app.firm.policy import can_edit_settings
 from app.timekeeping.policy import can_edit_rates
 
+ASKED_ON_APPROVAL = ("issued_on", "reason", "without_address")
 TREATMENTS = [(Treatment.BILL, "Bill"), (Treatment.WRITE_OFF, "Write off"), (Treatment.LATER, "Later")]
 PARTS = [("part_write_off", "Part, rest written off"), ("part_carry", "Part, rest later")]
 RESTS = {Rest.WRITE_OFF.value: "The rest is written off", Rest.CARRY.value: "The rest comes on a later bill"}
@@ -88,6 +89,7 @@ def draft_facts(
         "rests": list(RESTS.items()),
         "fee_rests": list(FEE_RESTS.items()),
         "typed": {},
+        "approving": {},
         "errors": {},
         "chosen": frozenset(),
         "new_line_id": new_id(),
@@ -144,8 +146,14 @@ def draft_refused(
     )
 
 
-def paper_refused(invoice_id: UUID, refusal: PaperRefused) -> Answer:
-    """After an approval whose paper cannot be made: the draft, with the reason beside the field that it lies in."""
+def approval_typed() -> dict[str, str]:
+    """What was typed where a bill is approved."""
+    return {name: request.form.get(name, "")[:500] for name in ASKED_ON_APPROVAL}
+
+
+def approval_refused(invoice_id: UUID, refusal: Refused) -> Answer:
+    """After a refused approval: the draft, what was typed in its dialog, and why beside the field that it lies in. The
+    dialog is open again where one of its own fields is at fault."""
     invoice = get_invoice(invoice_id, seen_by=me())
     terms = TermsForm(formdata=None, obj=invoice)
     terms.version.data = str(invoice.version)
@@ -153,7 +161,8 @@ def paper_refused(invoice_id: UUID, refusal: PaperRefused) -> Answer:
     if refusal.field == "note":
         terms.note.errors = [refusal.message]
     template = "billing/drafts/_draft.html" if is_htmx() else "billing/drafts/show.html"
-    page = render_template(template, **draft_facts(invoice, terms) | {"errors": errors})
+    facts = draft_facts(invoice, terms) | {"errors": errors, "approving": approval_typed()}
+    page = render_template(template, **facts)
     answer = Response(page, status=422)
     if is_htmx():  # the dialog that it was pressed in goes with the rest of the draft
         answer.headers.update({"HX-Retarget": "#draft", "HX-Reswap": "outerHTML"})

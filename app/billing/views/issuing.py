@@ -18,7 +18,7 @@ from app.billing.models import Invoice
 from app.billing.pdf import PaperRefused
 from app.billing.policy import can_approve
 from app.billing.queries.invoices import get_invoice, next_to_approve, printed_due
-from app.billing.views.draft_page import draft_facts, paper_refused
+from app.billing.views.draft_page import ASKED_ON_APPROVAL, approval_refused, approval_typed, draft_facts
 from app.core.db import transaction
 from app.core.errors import NotFound, Refused
 from app.core.ids import new_id, parse_id
@@ -57,10 +57,12 @@ def approve(invoice_id: UUID) -> Answer:
             reason=request.form.get("reason", "")[:500],
             without_address=request.form.get("without_address") == "1",
         )
-    except PaperRefused as refusal:
+    except Refused as refusal:
+        if refusal.field not in ASKED_ON_APPROVAL and not isinstance(refusal, PaperRefused):
+            raise
         if request.form.get("then") == "next":
             return _sitting_refused(invoice_id, refusal)
-        return paper_refused(invoice_id, refusal)
+        return approval_refused(invoice_id, refusal)
     if invoice.number is None:
         said = "It is above your limit: its approval is asked for"
     else:
@@ -81,11 +83,11 @@ def sitting() -> Answer:
     return render_template("billing/drafts/sitting.html", left=left, **facts)
 
 
-def _sitting_refused(invoice_id: UUID, refusal: PaperRefused) -> Answer:
+def _sitting_refused(invoice_id: UUID, refusal: Refused) -> Answer:
     """The sitting stays at the bill, with the way to the field of its draft that stands in the way."""
     invoice = get_invoice(invoice_id, seen_by=me())
     left = next_to_approve(seen_by=me(), after=invoice_id)[1] + 1
-    facts = draft_facts(invoice) | {"errors": {refusal.field or "": refusal.message}}
+    facts = draft_facts(invoice) | {"errors": {refusal.field or "": refusal.message}, "approving": approval_typed()}
     answer = Response(render_template("billing/drafts/sitting.html", left=left, **facts), status=422)
     answer.headers.update({"HX-Retarget": "#content", "HX-Reselect": "#content", "HX-Reswap": "outerHTML"})
     return answer

@@ -62,7 +62,10 @@ def create_answer(item_id: UUID) -> Answer:
 @blueprint.post("/<uuid:item_id>/exception")
 def create_exception(item_id: UUID) -> Answer:
     item = get_item(item_id, seen_by=me())
-    set_not_applicable(item, request.form.get("because", ""), by=me())
+    try:
+        set_not_applicable(item, request.form.get("because", ""), by=me())
+    except Refused as refusal:
+        return _refused(item, refusal, because=request.form.get("because", ""))
     return _row(item, "Marked as not applicable")
 
 

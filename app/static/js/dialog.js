@@ -6,7 +6,7 @@ function open(dialog) {
   if (!dialog || dialog.open) return;
   dialog.showModal();
   const fields = ":is(input:not([type=hidden]), select, textarea):not([disabled])";
-  (dialog.querySelector("[autofocus]") ?? dialog.querySelector(`.dialog-body ${fields}`))?.focus();
+  (dialog.querySelector("[autofocus], [aria-invalid=true]") ?? dialog.querySelector(`.dialog-body ${fields}`))?.focus();
 }
 
 function ask(text, verb) {
@@ -52,7 +52,15 @@ document.addEventListener("toggle", ({ target }) => {
   if (list && list.getBoundingClientRect().left < 0) target.classList.add("menu-start");
 }, true);
 
+// One that was refused comes back open, with what was typed in it.
+function openAgain() {
+  const dialog = document.querySelector("dialog[data-opened]");
+  dialog?.removeAttribute("data-opened");
+  open(dialog);
+}
+openAgain();
 document.addEventListener("htmx:after:swap", () => {
+  openAgain();
   if (shared?.childElementCount) open(shared);
   document.querySelector("[data-focus]:not([data-focused])")?.focus();
   document.querySelectorAll("[data-focus]").forEach((element) => { element.dataset.focused = ""; });

@@ -71,12 +71,22 @@ function later() {
   timer = setTimeout(go, wait);
 }
 
-async function go() {
+// One tab at a time. What another tab has sent meanwhile is not sent again: the page is fetched as it is now.
+async function inTurn(pressed) {
+  if (pressed || wanted()) return attempt();
+  await settled();
+  gone = true;
+  document.dispatchEvent(new CustomEvent("sent"));
+  return location.reload();
+}
+
+async function go(pressed = false) {
   clearTimeout(timer);
   if (going) return;
   going = true;
-  if (contact) localStorage.setItem(key(), String(Date.now()));
-  try { await attempt(); } finally { going = false; }
+  if (contact && pressed) localStorage.setItem(key(), String(Date.now()));
+  const alone = navigator.locks && contact ? navigator.locks.request(key(), () => inTurn(pressed)) : attempt();
+  try { await alone; } finally { going = false; }
   if (!gone) document.dispatchEvent(new CustomEvent("not-sent"));
 }
 
@@ -88,7 +98,7 @@ if (form) {
     event.preventDefault();
     event.stopImmediatePropagation();
     wait = 1000;
-    go();
+    go(true);
   }, true);
   const again = () => { if (contact && wanted()) go(); };
   document.addEventListener("renewed", again);

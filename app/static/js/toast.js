@@ -22,7 +22,15 @@ function show(text, meaning = "", undo = "") {
   if (meaning !== "done") toast.querySelector(".icon")?.remove();
   if (undo) toast.querySelector("[data-dismiss]").before(wayBack(toast, undo));
   region.append(toast);
+  if (document.querySelector("dialog[open]")) lift();
   leave(toast);
+}
+
+// Over an open dialog: what was shown last lies on top.
+function lift() {
+  region.popover = "manual";
+  region.hidePopover();
+  region.showPopover();
 }
 
 function wayBack(toast, undo) {
