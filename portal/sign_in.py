@@ -50,7 +50,7 @@ def create() -> Answer:
 
 @blueprint.get("/sign-in/sent")
 def sent() -> Answer:
-    return render_template("portal/sign_in/sent.html")
+    return render_template("portal/sign_in/sent.html", inside=g.visit is not None and g.visit.request_id is not None)
 
 
 @blueprint.post("/sign-in/step-up")

@@ -125,18 +125,6 @@ def test_an_empty_file_is_taken_away_again_not_tried_again(
     expect(page.locator("[data-file-input]").first).to_be_focused()
 
 
-def test_without_script_nothing_lies_over_the_button_that_sends(
-    place: Place, opened: Callable[..., BrowserContext]
-) -> None:
-    page = opened(java_script_enabled=False).new_page()
-    come_in(page, place)
-    send = page.get_by_role("button", name="Send", exact=True)
-    page.get_by_role("textbox", name="Turnover of the quarter").fill("99")
-    send.click()
-    expect(page.get_by_text("1 sent. Still missing: 2")).to_be_visible()
-    send.click(trial=True)
-
-
 def test_an_upload_goes_on_after_a_lost_line_and_after_a_reload(
     place: Place, opened: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:

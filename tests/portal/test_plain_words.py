@@ -82,7 +82,9 @@ def test_by_a_requests_link_the_period_is_read_and_the_way_to_everything_else_is
     way = re.search(r'href="([^"]+)"[^>]*>Documents and invoices', page)
     there = browser.get(way[1] if way else "")
     assert there.status_code == 403 and "Send me the link" in there.text and 'aria-current="page"' in there.text
+    assert "Back to the request" in browser.get("/portal/sign-in/sent").text
     assert at_portal(client, cast.cleo).get(way[1] if way else "").location == "/portal/"
+    assert "Back to the request" not in client.get("/portal/sign-in/sent").text
 
 
 def test_what_was_done_is_said_on_the_page_and_nothing_lies_over_its_buttons(client: FlaskClient, cast: Any) -> None:
