@@ -94,6 +94,10 @@ def to_decide_count(seen_by: Actor) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.count()).select_from(Approval).where(*_to_decide(seen_by)).scalar_subquery()
 
 
+def count_to_decide(*, seen_by: Actor) -> int:
+    return db.session.scalar(sa.select(to_decide_count(seen_by))) or 0
+
+
 def get_approval(approval_id: UUID, *, seen_by: Actor) -> Approval:
     _need(seen_by)
     return get_or_404(

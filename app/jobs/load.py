@@ -2,7 +2,8 @@
 
 Left is what somebody said was left, less what was recorded since; else the estimate less what was recorded; else, where
 there is no estimate, what such a step usually takes less what was recorded. Never below zero. Nothing is invisible: a
-step without an owner counts for nobody, one without an estimate by its usual time.
+step without an owner counts on its work role, else on nobody; one without an estimate by its usual time; one without a
+date on no day; each of these is said. `queries/load.py` has the sums and the steps behind them.
 """
 
 from __future__ import annotations
@@ -50,14 +51,28 @@ class Hours:
 
     def worked(self, person: UUID, day: dt.date) -> dt.timedelta:
         """What they work on a day: their pattern, unless their office is closed, less leave."""
-        calendar = self.calendars.get(person)
-        if calendar is not None and not calendar.is_working_day(day):
+        if self._why_closed(person, day):
             return NOTHING
+        return dt.timedelta(minutes=self._usual(person, day) * (1 - self._away(person, day)))
+
+    def why_less(self, person: UUID, day: dt.date) -> str:
+        """Why they work less on a day than their pattern says: the holiday or closure, or leave; else nothing."""
+        if not self._usual(person, day):
+            return ""
+        away = {0.0: "", 1.0: "Away"}.get(self._away(person, day), "Away half the day")
+        return self._why_closed(person, day) or away
+
+    def _usual(self, person: UUID, day: dt.date) -> int:
+        """Minutes by their pattern."""
         week = next((week for from_on, week in reversed(self.patterns.get(person, ())) if from_on <= day), None)
-        if week is None:
-            return NOTHING
-        away = min(sum(each.share_of(day) for each in self.leave.get(person, ())), 1.0)
-        return dt.timedelta(minutes=week[day.weekday()] * (1 - away))
+        return week[day.weekday()] if week else 0
+
+    def _away(self, person: UUID, day: dt.date) -> float:
+        return min(sum(each.share_of(day) for each in self.leave.get(person, ())), 1.0)
+
+    def _why_closed(self, person: UUID, day: dt.date) -> str:
+        calendar = self.calendars.get(person)
+        return (calendar.why_closed(day) or "") if calendar else ""
 
     def works(self, person: UUID, start: dt.date, until: dt.date) -> dt.timedelta:
         """From one day to another, both included."""

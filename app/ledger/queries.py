@@ -23,16 +23,16 @@ from app.ledger.models import Account, AccountBalance, Balance, ExchangeRate, Le
 
 @dataclass(frozen=True)
 class Aged:
-    """An amount by age, in one currency: the columns of `ages_of` its account, and their total."""
+    """An amount by age, in one currency: a column for each of `ages_of` its account, and their total."""
 
     client_id: UUID
     engagement_id: UUID | None
     currency: str
-    columns: tuple[Decimal, ...]
+    ages: tuple[Decimal, ...]
 
     @property
     def total(self) -> Decimal:
-        return sum(self.columns, Decimal(0))
+        return sum(self.ages, Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,17 @@ def rate_on(currency: str, base: str, day: dt.date) -> Exchange:
     return found
 
 
+def of_age(account: Account, index: int, on: dt.date, day: Any) -> list[Any]:
+    """The condition under which a day of origin stands in one of the account's ages: of a sum, and of the list behind
+    it."""
+    age = ages_of(account)[index]
+    start, end = age.days(on)
+    conditions = [day >= start] if start else []
+    if end and (index or age.first != 0):  # the youngest column of work has all that is younger, too
+        conditions.append(day <= end)
+    return conditions
+
+
 def age_columns(
     account: Account, on: dt.date, day: Any, amount: Any, whole: Any | None = None
 ) -> list[sa.Label[Decimal]]:
@@ -79,13 +90,10 @@ def age_columns(
 
     With `whole`, the rows need not reach back further than `oldest_told_apart`: the last column is what is left of it.
     """
-    ages, columns = ages_of(account), []
-    for i, age in enumerate(ages):
-        start, end = age.days(on)
-        conditions = [day >= start] if start else []
-        if end and (i or age.first != 0):  # the youngest column of work has all that is younger, too
-            conditions.append(day <= end)
-        columns.append(sa.func.coalesce(sa.func.sum(amount).filter(*conditions), 0))
+    columns: list[Any] = [
+        sa.func.coalesce(sa.func.sum(amount).filter(*of_age(account, i, on, day)), 0)
+        for i in range(len(ages_of(account)))
+    ]
     if whole is not None:
         columns[-1] = whole - sa.func.coalesce(sa.func.sum(amount).filter(day >= oldest_told_apart(on)), 0)
     return [column.label(f"age_{i}") for i, column in enumerate(columns)]

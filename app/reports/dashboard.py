@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,14 +16,14 @@ from app.core.clock import today
 from app.core.db import db
 from app.jobs.models import Job, JobStatus
 from app.jobs.queries.board import Mark, mark_condition
-from app.jobs.queries.load import due_by, hours_of
+from app.jobs.queries.load import Load, hours_of, load_of
 from app.ledger.models import Account
 from app.ledger.queries import Aged, aged_total
 from app.people.models import Person, PersonState
 from app.requests.queries import count_requests
-from app.timekeeping.models import TimeEntry
+from app.timekeeping.totals import EntryFilter, recorded_by
 
-WEEK = dt.timedelta(days=7)
+SIX_DAYS = dt.timedelta(days=6)
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,52 @@ class Standing:
 
 @dataclass(frozen=True)
 class PersonWeek:
-    """One person's week: recorded and charged against the hours that they work."""
+    """One person's week: recorded and charged against the hours that they work, and what is left for them to do."""
 
     id: UUID
     name: str
     recorded: dt.timedelta
     charged: dt.timedelta
     capacity: dt.timedelta
-    due: dt.timedelta = dt.timedelta()
+    load: Load = field(default_factory=lambda: Load(None, None))
 
     @property
     def share(self) -> int:
         return round(self.recorded / self.capacity * 100) if self.capacity else 0
+
+
+@dataclass(frozen=True)
+class Weeks:
+    """Everybody's week, and what is left that nobody has, by work role."""
+
+    people: Sequence[PersonWeek]
+    nobody: Sequence[Load]
+
+    def total(self, name: str) -> dt.timedelta:
+        """The sum of a column of people's weeks."""
+        return sum((getattr(each, name) for each in self.people), dt.timedelta())
+
+    @property
+    def all(self) -> Load:
+        """What is left on everybody and on nobody."""
+        loads, nothing = [*(each.load for each in self.people), *self.nobody], dt.timedelta()
+        week, later, undated = (
+            sum((getattr(load, when) for load in loads), nothing) for when in ("week", "later", "undated")
+        )
+        return Load(None, None, week, later, undated, sum(load.guessed for load in loads))
+
+
+@dataclass(frozen=True)
+class PersonDays:
+    """The hours that one person works on each day of a week; `why` says of a day why they are less than usual."""
+
+    id: UUID
+    name: str
+    days: Sequence[tuple[dt.date, dt.timedelta, str]]
+
+    @property
+    def total(self) -> dt.timedelta:
+        return sum((hours for _day, hours, _why in self.days), dt.timedelta())
 
 
 def standing(*, seen_by: Actor) -> Standing:
@@ -74,55 +109,59 @@ def standing(*, seen_by: Actor) -> Standing:
 
 
 def this_week() -> tuple[dt.date, dt.date]:
-    """Monday, and the Monday after."""
+    """Monday and Sunday."""
     monday = today() - dt.timedelta(days=today().weekday())
-    return monday, monday + WEEK
+    return monday, monday + SIX_DAYS
 
 
-def hours_of_week(
-    *, seen_by: Actor, start: dt.date | None = None, due: Mapping[UUID | None, dt.timedelta] | None = None
-) -> list[PersonWeek]:
-    """Everyone's week, most loaded first; time on clients behind a wall counts, it has no name here. `due` as from
-    `due_this_week`, where it is at hand."""
+def hours_of_week(*, seen_by: Actor, start: dt.date | None = None) -> Weeks:
+    """Everyone's week and load, as far as the viewer sees clients; hours worked know of no walls. Whoever has left and
+    has time in it or work yet to do is among them."""
     monday = start or this_week()[0]
-    people = db.session.execute(
-        sa.select(Person.id, Person.name, Person.office_id)
-        .where(Person.state == PersonState.ACTIVE, sa.literal(not seen_by.is_contact)).order_by(Person.sort_key)
-    ).all()
-    worked = {
-        row.person_id: row for row in db.session.execute(
-            sa.select(
-                TimeEntry.person_id, sa.func.sum(TimeEntry.recorded).label("recorded"),
-                sa.func.coalesce(sa.func.sum(TimeEntry.charged).filter(TimeEntry.billable), 0).label("charged"),
-            ).where(
-                TimeEntry.person_id.in_([person.id for person in people]), TimeEntry.worked_on >= monday,
-                TimeEntry.worked_on < monday + WEEK, TimeEntry.deleted_at.is_(None),
-                *within_sight(seen_by, TimeEntry.client_id, TimeEntry.engagement_id),
-            ).group_by(TimeEntry.person_id)
+    worked = recorded_by(EntryFilter(first=monday, last=monday + SIX_DAYS), seen_by=seen_by)
+    load = load_of(seen_by=seen_by)
+    loads = {each.person_id: each for each in load if each.person_id}
+    people = _people({*worked, *loads}, seen_by)
+    hours = hours_of(_here(people), since=monday, promised_too=False)
+    nothing = dt.timedelta()
+    return Weeks([
+        PersonWeek(
+            person.id, person.name, *worked.get(person.id, (nothing, nothing)),
+            hours.works(person.id, monday, monday + SIX_DAYS), loads.get(person.id, Load(person.id, None)),
         )
-    }
-    hours = hours_of([person.id for person in people], since=monday, promised_too=False)
-    due = due_this_week(seen_by=seen_by) if due is None else due
-    weeks = []
-    for person in people:
-        row = worked.get(person.id)
-        weeks.append(PersonWeek(
-            person.id, person.name, _seconds(row.recorded) if row else dt.timedelta(),
-            _seconds(row.charged) if row else dt.timedelta(),
-            hours.works(person.id, monday, monday + dt.timedelta(days=6)), due.get(person.id, dt.timedelta()),
-        ))
-    return weeks
+        for person in people
+    ], [each for each in load if each.person_id is None])
 
 
-def due_this_week(*, seen_by: Actor) -> dict[UUID | None, dt.timedelta]:
-    """By person: what is left of the steps that are due by Sunday; under None of those that nobody has."""
-    return due_by(this_week()[1] - dt.timedelta(days=1), seen_by=seen_by)
+def days_of_week(*, seen_by: Actor, start: dt.date, person_id: UUID | None = None) -> list[PersonDays]:
+    """The hours behind a figure of capacity: of everybody who is in that week's figures, or of one of them."""
+    worked = recorded_by(EntryFilter(first=start, last=start + SIX_DAYS), seen_by=seen_by)
+    loads = {each.person_id for each in load_of(seen_by=seen_by) if each.person_id}
+    people = [each for each in _people({*worked, *loads}, seen_by) if person_id in (None, each.id)]
+    hours = hours_of(_here(people), since=start, promised_too=False)
+    days = [start + dt.timedelta(days=number) for number in range(7)]
+    return [
+        PersonDays(person.id, person.name, [
+            (day, hours.worked(person.id, day), hours.why_less(person.id, day)) for day in days
+        ])
+        for person in people
+    ]
+
+
+def _here(people: Sequence[Any]) -> list[UUID]:
+    """Of these, who still works: whoever has left has no hours any more."""
+    return [person.id for person in people if person.state is PersonState.ACTIVE]
+
+
+def _people(also: set[UUID], seen_by: Actor) -> Sequence[Any]:
+    """Who works here, and who has left and is named by the figures."""
+    named = sa.or_(Person.state == PersonState.ACTIVE, Person.id.in_(also))
+    return db.session.execute(
+        sa.select(Person.id, Person.name, Person.state).where(named, sa.literal(not seen_by.is_contact))
+        .order_by(Person.sort_key)
+    ).all()
 
 
 def unbilled(*, seen_by: Actor) -> list[Aged]:
     """Unbilled WIP by currency and age, from the kept balances."""
-    return [aged for aged in aged_total(Account.WIP, today(), seen_by=seen_by) if any(aged.columns)]
-
-
-def _seconds(value: object) -> dt.timedelta:
-    return value if isinstance(value, dt.timedelta) else dt.timedelta(seconds=int(str(value)))
+    return [aged for aged in aged_total(Account.WIP, today(), seen_by=seen_by) if any(aged.ages)]

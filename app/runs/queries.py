@@ -78,14 +78,26 @@ def progress(run: Run) -> Progress:
     )
 
 
-def items_of(run: Run, *states: ItemState, seen_by: Actor, limit: int = 100) -> Sequence[RunItem]:
+def items_of(
+    run: Run, *states: ItemState, seen_by: Actor, limit: int = 100, page: int = 1
+) -> Sequence[RunItem]:
     """What failed comes first. An item about a client is shown to whom that client may be seen by."""
-    client_id = sa.cast(RunItem.payload["client_id"].astext, sa.Uuid)
     statement = (
-        sa.select(RunItem).where(RunItem.run_id == run.id, *within_sight(seen_by, client_id))
-        .order_by(RunItem.state != ItemState.FAILED, RunItem.position).limit(limit)
+        sa.select(RunItem).where(*_seen(run, seen_by))
+        .order_by(RunItem.state != ItemState.FAILED, RunItem.position).limit(limit).offset((page - 1) * limit)
     )
     return db.session.scalars(statement.where(RunItem.state.in_(states)) if states else statement).all()
+
+
+def count_items(run: Run, *, seen_by: Actor) -> dict[ItemState, int]:
+    """How many items of each state one may see."""
+    counting = sa.select(RunItem.state, sa.func.count()).where(*_seen(run, seen_by)).group_by(RunItem.state)
+    return dict.fromkeys(ItemState, 0) | dict(db.session.execute(counting).all())
+
+
+def _seen(run: Run, seen_by: Actor) -> list[sa.ColumnElement[bool]]:
+    client_id = sa.cast(RunItem.payload["client_id"].astext, sa.Uuid)
+    return [RunItem.run_id == run.id, *within_sight(seen_by, client_id)]
 
 
 def list_failed_work(*, seen_by: Actor, limit: int = 200) -> Sequence[FailedWork]:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from flask import Blueprint, render_template, url_for
 
-from app.core.web import Answer, arg, me, respond
+from app.core.web import Answer, arg, me, page_number, respond
 from app.desk.guard import guard
 from app.runs.commands import can_run, resume_run, stop_run
 from app.runs.models import ItemState, Run, RunState
-from app.runs.queries import get_run, items_of, list_runs, progress, told_of
+from app.runs.queries import count_items, get_run, items_of, list_runs, progress, told_of
 
 blueprint = guard(Blueprint("runs", __name__))
+PER_PAGE = 100
 SHOWN = {"failed": ItemState.FAILED, "skipped": ItemState.SKIPPED, "done": ItemState.DONE, "waiting": ItemState.WAITING}
 
 
@@ -52,13 +53,15 @@ def _again(run: Run) -> Answer:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    """Only items of clients that one may see; the counts are of the run itself."""
+    """Only items of clients that one may see, each state with how many; how far it is, is of the run itself."""
     shown = arg("show") if arg("show") in SHOWN else ""
     counted = progress(run)
     states = [SHOWN[shown]] if shown else [ItemState.FAILED, ItemState.SKIPPED, ItemState.DONE]
-    items = items_of(run, *states, seen_by=me(), limit=200)
+    counts, page = count_items(run, seen_by=me()), page_number()
     return {
-        "run": run, "progress": counted, "items": items, "shown": shown, "running": run.state is RunState.RUNNING,
+        "counts": counts, "listed": sum(counts[state] for state in states), "page": page, "per_page": PER_PAGE,
+        "items": items_of(run, *states, seen_by=me(), limit=PER_PAGE, page=page),
+        "run": run, "progress": counted, "shown": shown, "running": run.state is RunState.RUNNING,
         "said": told_of(run), "stopped": run.state is RunState.STOPPED, "may_run": can_run(me(), run),
         "ItemState": ItemState,
     }

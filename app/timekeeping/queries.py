@@ -35,7 +35,8 @@ def entries_seen_by(actor: Actor) -> sa.Select[TimeEntry]:
     )
 
 
-def _with_names(statement: sa.Select[TimeEntry]) -> sa.Select[TimeEntry]:
+def with_names(statement: sa.Select[TimeEntry]) -> sa.Select[TimeEntry]:
+    """With what a row of time names: client, engagement, job, step, person."""
     return statement.options(
         joinedload(TimeEntry.client).load_only(Client.id, Client.name, Client.code),
         joinedload(TimeEntry.engagement).load_only(Engagement.id, Engagement.name, Engagement.number),
@@ -50,7 +51,7 @@ def get_entry(entry_id: UUID, *, seen_by: Actor, deleted: bool = False) -> TimeE
         base = sa.select(TimeEntry).where(*within_sight(seen_by, TimeEntry.client_id, TimeEntry.engagement_id))
     else:
         base = entries_seen_by(seen_by)
-    statement = _with_names(base.where(TimeEntry.id == entry_id))
+    statement = with_names(base.where(TimeEntry.id == entry_id))
     return get_or_404(statement.execution_options(populate_existing=True))
 
 
@@ -82,7 +83,7 @@ def list_entries(
     if last:
         statement = statement.where(TimeEntry.worked_on <= last)
     statement = statement.order_by(TimeEntry.worked_on.desc(), TimeEntry.id.desc())
-    return db.session.scalars(_with_names(statement).limit(per_page + 1).offset((page - 1) * per_page)).unique().all()
+    return db.session.scalars(with_names(statement).limit(per_page + 1).offset((page - 1) * per_page)).unique().all()
 
 
 @dataclass(frozen=True)

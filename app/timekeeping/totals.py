@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from app.core.db import db
 from app.jobs.models import Job, Task
 from app.people.models import Person
 from app.timekeeping.models import TimeEntry
+from app.timekeeping.queries import PAGE, with_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class EntryFilter:
     job_id: UUID | None = None
     first: dt.date | None = None
     last: dt.date | None = None
+    billable: bool = False
 
     def conditions(self, seen_by: Actor) -> list[Any]:
         if seen_by.is_contact:
@@ -43,7 +45,7 @@ class EntryFilter:
             found.append(TimeEntry.worked_on >= self.first)
         if self.last:
             found.append(TimeEntry.worked_on <= self.last)
-        return found
+        return [*found, TimeEntry.billable] if self.billable else found
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,52 @@ class Totals:
     value: Decimal
     unbilled: Decimal
     currency: str
+
+
+_RECORDED = sa.func.coalesce(sa.func.sum(sa.cast(TimeEntry.recorded, sa.BigInteger)), 0)
+# What is charged is of billable time alone: a screen that sums it says so.
+_CHARGED = sa.func.coalesce(
+    sa.func.sum(sa.cast(TimeEntry.charged, sa.BigInteger)).filter(TimeEntry.billable), 0
+)
+
+
+def recorded_by(found: EntryFilter, *, seen_by: Actor) -> dict[UUID, tuple[dt.timedelta, dt.timedelta]]:
+    """By person: what they recorded and what of it is charged; one query."""
+    rows = db.session.execute(
+        sa.select(TimeEntry.person_id, _RECORDED, _CHARGED).where(*found.conditions(seen_by))
+        .group_by(TimeEntry.person_id)
+    )
+    return {person: (_time(recorded), _time(charged)) for person, recorded, charged in rows}
+
+
+@dataclass(frozen=True)
+class EntryPage:
+    """One page of entries; `total` and the sums are over all pages."""
+
+    rows: Sequence[TimeEntry]
+    total: int
+    recorded: dt.timedelta
+    charged: dt.timedelta
+    page: int
+
+    @property
+    def has_next(self) -> bool:
+        return self.page * PAGE < self.total
+
+
+def list_found(found: EntryFilter, *, seen_by: Actor, page: int = 1) -> EntryPage:
+    """The entries that a sum counts, newest first; two queries."""
+    conditions = found.conditions(seen_by)
+    total, recorded, charged = db.session.execute(
+        sa.select(sa.func.count(), _RECORDED, _CHARGED).where(*conditions)
+    ).one()
+    chosen = sa.select(TimeEntry).where(*conditions).order_by(TimeEntry.worked_on.desc(), TimeEntry.id.desc())
+    rows = db.session.scalars(with_names(chosen).limit(PAGE).offset((page - 1) * PAGE)).unique().all()
+    return EntryPage(rows, total, _time(recorded), _time(charged), page)
+
+
+def _time(seconds: int) -> dt.timedelta:
+    return dt.timedelta(seconds=int(seconds))
 
 
 def total_by_person(found: EntryFilter, *, seen_by: Actor) -> list[Totals]:

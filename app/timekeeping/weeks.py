@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from functools import reduce
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from app.core.actors import Actor
 from app.core.clock import today
-from app.core.db import db
-from app.firm.calendars import calendar_for
-from app.firm.models import Closure, Office
-from app.people.models import Person, WorkingPattern
+from app.jobs.queries.load import hours_of
 from app.timekeeping.queries import DaySum, sum_by_day
 from app.timekeeping.too_much import too_much
 
@@ -23,7 +18,8 @@ ZERO = dt.timedelta()
 
 @dataclass(frozen=True)
 class WeekDay:
-    """What was recorded on a day beside what the working pattern expects; a closed day expects nothing."""
+    """What was recorded on a day beside what the working pattern expects; a closed day and leave expect less, and
+    `closed` says why."""
 
     sums: DaySum
     expected: dt.timedelta
@@ -87,33 +83,10 @@ def monday_of(day: dt.date) -> dt.date:
 
 
 def week_of(person_id: UUID, day: dt.date, *, seen_by: Actor) -> Week:
-    """The week that the day lies in; three queries."""
+    """The week that the day lies in, against the hours that `jobs.load` counts as worked; a fixed number of queries."""
     first = monday_of(day)
     sums = sum_by_day(person_id, first, first + dt.timedelta(days=6), seen_by=seen_by)
-    expected = expected_by_day(person_id, first, first + dt.timedelta(days=6))
-    return Week(tuple(WeekDay(each, *expected[each.day]) for each in sums))
-
-
-def expected_by_day(person_id: UUID, first: dt.date, last: dt.date) -> dict[dt.date, tuple[dt.timedelta, str]]:
-    """Hours by the working pattern, and why a day is closed by the calendar of the person's office."""
-    office = db.session.execute(
-        sa.select(Office.id, Office.calendar).join(Person, Person.office_id == Office.id).where(Person.id == person_id)
-    ).one()
-    patterns = db.session.execute(
-        sa.select(WorkingPattern.from_on, WorkingPattern.minutes)
-        .where(WorkingPattern.person_id == person_id, WorkingPattern.from_on <= last)
-        .order_by(WorkingPattern.from_on.desc())
-        .limit(20)
-    ).all()
-    closures = db.session.scalars(
-        sa.select(Closure.closed_on).where(
-            Closure.closed_on.between(first, last), sa.or_(Closure.office_id.is_(None), Closure.office_id == office.id)
-        )
-    ).all()
-    calendar = calendar_for(office.calendar, closures=closures)
-    expected = {}
-    for day in (first + dt.timedelta(days=n) for n in range((last - first).days + 1)):
-        minutes = next((row.minutes for row in patterns if row.from_on <= day), [0] * 7)[day.weekday()]
-        why = (calendar.why_closed(day) or "") if minutes else ""
-        expected[day] = (ZERO if why else dt.timedelta(minutes=minutes), why)
-    return expected
+    hours = hours_of([person_id], since=first, promised_too=False)
+    return Week(tuple(
+        WeekDay(each, hours.worked(person_id, each.day), hours.why_less(person_id, each.day)) for each in sums
+    ))

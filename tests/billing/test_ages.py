@@ -128,7 +128,7 @@ def test_wip_receivables_and_statements_agree_with_plain_sql_over_entries_and_bi
     assert columns(receivables_by_client(asked, seen_by=pat)) == owed
     for account, each in ((Account.WIP, wip), (Account.RECEIVABLE, owed)):
         [total] = aged_total(account, on, seen_by=pat)
-        assert list(total.columns) == [sum(part) for part in zip(*each.values(), strict=True)][-len(total.columns):]
+        assert list(total.ages) == [sum(part) for part in zip(*each.values(), strict=True)][-len(total.ages):]
     for client in (busy.acme, busy.rival):
         engagements = wip_by_engagement(client.id, seen_by=pat, on=on)
         assert [sum(part) for part in zip(*[row.ages for row in engagements], strict=True)] == wip[client.id][1:]

@@ -32,7 +32,7 @@ def away(from_on: dt.date, to_on: dt.date, **values: Any) -> NewLeave:
 def test_leave_is_left_out_of_the_weeks_capacity_by_the_half_day(cast: Any) -> None:
     with travel_to(MONDAY):
         add_leave(cast.sam, away(TUESDAY, FRIDAY, from_midday=True), by=cast.actor(cast.sam))
-        week = {row.id: row.capacity for row in hours_of_week(seen_by=cast.actor(cast.pat))}
+        week = {row.id: row.capacity for row in hours_of_week(seen_by=cast.actor(cast.pat)).people}
         assert week[cast.sam.id] == dt.timedelta(hours=7.5 * 1.5) and week[cast.mel.id] == dt.timedelta(hours=37.5)
 
 

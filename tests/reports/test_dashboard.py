@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from app.core.clock import today
 from app.jobs.queries.board import BoardFilter, Mark, list_table
 from app.ledger.models import Account, AccountBalance, Balance
-from app.reports.dashboard import hours_of_week, standing, unbilled
+from app.reports.dashboard import Weeks, hours_of_week, standing, unbilled
 from app.timekeeping.models import TimeEntry
 from tests.jobs.make_jobs import make_job
 from tests.make import keep, sign_in
@@ -50,13 +50,13 @@ def test_wip_and_hours_leave_out_what_a_wall_hides(cast: Any) -> None:
                        rate=Decimal(100), rate_source="person", billable=True))
     assert [aged.total for aged in unbilled(seen_by=cast.actor(cast.mel))] == [Decimal(140)]
     assert [aged.total for aged in unbilled(seen_by=cast.actor(cast.wes))] == [Decimal(100)]
-    sam = next(week for week in hours_of_week(seen_by=cast.actor(cast.mel)) if week.id == cast.sam.id)
+    sam = next(week for week in hours_of_week(seen_by=cast.actor(cast.mel)).people if week.id == cast.sam.id)
     assert (sam.recorded, sam.charged) == (dt.timedelta(hours=4), dt.timedelta(hours=4, minutes=12))
     assert dt.timedelta(hours=22) < sam.capacity <= dt.timedelta(hours=37, minutes=30)
-    sam = next(week for week in hours_of_week(seen_by=cast.actor(cast.wes)) if week.id == cast.sam.id)
+    sam = next(week for week in hours_of_week(seen_by=cast.actor(cast.wes)).people if week.id == cast.sam.id)
     assert sam.recorded == dt.timedelta(hours=2)
     assert unbilled(seen_by=cast.contact(cast.otto))[0].total == Decimal(40)
-    assert hours_of_week(seen_by=cast.contact(cast.otto)) == []
+    assert hours_of_week(seen_by=cast.contact(cast.otto)) == Weeks([], [])
 
 
 def test_the_page_is_for_managers_and_asks_a_fixed_number_of_questions(

@@ -249,7 +249,7 @@ def test_the_sheet_asks_the_same_however_much_it_shows(
     task = make_task(make_job(cast.acme_work), "Reconcile bank")
     for _ in range(12):
         make_entry(cast, task_id=task.id, narrative="Line")
-    with max_queries(11):
+    with max_queries(12):
         assert sam.get("/time").text.count("Line") == 12
     with max_queries(10):
         sam.get(f"/clients/{cast.acme.id}/time")

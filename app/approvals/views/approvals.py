@@ -11,7 +11,7 @@ from app.approvals.commands import decline_approval, withdraw_approval
 from app.approvals.kinds import meaning_of
 from app.approvals.models import Approval, Decision
 from app.approvals.policy import can_decide, can_withdraw
-from app.approvals.queries import approvers_of, get_approval, list_asked, list_to_decide
+from app.approvals.queries import approvers_of, count_to_decide, get_approval, list_asked, list_to_decide
 from app.core.db import db
 from app.core.errors import Refused
 from app.core.web import Answer, arg, me, page_number, redirect_to
@@ -30,8 +30,10 @@ def index() -> Answer:
     """Mine to decide, or mine asked."""
     asked = arg("show") == "asked"
     rows, more = (list_asked if asked else list_to_decide)(seen_by=me(), page=page_number())
+    total = None if asked else count_to_decide(seen_by=me())
     return render_template(
-        "approvals/index.html", rows=rows, has_next=more, page=page_number(), asked=asked, Decision=Decision
+        "approvals/index.html", rows=rows, has_next=more, page=page_number(), asked=asked, Decision=Decision,
+        total=total,
     )
 
 

@@ -24,6 +24,9 @@ from app.core import clock
 from app.core.actors import Actor
 from app.core.db import db, get_or_404
 from app.core.errors import NotFound
+from app.ledger.ageing import OWED_AGES
+from app.ledger.models import Account
+from app.ledger.queries import of_age
 
 PER_PAGE = 50
 PENDING = (InvoiceState.DRAFT, InvoiceState.AWAITING)
@@ -72,7 +75,8 @@ def standing_of(invoice: Invoice, on: dt.date | None = None) -> Standing:
 class InvoiceFilter:
     """What the list is narrowed to. `standing` is one of STANDINGS, or nothing for every issued bill.
 
-    Of a client are the bills for it and those that it pays; `payer_id` means what it owes alone.
+    Of a client are the bills for it and those that it pays; `payer_id` means what it owes alone. `age` is the number of
+    a column of receivables.
     """
 
     standing: str = ""
@@ -80,6 +84,8 @@ class InvoiceFilter:
     client_id: UUID | None = None
     payer_id: UUID | None = None
     run_id: UUID | None = None
+    currency: str = ""
+    age: int | None = None
 
 
 STANDINGS = ("pending", "draft", "awaiting", "open", "overdue", "paid", "void", "credit", "failed")
@@ -110,6 +116,10 @@ def _narrowed(found: InvoiceFilter, seen_by: Actor) -> list[sa.ColumnElement[boo
         conditions.append(Invoice.payer_id == found.payer_id)
     if found.run_id:
         conditions.append(Invoice.run_id == found.run_id)
+    if found.currency:
+        conditions.append(Invoice.currency == found.currency)
+    if found.age is not None and found.age < len(OWED_AGES):
+        conditions += of_age(Account.RECEIVABLE, found.age, clock.today(), Invoice.due_on)
     return conditions
 
 

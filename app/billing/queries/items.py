@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from app.approvals.models import Approval
 from app.billing.models import InvoiceItem
 from app.billing.policy import can_see_wip
-from app.billing.queries.aged import UNBILLED
+from app.billing.queries.aged import UNBILLED, WipFilter, of_column
 from app.clients.models import Client, Engagement
 from app.clients.policy import within_sight
 from app.core import clock
@@ -117,10 +117,12 @@ def list_wip_items(
     person_id: UUID | None = None,
     on: dt.date | None = None,
     written_off: bool = False,
+    currency: str = "",
+    age: int | None = None,
     page: int = 1,
 ) -> ItemPage:
     """The unbilled items of a client, an engagement or a job, by engagement and date; today, or as a past day ended.
-    Or those that are written off whole."""
+    Or those that are written off whole. `currency` and `age` narrow to one column of the ageing."""
     if not can_see_wip(seen_by):
         raise NotFound()
     of_item = {"job_id": job_id, "person_id": person_id}
@@ -133,6 +135,8 @@ def list_wip_items(
             lambda table: [getattr(table, name) == value for name, value in named.items()], seen_by, states
         )
         on = None
+    column = WipFilter(on=on, currency=currency, age=age)
+    source = of_column(source, Account.WIP, column, source.c.worked_on)
     open_value = sa.case((source.c.waiting, 0), else_=source.c.open_value)
     summed = db.session.execute(
         sa.select(source.c.currency, sa.func.count(), sa.func.sum(open_value))

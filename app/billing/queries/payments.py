@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -32,15 +32,18 @@ class PaymentFilter:
     text: str = ""
     client_id: UUID | None = None
     with_credit: bool = False
+    currency: str = ""
 
 
 @dataclass(frozen=True)
 class PaymentPage:
-    """Payments with what is left of each as credit."""
+    """Payments with what is left of each as credit; `credit` is what is left over all pages by currency, where those
+    with credit are asked for."""
 
     rows: Sequence[sa.Row[Payment, Decimal]]
     total: int
     page: int
+    credit: Mapping[str, Decimal]
 
     @property
     def has_next(self) -> bool:
@@ -63,22 +66,27 @@ def list_payments(found: PaymentFilter = PaymentFilter(), *, seen_by: Actor, pag
     conditions = payments_seen_by(seen_by)
     if found.client_id:
         conditions.append(Payment.client_id == found.client_id)
+    if found.currency:
+        conditions.append(Payment.currency == found.currency)
     if found.with_credit:
         conditions += [Payment.reversed_at.is_(None), _credit() > 0]
     if found.text:
         reference = has_words(sa.func.search_words(Payment.reference), Typed.of(found.text))
         conditions.append(sa.or_(client_named(found.text), reference))
     joined = sa.select(Payment, _credit()).join(Client, Client.id == Payment.client_id).where(*conditions)
-    total = db.session.scalar(
-        sa.select(sa.func.count()).select_from(Payment).join(Client, Client.id == Payment.client_id).where(*conditions)
-    )
+    left = sa.func.sum(_credit()) if found.with_credit else sa.null()
+    counted = db.session.execute(
+        sa.select(Payment.currency, sa.func.count(), left).join(Client, Client.id == Payment.client_id)
+        .where(*conditions).group_by(Payment.currency)
+    ).all()
     rows = db.session.execute(
         joined.options(contains_eager(Payment.client))
         .order_by(Payment.received_on.desc(), Payment.id.desc())
         .limit(PER_PAGE)
         .offset((page - 1) * PER_PAGE)
     ).all()
-    return PaymentPage(rows, total or 0, page)
+    credit = {row[0]: row[2] for row in counted if row[2] is not None}
+    return PaymentPage(rows, sum(row[1] for row in counted), page, credit)
 
 
 def get_payment(payment_id: UUID, *, seen_by: Actor) -> Payment:

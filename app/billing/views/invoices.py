@@ -23,6 +23,7 @@ from app.billing.queries.invoices import (
 )
 from app.billing.queries.payments import allocations_of
 from app.billing.views.draft_page import draft_page
+from app.billing.views.wip import column_asked
 from app.clients.queries import get_client
 from app.core.ids import new_id
 from app.core.permissions import Permission
@@ -43,6 +44,7 @@ def invoice_filter() -> InvoiceFilter:
         client_id=id_arg("client"),
         payer_id=id_arg("payer"),
         run_id=id_arg("run"),
+        **column_asked(),
     )
 
 

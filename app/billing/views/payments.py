@@ -41,7 +41,10 @@ blueprint = guard(Blueprint("payments", __name__))
 
 
 def payment_filter() -> PaymentFilter:
-    return PaymentFilter(text=arg("q"), client_id=id_arg("client"), with_credit=arg("credit") == "1")
+    return PaymentFilter(
+        text=arg("q"), client_id=id_arg("client"), with_credit=arg("credit") == "1",
+        currency=arg("currency")[:3].upper(),
+    )
 
 
 @blueprint.get("/billing/payments")

@@ -71,6 +71,7 @@ def statement(client_id: UUID) -> Answer:
         "billing/receivables/statement.html",
         client=client,
         statement=found,
+        is_todays=found.end >= clock.today(),
         currencies=currencies,
         asked=_address(found),
         send_id=new_id(),

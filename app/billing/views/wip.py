@@ -28,7 +28,7 @@ from app.billing.queries.wip import find_engagement, wip_by_client, wip_by_engag
 from app.clients.queries import get_client
 from app.core import clock
 from app.core.errors import Refused
-from app.core.ids import parse_id
+from app.core.ids import parse_id, parse_whole
 from app.core.money import parse_number
 from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, me, page_number, redirect_to
@@ -91,7 +91,13 @@ def wip_filter() -> WipFilter:
         office_id=id_arg("office"),
         person_id=people["person"].id,
         on=on if on and on < clock.today() else None,
+        **column_asked(),
     )
+
+
+def column_asked() -> dict[str, Any]:
+    """Which column of an ageing the address asks for: the currency and the number of the age."""
+    return {"currency": arg("currency")[:3].upper(), "age": parse_whole(arg("age"))}
 
 
 def around() -> Around:
@@ -146,9 +152,11 @@ def _items_of_client(client_id: UUID) -> dict[str, Any]:
         on=on,
         written_off=_written_off(),
         page=page_number(),
+        **column_asked(),
     )
     return {
         "on": on,
+        "column": WipFilter(**column_asked()),
         "engagements": wip_by_engagement(client_id, seen_by=me(), on=on),
         "items": items,
         "asked": {} if on else asked_write_offs([item.id for item in items.rows], seen_by=me()),

@@ -39,19 +39,25 @@ def index() -> Answer:
     actor, page = me(), page_number()
     assert actor.person_id is not None
     tab = Tab(arg("tab")) if arg("tab") in set(Tab) else Tab.TODAY
-    rows, more = list_work(tab, of=actor.person_id, seen_by=actor, page=page)
+    only = arg("group") if arg("group") in GROUPS else ""
+    rows, more = list_work(tab, of=actor.person_id, seen_by=actor, group=only, page=page)
     groups = [(key, list(own)) for key, own in groupby(rows, key=lambda row: row.group)]
     if page == 1 and not more:
         in_group = {key: len(own) for key, own in groups}
     else:
-        in_group = count_groups(tab, of=actor.person_id, seen_by=actor)
+        in_group = {
+            key: count for key, count in count_groups(tab, of=actor.person_id, seen_by=actor).items()
+            if only in ("", key)
+        }
+    looks_back = tab is Tab.TODAY and page == 1 and not only
     begins = not rows and can_import(actor) and not has_clients()
     return render_template(
         "desk/work/_list.html" if is_htmx() else "desk/work/index.html", tab=tab, page=page, more=more, order=ORDER,
         most_counted=MOST_COUNTED,
         counts=count_work(of=actor.person_id, seen_by=actor),
-        groups=[(*GROUPS[key], own, in_group[key]) for key, own in groups], total=sum(in_group.values()),
-        finished=list_finished(by=actor.person_id, seen_by=actor) if tab is Tab.TODAY and page == 1 else (),
+        only=only,
+        groups=[(key, *GROUPS[key], own, in_group[key]) for key, own in groups], total=sum(in_group.values()),
+        finished=list_finished(by=actor.person_id, seen_by=actor) if looks_back else (),
         may_export=can_export(actor), begins=begins,
         needs_rate=begins and can_edit_rates(actor) and not count_waiting(seen_by=actor).any_rate,
     )

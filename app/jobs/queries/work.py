@@ -128,6 +128,11 @@ _DOABLE = sa.text("task.state IN ('ready', 'in_progress', 'in_review')")
 _PASSED = sa.case((_J.c.deadline_on < _TODAY, _J.c.deadline_on))
 _LATE = sa.or_(_T.c.due_on < _TODAY, _J.c.deadline_on < _TODAY)
 _PRESSURE = sa.func.least(_T.c.due_on, _T.c.latest_start_on, _PASSED)
+# The rule of `WorkRow.group`.
+_GROUP = sa.case(
+    (_T.c.state == TaskState.WAITING, "client"), (_T.c.state == TaskState.BLOCKED, "colleagues"),
+    (_T.c.snoozed_until > _TODAY, "put_off"), (_LATE, "late"), (_PRESSURE <= _TODAY, "today"), else_="next",
+)
 _COLUMNS = (
     _T.c.id, _T.c.name, _T.c.state, _T.c.kind, _T.c.version, _T.c.due_on, _T.c.latest_start_on, _T.c.open_after,
     _T.c.snoozed_until, _T.c.priority, _T.c.waited_on_by, _T.c.estimate, _T.c.spent, _T.c.return_note, _T.c.job_id,
@@ -136,11 +141,13 @@ _COLUMNS = (
 _JOINED = _T.join(_J, _J.c.id == _T.c.job_id).join(_C, _C.c.id == _T.c.client_id)
 
 
-def list_work(tab: Tab, *, of: UUID, seen_by: Actor, page: int = 1) -> tuple[list[WorkRow], bool]:
-    """One page of somebody's work, or of what is nobody's yet, and whether there is more; two queries at most."""
-    found = db.session.execute(
-        _listing(tab, seen_by), {**_days(), "person": of, "offset": (page - 1) * PER_PAGE}
-    )
+def list_work(
+    tab: Tab, *, of: UUID, seen_by: Actor, group: str = "", page: int = 1
+) -> tuple[list[WorkRow], bool]:
+    """One page of somebody's work, or of what is nobody's yet, or of one group of it, and whether there is more; two
+    queries at most."""
+    asked = {**_days(), "person": of, "offset": (page - 1) * PER_PAGE} | ({"group": group} if group else {})
+    found = db.session.execute(_listing(tab, seen_by, bool(group)), asked)
     rows = [WorkRow(*tuple(row)) for row in found]
     more, rows = len(rows) > PER_PAGE, rows[:PER_PAGE]
     return (_with_causes(rows) if tab in (Tab.WAITING, Tab.NOBODY) else rows), more
@@ -153,14 +160,9 @@ def count_work(*, of: UUID, seen_by: Actor) -> dict[Tab, int]:
 
 
 def count_groups(tab: Tab, *, of: UUID, seen_by: Actor) -> dict[str, int]:
-    """How many rows of a tab stand in each group over all its pages; by the rule of `WorkRow.group`."""
-    group = sa.case(
-        (_T.c.state == TaskState.WAITING, "client"), (_T.c.state == TaskState.BLOCKED, "colleagues"),
-        (_T.c.snoozed_until > _TODAY, "put_off"), (_LATE, "late"), (_PRESSURE <= _TODAY, "today"),
-        else_="next",
-    )
+    """How many rows of a tab stand in each group over all its pages."""
     counting = (
-        sa.select(group, sa.func.count()).select_from(_T.join(_J, _J.c.id == _T.c.job_id))
+        sa.select(_GROUP, sa.func.count()).select_from(_T.join(_J, _J.c.id == _T.c.job_id))
         .where(*_mine(seen_by, tab), *_in_tab(tab)).group_by(sa.text("1"))
     )
     return {row[0]: row[1] for row in db.session.execute(counting, {**_days(), "person": of})}
@@ -200,9 +202,11 @@ def row_of(task: Task) -> WorkRow:
 
 
 @lru_cache(maxsize=512)
-def _listing(tab: Tab, seen_by: Actor) -> sa.Select[Any]:
+def _listing(tab: Tab, seen_by: Actor, of_group: bool) -> sa.Select[Any]:
+    asked = sa.bindparam("group", type_=sa.Text)
+    group = [asked == _GROUP] if of_group else []
     return (
-        sa.select(*_COLUMNS).select_from(_JOINED).where(*_mine(seen_by, tab), *_in_tab(tab))
+        sa.select(*_COLUMNS).select_from(_JOINED).where(*_mine(seen_by, tab), *_in_tab(tab), *group)
         .order_by(*_order(tab), _T.c.id).limit(PER_PAGE + 1).offset(sa.bindparam("offset", type_=sa.Integer))
     )
 

@@ -14,9 +14,10 @@ from app.core.permissions import Permission
 from app.core.web import Answer, arg, id_arg, me
 from app.desk.guard import guard
 from app.firm.exports import hand_out
+from app.people.filters import people_asked
 from app.timekeeping.forms import day_or
 from app.timekeeping.models import BillTax
-from app.timekeeping.policy import can_see_rates, can_see_time_of
+from app.timekeeping.policy import can_see_all_time, can_see_rates, can_see_time_of
 from app.timekeeping.queries import every_expense
 from app.timekeeping.totals import EntryFilter, every_entry
 
@@ -57,23 +58,26 @@ EXPENSES = [
 ]
 
 
-def _filter() -> EntryFilter:
-    """What the address asks for; without a client or job it is somebody's sheet, which may take a permission."""
-    client, job, person = id_arg("client"), id_arg("job"), id_arg("person")
-    if client is None and job is None and not can_see_time_of(me(), person):
-        raise NotAllowed("Your role does not show you the time of colleagues.")
-    if client is None and job is None and person is None:
-        person = me().id
+def entries_asked() -> EntryFilter:
+    """What the address asks for; without a client or job it is somebody's sheet or, with `show=all`, everybody's, which
+    may take a permission."""
+    client, job, person = id_arg("client"), id_arg("job"), people_asked("person")["person"].id
+    if client is None and job is None:
+        everyone = person is None and arg("show") == "all"
+        if not (can_see_all_time(me()) if everyone else can_see_time_of(me(), person)):
+            raise NotAllowed("Your role does not show you the time of colleagues.")
+        person = person if everyone else person or me().id
     first, last = arg("first"), arg("last")
     return EntryFilter(
-        person_id=person, client_id=client, job_id=job, first=day_or(first, None), last=day_or(last, None)
+        person_id=person, client_id=client, job_id=job, first=day_or(first, None), last=day_or(last, None),
+        billable=arg("billable") == "1",
     )
 
 
 @blueprint.get("/time.csv")
 def mine() -> Answer:
     """One person's, client's or job's time. Rates and values only for who may see them."""
-    found, sees = _filter(), can_see_rates(me())
+    found, sees = entries_asked(), can_see_rates(me())
     actor = me()
     return hand_out(
         "time", "time.csv", HEADER + (MONEY if sees else []),

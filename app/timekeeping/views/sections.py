@@ -1,20 +1,34 @@
-"""Time as a section of the client page and of the job page."""
+"""Lists of time: as a section of the client page and of the job page, and what a figure of hours opens."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from flask import render_template, url_for
+from flask import render_template, request, url_for
 
 from app.clients.queries import get_client
 from app.core.permissions import Permission
 from app.core.web import Answer, me, page_number
 from app.jobs.queries.jobs import get_job
-from app.timekeeping.policy import can_see_rates
+from app.people.filters import people_asked
+from app.timekeeping.policy import can_see_all_time, can_see_rates
 from app.timekeeping.queries import PAGE, list_entries
-from app.timekeeping.totals import EntryFilter, total_by_person
+from app.timekeeping.totals import EntryFilter, list_found, total_by_person
 from app.timekeeping.views.entries import blueprint as time
+from app.timekeeping.views.files import entries_asked
+
+
+@time.get("/time/entries")
+def entries() -> Answer:
+    """The entries behind a figure of hours."""
+    found = entries_asked()
+    asked = {key: value for key, value in request.args.items() if key != "page" and value}
+    return render_template(
+        "timekeeping/entries.html", found=found, page=list_found(found, seen_by=me(), page=page_number()),
+        people=people_asked("person"), per_page=PAGE, asked=asked, may_pick=can_see_all_time(me()),
+        may_export=me().may(Permission.EXPORT),
+    )
 
 
 @time.get("/clients/<uuid:client_id>/time")
