@@ -74,6 +74,13 @@ class Element:
         return any(each in self.said.get("class", "").split() for each in classes)
 
     @property
+    def is_row(self) -> bool:
+        """What the head of a section counts: a row of a list or a table, a comment."""
+        of_table = self.tag == "tr" and self.inside is not None and self.inside.tag == "tbody"
+        of_comments = self.tag == "li" and self.inside is not None and self.inside.is_a("timeline")
+        return "data-row" in self.said or self.is_a("row") or of_comments or (of_table and not self.is_a("group"))
+
+    @property
     def is_list(self) -> bool:
         return "data-figure" not in self.said and ("data-total" in self.said or "data-sum" in self.said)
 
@@ -124,12 +131,12 @@ class Page(HTMLParser):
         elif element.is_list:
             self.total = (self.total or 0) + int(said.get("data-total", 0))
             self.sums = added(self.sums, summed(said.get("data-sum", "")))
-        if "data-row" in said:
+        if element.is_row:
             for each in around:
                 each.rows += 1
-            if any(each.is_list for each in around):
-                self.rows += 1
-                self.amounts = added(self.amounts, summed(said.get("data-amount", "")))
+        if "data-row" in said and any(each.is_list for each in around):
+            self.rows += 1
+            self.amounts = added(self.amounts, summed(said.get("data-amount", "")))
         if said.get("rel") == "next":
             self.after = said["href"]
         if tag == "a" and any(each.is_a("tabs", "segments") for each in around):
