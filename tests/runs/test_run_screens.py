@@ -21,7 +21,8 @@ from app.runs import commands
 from app.runs.background import sweep, work
 from app.runs.commands import Skip, start_run
 from app.runs.models import Run, RunItem, RunState
-from tests.make import Cast, sign_in
+from tests.desk.test_figures import Walk, read
+from tests.make import Cast, make_client, sign_in
 
 KIND = "tests.run"
 
@@ -129,3 +130,22 @@ def test_wes_sees_no_item_of_rival(
 def test_an_unknown_run_is_not_there(client: FlaskClient, cast: Cast, session: Session) -> None:
     mel = sign_in(client, cast.mel)
     assert mel.get(f"/runs/{new_id()}").status_code == 404
+
+
+def test_the_tabs_of_a_run_count_what_they_open_over_all_pages_and_behind_a_wall(
+    client: FlaskClient, cast: Cast, does: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(label: str) -> None:
+        raise Refused("Not today.")
+
+    does(fails)
+    monkeypatch.setattr("app.runs.views.PER_PAGE", 2)
+    others = [make_client(f"Client {number}", cast.office) for number in range(3)]
+    run = begin(cast, cast.acme, cast.rival, *others)
+    work(str(run.id))
+    for person, failed in ((cast.mel, 5), (cast.wes, 4)):
+        sign_in(client, person)
+        assert [each.count for each in read(client, f"/runs/{run.id}").figures if each.name == "failed"] == [failed]
+        found = Walk(client)
+        found.look("", f"/runs/{run.id}")
+        assert found.faults == [] and found.met["failed"]
