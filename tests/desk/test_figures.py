@@ -78,7 +78,8 @@ class Element:
         """What the head of a section counts: a row of a list or a table, a comment."""
         of_table = self.tag == "tr" and self.inside is not None and self.inside.tag == "tbody"
         of_comments = self.tag == "li" and self.inside is not None and self.inside.is_a("timeline")
-        return "data-row" in self.said or self.is_a("row") or of_comments or (of_table and not self.is_a("group"))
+        of_list = self.is_a("row") and not self.is_a("small")  # a small one belongs to the row above it
+        return "data-row" in self.said or of_list or of_comments or (of_table and not self.is_a("group"))
 
     @property
     def is_list(self) -> bool:
