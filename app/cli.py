@@ -208,6 +208,9 @@ def import_group() -> None:
 @click.option("--create-matches", "matches", flag_value="new", help="Make new clients of them all the same.")
 @click.option("--create-unknown", is_flag=True, help="Make clients of rows of our own list whose code nobody has.")
 @click.option("--skip-errors", is_flag=True, help="Bring in the good rows of a file that has bad ones.")
+@click.option("--move-jobs", "jobs", flag_value="move", help="Where clients' periods change, move jobs to come along.")
+@click.option("--keep-jobs", "jobs", flag_value="keep", help="Or keep them as they are.")
+@click.option("--because", default="", metavar="TEXT", help="Why a job that moves may be due past a deadline.")
 @click.option("--source", type=click.Choice(["xero", "quickbooks", "clio", "taxdome", "firmament", "other"]),
               help="If not seen; firmament is a list that was taken out here.")
 @click.option("--office", help="The office that new clients belong to; the first one if not given.")

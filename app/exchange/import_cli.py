@@ -20,6 +20,7 @@ from app.core.number_format import key_of
 from app.exchange.clients.commands import (
     Tally,
     amounts_in,
+    digest_of_plan,
     errors_of,
     keep_import,
     plan_import,
@@ -45,9 +46,13 @@ class StillRunning(Refused):
 def import_clients(
     path: Path, *, dry_run: bool, matches: str, skip_errors: bool, source: str | None, office: str | None,
     columns: tuple[str, ...], portal_access: bool, locale: str | None = None, create_unknown: bool = False,
-    sheet: str | None = None, header_line: int | None = None, encoding: str | None = None,
+    sheet: str | None = None, header_line: int | None = None, encoding: str | None = None, jobs: str | None = None,
+    because: str = "",
 ) -> dict[str, Any]:
-    """Import a file and wait until it is done. Returns the report that `--json` prints."""
+    """Import a file and wait until it is done. Returns the report that `--json` prints.
+
+    Where recurring work moves with it, nothing is imported until `jobs` says whether jobs to come "move" or are kept.
+    """
     zone = db.session.scalar(sa.select(Firm.zone))
     if zone is None:
         raise Refused("There is no firm yet. Set one up first: open the address that `make run` prints.")
@@ -66,14 +71,15 @@ def import_clients(
     planned = plan_import(found, seen_by=SYSTEM)
     report = _report(found, planned, dry_run)
     refused = bool(report["refused"]) and not skip_errors
-    if dry_run or refused:
+    report["unconfirmed"] = bool(report["moves"]) and jobs is None
+    if dry_run or refused or report["unconfirmed"]:
         report["imported"] = False
         return report
     found = keep_import(found, by=SYSTEM)
     unknown = "new" if create_unknown else ""
     run = start_import(
         found, by=SYSTEM, decide=lambda one: matches if one.action is Action.MATCH else unknown,
-        skip_errors=skip_errors,
+        skip_errors=skip_errors, foreseen=digest_of_plan(found, planned), redate=jobs != "keep", because=because,
     )
     _wait_for(run)
     return {**report, **_outcome(run, matches), "imported": True}
@@ -114,6 +120,11 @@ def _report(found: ClientImport, planned: list[Planned], dry_run: bool) -> dict[
             {"line": one.prospect.rows[0], "client": one.client.code if one.client else "", "column": each.head,
              "before": each.before, "after": each.after}
             for one in planned for each in one.changes
+        ],
+        "moves": [
+            {"line": one.prospect.rows[0], "client": one.client.code if one.client else "", "what": effect.words,
+             "before": effect.before, "after": effect.after, "job": effect.of_job, "past_deadline": effect.overrun}
+            for one in planned for effect in one.effects or ()
         ],
         "opening_balances": {"count": tally.balances, "total": tally.balance_total, "currency": amounts.currency},
         "numbers": {
@@ -167,7 +178,8 @@ def run(file: Path, *, as_json: bool, matches: str, **words: Any) -> int:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         _print(report)
-    failed = report.get("failed") or (report["refused"] and not report["imported"] and not report["dry_run"])
+    stopped = report["refused"] or report["unconfirmed"]
+    failed = report.get("failed") or (stopped and not report["imported"] and not report["dry_run"])
     return 1 if failed else 0
 
 
@@ -197,6 +209,13 @@ def _print(report: dict[str, Any]) -> None:
     for change in report["changes"][:50]:
         click.echo(f"         line {change['line']}, {change['client']}, {change['column']}: "
                    f"{change['before'] or '(empty)'} → {change['after'] or '(empty)'}")
+    for move in report["moves"][:200]:
+        late = f" ({move['past_deadline']}: say why with --because)" if move["past_deadline"] else ""
+        click.echo(f"         line {move['line']}, {move['client']}, {move['what']}: {move['before']} → {move['after']}"
+                   f"{late}")
+    if report["unconfirmed"]:
+        click.echo("  Recurring work moves with this. Say --move-jobs to move jobs to come along, or --keep-jobs.",
+                   err=True)
     if report["opening_balances"]["count"]:
         balances = report["opening_balances"]
         numbers = f"numbers read like {report['numbers']['format']}"

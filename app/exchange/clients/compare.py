@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import contains_eager, selectinload
 
+from app.clients.changes import Effect
 from app.clients.models import AddressKind, Client, ClientContact, ClientKind, Contact, ContactAddress
 from app.clients.policy import within_sight
 from app.core.actors import Actor
@@ -44,13 +45,19 @@ class Change:
 
 @dataclass
 class Planned:
-    """What an import would do with one client. A match, and a code that nobody here has, wait for somebody's word."""
+    """What an import would do with one client. A match, and a code that nobody here has, wait for somebody's word.
+
+    `values` are those that it would be given; `effects` what of its recurring work moves with them, None where its
+    periods stay.
+    """
 
     prospect: Prospect
     action: Action
     client: Client | None = None
     why: str = ""
     changes: list[Change] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    effects: list[Effect] | None = None
 
 
 @dataclass
@@ -119,7 +126,9 @@ def plan(prospects: Sequence[Prospect], source: Source, names: Names, *, seen_by
             client_id, said = known.by_key[prospect.key]
             client = known.clients[client_id]
             told = list(_told(client, prospect, said, known.links.get(client_id, []), names))
-            planned[at] = Planned(prospect, Action.UPDATE if told else Action.UNCHANGED, client, changes=told)
+            action = Action.UPDATE if told else Action.UNCHANGED
+            values = changes_for(client, prospect, said)
+            planned[at] = Planned(prospect, action, client, changes=told, values=values)
         elif prospect.key in known.hidden_keys:
             planned[at] = Planned(prospect, Action.UNCHANGED)
         else:
@@ -132,7 +141,8 @@ def plan(prospects: Sequence[Prospect], source: Source, names: Names, *, seen_by
             match = look(prospect, known, free)
             if match is not None:
                 free.discard(match.id)
-                planned[id(prospect)] = Planned(prospect, Action.MATCH, match, f"looks like {match.code} {match.name}")
+                why, values = f"looks like {match.code} {match.name}", changes_for(match, prospect, {})
+                planned[id(prospect)] = Planned(prospect, Action.MATCH, match, why, values=values)
     return [planned.get(id(p)) or Planned(p, Action.CREATE) for p in prospects]
 
 

@@ -184,7 +184,7 @@ class _Row(Row):
         if client is None:
             return Planned(prospect, Action.UNCHANGED if is_hidden else Action.UNKNOWN)
         told = list(self._told(client, changes))
-        return Planned(prospect, Action.UPDATE if changes else Action.UNCHANGED, client, changes=told)
+        return Planned(prospect, Action.UPDATE if changes else Action.UNCHANGED, client, changes=told, values=changes)
 
     def values(self, client: Client | None) -> dict[str, Any]:
         """The fields that the row says otherwise than the list would be written now; all of them for a new client."""

@@ -48,8 +48,6 @@ from app.runs.models import ItemState, Run, RunItem
 
 blueprint = guard(Blueprint("imports", __name__, url_prefix="/clients/import"))
 SHOWN = 200
-MOVES_WORK = {"Status", "Year end", "Tax quarters end in", "Pays its staff", "First pay day", "Archived",
-              "Year end, month", "Year end, day"}
 
 
 class UploadForm(Form):
@@ -113,7 +111,7 @@ def show(import_id: UUID) -> Answer:
     return _done_page(found) if found.run_id else _plan_page(found)
 
 
-def _plan_page(found: ClientImport, problem: str = "") -> str:
+def _plan_page(found: ClientImport, problem: str = "", field: str = "") -> str:
     source = Source(found.source)
     planned: list[Planned] = []
     try:
@@ -125,7 +123,7 @@ def _plan_page(found: ClientImport, problem: str = "") -> str:
     }
     used = [column for column in found.header if examples[column] or column in found.mapping]
     return render_template(
-        "exchange/plan.html", found=found, source=SOURCE_NAMES[source], problem=problem,
+        "exchange/plan.html", found=found, source=SOURCE_NAMES[source], problem=problem, field=field,
         is_own=source is Source.FIRMAMENT, sources=list(SOURCE_NAMES.items()), foreseen=digest_of_plan(found, planned),
         tally=Tally.of(planned), errors=errors_of(planned)[:SHOWN], warnings=warnings_of(found, planned)[:SHOWN],
         examples=examples, used=used,
@@ -152,11 +150,15 @@ def _reading(found: ClientImport) -> dict[str, object]:
 def _changes(planned: list[Planned]) -> dict[str, object]:
     """A page of the clients that would change, and the lines of those that would not."""
     updates = [one for one in planned if one.action is Action.UPDATE]
-    page, heads = page_number(), {each.head for one in updates for each in one.changes}
+    page = page_number()
+    shown = updates[(page - 1) * SHOWN : page * SHOWN]
+    matches = [one for one in planned if one.action is Action.MATCH]
     same = [line for one in planned if one.action is Action.UNCHANGED for line in one.prospect.rows]
     return {
-        "updates": updates[(page - 1) * SHOWN : page * SHOWN], "page": page, "per_page": SHOWN,
-        "unchanged": ranges(same), "moves_work": bool(heads & MOVES_WORK),
+        "updates": shown, "page": page, "per_page": SHOWN, "unchanged": ranges(same),
+        "moves_work": any(one.effects for one in planned), "moving": [one for one in (*matches, *shown) if one.effects],
+        "overrun": any(effect.overrun for one in planned for effect in one.effects or ()),
+        "jobs": request.form.get("jobs", "follow"), "because": request.form.get("because", ""),
     }
 
 
@@ -299,9 +301,10 @@ def start(import_id: UUID) -> Answer:
             start_import(
                 found, by=me(), decide=decide, skip_errors="skip_errors" in request.form,
                 foreseen=request.form.get("foreseen") or None, redate=request.form.get("jobs") != "keep",
+                because=request.form.get("because", ""),
             )
         except Refused as refusal:
-            return _plan_page(found, refusal.message), 422
+            return _plan_page(found, refusal.message, refusal.field or ""), 422
         return redirect_to(back, "The import has started")
 
     if not found.portal_access:

@@ -39,6 +39,7 @@ from app.core.permissions import authorize
 from app.exchange.clients.commands.reading import amounts_in, entity_of, remarks_of
 from app.exchange.clients.compare import Action, Planned, changes_for, contact_elsewhere, new_people, plan
 from app.exchange.clients.formats import SOURCE_NAMES, Source, refuse_other_lists
+from app.exchange.clients.moves import Moving, check_confirmed, digest_of_moves, tell_moves
 from app.exchange.clients.own import HEAD_OF, load_names, plan_own, present
 from app.exchange.clients.prospects import Person, Prospect, gather
 from app.exchange.clients.rows import RowError
@@ -48,6 +49,7 @@ from app.runs.commands import Skip, start_run, works
 from app.runs.models import Run, RunItem
 
 KIND = "exchange.import_clients"
+AS_IT_COMES = Moving()
 DECISIONS = {"link": "link", "new": "create", "": "leave"}
 
 
@@ -60,19 +62,23 @@ def plan_import(found: ClientImport, *, seen_by: Actor) -> list[Planned]:
     source, country = Source(found.source), entity_of(found).country
     faults = [RowError(r.line, r.column, r.message, r.read) for r in remarks_of(found) if r.error]
     if source is Source.FIRMAMENT:
-        return plan_own(found.header, found.rows, found.mapping, country, found.lines, faults, seen_by=seen_by)
-    names = load_names()
-    prospects = gather(
-        found.header, found.rows, found.mapping, source, country, amounts_in(found), found.lines, faults, names
-    )
-    return plan(prospects, source, names, seen_by=seen_by)
+        planned = plan_own(found.header, found.rows, found.mapping, country, found.lines, faults, seen_by=seen_by)
+    else:
+        names = load_names()
+        prospects = gather(
+            found.header, found.rows, found.mapping, source, country, amounts_in(found), found.lines, faults, names
+        )
+        planned = plan(prospects, source, names, seen_by=seen_by)
+    tell_moves(planned, seen_by=seen_by)
+    return planned
 
 
 def digest_of_plan(found: ClientImport, planned: Sequence[Planned]) -> str:
     """Of all that an import would do, so that what is confirmed is what was shown: somebody else may meanwhile have
-    read the file in another way, or said otherwise what its columns mean."""
+    read the file in another way, or said otherwise what its columns mean, and other work may move with it."""
     return str(digest_of(found.office_id, found.portal_access, [
-        (one.prospect.to_json(), one.action, one.client.id if one.client else None, [vars(c) for c in one.changes])
+        (one.prospect.to_json(), one.action, one.client.id if one.client else None, [vars(c) for c in one.changes],
+         digest_of_moves(one))
         for one in planned
     ]))
 
@@ -112,13 +118,14 @@ class Tally:
 
 def start_import(
     found: ClientImport, *, by: Actor, decide: Callable[[Planned], str], skip_errors: bool = False,
-    foreseen: str | None = None, redate: bool = True,
+    foreseen: str | None = None, redate: bool = True, because: str = "",
 ) -> Run:
     """Import in the background, a transaction for each client. `decide` answers a match and a code that nobody has:
     "link", "new" or "" (leave).
 
     With rows in error nothing starts unless `skip_errors` says that the good ones shall come in. `foreseen` digests
-    what was shown and confirmed. Jobs to come follow new periods of their clients unless `redate` is false.
+    what was shown and confirmed; it is asked for where recurring work moves. Jobs to come follow new periods of their
+    clients unless `redate` is false, past a deadline only for a reason.
     """
     authorize(by, can_import)
     with transaction() as session:
@@ -128,6 +135,7 @@ def start_import(
         planned = plan_import(found, seen_by=by)
         if foreseen is not None and foreseen != digest_of_plan(found, planned):
             raise Refused("What this import would do has changed since it was shown. Look at it again.")
+        check_confirmed(planned, Moving(redate, because), was_shown=foreseen is not None)
         tally = Tally.of(planned)
         if tally.refused and not skip_errors:
             raise Refused(
@@ -138,7 +146,7 @@ def start_import(
         run = start_run(
             new_id(), KIND, f"Import from {SOURCE_NAMES[Source(found.source)]}: {found.file_name}",
             [item for item in items if item is not None], by=by,
-            options={"import_id": str(found.id), "redate": redate},
+            options={"import_id": str(found.id), "redate": redate, "because": because.strip()},
         )
         found.run_id, found.content = run.id, None
         found.report = {**tally.__dict__, "errors": errors_of(planned)[:1000]}
@@ -162,6 +170,8 @@ def _item(one: Planned, decision: str) -> tuple[str, dict[str, Any]] | None:
         payload["was"] = {name: here[name] for name in one.prospect.values if name in here}
     if one.client:
         payload["client_id"] = str(one.client.id)
+    if (foreseen := digest_of_moves(one)) is not None:
+        payload["foreseen"] = foreseen
     return one.prospect.name, payload
 
 
@@ -182,7 +192,7 @@ def _import_one(run: Run, item: RunItem, by: Actor) -> dict[str, Any]:
     client = _client(key.client_id, by)
     if client is None:
         raise Skip("It is here already.")
-    return {"action": "update", **_freshen(client, key, prospect, found, by)}
+    return {"action": "update", **_freshen(client, key, prospect, found, by, Moving.of(run.options, item.payload))}
 
 
 def _bring_own(found: ClientImport, prospect: Prospect, item: RunItem, run: Run, by: Actor) -> dict[str, Any]:
@@ -204,7 +214,7 @@ def _bring_own(found: ClientImport, prospect: Prospect, item: RunItem, run: Run,
         heads = ", ".join(dict.fromkeys(HEAD_OF[name] for name in moved))
         raise Refused(f"{client.name} was changed since the list was looked at ({heads}), so nothing was done to it. "
                       "Take the list out once more.")
-    put_values(client, prospect.values, by=by, redate=run.options.get("redate", True))
+    put_values(client, prospect.values, by=by, moving=Moving.of(run.options, item.payload))
     return {
         "action": "update", **_where(client), "contacts": [], "links": [], "addresses": [], "version": client.version,
         "changes": {name: [was[name], new] for name, new in prospect.values.items()},
@@ -222,20 +232,20 @@ def _bring_new(found: ClientImport, prospect: Prospect, item: RunItem, run: Run,
     return {**done, "version": client.version}
 
 
-def put_values(client: Client, values: Mapping[str, Any], *, by: Actor, redate: bool = True) -> None:
+def put_values(client: Client, values: Mapping[str, Any], *, by: Actor, moving: Moving = AS_IT_COMES) -> None:
     """Give a client these values, from JSON. `archived` puts it away or brings it back.
 
     What would leave work open, and so must be seen, is refused.
     """
     facts = replace(facts_of(client), **typed({name: value for name, value in values.items() if name != "archived"}))
     archived = values.get("archived")
-    change = change_of(client, facts, redate=redate)
+    change = change_of(client, facts)
     if archived:
         change = archiving_of(client)
     if archived or change.ends_service:
         _check_nothing_is_open(client, change, by)
     if facts != facts_of(client):
-        update_client(client, facts, by=by, version=client.version, redate=redate)
+        update_client(client, facts, by=by, version=client.version, **vars(moving))
     if archived is not None:
         (archive_client if archived else restore_client)(client, by=by)
 
@@ -277,7 +287,7 @@ def _bring_in(found: ClientImport, prospect: Prospect, item: RunItem, run: Run, 
     key = ImportKey(source=found.source, key=prospect.key, client_id=client.id, run_id=run.id, values={})
     if prospect.key:
         db.session.add(key)
-    done = _freshen(client, key, prospect, found, by, people)
+    done = _freshen(client, key, prospect, found, by, Moving.of(run.options, item.payload), people)
     if linking:
         record("exchange.import.link", client, by=by, name=client.name, source=found.source)
     return {"action": "link" if linking else "create", "key": str(key.id) if prospect.key else "", **done}
@@ -295,13 +305,15 @@ def _has_code(code: str) -> bool:
 
 
 def _freshen(
-    client: Client, key: ImportKey, prospect: Prospect, found: ClientImport, by: Actor, people: Sequence[UUID] = ()
+    client: Client, key: ImportKey, prospect: Prospect, found: ClientImport, by: Actor, moving: Moving,
+    people: Sequence[UUID] = (),
 ) -> dict[str, Any]:
     """Fill in what is missing, and keep what was done for an undo."""
     changes = changes_for(client, prospect, key.values)
     before = {name: plain(getattr(client, name)) for name in changes}
     if changes:
-        update_client(client, replace(facts_of(client), **typed(changes)), by=by, version=client.version)
+        facts = replace(facts_of(client), **typed(changes))
+        update_client(client, facts, by=by, version=client.version, **vars(moving))
     key.values = {name: value for name, value in prospect.values.items() if name != "tags"}
     made, linked, addresses = _bring_people(client, prospect, found, by, people)
     return {
