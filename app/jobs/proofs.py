@@ -135,6 +135,22 @@ def prove_engagements() -> Iterator[Finding]:
             yield Finding(f"job {row.number}", f"is of another engagement than {counted(row.many, table)} of it")
 
 
+@proof("jobs.stages")
+def prove_stages() -> Iterator[Finding]:
+    """An open job in the last of several stages has nothing required to do."""
+    rows = db.session.execute(sa.text("""
+        SELECT j.number, s.name, count(*) AS many FROM job j JOIN stage s ON s.id = j.stage_id
+        JOIN task t ON t.job_id = j.id AND t.required AND t.state NOT IN ('done', 'cancelled')
+        WHERE j.status IN ('active', 'on_hold')
+            AND EXISTS (SELECT FROM stage o WHERE o.service_id = s.service_id AND o.position < s.position)
+            AND NOT EXISTS (SELECT FROM stage o WHERE o.service_id = s.service_id AND o.position > s.position)
+        GROUP BY j.number, s.name ORDER BY j.number
+    """))
+    for row in rows:
+        still_open = counted(row.many, "open step")
+        yield Finding(f"job {row.number}", f"stands in “{row.name}”, the last stage, with {still_open}")
+
+
 @proof("jobs.waited_on")
 def prove_waited_on() -> Iterator[Finding]:
     """How many open steps wait for a step, as it keeps it, is how many do."""

@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.catalogue.last_stage import open_in
 from app.catalogue.models import Service, Stage, TemplateStep
 from app.catalogue.policy import can_edit_service
 from app.core.actors import Actor
@@ -16,6 +17,7 @@ from app.core.errors import NotFound, Refused
 from app.core.locking import to_lock
 from app.core.once import digest_of, made_before
 from app.core.permissions import authorize
+from app.core.wording import counted
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,14 @@ def edit_stage(service: Service, stage_id: UUID, values: StageValues, *, by: Act
 
 
 def move_stage(service: Service, stage_id: UUID, places: int, *, by: Actor) -> None:
-    """Earlier (negative) or later by so many places."""
+    """Earlier (negative) or later by so many places. The last stage holds only jobs that are through."""
     authorize(by, can_edit_service, service)
     with transaction() as session:
         _lock(service)
         stages = list(session.scalars(
             sa.select(Stage).where(Stage.service_id == service.id).order_by(Stage.position)
         ))
-        stage = _stage(service, stage_id)
+        stage, was_last = _stage(service, stage_id), stages[-1].id
         here = stages.index(stage)
         there = min(max(here + places, 0), len(stages) - 1)
         if there == here:
@@ -75,6 +77,8 @@ def move_stage(service: Service, stage_id: UUID, places: int, *, by: Actor) -> N
         stages.insert(there, stages.pop(here))
         for position, each in enumerate(stages):
             each.position = position
+        session.flush()
+        _check_last(service, was_last)
         record("catalogue.stage.move", service, by=by, name=stage.name)
 
 
@@ -83,7 +87,9 @@ def remove_stage(service: Service, stage_id: UUID, *, by: Actor) -> None:
     authorize(by, can_edit_service, service)
     with transaction() as session:
         _lock(service)
-        stage = _stage(service, stage_id)
+        stage, was_last = _stage(service, stage_id), session.scalar(
+            sa.select(Stage.id).where(Stage.service_id == service.id).order_by(Stage.position.desc()).limit(1)
+        )
         if session.scalar(sa.select(TemplateStep.id).where(TemplateStep.stage_id == stage_id).limit(1)):
             raise Refused(f"Steps stand in “{stage.name}”, in this version or a published one, so it stays.")
         try:
@@ -92,7 +98,23 @@ def remove_stage(service: Service, stage_id: UUID, *, by: Actor) -> None:
                 session.flush()
         except sa.exc.IntegrityError:
             raise Refused(f"Jobs stand in “{stage.name}”, so it stays.") from None
+        _check_last(service, was_last)
         record("catalogue.stage.remove", service, by=by, name=stage.name)
+
+
+def _check_last(service: Service, was_last: UUID | None) -> None:
+    """Another stage may come to be the last only while no job with open steps stands in it."""
+    stages = db.session.scalars(
+        sa.select(Stage).where(Stage.service_id == service.id).order_by(Stage.position.desc()).limit(2)
+    ).all()
+    if len(stages) < 2 or stages[0].id == was_last:
+        return
+    if number := open_in(service.id, stages[0].id):
+        stand = "stands" if number == 1 else "stand"
+        raise Refused(
+            f"“{stages[0].name}” would be the last stage, for jobs that are through, and {counted(number, 'job')} with "
+            f"open steps {stand} in it. Move {'it' if number == 1 else 'them'} first."
+        )
 
 
 def _lock(service: Service) -> None:

@@ -27,6 +27,7 @@ from app.jobs.commands.dates import KEEP, Answer, hold_dates, move_with
 from app.jobs.commands.handover import release_from_the_gone
 from app.jobs.commands.lags import recount_before
 from app.jobs.commands.readiness import hold_jobs, lock_jobs, settle
+from app.jobs.commands.stages import leave_last
 from app.jobs.commands.tasks import check_holder, may_hold
 from app.jobs.dates import AnchorsMoved, Cause, DueMoved, Move, changed_by
 from app.jobs.models import OPEN_STATES, Job, JobRole, JobStatus, Task, TaskState
@@ -218,6 +219,8 @@ def _take_up(job: Job) -> None:
     for task in tasks:
         task.move_to(TaskState.READY)
         task.fell_away = False
+    db.session.flush()
+    leave_last(job)
     recount_before([task.id for task in tasks])
 
 

@@ -8,14 +8,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.activity.commands import record
+from app.catalogue.last_stage import counts_open_in
 from app.catalogue.models import Stage
 from app.core.actors import SYSTEM, Actor
 from app.core.clock import today
 from app.core.db import db, transaction
 from app.core.errors import Refused
-from app.core.locking import lock_row
+from app.core.locking import lock_row, to_lock
 from app.core.permissions import authorize
-from app.jobs.models import Job, JobStatus, Task, TaskState
+from app.jobs.models import OPEN_JOBS, OPEN_STATES, Job, JobStatus, Task, TaskState
 from app.jobs.policy import can_edit_job
 from app.jobs.queries.tasks import open_required_in
 
@@ -89,6 +90,29 @@ def fall_back(tasks: Collection[Task]) -> None:
         there = min([here, *wanted, *last_but_one])
         if there < here:
             _move(job, stages[there], by=SYSTEM)
+
+
+@counts_open_in
+def _jobs_open_in(service_id: UUID, stage_id: UUID) -> int:
+    """All open jobs of the service are locked: none comes into the stage meanwhile."""
+    open_jobs = sa.select(Job.id).where(Job.service_id == service_id, Job.status.in_(OPEN_JOBS))
+    db.session.execute(to_lock(open_jobs, of=Job))
+    to_do = sa.exists().where(Task.job_id == Job.id, Task.required, Task.state.in_(OPEN_STATES))
+    found = open_jobs.where(Job.stage_id == stage_id, to_do)
+    return db.session.scalar(sa.select(sa.func.count()).select_from(found.subquery())) or 0
+
+
+def leave_last(job: Job) -> None:
+    """A job whose required steps are taken up again does not stand in the last stage; in the caller's transaction."""
+    stages = db.session.scalars(_STAGES, {"service": job.service_id}).all() if job.service_id else []
+    if len(stages) > 1 and job.stage_id == stages[-1].id and open_required_in(job):
+        _move(job, stages[-2], by=SYSTEM)
+
+
+def first_stage(service_id: UUID, wanted: UUID | None) -> UUID | None:
+    """Where a new job stands: in the stage of its first step, never in the last of several."""
+    stages = db.session.scalars(_STAGES.with_only_columns(Stage.id), {"service": service_id}).all()
+    return stages[-2] if len(stages) > 1 and wanted == stages[-1] else wanted
 
 
 def _move(job: Job, stage: Stage, *, by: Actor) -> None:

@@ -23,6 +23,7 @@ from app.core.locking import take_turn
 from app.core.permissions import authorize
 from app.firm.commands import next_number
 from app.firm.models import SeriesKind
+from app.jobs.commands.stages import first_stage
 from app.jobs.models import ChecklistItem, Deadline, Dependency, Job, JobRole, Task, TaskState
 from app.planning.plans import JobPlan
 from app.planning.policy import can_apply
@@ -87,7 +88,8 @@ def _job(plan: JobPlan, job_id: UUID, engagement_id: UUID) -> dict[str, Any]:
     return {
         "id": job_id, "number": next_number(SeriesKind.JOB)[0], "origin": plan.origin, "client_id": plan.client.id,
         "engagement_id": engagement_id, "service_id": plan.blueprint.service_id,
-        "template_id": plan.blueprint.template_id, "stage_id": plan.blueprint.first_stage_id, "title": plan.title,
+        "template_id": plan.blueprint.template_id, "title": plan.title,
+        "stage_id": first_stage(plan.blueprint.service_id, plan.blueprint.first_stage_id),
         "period_start": plan.period_start, "period_end": plan.period_end,
         "period_name": plan.period_name, "starts_on": plan.starts_on, "due_on": plan.due_on,
         "due_locked": plan.due_by_hand, "due_because": plan.due_because,
