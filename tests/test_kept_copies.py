@@ -61,6 +61,8 @@ class World:
     check: Task
     free: Task
     report: Task
+    early: Task
+    late: Task
     deadline: Deadline
 
     @property
@@ -82,11 +84,15 @@ def world(cast: Any) -> Iterator[World]:
             post = make_task(job, "Post", **held)
             check = make_task(job, "Check", after=(post,), lag=2, **held)
             free, report = make_task(job, "Free", **held), make_task(other, "Report", after=(post,), **held)
+            third, pat = make_job(cast.acme_work, "Third", due_on=dt.date(2026, 3, 2)), {"assignee_id": cast.pat.id}
+            early = make_task(third, "Early", **pat)
+            late = make_task(third, "Late", after=(early,), **pat)
         settle(job)
         settle(other)
+        settle(third)
         new = NewDeadline(id=new_id(), name="Return", due_on=FRIDAY, basis="Law")
         deadline = add_deadline(job, new, by=cast.actor(cast.sam))
-        made = World(cast, job, other, post, check, free, report, deadline)
+        made = World(cast, job, other, post, check, free, report, early, late, deadline)
         settle_everything()
         assert faults() == {}
         yield made
@@ -181,6 +187,9 @@ ACTS: dict[str, Callable[[World], Any]] = {
     "a deadline extended": lambda w: extend_deadline(
         _deadline(w), to=dt.date(2025, 12, 1), because="Asked for", by=w.sam),
     "a due date": lambda w: _estimate(w.free, 5, w.mel, dt.date(2025, 11, 17)),
+    "the estimate of a step that another job waits for": lambda w: _estimate(w.post, 60, w.mel),
+    "the estimate of a step two jobs ahead": lambda w: (_order(w, w.report, w.late), _estimate(w.early, 60, w.mel)),
+    "a step of another job to wait for": lambda w: _order(w, w.free, w.late),
     "an estimate in another job": lambda w: _estimate(w.report, 30, w.mel),
     "what is left in another job": lambda w: say_remaining(_task(w.report), dt.timedelta(hours=30), by=w.sam),
     "leave": lambda w: add_leave(w.cast.sam, NewLeave(

@@ -30,6 +30,8 @@ DEADLINES = keeps(Copy(
 PLAN = keeps(Copy(
     "job.at_risk_because", "latest starts, the critical path, and why a job is at risk",
     ("a due date", "a deadline extended", "a step done", "an order of steps", "an estimate in another job",
-     "what is left in another job", "leave", "hours", "a calendar", "who has a step in another job", "time recorded"),
+     "what is left in another job", "leave", "hours", "a calendar", "who has a step in another job", "time recorded",
+     "an order across jobs taken away", "the estimate of a step that another job waits for",
+     "the estimate of a step two jobs ahead", "a step of another job to wait for"),
     "app.jobs.commands.plan.plan", "jobs.plan", True,
 ))

@@ -273,17 +273,20 @@ class LoadChange(Base):
     """Somebody's load or hours have changed: written by the database, taken by whoever plans their jobs again.
 
     From the day `since` on; what must be done before it is not touched. Without a day it is about `job_id` alone, and
-    without that about all that they have.
+    without that about all that they have. Without a person, a step that `job_id` waits for in another job has changed.
     """
 
     __tablename__ = "load_change"
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
-    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"))
+    person_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
     job_id: Mapped[UUID | None]
     since: Mapped[dt.date | None]
 
-    __table_args__ = (sa.Index("ix_load_change_person_id", "person_id"),)
+    __table_args__ = (
+        sa.Index("ix_load_change_person_id", "person_id"),
+        sa.CheckConstraint("person_id IS NOT NULL OR job_id IS NOT NULL", name="of"),
+    )
 
 
 class ChecklistItem(HasId, Base):

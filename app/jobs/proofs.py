@@ -192,6 +192,7 @@ def prove_plans() -> Iterator[Finding]:
         Job.plan_stale, Job.planned_at < dt.datetime.combine(today(), dt.time(), zone()), Job.planned_at.is_(None),
         sa.select(LoadChange.id).join(Task, Task.assignee_id == LoadChange.person_id)
         .where(Task.job_id == Job.id, Task.state.in_(OPEN_STATES)).exists(),
+        sa.exists().where(LoadChange.person_id.is_(None), LoadChange.job_id == Job.id),
     )
     active = Job.status == JobStatus.ACTIVE
     waiting = db.session.scalar(sa.select(sa.func.count()).select_from(Job).where(active, marked))

@@ -19,11 +19,12 @@ from app.core.db import db, transaction
 from app.core.errors import NotAllowed, Refused
 from app.core.ids import new_id
 from app.firm.commands.entities import add_closure
+from app.jobs.commands.dependencies import remove_dependency
 from app.jobs.commands.plan import plan_stale_jobs, spread_load_changes
 from app.jobs.commands.steps import TaskChange, edit_task
 from app.jobs.commands.tasks import assign_task, complete_task, say_remaining
 from app.jobs.commands.usual import count_usual_times
-from app.jobs.models import Job, JobStatus, LoadChange, Task, TaskState, UsualTime
+from app.jobs.models import Dependency, Job, JobStatus, LoadChange, Task, TaskState, UsualTime
 from app.jobs.proofs import prove_plans
 from app.jobs.queries.load import LEFT, NO_ROLE, Due, Load, LoadFilter, list_load, load_of
 from app.people.commands.leave import NewLeave, add_leave, cancel_leave
@@ -325,3 +326,32 @@ def test_capacity_is_told_by_day_with_what_makes_it_less(client: FlaskClient, ca
         ]
         sign_in(client, cast.sam)
         assert "of 18:45 this week" in re.sub(r"<[^>]+>", "", client.get("/time").text), "the time sheet goes by it too"
+
+
+def test_a_job_is_at_risk_by_what_it_waits_for_in_other_jobs_however_far(cast: Any) -> None:
+    """Third waits for Second, which waits for First: First holds more work than there are days until Third is due."""
+    with travel_to(MONDAY):
+        with transaction():
+            jobs = [make_job(cast.acme_work, name, due_on=due) for name, due in (
+                ("First", dt.date(2026, 3, 2)), ("Second", dt.date(2026, 3, 2)), ("Third", FRIDAY))]
+            first = make_task(jobs[0], "Dig", estimate=hours(10), assignee_id=cast.pat.id)
+            second = make_task(jobs[1], "Build", after=(first,), estimate=hours(2), assignee_id=cast.mel.id)
+            third = make_task(jobs[2], "Paint", after=(second,), estimate=hours(2), assignee_id=cast.sam.id)
+        for job in jobs:
+            settle(job)
+        plan_all()
+        assert [job.at_risk_because for job in jobs] == ["", "", ""] and faults() == []
+        mel = cast.actor(cast.mel)
+        longer = TaskChange(name="Dig", instructions="", estimate=hours(60), due_on=jobs[0].due_on, priority=0)
+        edit_task(db.session.get_one(Task, first.id), longer, version=None, by=mel)
+        assert faults() == [], "it is marked to be planned again"
+        plan_all()
+        assert jobs[2].at_risk_because.startswith("what “Paint” waits for in another job should have started by")
+        assert [job.at_risk_because for job in jobs[:2]] == ["", ""] and faults() == []
+        db.session.execute(sa.update(Job).where(Job.id == jobs[2].id).values(at_risk_because=""))
+        db.session.expire_all()
+        assert faults(), "and the proof sees it"
+        link = db.session.scalars(sa.select(Dependency).where(Dependency.task_id == third.id)).one()
+        remove_dependency(link, db.session.get_one(Task, third.id), by=mel)
+        plan_all()
+        assert jobs[2].at_risk_because == "" and faults() == []

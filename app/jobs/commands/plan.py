@@ -94,7 +94,7 @@ def _plan_stale(among: Sequence[UUID] | None = None, *, limit: int = CHUNK) -> i
 
 def spread_load_changes() -> int:
     """Have the jobs of everybody whose load or hours changed planned again, but for those that must be done before the
-    first day that differs. Returns how many; safe side by side."""
+    first day that differs, and the jobs that wait for a step that changed. Returns how many; safe side by side."""
     with transaction() as session:
         changes = session.execute(
             sa.delete(LoadChange).returning(LoadChange.person_id, LoadChange.job_id, LoadChange.since)
@@ -116,7 +116,7 @@ def _has_work_after(changes: Sequence[Any]) -> sa.ColumnElement[bool]:
     """Of a job: somebody whose load changed has a step there, and it may be done on or after the day of the change."""
     since: dict[UUID, dt.date] = {}
     for each in changes:
-        if each.since or each.job_id is None:
+        if each.person_id and (each.since or each.job_id is None):
             first = each.since or dt.date.min
             since[each.person_id] = min(first, since.get(each.person_id, first))
     by_day: dict[dt.date, list[UUID]] = defaultdict(list)
@@ -160,10 +160,14 @@ def plan(job_ids: Sequence[UUID]) -> None:
 def planned(jobs: Sequence[Any], calendars: Mapping[UUID, WorkingCalendar]) -> dict[UUID, Plan]:
     """The plan of each of these jobs as it follows from what is there now; reads only. `jobs` as `plan_facts`."""
     job_ids = [job.id for job in jobs]
-    tasks, edges = _open_tasks(job_ids), _edges(job_ids)
+    tasks, edges = _open_tasks(Task.job_id.in_(job_ids)), _edges(job_ids)
+    ahead, links = _ahead_elsewhere(job_ids)
     hours = hours_of({task.assignee_id for each in tasks.values() for task in each if task.assignee_id})
     return {
-        job.id: plan_job(tasks.get(job.id, []), edges.get(job.id, []), job.must_by, calendars[job.client_id], hours)
+        job.id: plan_job(
+            tasks.get(job.id, []), [*edges.get(job.id, []), *links.get(job.id, [])], job.must_by,
+            calendars[job.client_id], hours, ahead.get(job.id, ()),
+        )
         for job in jobs
     }
 
@@ -177,28 +181,47 @@ def plan_facts(job_ids: Sequence[UUID]) -> Sequence[Any]:
 
 def plan_job(
     tasks: Sequence[OpenTask], edges: Sequence[Edge[UUID]], due_on: dt.date | None, calendar: WorkingCalendar,
-    hours: Hours,
+    hours: Hours, ahead: Sequence[OpenTask] = (),
 ) -> Plan:
     """At risk is a job when a task of its critical path is past its latest start, or when more is left to do than its
-    owner has hours free until the due date."""
+    owner has hours free until the due date. `ahead` are the open tasks of other jobs that it waits for."""
     # Rows come in any order: which of two equal steps is critical, and named, must not change with it.
     tasks, edges = sorted(tasks, key=lambda task: task.id), sorted(edges, key=lambda edge: (edge.before, edge.after))
+    ahead = sorted(ahead, key=lambda task: task.id)
     due = due_on or max((task.due_on for task in tasks if task.due_on), default=None)
     ids = tuple(task.id for task in tasks)
     if not tasks or due is None:
         return Plan(tasks=ids)
     works = {
         task.id: Work(int(task.left.total_seconds() // 60), task.due_on, task.open_after) for task in tasks
-    }
+    } | {task.id: Work(int(task.left.total_seconds() // 60), None, task.open_after) for task in ahead}
     planned = schedule(works, edges, today=today(), due=due, calendar=calendar)
-    starts = {key: slot.latest_start for key, slot in planned.slots.items()}
-    chain = frozenset(planned.critical_path) if edges else frozenset()
+    starts = {key: planned.slots[key].latest_start for key in ids}
+    chain = frozenset(planned.critical_path).intersection(ids) if edges else frozenset()
     if due < today():
         return Plan(starts, chain, tasks=ids)
     for task in sorted(tasks, key=lambda task: starts[task.id]):
         if planned.slots[task.id].critical and starts[task.id] < today():
             return Plan(starts, chain, f"“{task.name}” should have started by {day(starts[task.id])}", ids)
+    for task in sorted(ahead, key=lambda task: planned.slots[task.id].latest_start):
+        begin = planned.slots[task.id].latest_start
+        if planned.slots[task.id].critical and begin < today():
+            names = {each.id: each.name for each in tasks}
+            waits = names[first_after(task.id, edges, names)]
+            return Plan(starts, chain, f"what “{waits}” waits for in another job should have started by {day(begin)}",
+                        ids)
     return Plan(starts, chain, _overload(tasks, due, hours), ids)
+
+
+def first_after(task: UUID, edges: Sequence[Edge[UUID]], own: Collection[UUID]) -> UUID:
+    """The nearest of one's own tasks that comes after this one of another job."""
+    reached = [task]
+    for each in reached:
+        following = [edge.after for edge in edges if edge.before == each]
+        if found := next((after for after in following if after in own), None):
+            return found
+        reached += [after for after in following if after not in reached]
+    raise ValueError("none of these comes after it")
 
 
 def _overload(tasks: Sequence[OpenTask], due: dt.date, hours: Hours) -> str:
@@ -217,12 +240,12 @@ def _overload(tasks: Sequence[OpenTask], due: dt.date, hours: Hours) -> str:
     return ""
 
 
-def _open_tasks(job_ids: Sequence[UUID]) -> dict[UUID, list[OpenTask]]:
+def _open_tasks(*which: sa.ColumnElement[bool]) -> dict[UUID, list[OpenTask]]:
     rows = db.session.execute(
         sa.select(
             Task.id, Task.job_id, Task.name, Task.assignee_id, Task.due_on, Task.open_after, LEFT.label("left")
         )
-        .join(Job, Job.id == Task.job_id).where(Task.job_id.in_(job_ids), Task.state.in_(OPEN_STATES))
+        .join(Job, Job.id == Task.job_id).where(*which, Task.state.in_(OPEN_STATES))
     )
     found: dict[UUID, list[OpenTask]] = defaultdict(list)
     for row in rows:
@@ -246,6 +269,40 @@ def _edges(job_ids: Sequence[UUID]) -> dict[UUID, list[Edge[UUID]]]:
     for row in rows:
         found[row.job_id].append(Edge(row.on_id, row.task_id, row.kind == "hard", row.lag_days))
     return found
+
+
+_ELSEWHERE = sa.text("""
+    WITH RECURSIVE link(root, on_id, task_id, lag_days) AS (
+        SELECT t.job_id, d.on_id, d.task_id, d.lag_days FROM task t
+        JOIN dependency d ON d.task_id = t.id AND d.kind = 'hard' JOIN task p ON p.id = d.on_id
+        WHERE t.job_id = ANY(CAST(:jobs AS uuid[])) AND p.job_id <> t.job_id
+            AND t.state NOT IN ('done', 'cancelled') AND p.state NOT IN ('done', 'cancelled')
+        UNION
+        SELECT l.root, d.on_id, d.task_id, d.lag_days FROM link l
+        JOIN task t ON t.id = l.on_id AND t.job_id <> l.root
+        JOIN dependency d ON d.task_id = t.id AND d.kind = 'hard'
+        JOIN task p ON p.id = d.on_id AND p.state NOT IN ('done', 'cancelled')
+    )
+    SELECT root, on_id, task_id, lag_days FROM link
+""")
+
+
+def _ahead_elsewhere(
+    job_ids: Sequence[UUID]
+) -> tuple[dict[UUID, list[OpenTask]], dict[UUID, list[Edge[UUID]]]]:
+    """By job: the open tasks of other jobs that come before its own, however far, and the orders between them."""
+    links: dict[UUID, list[Edge[UUID]]] = defaultdict(list)
+    wanted: dict[UUID, set[UUID]] = defaultdict(set)
+    for row in db.session.execute(_ELSEWHERE, {"jobs": list(job_ids)}):
+        links[row.root].append(Edge(row.on_id, row.task_id, True, row.lag_days))
+        wanted[row.root].add(row.on_id)
+    if not links:
+        return {}, links
+    found = _open_tasks(Task.id.in_(set().union(*wanted.values())))
+    tasks = [task for each in found.values() for task in each]
+    return {
+        root: [task for task in tasks if task.id in ids and task.job_id != root] for root, ids in wanted.items()
+    }, links
 
 
 def _write(
