@@ -14,10 +14,11 @@ from PIL import Image
 from app.activity.models import Event, EventPayload
 from app.core.db import db
 from app.core.errors import NotAllowed, Refused
+from app.core.ids import new_id
 from app.firm.commands import next_number, set_series
 from app.firm.commands.firm import redrawn
 from app.firm.commands.tax import archive_rate, change_rate, make_default
-from app.firm.models import SeriesKind
+from app.firm.models import SeriesKind, TaxCode
 from app.firm.queries import list_tax_rates
 from app.firm.taxes import tax_table
 from app.people.passwords import hash_password
@@ -116,6 +117,15 @@ def test_a_new_percentage_begins_on_its_date_and_the_old_one_stays_readable(cast
     assert cast.vat in list_tax_rates() and new not in list_tax_rates()
     with pytest.raises(Refused):
         change_rate(cast.vat, Decimal(22), dt.date(2031, 1, 1), by=pat)
+
+
+def test_a_percentage_left_empty_is_asked_for_and_never_taken_as_nothing(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.pat)
+    facts = {"id": str(new_id()), "code": "S5", "name": "Standard 5 %", "treatment": "standard", "percent": ""}
+    answer = client.post("/settings/tax-rates/new", data=facts)
+    assert answer.status_code == 422 and "Give the percentage." in answer.text and "Standard 5 %" in answer.text
+    assert db.session.scalar(sa.select(sa.func.count()).where(TaxCode.code == "S5")) == 0
+    assert client.post("/settings/tax-rates/new", data=facts | {"percent": "5"}).status_code == 303
 
 
 def test_the_usual_rate_cannot_be_archived(cast: Cast) -> None:

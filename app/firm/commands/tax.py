@@ -190,7 +190,10 @@ def _checked(facts: RateFacts) -> str:
 
 
 def _check_percent(percent: Decimal) -> None:
-    if not 0 <= percent < 100 or percent != round(percent, 4):
+    """EN 16931, BR-S-05: what charges tax charges more than nothing; an empty field is not read as nothing."""
+    if not percent:
+        raise Refused("Give the percentage. What is taxed at nothing is of the kind zero-rated.", field="percent")
+    if not 0 < percent < 100 or percent != round(percent, 4):
         raise Refused("Between 0 and 100, with at most four decimals.", field="percent")
 
 
