@@ -31,7 +31,7 @@ MOST_NOTICED, TOP, MOST_SHOWN = 1_000, 12, 12
 NO_ROWS = "The file holds no rows under a header."
 _TOTALS = re.compile(r"(?:grand |sub)?totals?|sum|(?:gesamt)?summe|gesamt|totaal|totale|suma|total for .*",
                      re.IGNORECASE)
-_NUMBER = re.compile(r"[\W\d]*\d[\W\d]*(?:cr|dr|[a-z]{3})?", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:[a-z]{3} ?)?[\W\d]*\d[\W\d]*(?:cr|dr|[a-z]{3})?", re.IGNORECASE)
 _WHEN = re.compile(
     r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b.*\b(?:19|20)\d\d\b.*"
     r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?:[ T]\d{1,2}:\d\d.*)?"
@@ -186,7 +186,7 @@ def _no_client(cells: Sequence[Cell], heads: Sequence[Cell]) -> str:
     are_numbers = all(_is_number(cell) for cell in rest)
     if [str(cell).casefold() for cell in _ended(cells)] == [str(cell).casefold() for cell in _ended(heads)]:
         return "is the header once more"
-    if width > 1 and rest and are_numbers and _TOTALS.fullmatch(first.strip(" :")):
+    if width > 1 and are_numbers and _TOTALS.fullmatch(first.strip(" :")):
         return "is a total of the list"
     if are_numbers and _COUNT.fullmatch(first):
         return "counts the list"
