@@ -20,7 +20,7 @@ from app.requests.queries import Reachable, who_is_asked
 REPEATS = {
     Cadence.MONTH: "monthly", Cadence.QUARTER: "quarterly", Cadence.VAT_QUARTER: "each VAT quarter",
     Cadence.HALF_YEAR: "half-yearly", Cadence.YEAR: "yearly", Cadence.CALENDAR_YEAR: "each calendar year",
-    Cadence.TAX_YEAR: "each tax year",
+    Cadence.TAX_YEAR: "each tax year", Cadence.PAYROLL: "each pay period",
 }
 MOST_MOMENTS = 3
 

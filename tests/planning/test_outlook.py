@@ -17,6 +17,7 @@ from app.core.ids import new_id
 from app.planning.commands.applications import ApplicationValues, prepare_application, run_application
 from app.planning.models import Application
 from app.planning.outcome import who_is_asked
+from app.planning.outlook import REPEATS
 from app.planning.queries import get_application, outlook, preview
 from app.requests.commands.asking import ask_due_requests
 from app.requests.models import ClientRequest
@@ -47,6 +48,10 @@ def test_it_names_jobs_mails_with_their_moment_those_without_an_address_and_the_
         "so not asked; repeats monthly."
     )
     assert found.unreachable == ("Client 3", "Client 4")
+
+
+def test_it_has_words_for_every_repetition() -> None:
+    assert set(REPEATS) == set(Cadence) - {Cadence.ONCE} and all(REPEATS.values())
 
 
 def test_what_it_says_happens_at_the_moment_that_it_says(cast: Cast, session: Session) -> None:
