@@ -69,10 +69,12 @@ def billing_tabs() -> list[tuple[str, str, str, int | None]]:
 
 
 def date_arg(name: str) -> dt.date | None:
+    """A day of the address, None where it says none. Raises Refused for what is no day: sums of another day than the
+    one asked for would look like its own."""
     try:
-        return dt.date.fromisoformat(arg(name))
+        return dt.date.fromisoformat(arg(name)) if arg(name) else None
     except ValueError:
-        return None
+        raise Refused(f"“{arg(name)[:40]}” is no date. Write it as year, month and day: 2026-10-31.") from None
 
 
 def _people() -> dict[str, PersonAsked]:
