@@ -49,10 +49,18 @@ def miss_deadlines() -> None:
         pass
 
 
-@reads("jobs.calendars", "firm.closure.add", "firm.closure.remove")
-def count_anew(_event: Event, data: dict[str, Any]) -> None:
-    """An office's calendar has changed: lags that run there end on another day, and its jobs are planned again."""
-    recount_lags(UUID(data["office"]) if data.get("office") else None)
+@reads("jobs.calendars", "firm.closure.add", "firm.closure.remove", "firm.office.update", "clients.client.update")
+def count_anew(event: Event, data: dict[str, Any]) -> None:
+    """A calendar has changed, or a client its office: lags that run there end on another day, and its jobs are planned
+    again."""
+    if event.kind == "firm.office.update":
+        if "calendar" in data["changes"]:
+            recount_lags(event.subject_id)
+    elif event.kind == "clients.client.update":
+        if "office_id" in data["changes"]:
+            recount_lags(client_id=event.subject_id)
+    else:
+        recount_lags(UUID(data["office"]) if data.get("office") else None)
 
 
 @background("jobs.wake_up", every=600, queue=NOW, seconds=600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from threading import Event as Signal
 from threading import Thread
 from typing import Any
@@ -11,13 +12,16 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from app.activity.models import Event
+from app.activity.models import Event, EventPayload
 from app.clients.access import actor_for
+from app.clients.commands.clients import facts_of, update_client
+from app.core.actors import SYSTEM
 from app.core.clock import travel_to
 from app.core.db import db, transaction
 from app.core.ids import new_id
-from app.firm.commands.entities import add_closure, remove_closure
-from app.firm.models import Closure
+from app.firm.commands.entities import OfficeFacts, add_closure, remove_closure, update_office
+from app.firm.models import Closure, Office
+from app.jobs.background import count_anew
 from app.jobs.commands.dependencies import add_dependency, remove_dependency
 from app.jobs.commands.lags import open_after_lags, recount_lags
 from app.jobs.commands.tasks import complete_task, reopen_task, start_task
@@ -72,6 +76,45 @@ def test_a_closure_added_while_a_lag_runs_opens_the_step_a_day_later(cast: Any) 
         assert recount_lags(None) == 1
         db.session.refresh(later)
         assert later.open_after == dt.date(2025, 11, 5) and not [*prove_readiness()]
+
+
+def tell_readers(kind: str) -> None:
+    """What jobs do once the last event of a kind is sealed."""
+    event = db.session.scalars(sa.select(Event).where(Event.kind == kind).order_by(Event.id.desc()).limit(1)).one()
+    count_anew(event, db.session.get_one(EventPayload, event.id).data or {})
+
+
+def test_another_calendar_of_the_office_while_a_lag_runs_opens_the_step_on_its_days(cast: Any) -> None:
+    with travel_to(MONDAY + dt.timedelta(days=7)):
+        first, later = pair(cast)
+        complete_task(first, by=cast.actor(cast.sam))
+        facts = OfficeFacts(name=cast.office.name, entity_id=cast.entity.id, zone="Europe/London", calendar="US-DC")
+        update_office(cast.office, facts, by=cast.actor(cast.ada))
+        tell_readers("firm.office.update")
+        db.session.refresh(later)
+        assert later.open_after == dt.date(2025, 11, 13)  # the 11th is Veterans Day
+        assert not [*prove_readiness(), *prove_lags()]
+        update_office(cast.office, replace(facts, name="Washington"), by=cast.actor(cast.ada))
+        job = db.session.get_one(Job, later.job_id)
+        job.plan_stale = False
+        db.session.flush()
+        tell_readers("firm.office.update")
+        db.session.refresh(job)
+        assert not job.plan_stale
+
+
+def test_a_client_who_goes_to_another_office_is_worked_for_on_its_days(cast: Any) -> None:
+    with travel_to(dt.datetime(2025, 3, 14, 12, tzinfo=dt.UTC)):
+        first, later = pair(cast)
+        complete_task(first, by=cast.actor(cast.sam))
+        db.session.refresh(later)
+        assert later.open_after == dt.date(2025, 3, 18)
+        dublin = db.session.scalars(sa.select(Office).where(Office.calendar == "IE")).one()
+        update_client(cast.acme, replace(facts_of(cast.acme), office_id=dublin.id), by=SYSTEM)
+        tell_readers("clients.client.update")
+        db.session.refresh(later)
+        assert later.open_after == dt.date(2025, 3, 19)  # Saint Patrick's Day
+        assert not [*prove_readiness(), *prove_lags()]
 
 
 def test_a_closure_added_while_a_step_was_under_way_counts_once_it_waits_again(cast: Any) -> None:

@@ -60,13 +60,15 @@ def recount_before(task_ids: Collection[UUID]) -> None:
     db.session.flush()
 
 
-def recount_lags(office_id: UUID | None) -> int:
-    """Count the lags that run at an office (None: everywhere) anew, after its calendar has changed.
+def recount_lags(office_id: UUID | None = None, *, client_id: UUID | None = None) -> int:
+    """Count the lags that run at an office, or for a client (neither: everywhere), anew, as the calendar has changed.
 
-    Steps that were started stay; the plans of the office's jobs are made again. Returns how many days moved.
+    Steps that were started stay; the plans of these jobs are made again. Returns how many days moved.
     """
     finished = sa.orm.aliased(Task)
-    at_office = Client.office_id == office_id if office_id else sa.true()
+    on_calendar = Client.office_id == office_id if office_id else sa.true()
+    if client_id:
+        on_calendar = Client.id == client_id
     with transaction() as session:
         running = (
             sa.select(Dependency, Task.id, Task.client_id, finished.done_at)
@@ -75,14 +77,14 @@ def recount_lags(office_id: UUID | None) -> int:
             .join(Client, Client.id == Task.client_id)
             .where(
                 *_LAGGED, finished.state == TaskState.DONE, Task.state.in_(OPEN_STATES), Task.started_at.is_(None),
-                finished.done_at.is_not(None), at_office,
+                finished.done_at.is_not(None), on_calendar,
             )
             .order_by(Dependency.id)
         )
         jobs = session.scalars(running.with_only_columns(Task.job_id).order_by(None).distinct()).all()
         planned = session.scalars(
             sa.select(Job.id).where(
-                Job.status == JobStatus.ACTIVE, Job.client_id.in_(sa.select(Client.id).where(at_office))
+                Job.status == JobStatus.ACTIVE, Job.client_id.in_(sa.select(Client.id).where(on_calendar))
             )
         ).all()
         lock_jobs({*jobs, *planned})  # the plans' jobs too: no job is locked once the steps are
@@ -93,9 +95,9 @@ def recount_lags(office_id: UUID | None) -> int:
         rows = session.execute(running.execution_options(populate_existing=True)).all()
         calendars = calendars_of([row.client_id for row in rows])
         moved = []
-        for lag, task_id, client_id, done_at in rows:
+        for lag, task_id, of, done_at in rows:
             assert done_at is not None
-            opens_on = calendars[client_id].add_working_days(local(done_at).date(), lag.lag_days)
+            opens_on = calendars[of].add_working_days(local(done_at).date(), lag.lag_days)
             if lag.opens_on != opens_on:
                 lag.opens_on = opens_on
                 moved.append(task_id)
