@@ -51,6 +51,7 @@ WITHIN = {
     "requests.commands.sending.choose_recipients", "requests.commands.sending.recipients_reachable",
     "requests.commands.sending.settle_waiting", "timekeeping.commands.writing.undo_write",
     "timekeeping.commands.wip.move_wip", "jobs.commands.dates.write_moves",
+    "timekeeping.commands.less.refuse_less",
 }
 # Of those, what a room above is told of by a register: it is called inside the commands of approvals.
 BY_OTHERS = {"billing.commands.write_offs.hold_write_off"}

@@ -33,7 +33,7 @@ def test_what_follows_is_moved_as_it_was_shown_and_not_otherwise(cast: Cast, sui
 
     def move(answer: Answer, by: Any = mel) -> int:
         with transaction():
-            return len(move_with(suit.job, hold_dates(suit.job), [cause], answer, by=by))
+            return len(move_with(suit.job, hold_dates(suit.job), [cause], answer, by=by, because="Agreed"))
 
     with travel_to(MONDAY):
         before = suit.days()

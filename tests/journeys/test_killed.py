@@ -197,22 +197,25 @@ def make_clients(firm: Firm, name: str, number: int) -> list[Client]:
 
 def test_a_mail_server_that_says_nothing_holds_up_no_sealing(firm: Firm, silent: socket.socket) -> None:
     kind, client = "test.thing.happen", db.session.scalars(sa.select(Client).limit(1)).one()
+    sealed = sa.select(sa.func.count()).select_from(Event).join(EventSeal).where(Event.kind == kind)
+
+    def lag(n: int) -> float:
+        with transaction():
+            record(kind, client, by=SYSTEM)
+        return until(lambda: db.session.scalar(sealed) == n, "it is sealed", 60)
+
+    quiet = [lag(n) for n in range(1, 4)]  # what this machine takes while nothing is in its way
     with transaction():
         for n in range(3):
             send_mail(key=f"slow:{n}", kind="test", to="sam@firm.example", subject="Hello", template="account_changed",
                       context={"name": "Sam", "what": "Hello."})
     in_hand = sa.select(sa.func.count()).where(Delivery.key.like("slow:%"), Delivery.tries == 1)
     until(lambda: db.session.scalar(in_hand), "a mail is in hand")
-    sealed = sa.select(sa.func.count()).select_from(Event).join(EventSeal).where(Event.kind == kind)
-    lags = []
-    for n in range(1, 4):
-        with transaction():
-            record(kind, client, by=SYSTEM)
-        lags.append(until(lambda: db.session.scalar(sealed) == n, "it is sealed", 20))  # noqa: B023
+    lags = [lag(n) for n in range(4, 7)]
     still = db.session.scalar(in_hand)
     silent.close()  # whoever waits for it is let go
     assert still == 1, "the mail was in hand all the while"
-    assert max(lags) < 2, lags
+    assert max(lags) < max(2.0, 4 * max(quiet)), (lags, quiet)
 
 
 def test_a_worker_killed_in_the_midst_of_applying_to_many_makes_one_job_for_each(firm: Firm) -> None:

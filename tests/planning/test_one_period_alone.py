@@ -91,7 +91,7 @@ def test_nobody_kept_away_and_nothing_too_long_is_set_and_what_was_typed_is_stil
         raise_wall(new_id(), cast.wes, cast.acme, "Family", by=cast.actor(cast.pat))
         typed = {"preparer": str(cast.wes.id), "title": "x" * 201, "note": "x" * 1001}[field]
         mel = sign_in(client, cast.mel)
-        refused = post(mel, f"/occurrences/{july.id}", {"due_on": "2026-09-25", field: typed})
+        refused = post(mel, f"/occurrences/{july.id}", {"due_on": "2026-09-25", "because": "Agreed", field: typed})
         assert refused.status_code == 422 and typed in refused.text and 'value="2026-09-25"' in refused.text
         assert "cannot be given this work" in refused.text or "at most" in refused.text or "longer than" in refused.text
         session.refresh(july)

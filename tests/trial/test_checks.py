@@ -44,11 +44,11 @@ def log(real_app: Flask) -> Iterator[Log]:
     with real_app.app_context(), clock.travel_to(START):
         with transaction():
             world = World(make_cast())
-        kept, dice = Log(), random.Random(3)
+        kept, dice = Log(), random.Random(4)
         for name in ACTS:
             assert attempt(world, name, dice, kept) == "done" or name in ("draft", "approve"), name
         note_closed(kept)
-        assert kept.bills and kept.closed
+        assert len(kept.bills) > 1 and kept.closed  # a single number can leave no gap
         yield kept
 
 
