@@ -53,11 +53,12 @@ def miss_deadlines() -> None:
 def count_anew(event: Event, data: dict[str, Any]) -> None:
     """A calendar has changed, or a client its office: lags that run there end on another day, and its jobs are planned
     again."""
+    # Of an event whose words were erased before it was read nothing is known: counting once more does no harm.
     if event.kind == "firm.office.update":
-        if "calendar" in data["changes"]:
+        if "calendar" in data.get("changes", {"calendar"}):
             recount_lags(event.subject_id)
     elif event.kind == "clients.client.update":
-        if "office_id" in data["changes"]:
+        if "office_id" in data.get("changes", {"office_id"}):
             recount_lags(client_id=event.subject_id)
     else:
         recount_lags(UUID(data["office"]) if data.get("office") else None)
